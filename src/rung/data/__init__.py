@@ -1,0 +1,1 @@
+"""Rows: load, split, audit."""

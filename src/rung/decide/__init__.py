@@ -1,0 +1,1 @@
+"""From measured rungs to a verdict."""

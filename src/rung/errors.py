@@ -1,0 +1,168 @@
+"""Everything rung raises.
+
+RungError
+├── ConfigError        rung.yaml is wrong: every problem at once
+├── DataError          a data file or row is wrong: file, line, column
+│   └── SplitError     the rows cannot be split as asked
+├── PluginError
+│   ├── UnknownPlugin  no plugin of that kind and name
+│   ├── PluginConflict two plugins with one name
+│   └── MissingExtra   an optional package is not installed
+├── ModelError         a provider failed
+│   ├── Retryable      ... in a way that another attempt may mend
+│   ├── RefusedByModel ... because it declined to answer
+│   └── ContextOverflow ... because the request is longer than its context
+├── BudgetSpent        the next call might exceed the cap
+├── IntegrityError     stored content is not what it was
+├── FolderBusy         another climb works in this folder
+├── NewerFolder        the run folder was written by a newer version
+├── NotOffered         a rung cannot serve this task or these rows; the climb goes on
+└── Interrupted        stopped before the end; the same command goes on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class RungError(Exception):
+    """Base of all errors a user may see; prints as one paragraph. `exit_code` is the command line's status."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a configuration: where, what was found, what is allowed."""
+
+    path: str
+    message: str
+    value: str | None = None
+    allowed: str | None = None
+
+    def __str__(self) -> str:
+        found = f" (found {self.value})" if self.value is not None else ""
+        allowed = f"; allowed: {self.allowed}" if self.allowed else ""
+        return f"{self.path}: {self.message}{found}{allowed}"
+
+
+class ConfigError(RungError):
+    """The configuration is wrong; `problems` lists everything, not just the first."""
+
+    def __init__(self, problems: Sequence[Problem], source: str = "rung.yaml") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        lines = "\n".join(f"  - {p}" for p in self.problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(f"{source} has {count}:\n{lines}")
+
+
+class DataError(RungError):
+    """A data file cannot be used; names the file and, where known, line and column."""
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, column: str | None = None
+    ) -> None:
+        self.file, self.line, self.column = file, line, column
+        where = ", ".join(
+            part
+            for part in (file, f"line {line}" if line else None, f"column {column!r}" if column else None)
+            if part
+        )
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class SplitError(DataError):
+    """The rows cannot be parted into train, dev and test as asked."""
+
+
+class PluginError(RungError):
+    """A plugin is unknown, doubled, or lacks its packages."""
+
+
+class UnknownPlugin(PluginError):
+    """No plugin of that kind and name; the message lists the nearest names."""
+
+
+class PluginConflict(PluginError):
+    """Two plugins of one kind have one name."""
+
+
+class MissingExtra(PluginError):
+    """A plugin needs packages that are not installed; the message holds the pip line."""
+
+
+class ModelError(RungError):
+    """A model provider failed. `status` is the HTTP status where there was one."""
+
+    def __init__(
+        self, message: str, *, provider: str, status: int | None = None, request_id: str | None = None
+    ) -> None:
+        self.provider, self.status, self.request_id = provider, status, request_id
+        super().__init__(message)
+
+
+class Retryable(ModelError):
+    """Another attempt may succeed, not before `retry_after_s` seconds where the provider named a time."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        timed_out: bool = False,
+    ) -> None:
+        self.retry_after_s, self.timed_out = retry_after_s, timed_out
+        super().__init__(message, provider=provider, status=status, request_id=request_id)
+
+
+class RefusedByModel(ModelError):
+    """The model or its provider declined to answer this request."""
+
+
+class ContextOverflow(ModelError):
+    """The request is longer than the model's context window; counts in tokens where known."""
+
+    def __init__(
+        self, message: str, *, provider: str, tokens: int | None = None, context: int | None = None
+    ) -> None:
+        self.tokens, self.context = tokens, context
+        super().__init__(message, provider=provider)
+
+
+class BudgetSpent(RungError):
+    """The worst case of the next call would exceed the cap. Amounts in US dollars."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, spent: float, limit: float) -> None:
+        self.spent, self.limit = spent, limit
+        super().__init__(message)
+
+
+class IntegrityError(RungError):
+    """Stored rows or results are not what was frozen; the message says what changed."""
+
+
+class FolderBusy(RungError):
+    """Another climb holds the run folder's lock."""
+
+    exit_code = 4
+
+
+class NewerFolder(RungError):
+    """The run folder has a schema number that this version does not know."""
+
+
+class NotOffered(RungError):
+    """A rung cannot serve this task or these rows; the ladder records the reason and goes on."""
+
+
+class Interrupted(RungError):
+    """The climb stopped before its end with everything answered so far kept; the same command resumes."""
+
+    exit_code = 4

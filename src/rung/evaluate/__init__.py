@@ -1,0 +1,1 @@
+"""Ask, score, measure: the only reader of test rows lives here."""

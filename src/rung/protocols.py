@@ -1,0 +1,141 @@
+"""The seams: what a plugin must offer (Provider, Metric, Rung) and what it is given (Model, System, Kit).
+
+A plugin is one frozen pydantic settings model in one file: its fields are its settings, it holds no state, and what it
+learns it returns. The module names it `plugin`. `rung.testing` checks every promise made here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
+
+from rung.types import (
+    Answer,
+    Candidate,
+    Completion,
+    Diagnosis,
+    Example,
+    Failure,
+    Fitted,
+    Message,
+    ModelCard,
+    Outcome,
+    Request,
+    Score,
+    Task,
+)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A live connection to one model: one attempt a call, no retries, no cache, no money (the client adds these)."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request.
+
+        Returns a Completion whose `cost_usd` is None (the client prices it) and whose `latency_s` is this attempt's.
+        Raises Retryable (429, 5xx, drop, timeout, malformed body), RefusedByModel, ContextOverflow, or ModelError.
+        """
+        ...
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Return the prompt tokens of a chat: exact where a tokenizer is at hand, else an upper estimate."""
+        ...
+
+    async def close(self) -> None:
+        """Release sockets, threads and memory. Called once; may be called after a failure."""
+        ...
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Plugin of kind `models`: the settings of one configured model; `connect` opens it.
+
+    Common settings (see `rung.models._settings.ProviderSettings`): name, concurrency, context, max_tokens, timeouts,
+    rate limits and prices.
+    """
+
+    def connect(self) -> Model: ...
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Plugin of kind `metrics`: judges one answer. Pure and synchronous: equal arguments, equal result."""
+
+    def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
+        """Judge the answer as it stands: a Score in [0, 1], or a Failure("parse" | "metric", why)."""
+        ...
+
+    def lenient(self, answer: str, example: Example, task: Task) -> float | None:
+        """Return the quality in [0, 1] of the same answer with its form forgiven; None where that means nothing."""
+        ...
+
+    def format_rule(self, task: Task) -> str | None:
+        """Return one or two sentences that tell a model the exact output form; None if any form will do."""
+        ...
+
+
+@runtime_checkable
+class System(Protocol):
+    """A candidate brought to life: sees input columns, never a target."""
+
+    async def answer(self, inputs: Mapping[str, str]) -> Answer: ...
+
+
+class Kit(Protocol):
+    """All a rung is handed besides its rows: models by role, scoring, randomness, progress. It holds no test row."""
+
+    def card(self, role: str) -> ModelCard:
+        """Return what is known of the model in that role. Raises ConfigError for a role that is not configured."""
+        ...
+
+    def count_tokens(self, role: str, messages: Sequence[Message]) -> int: ...
+
+    async def ask(self, role: str, request: Request) -> Completion:
+        """Ask through ledger, rate limits, retries and budget. Raises ModelError or BudgetSpent."""
+        ...
+
+    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
+        """Answer and score the given rows (train or dev) with a candidate of any rung, in the order given."""
+        ...
+
+    def metric(self) -> Metric:
+        """Return the deciding metric."""
+        ...
+
+    def rng(self, purpose: str) -> random.Random:
+        """Return a generator seeded by the run's seed and `purpose`: the same draws on resumption."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Tell the user what goes on, one short line."""
+        ...
+
+
+@runtime_checkable
+class Rung(Protocol):
+    """Plugin of kind `rungs`."""
+
+    trains: ClassVar[bool]  # True: changes weights; run only when every lower rung is shown not good enough
+    asks_model: ClassVar[bool]  # False: no language model is asked (baseline)
+
+    async def fit(
+        self,
+        task: Task,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        kit: Kit,
+        below: Candidate | None,
+        diagnosis: Diagnosis | None,
+    ) -> Fitted:
+        """Choose a candidate on train and dev only. `below` is the best candidate of the rung below, `diagnosis` why
+        its dev rows failed.
+
+        Raises NotOffered (see `rung.errors`) with the reason when this task or data cannot use the rung.
+        """
+        ...
+
+    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+        """Bring a candidate of this rung to life; needs nothing but the candidate's JSON-able content and the kit."""
+        ...

@@ -1,0 +1,1 @@
+"""One run, four forms: HTML page, terminal, Markdown, JSON."""

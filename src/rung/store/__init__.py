@@ -1,0 +1,1 @@
+"""What is kept: the run folder, the sealed test part, the call ledger."""

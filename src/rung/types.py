@@ -1,0 +1,447 @@
+"""The data that flow through a climb, in order of appearance. Standard library only; every datum is frozen.
+
+Task -> Example -> Dataset -> Finding -> Split -> Request -> Completion -> Candidate -> Answer -> Outcome
+     -> Estimate -> Result -> Comparison -> Diagnosis -> Reason -> Verdict
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Kind = Literal["classification", "extraction", "style", "knowledge", "generation"]
+Severity = Literal["note", "warn", "stop"]
+Role = Literal["system", "user", "assistant"]
+Finish = Literal["stop", "length", "refused", "other"]
+Status = Literal["met", "not_met", "unclear"]
+Decision = Literal["met", "undecided", "exhausted", "stopped"]
+FailureCause = Literal["model", "timeout", "refusal", "truncated", "parse", "metric"]
+
+KINDS: tuple[Kind, ...] = ("classification", "extraction", "style", "knowledge", "generation")
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no spaces: equal data, equal text, equal hash."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(value: Any) -> str:
+    """Return the SHA-256 (64 hex digits) of the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A metric by plugin name with its settings, as written in rung.yaml; the first one of a task decides."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits of a climb. None means no limit. Money in US dollars, time in seconds."""
+
+    budget_usd: float | None = None
+    cost_per_1k_usd: float | None = None
+    p95_latency_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a model, and when it counts as good enough. All rates lie in [0, 1]."""
+
+    name: str
+    instruction: str
+    inputs: tuple[str, ...]
+    target: str
+    kind: Kind
+    metrics: tuple[MetricSpec, ...]
+    goal: float
+    prompt: tuple[Message, ...] | None = None
+    labels: tuple[str, ...] | None = None  # classification: the allowed answers, from train or from the file
+    worth_it: float = 0.02
+    tolerance: float = 0.02
+    seek: Literal["good_enough", "cheapest"] = "good_enough"
+    alpha: float = 0.05
+    on_failure: float | None = 0.0  # the score that a failed row counts as; None leaves failed rows out (and says so)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: input columns as text, the expected output, and the group it must not be parted from."""
+
+    id: str
+    inputs: Mapping[str, str]
+    target: str
+    group: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Content hash; `id` is part of it, so that a renamed row is a changed row."""
+        return content_hash([self.id, dict(self.inputs), self.target, self.group])
+
+    @cached_property
+    def text(self) -> str:
+        """All input columns joined by newlines, in column order: what audits and embedders read."""
+        return "\n".join(self.inputs.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"id": self.id, "inputs": dict(self.inputs), "target": self.target, "group": self.group}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Example:
+        return cls(row["id"], dict(row["inputs"]), row["target"], row["group"])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows in file order, with where they came from."""
+
+    examples: tuple[Example, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @cached_property
+    def sha256(self) -> str:
+        return content_hash([e.sha256 for e in self.examples])
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the audit saw: which check, how bad, what to do next, and which rows (ids) show it."""
+
+    check: str
+    severity: Severity
+    message: str
+    next_step: str
+    example_ids: tuple[str, ...] = ()
+    measured: Mapping[str, Any] = field(default_factory=dict)  # numbers behind the message, JSON-able
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train and dev rows, and what is known of the sealed test part: never its rows.
+
+    `quarantined`: ids of training rows left out because they equal or nearly equal a dev or test row.
+    """
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    seed: int
+    test_size: int
+    test_groups: int
+    test_sha256: str
+    manifest: Mapping[str, Any]  # part -> {rows, groups, sha256, ids: {id: row hash}} (test: hashes only)
+    quarantined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call to a model: the chat and the parameters that change the answer."""
+
+    messages: tuple[Message, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)  # temperature, max_tokens, seed, stop, response_format
+    repeat: int = 0  # 0, 1, 2 ... the same request asked again on purpose: part of the ledger key
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered and what it took. `cost_usd` is None when the price is unknown (see `price_note`)."""
+
+    text: str
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+    latency_s: float
+    cost_usd: float | None
+    finish: Finish = "stop"
+    cached: bool = False
+    attempts: int = 1
+    price_note: str | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fully specified way to answer: a rung, its settings and whatever it learned from train and dev."""
+
+    rung: str
+    name: str  # short human name, unique within the rung: "as-is", "label-list", "nearest k=3"
+    settings: Mapping[str, Any]
+    learned: Mapping[str, Any]  # JSON-able: chosen demonstrations (row ids and texts), rewritten prompt, ...
+    model: str | None  # role in the `models` section, None where no language model is asked
+    trained_on: tuple[str, ...] = ()  # ids of the rows whose content is inside `learned`
+
+    @cached_property
+    def id(self) -> str:
+        """First 12 hex digits of the content hash of everything that determines the answers."""
+        return content_hash([self.rung, self.name, dict(self.settings), dict(self.learned), self.model])[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage that an answer used."""
+
+    document: str
+    position: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The output of a system for one row, with every model call it made."""
+
+    text: str
+    calls: tuple[Completion, ...] = ()
+    sources: tuple[Source, ...] = ()
+    latency_s: float | None = None  # whole answer; None: sum of the calls
+
+    @property
+    def seconds(self) -> float:
+        return self.latency_s if self.latency_s is not None else sum(c.latency_s for c in self.calls)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Dollars this answer would cost without the cache; None when any call has an unknown price."""
+        costs = [c.cost_usd for c in self.calls]
+        return None if any(c is None for c in costs) else sum(c for c in costs if c is not None)
+
+    @property
+    def truncated(self) -> bool:
+        return any(c.finish == "length" for c in self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a row has no score."""
+
+    cause: FailureCause
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric's word on one answer: quality in [0, 1] and whether the form was exactly the asked-for one.
+
+    `adheres` is None where the metric knows no form. `parts` are named sub-scores in [0, 1] (fields, lines).
+    """
+
+    value: float
+    adheres: bool | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One row answered: scores by metric name, or a failure; never both, never neither."""
+
+    example_id: str
+    group: str
+    answer: Answer | None
+    scores: Mapping[str, Score] | None
+    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        if (self.scores is None) == (self.failure is None):
+            raise ValueError(f"outcome of row {self.example_id!r} must hold scores or a failure, and not both")
+
+    def value(self, metric: str, on_failure: float | None) -> float | None:
+        """Return the row's score under `metric`; a failed row counts as `on_failure` (None: left out). The only way."""
+        return on_failure if self.scores is None else self.scores[metric].value
+
+    def adheres(self, metric: str) -> bool | None:
+        """Whether the answer had the asked-for form; a failed row did not; None where the metric has no form."""
+        return False if self.scores is None else self.scores[metric].adheres
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean with its interval. `method` names how (for example "wilson"); a bound-only estimate has mean None."""
+
+    mean: float | None
+    low: float
+    high: float
+    n: int
+    method: str
+    level: float = 0.95
+    n_effective: float | None = None
+
+    def __str__(self) -> str:
+        if self.mean is None:
+            return f"between {self.low:.3f} and {self.high:.3f} (n={self.n}, stopped early)"
+        half = max(self.high - self.mean, self.mean - self.low)
+        return f"{self.mean:.2f} ± {half:.2f} (n={self.n})"
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The three-way judgement of one rung against the goal (STATISTICS section 2). Bounds are one-sided."""
+
+    status: Status
+    lower: float
+    upper: float
+    probability_good: float
+    rows_needed: int | None
+    advice: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One rung measured on the frozen test rows."""
+
+    candidate: Candidate
+    test_sha256: str
+    outcomes: tuple[Outcome, ...]
+    estimates: Mapping[str, Estimate]  # metric name -> estimate; "<first metric>:format" -> format adherence
+    quality: Quality
+    cost_per_1k_usd: float | None
+    cost_note: str | None
+    p50_latency_s: float | None
+    p95_latency_s: float | None
+    failures: Mapping[str, int]  # cause -> rows
+    limits_held: bool | None  # None: a limit is set but its quantity is unknown
+    stopped_early_at: int | None = None  # rows visited when the verdict became certain
+    tokens_per_request: float | None = None
+
+    @property
+    def good_enough(self) -> bool:
+        return self.quality.status == "met" and self.limits_held is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`upper` against `lower` (two rungs) on the same rows; `fixed_share` of the rows that lower got wrong, upper mended."""
+
+    lower: str
+    upper: str
+    metric: str
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    p_adjusted: float
+    wins: int
+    losses: int
+    ties: int
+    n: int
+    method: str
+    fixed_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One cause of dev failures: how many rows, the evidence, example rows."""
+
+    name: str
+    count: int
+    share: Estimate
+    evidence: str
+    example_ids: tuple[str, ...]
+    suggests: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why dev rows of a rung failed, by experiment, and what the mix says the next rung should attack."""
+
+    rung: str
+    n: int
+    failed: int
+    causes: tuple[Cause, ...]
+    next_rung: str | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A claim of the verdict, the rule that made it, and keys into the run folder that prove it."""
+
+    claim: str
+    rule: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer: which rung, or that it is undecided, in one sentence, with reasons and what would change it."""
+
+    decision: Decision
+    winner: str | None
+    lean: str | None
+    headline: str
+    reasons: tuple[Reason, ...]
+    counterfactuals: tuple[str, ...]
+    rows_needed: int | None
+    smallest_visible_gain: float | None
+    exploratory: bool = False
+    provisional: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rung or candidate that was not run, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One candidate tried on dev: its mean on the rows it saw (None: no row had a score) and the calls it took."""
+
+    candidate: Candidate
+    rows: int
+    mean: float | None
+    kept: bool
+    calls: int
+    tokens_per_request: float | None = None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a rung's fit brings back: its best candidate by dev, what was tried, what was left out and why.
+
+    `dev` holds the best candidate's outcomes on all dev rows; diagnosis reads them.
+    """
+
+    candidate: Candidate
+    dev: tuple[Outcome, ...]
+    trials: tuple[Trial, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a rung may know of a configured model. `context` in tokens, None when unknown."""
+
+    role: str
+    provider: str
+    name: str
+    context: int | None
+    max_tokens: int
+    note: str | None = None  # a limit worth telling: "knows only its own small world"
+
+
+def by_id(examples: Sequence[Example]) -> dict[str, Example]:
+    """Return the examples keyed by id."""
+    return {e.id: e for e in examples}
