@@ -66,9 +66,7 @@ class DataError(RungError):
     ) -> None:
         self.file, self.line, self.column = file, line, column
         where = ", ".join(
-            part
-            for part in (file, f"line {line}" if line else None, f"column {column!r}" if column else None)
-            if part
+            part for part in (file, f"line {line}" if line else None, f"column {column!r}" if column else None) if part
         )
         super().__init__(f"{where}: {message}" if where else message)
 
@@ -127,9 +125,7 @@ class RefusedByModel(ModelError):
 class ContextOverflow(ModelError):
     """The request is longer than the model's context window; counts in tokens where known."""
 
-    def __init__(
-        self, message: str, *, provider: str, tokens: int | None = None, context: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, provider: str, tokens: int | None = None, context: int | None = None) -> None:
         self.tokens, self.context = tokens, context
         super().__init__(message, provider=provider)
 

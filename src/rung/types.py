@@ -330,7 +330,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`upper` against `lower` (two rungs) on the same rows; `fixed_share` of the rows that lower got wrong, upper mended."""
+    """`upper` against `lower` on the same rows; `fixed_share`: of the rows lower got wrong, the share upper mended."""
 
     lower: str
     upper: str
