@@ -1,0 +1,245 @@
+"""Means of scores in [0, 1] with intervals, and the one-sided bounds that decisions use. Rows may come in groups.
+
+Everything rests on one picture: n rows carry as much information as `n_eff` independent yes/no rows. For 0/1 scores without
+groups n_eff = n; groups make it smaller, scores between 0 and 1 usually make it larger. docs/statistics.md has the
+formulas, their sources and the measured coverage.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rung.stats.distribution import FloatArray, beta_quantile, check_alpha, normal_quantile, student_quantile
+
+FEWEST_GROUPS = 8  # below this no rung is called good enough: the variance between groups is a guess
+SMALL_SAMPLE = 100  # below this graded scores may not count for more than yes/no ones
+LEAST_CORRELATION = 0.05  # assumed within groups even where the sample shows less
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range for a rate, or for a difference of rates."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What scores say about their mean: `n` rows worth `n_eff` independent yes/no rows.
+
+    `df`: degrees of freedom of the Student quantile; None for the normal one. `n_groups` is None for ungrouped rows.
+    """
+
+    mean: float
+    n: int
+    n_eff: float
+    n_groups: int | None
+    df: float | None
+    method: str
+
+    @property
+    def hits(self) -> float:
+        """Effective number of right answers."""
+        return self.mean * self.n_eff
+
+    def quantile(self, probability: float) -> float | None:
+        """Return the quantile that widens an interval; None where the rows say nothing (one group, one graded row)."""
+        if self.df is None:
+            return normal_quantile(probability)
+        if self.df <= 0.0:
+            return None
+        value = student_quantile(probability, self.df)
+        return value if math.isfinite(value) and value < 1e6 else None
+
+
+@dataclass(frozen=True, slots=True)
+class MeanInterval:
+    """A mean with its two-sided interval, its size, and how it was found (`method`)."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    n_eff: float
+    n_groups: int | None
+    method: str
+
+
+def as_scores(scores: ArrayLike) -> FloatArray:
+    """Return `scores` as a one-dimensional float array; raise ValueError unless it has rows, all in [0, 1]."""
+    values = np.asarray(scores, dtype=float)
+    if values.ndim != 1:
+        raise ValueError(f"scores have {values.ndim} dimensions; give one score a row, as a flat list")
+    if values.size == 0:
+        raise ValueError("there are no scores; an interval needs at least one scored row")
+    wrong = ~((values >= 0.0) & (values <= 1.0))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        raise ValueError(f"score {values[at]} of row {at} is outside [0, 1]; turn losses over and scale scores first")
+    return values
+
+
+def group_numbers(groups: Sequence[str] | None, n: int) -> np.ndarray[tuple[int], np.dtype[np.intp]] | None:
+    """Return the group of each row as 0, 1, ...; None where rows are ungrouped (no groups given, or each row its own).
+
+    Raises ValueError when there is not one group name for each of the `n` rows.
+    """
+    if groups is None:
+        return None
+    if len(groups) != n:
+        raise ValueError(f"{n} scores came with {len(groups)} group names; give one group name a row, or none at all")
+    names: dict[str, int] = {}
+    numbers = np.array([names.setdefault(g, len(names)) for g in groups], dtype=np.intp)
+    return None if len(names) == n and n > 1 else numbers
+
+
+def is_binary(values: FloatArray) -> bool:
+    """Return whether every score is 0 or 1."""
+    return bool(np.all((values == 0.0) | (values == 1.0)))
+
+
+def cluster_variance(values: FloatArray, numbers: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
+    """Return the CR1 variance of the mean of `values` with rows in groups (Liang and Zeger 1986; Miller 2024, 2.2).
+
+    v = G / (G - 1) * sum over groups of (sum of residuals)^2 / n^2; needs at least two groups.
+    """
+    sums = np.bincount(numbers, weights=values - values.mean())
+    count = sums.size
+    return float(count / (count - 1) * np.sum(sums**2) / values.size**2)
+
+
+def mean_group_size(numbers: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
+    """Return the size-weighted mean group size, sum of squared sizes / n: the size of the group a row finds itself in."""
+    sizes = np.bincount(numbers)
+    return float(np.sum(sizes.astype(float) ** 2) / numbers.size)
+
+
+def summarise(scores: ArrayLike, groups: Sequence[str] | None = None) -> Sample:
+    """Return mean, effective size and degrees of freedom of `scores` in [0, 1] (docs/statistics.md, "Intervals").
+
+    Raises ValueError for no scores, scores outside [0, 1], or groups of another length.
+    """
+    values = as_scores(scores)
+    n, mean = values.size, min(max(float(values.mean()), 0.0), 1.0)
+    numbers = group_numbers(groups, n)
+    if is_binary(values):
+        row_size, kind = float(n), "wilson"
+    else:
+        row_size, kind = _graded_size(values, mean), "wilson n_eff"
+    if numbers is None:
+        return Sample(mean, n, row_size, None, None if kind == "wilson" else n - 1.0, kind)
+    m = mean_group_size(numbers)
+    n_groups = int(numbers.max()) + 1
+    variance = cluster_variance(values, numbers) if n_groups > 1 else 0.0
+    between = mean * (1.0 - mean) / variance if variance > 1e-15 else float(n_groups)
+    n_eff = min(between, row_size / (1.0 + LEAST_CORRELATION * (m - 1.0)))
+    return Sample(mean, n, n_eff, n_groups, n / m - 1.0, "wilson n_eff, grouped")
+
+
+def _graded_size(values: FloatArray, mean: float) -> float:
+    """Return how many yes/no rows the graded scores are worth: p (1 - p) / v, v the variance of the mean."""
+    n = values.size
+    variance = float(values.var(ddof=1)) / n if n > 1 else 0.0
+    size = mean * (1.0 - mean) / variance if variance > 1e-15 else float(n)
+    return min(size, float(n)) if n < SMALL_SAMPLE else size
+
+
+def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
+    """Return Wilson's two-sided score interval for a rate (Wilson 1927, JASA 22:209). Fractions are allowed.
+
+    Raises ValueError unless 0 <= hits <= n, n > 0 and 0 < level < 1.
+    """
+    _check_counts(hits, n)
+    _check_level(level)
+    return _score_interval(hits / n, n, normal_quantile((1.0 + level) / 2.0))
+
+
+def _score_interval(p: float, n: float, q: float) -> Interval:
+    """Return the score interval around rate p, worth n rows, for quantile q; it always holds p."""
+    shrink = 1.0 + q * q / n
+    centre = (p + q * q / (2.0 * n)) / shrink
+    half = q / shrink * math.sqrt(p * (1.0 - p) / n + q * q / (4.0 * n * n))
+    return Interval(min(max(centre - half, 0.0), p), max(min(centre + half, 1.0), p))
+
+
+def clopper_pearson_lower(k: float, n: float, alpha: float) -> float:
+    """Return the one-sided exact lower bound of a rate at error `alpha` (Clopper and Pearson 1934). k may be a fraction."""
+    _check_counts(k, n)
+    check_alpha(alpha)
+    return 0.0 if k <= 0.0 else beta_quantile(k, n - k + 1.0, alpha)
+
+
+def clopper_pearson_upper(k: float, n: float, alpha: float) -> float:
+    """Return the one-sided exact upper bound of a rate at error `alpha` (Clopper and Pearson 1934). k may be a fraction."""
+    return 1.0 - clopper_pearson_lower(n - k, n, alpha)
+
+
+def interval_mean(scores: ArrayLike, groups: Sequence[str] | None = None, level: float = 0.95) -> MeanInterval:
+    """Return the mean of `scores` in [0, 1] with a two-sided interval, for display (decisions use the bounds below).
+
+    0/1 without groups: Wilson. Otherwise Wilson with the effective size and a Student quantile: n / m - 1 degrees of
+    freedom for groups (m: size-weighted mean group size), n - 1 for graded scores. One group, or one graded row, gives [0, 1].
+    Raises ValueError for no scores, scores outside [0, 1], groups of another length, or a level outside (0, 1).
+    """
+    _check_level(level)
+    sample = summarise(scores, groups)
+    q = sample.quantile((1.0 + level) / 2.0)
+    span = Interval(0.0, 1.0) if q is None else _score_interval(sample.mean, sample.n_eff, q)
+    return MeanInterval(sample.mean, span.low, span.high, sample.n, sample.n_eff, sample.n_groups, sample.method)
+
+
+def lower_bound(scores: ArrayLike, groups: Sequence[str] | None, alpha: float) -> float:
+    """Return the one-sided lower bound of the mean at error `alpha`, for decisions.
+
+    0/1 without groups: Clopper-Pearson. Otherwise Clopper-Pearson with the effective size, made smaller by
+    (normal / Student quantile)^2 (Korn and Graubard 1998, Survey Methodology 24:193). One group gives 0.
+    """
+    return sample_lower(summarise(scores, groups), alpha)
+
+
+def upper_bound(scores: ArrayLike, groups: Sequence[str] | None, alpha: float) -> float:
+    """Return the one-sided upper bound of the mean at error `alpha`; the mirror image of `lower_bound`."""
+    return sample_upper(summarise(scores, groups), alpha)
+
+
+def sample_lower(sample: Sample, alpha: float) -> float:
+    """Return `lower_bound` of rows that are summarised already."""
+    check_alpha(alpha)
+    n = decision_size(sample, alpha)
+    return 0.0 if n <= 0.0 else min(clopper_pearson_lower(sample.mean * n, n, alpha), sample.mean)
+
+
+def sample_upper(sample: Sample, alpha: float) -> float:
+    """Return `upper_bound` of rows that are summarised already."""
+    check_alpha(alpha)
+    n = decision_size(sample, alpha)
+    return 1.0 if n <= 0.0 else max(clopper_pearson_upper(sample.mean * n, n, alpha), sample.mean)
+
+
+def decision_size(sample: Sample, alpha: float) -> float:
+    """Return the effective size that one-sided bounds at error `alpha` may use: 0 where the rows say nothing."""
+    if sample.df is None:
+        return sample.n_eff
+    q = sample.quantile(1.0 - alpha)
+    return 0.0 if q is None else sample.n_eff * (normal_quantile(1.0 - alpha) / q) ** 2
+
+
+def can_claim_met(n_groups: int | None) -> bool:
+    """Return whether rows in so many groups (None: ungrouped) may carry the claim "goal met": from 8 groups on."""
+    return n_groups is None or n_groups >= FEWEST_GROUPS
+
+
+def _check_counts(hits: float, n: float) -> None:
+    if not (n > 0 and 0 <= hits <= n):
+        raise ValueError(f"{hits} hits of {n} rows is no rate; rows must be above 0 and hits between 0 and the rows")
+
+
+def _check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1, for example 0.95")

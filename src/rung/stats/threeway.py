@@ -1,0 +1,71 @@
+"""The three-way rule: goal met, not met, or unclear; never "the estimate is above the line, so yes"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from rung.stats.distribution import beta_above
+from rung.stats.estimate import FEWEST_GROUPS, Sample, can_claim_met, sample_lower, sample_upper, summarise
+from rung.stats.power import check_rule, rows_for_answer
+from rung.types import Quality, Status
+
+MOST_TIMES = 10  # needing more than ten times the rows at hand is no advice that anyone can follow
+
+
+def judge(
+    scores: ArrayLike,
+    groups: Sequence[str] | None,
+    goal: float,
+    tolerance: float,
+    alpha: float,
+    planned_rungs: int,
+) -> Quality:
+    """Judge the scores (in [0, 1], one a test row) of one rung against the goal.
+
+    met: the one-sided lower bound at alpha / planned_rungs is at least goal - tolerance, and rows in groups have at least
+    8 of them; takes precedence. not_met: the one-sided upper bound at alpha is below the goal. unclear: otherwise.
+    `planned_rungs` is the number of rungs in the ladder, fixed before the test part is opened: it pays for judging
+    them all on the same rows. `probability_good` is P(rate >= goal - tolerance) under Jeffreys' prior.
+    `rows_needed`: smallest test size, above the present one, that answers either way with probability 0.8 if the
+    true rate is (hits + 1/2) / (n + 1); only for unclear, None above ten times the rows (then see `advice`).
+    Raises ValueError for no scores, scores outside [0, 1], or settings that make no sense.
+    """
+    check_rule(goal, tolerance, alpha, planned_rungs)
+    sample = summarise(scores, groups)
+    lower = sample_lower(sample, alpha / planned_rungs)
+    upper = sample_upper(sample, alpha)
+    good = beta_above(sample.hits + 0.5, sample.n_eff - sample.hits + 0.5, goal - tolerance)
+    status = _status(lower, upper, goal, tolerance)
+    if status == "met" and not can_claim_met(sample.n_groups):
+        return Quality("unclear", lower, upper, good, None, _more_groups(sample.n_groups or 0))
+    if status != "unclear":
+        return Quality(status, lower, upper, good, None)
+    rows = _rows_needed(sample, goal, tolerance, alpha, planned_rungs)
+    advice = "widen the tolerance or change the goal" if rows is None else None
+    return Quality(status, lower, upper, good, rows, advice)
+
+
+def _status(lower: float, upper: float, goal: float, tolerance: float) -> Status:
+    if lower >= goal - tolerance:
+        return "met"
+    return "not_met" if upper < goal else "unclear"
+
+
+def _more_groups(n_groups: int) -> str:
+    noun = "group" if n_groups == 1 else "groups"
+    return (
+        f"the test rows come from {n_groups} {noun}; at least {FEWEST_GROUPS} are needed before 'met' can be said: "
+        "add rows from other groups, or drop group_by if the rows are independent"
+    )
+
+
+def _rows_needed(sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> int | None:
+    """Search in effective rows and translate back: n_eff grows in proportion to n."""
+    truth = (sample.hits + 0.5) / (sample.n_eff + 1.0)
+    first = math.floor(sample.n_eff) + 1
+    last = math.floor(MOST_TIMES * sample.n_eff)
+    effective = rows_for_answer(truth, goal, tolerance, alpha, planned_rungs, first, last)
+    return None if effective is None else max(math.ceil(effective * sample.n / sample.n_eff), sample.n + 1)
