@@ -92,7 +92,7 @@ def rows_for_not_met(
     _check_rate(truth, "truth")
     if truth >= goal:
         return None
-    
+
     def reached(sizes: IntArray) -> FloatArray:
         return _not_met_at(sizes, truth, goal, tolerance, alpha, planned_rungs)
 
