@@ -319,13 +319,13 @@ class Result:
     p50_latency_s: float | None
     p95_latency_s: float | None
     failures: Mapping[str, int]  # cause -> rows
-    limits_held: bool | None  # None: a limit is set but its quantity is unknown
+    limits_held: bool | None  # True also without limits; None: a limit is set but its quantity is unknown
     stopped_early_at: int | None = None  # rows visited when the verdict became certain
     tokens_per_request: float | None = None
 
     @property
     def good_enough(self) -> bool:
-        return self.quality.status == "met" and self.limits_held is not False
+        return self.quality.status == "met" and self.limits_held is True
 
 
 @dataclass(frozen=True, slots=True)

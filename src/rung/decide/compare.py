@@ -1,0 +1,85 @@
+"""Compare rungs on the same test rows, corrected over the planned ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rung.evaluate.run import groups_of
+from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
+from rung.types import Comparison, Outcome, Result, Task
+
+
+def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, seed: int) -> Comparison | None:
+    """Return upper against lower on the rows that both visited, or None when no row has a value in both.
+
+    `p_adjusted` is still the raw p-value: `adjust` corrects it over the ladder.
+    """
+    (lower_name, below), (upper_name, above) = lower, upper
+    pairs = _paired(below, above, task)
+    if not pairs:
+        return None
+    a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
+    test = compare_paired(a, b, groups_of([o for o, _, _ in pairs]), seed=seed)
+    wrong = [(x, y) for x, y in zip(a, b, strict=True) if x < 1]
+    return Comparison(
+        lower=lower_name,
+        upper=upper_name,
+        metric=task.metrics[0].name,
+        gain=test.gain,
+        low=test.low,
+        high=test.high,
+        p_value=test.p_value,
+        p_adjusted=test.p_value,
+        wins=test.wins,
+        losses=test.losses,
+        ties=test.ties,
+        n=len(pairs),
+        method=test.method,
+        fixed_share=sum(y >= 1 for _, y in wrong) / len(wrong) if wrong else None,
+    )
+
+
+def adjust(comparisons: Sequence[Comparison], planned_rungs: int) -> tuple[Comparison, ...]:
+    """Correct the p-values by Holm over the planned adjacent pairs; a pair never performed counts as p = 1."""
+    adjusted = holm([c.p_value for c in comparisons], max(planned_rungs - 1, len(comparisons)))
+    return tuple(replace(c, p_adjusted=float(p)) for c, p in zip(comparisons, adjusted, strict=True))
+
+
+def shown_not_worse(reference: Result, other: Result, task: Task, seed: int) -> NonInferiority | None:
+    """Whether `other` is shown to be at most `worth_it` worse than `reference` on the same rows."""
+    pairs = _paired(reference, other, task)
+    if not pairs:
+        return None
+    a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
+    return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.worth_it, task.alpha, seed=seed)
+
+
+def shown_cheaper_or_faster(reference: Result, other: Result, task: Task, seed: int) -> str | None:
+    """Return "cheaper" or "faster" when `other` is significantly so, row by row; None when neither is shown."""
+    before = {o.example_id: o for o in reference.outcomes}
+    rows = [(before[o.example_id], o) for o in other.outcomes if o.example_id in before]
+    for word, quantity in (("cheaper", _cost), ("faster", _seconds)):
+        values = [(quantity(a), quantity(b)) for a, b in rows]
+        known = [(x, y) for x, y in values if x is not None and y is not None]
+        if len(known) < len(values) or not known or sum(y for _, y in known) >= sum(x for x, _ in known):
+            continue
+        p = sign_flip([x - y for x, y in known], groups_of([b for _, b in rows]), seed=seed)
+        if p < task.alpha:
+            return word
+    return None
+
+
+def _cost(outcome: Outcome) -> float | None:
+    return None if outcome.answer is None else outcome.answer.cost_usd
+
+
+def _seconds(outcome: Outcome) -> float | None:
+    return None if outcome.answer is None else outcome.answer.seconds
+
+
+def _paired(lower: Result, upper: Result, task: Task) -> list[tuple[Outcome, float, float]]:
+    metric = task.metrics[0].name
+    before = {o.example_id: o.value(metric, task.on_failure) for o in lower.outcomes}
+    rows = [(o, before.get(o.example_id), o.value(metric, task.on_failure)) for o in upper.outcomes]
+    return [(o, a, b) for o, a, b in rows if a is not None and b is not None]

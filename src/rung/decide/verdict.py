@@ -1,0 +1,146 @@
+"""From measured rungs to a verdict: the three-way rule over the ladder, two doors, reasons and counterfactuals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rung.decide.compare import shown_cheaper_or_faster, shown_not_worse
+from rung.decide.wording import (
+    counterfactuals,
+    headline_exhausted,
+    headline_met,
+    headline_stopped,
+    headline_undecided,
+    reasons,
+)
+from rung.stats.power import smallest_visible_gain
+from rung.types import Comparison, Decision, Result, Skipped, Task, Verdict
+
+LEAN = 0.8  # the smallest probability of being good enough at which a rung is leaned to
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """Everything the decision may look at: the rungs measured, in ladder order, and what was left out."""
+
+    task: Task
+    planned: tuple[str, ...]
+    results: Mapping[str, Result]
+    comparisons: tuple[Comparison, ...]  # adjacent pairs, adjusted
+    skipped: tuple[Skipped, ...]
+    trained: frozenset[str]  # labels of rungs that changed weights
+    seed: int
+    test_rows: int
+    requests_per_month: int | None = None
+    stopped: str | None = None  # why the climb ended before its time
+    exploratory: bool = False
+
+
+def may_train(results: Mapping[str, Result]) -> str | None:
+    """Return why a rung that changes weights may not run, or None: every rung below must be shown not good enough."""
+    for label, result in results.items():
+        if result.quality.status != "not_met":
+            state = "good enough" if result.quality.status == "met" else "not shown to fall short"
+            return f"{label} is {state}: tuning is allowed only when every rung below is shown to miss the goal"
+    return None
+
+
+def decide(climb: Climbed) -> Verdict:
+    """Return the verdict; equal inputs give an equal verdict."""
+    winner = _winner(climb)
+    lean = None if winner else _lean(climb)
+    if winner is not None:
+        decision: Decision = "met"
+        headline = headline_met(climb.task, winner, climb.results[winner], climb.planned, climb.requests_per_month)
+    elif climb.stopped is not None:
+        decision, headline = "stopped", headline_stopped(climb.stopped, lean)
+    elif _open_question(climb) is not None:
+        decision = "undecided"
+        label = _open_question(climb) or ""
+        headline = headline_undecided(climb.task, label, climb.results[label], lean)
+    else:
+        decision, headline = "exhausted", headline_exhausted(climb.task, climb.results)
+    return Verdict(
+        decision=decision,
+        winner=winner,
+        lean=lean,
+        headline=headline,
+        reasons=tuple(reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned))),
+        counterfactuals=tuple(
+            counterfactuals(climb.task, winner, climb.results, climb.comparisons, climb.requests_per_month)
+        ),
+        rows_needed=_rows_needed(climb) if decision in ("undecided", "stopped") else None,
+        smallest_visible_gain=smallest_visible_gain(
+            climb.test_rows, discordance=_discordance(climb.comparisons), alpha=climb.task.alpha
+        ),
+        exploratory=climb.exploratory,
+    )
+
+
+def stops(task: Task, label: str, result: Result, comparisons: Sequence[Comparison], trains: bool) -> bool:
+    """Whether the climb stops at this rung: it is good enough and the user seeks no cheaper one."""
+    return task.seek == "good_enough" and _accepted(task, label, result, comparisons, trains)
+
+
+def _accepted(task: Task, label: str, result: Result, comparisons: Sequence[Comparison], trains: bool) -> bool:
+    """Good enough; a tuned rung must also show a real gain of at least `worth_it` over the rung below."""
+    if not result.good_enough or result.stopped_early_at is not None:
+        return False
+    if not trains:
+        return True
+    gains = [c for c in comparisons if c.upper == label]
+    return bool(gains) and all(c.p_value < task.alpha and c.gain >= task.worth_it for c in gains)
+
+
+def _winner(climb: Climbed) -> str | None:
+    """The first accepted rung; seeking the cheapest, a not-worse one that is significantly cheaper or faster replaces it."""
+    accepted = [
+        label
+        for label, result in climb.results.items()
+        if _accepted(climb.task, label, result, climb.comparisons, label in climb.trained)
+    ]
+    if not accepted:
+        return None
+    winner = accepted[0]
+    if climb.task.seek == "cheapest":
+        for label in accepted[1:]:
+            reference, other = climb.results[winner], climb.results[label]
+            not_worse = shown_not_worse(reference, other, climb.task, climb.seed)
+            if not_worse and not_worse.shown and shown_cheaper_or_faster(reference, other, climb.task, climb.seed):
+                winner = label
+    return winner
+
+
+def _lean(climb: Climbed) -> str | None:
+    """The lowest rung that is good enough with probability 0.8 or more and breaks no limit."""
+    for label, result in climb.results.items():
+        if result.quality.probability_good >= LEAN and result.limits_held is not False:
+            return label
+    return None
+
+
+def _open_question(climb: Climbed) -> str | None:
+    """The rung whose unclear result keeps the verdict open: the lean, else the unclear one most likely good enough."""
+    unclear = {k: r for k, r in climb.results.items() if r.quality.status == "unclear" and r.limits_held is not False}
+    unproven = {
+        k: r
+        for k, r in climb.results.items()
+        if r.good_enough and not _accepted(climb.task, k, r, climb.comparisons, k in climb.trained)
+    }
+    waiting = {**unclear, **unproven}
+    if not waiting:
+        return None
+    lean = _lean(climb)
+    return lean if lean in waiting else max(waiting, key=lambda k: waiting[k].quality.probability_good)
+
+
+def _rows_needed(climb: Climbed) -> int | None:
+    label = _open_question(climb)
+    return climb.results[label].quality.rows_needed if label else None
+
+
+def _discordance(comparisons: Sequence[Comparison]) -> float:
+    """The share of rows on which neighbouring rungs disagreed, or 0.1 before any was seen."""
+    rows = sum(c.n for c in comparisons)
+    return max(0.01, sum(c.wins + c.losses for c in comparisons) / rows) if rows else 0.1

@@ -1,0 +1,183 @@
+"""The verdict in words: one sentence for a boss, reasons with evidence keys, and what would change the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rung.types import Comparison, Reason, Result, Skipped, Task
+
+IN_WORDS = {"prompt": "a better prompt", "fewshot": "examples in the prompt", "baseline": "no language model at all"}
+
+
+def money(usd: float | None, note: str | None = None) -> str:
+    """Write an amount of dollars with two significant places, or why it is unknown."""
+    if usd is None:
+        return f"unknown ({note})" if note else "unknown"
+    if usd == 0:
+        return "$0"
+    return f"${usd:,.2f}" if usd >= 0.1 else f"${usd:.2g}"
+
+
+def quality(result: Result, task: Task) -> str:
+    """Write the deciding metric's estimate."""
+    return str(result.estimates[task.metrics[0].name])
+
+
+def plain(label: str) -> str:
+    """Name a rung in words that need no glossary."""
+    return IN_WORDS.get(label.split("@")[0], label)
+
+
+def headline_met(
+    task: Task, winner: str, result: Result, planned: Sequence[str], requests_per_month: int | None
+) -> str:
+    """Say which rung, how sure, what it costs, and what is not needed."""
+    floor = task.goal - task.tolerance
+    above = list(planned[planned.index(winner) + 1 :])
+    rest = f"; {_listed(above)} {'is' if len(above) == 1 else 'are'} not needed" if above else ""
+    bill = _bill(result, requests_per_month)
+    return (
+        f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {floor:.2f} against the goal of "
+        f"{task.goal:.2f} (measured {quality(result, task)}), at {money(result.cost_per_1k_usd, result.cost_note)} per "
+        f"1,000 requests{bill}{rest}."
+    )
+
+
+def headline_undecided(task: Task, label: str, result: Result, lean: str | None) -> str:
+    """Say that the rows cannot tell, how many could, and where we lean."""
+    rows = result.quality.rows_needed
+    need = (
+        f"about {rows:,} test rows would tell"
+        if rows is not None
+        else result.quality.advice
+        or "more rows of the same kind would not tell soon: widen the tolerance or change the goal"
+    )
+    leaning = f"; we lean to {lean!r} ({plain(lean)})" if lean else ""
+    return (
+        f"Undecided: {label!r} reached {quality(result, task)} against the goal of {task.goal:.2f}, which these rows "
+        f"cannot settle; {need}{leaning}."
+    )
+
+
+def headline_exhausted(task: Task, results: Mapping[str, Result]) -> str:
+    """Say that nothing on this ladder is good enough, and which came nearest."""
+    if not results:
+        return "No rung could be measured: see the reasons each was skipped."
+    broken = [k for k, r in results.items() if r.quality.status == "met" and r.limits_held is not True]
+    if broken:
+        return (
+            f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {task.goal:.2f} but not within "
+            f"the limits on cost or latency."
+        )
+    best = max(results, key=lambda k: _point(results[k], task))
+    return (
+        f"No: every rung measured is shown to miss the goal of {task.goal:.2f}; {best!r} came nearest with "
+        f"{quality(results[best], task)}."
+    )
+
+
+def headline_stopped(why: str, lean: str | None) -> str:
+    """Say why the climb ended before its time."""
+    leaning = f" So far we lean to {lean!r} ({plain(lean)})." if lean else ""
+    return f"Stopped before an answer: {why}.{leaning}"
+
+
+def reasons(
+    task: Task,
+    winner: str | None,
+    results: Mapping[str, Result],
+    comparisons: Sequence[Comparison],
+    skipped: Sequence[Skipped],
+    planned_rungs: int,
+) -> Iterator[Reason]:
+    """List one reason a rung, one a comparison, one a rung left out."""
+    floor, level = task.goal - task.tolerance, task.alpha / planned_rungs
+    for label, result in results.items():
+        keys = tuple(f"rungs/{label}/result.json#quality.{part}" for part in ("status", "lower", "upper"))
+        q = result.quality
+        if q.status == "met":
+            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is at or above {floor:.3f}"
+            rule = f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {level:.4g}"
+        elif q.status == "not_met":
+            claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {task.goal:.3f}"
+            rule = f"one-sided upper bound at alpha {task.alpha:g}"
+        else:
+            claim = (
+                f"{label} is unclear: bounds {q.lower:.3f} to {q.upper:.3f} leave both open; good enough with probability "
+                f"{q.probability_good:.2f}"
+            )
+            rule = "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
+        yield Reason(claim, rule, keys)
+        if result.limits_held is not True:
+            state = (
+                "breaks a limit on cost or latency" if result.limits_held is False else "has an unknown cost or latency"
+            )
+            evidence = tuple(f"rungs/{label}/result.json#{k}" for k in ("cost_per_1k_usd", "p95_latency_s"))
+            yield Reason(f"{label} {state}", "a rung is good enough only within the limits of the task", evidence)
+    for index, c in enumerate(comparisons):
+        word = "is shown to beat" if c.p_adjusted < task.alpha and c.gain > 0 else "is not shown to beat"
+        if c.p_adjusted < task.alpha and c.gain < 0:
+            word = "is shown to be worse than"
+        yield Reason(
+            f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({c.wins} wins, {c.losses} losses, adjusted p = {c.p_adjusted:.2g})",
+            f"{c.method}, Holm over {max(planned_rungs - 1, 1)} planned pairs",
+            (f"comparisons.json#{index}.gain", f"comparisons.json#{index}.p_adjusted"),
+        )
+    for index, left_out in enumerate(skipped):
+        yield Reason(f"{left_out.what} was not run", left_out.reason, (f"skipped.json#{index}.reason",))
+
+
+def counterfactuals(
+    task: Task,
+    winner: str | None,
+    results: Mapping[str, Result],
+    comparisons: Sequence[Comparison],
+    requests_per_month: int | None,
+) -> Iterator[str]:
+    """List what would change the answer."""
+    if winner is not None:
+        result = results[winner]
+        carried = result.quality.lower + task.tolerance
+        yield f"With a goal above {carried:.2f}, {winner!r} would no longer be shown to be good enough."
+        for label, lower in results.items():
+            if label == winner:
+                break
+            yield from _if_lower_were_enough(task, label, lower)
+        if result.cost_per_1k_usd is not None and result.cost_per_1k_usd > 0 and requests_per_month is None:
+            yield "Give volume.requests_per_month to see the monthly bill and from which volume a cheaper rung pays."
+        return
+    for label, result in results.items():
+        q = result.quality
+        if q.status == "unclear" and q.rows_needed is not None:
+            yield f"About {q.rows_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
+    best = max(results, key=lambda k: results[k].quality.lower, default=None)
+    if best is not None:
+        carried = results[best].quality.lower
+        yield f"Yes, {best!r}, with a goal of {max(carried + task.tolerance, 0):.2f} or less at the same tolerance."
+        if carried < task.goal and task.goal - carried < 0.15:
+            yield f"Yes, {best!r}, with a tolerance of {task.goal - carried:.3f} instead of {task.tolerance:g}."
+
+
+def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str]:
+    if lower.quality.status == "unclear":
+        rows = lower.quality.rows_needed
+        more = f"; about {rows:,} test rows would tell" if rows else ""
+        yield f"{label!r} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
+    elif lower.quality.status == "not_met":
+        yield f"With a goal of {max(lower.quality.lower + task.tolerance, 0):.2f} or less, {label!r} would do."
+
+
+def _bill(result: Result, requests_per_month: int | None) -> str:
+    if requests_per_month is None or result.cost_per_1k_usd is None:
+        return ""
+    return f" ({money(result.cost_per_1k_usd * requests_per_month / 1000)} a month at {requests_per_month:,} requests)"
+
+
+def _point(result: Result, task: Task) -> float:
+    estimate = result.estimates[task.metrics[0].name]
+    return estimate.mean if estimate.mean is not None else (estimate.low + estimate.high) / 2
+
+
+def _listed(words: Sequence[str]) -> str:
+    quoted = [repr(w) for w in words]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " and " + quoted[-1]

@@ -1,0 +1,101 @@
+"""What a rung is handed: models, scoring, randomness, progress. Built of closures; holds no row and names no folder."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rung import plugin
+from rung.errors import ConfigError, Problem
+from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
+from rung.evaluate.progress import Progress
+from rung.models.client import Client
+from rung.protocols import Metric, Rung, System
+from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
+
+ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
+
+
+@dataclass(frozen=True)
+class Asker:
+    """One model role as the kit sees it."""
+
+    card: ModelCard
+    ask: Callable[[Request], Awaitable[Completion]]
+    count_tokens: Callable[[Sequence[Message]], int]
+    concurrency: int
+    free: bool  # no money changes hands: a budget cannot be hurt by asking
+
+
+def askers(clients: Mapping[str, Client]) -> dict[str, Asker]:
+    """Return the roles of open clients."""
+    return {
+        role: Asker(client.card(role), client.ask, client.count_tokens, client.concurrency, client.free)
+        for role, client in clients.items()
+    }
+
+
+class RunKit:
+    """The Kit of one climb."""
+
+    def __init__(self, task: Task, roles: Mapping[str, Asker], seed: int, progress: Progress) -> None:
+        self._task = task
+        self._roles = dict(roles)
+        self._seed = seed
+        self._progress = progress
+        self._metrics: dict[str, Metric] = {
+            spec.name: plugin.make("metrics", spec.name, **spec.settings) for spec in task.metrics
+        }
+        self._score: Scorer = scorer(self._metrics, task)
+
+    def _role(self, role: str) -> Asker:
+        if role not in self._roles:
+            known = ", ".join(self._roles) or "none"
+            raise ConfigError(
+                [Problem(f"models.{role}", "a rung asks for this model, but it is not configured", None, known)]
+            )
+        return self._roles[role]
+
+    def card(self, role: str) -> ModelCard:
+        return self._role(role).card
+
+    def count_tokens(self, role: str, messages: Sequence[Message]) -> int:
+        return self._role(role).count_tokens(messages)
+
+    async def ask(self, role: str, request: Request) -> Completion:
+        return await self._role(role).ask(request)
+
+    def metric(self) -> Metric:
+        return next(iter(self._metrics.values()))
+
+    def rng(self, purpose: str) -> random.Random:
+        return random.Random(f"{self._seed}/{purpose}")
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)
+
+    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
+        title = f"{candidate.rung}: {candidate.name} on dev"
+        with self._progress.stage(title, len(examples)) as bar:
+            return await self.answer(candidate, examples, lambda _: bar.advance())
+
+    async def answer(
+        self, candidate: Candidate, examples: Sequence[Example], on_row: OnRow | None = None
+    ) -> tuple[Outcome, ...]:
+        """Answer rows with a candidate, without announcing a stage."""
+        return await answer_rows(
+            self.system(candidate), examples, self._score, concurrency=self.concurrency(candidate), on_row=on_row
+        )
+
+    def system(self, candidate: Candidate) -> System:
+        """Bring a candidate to life through the rung that made it."""
+        rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
+        return rung.system(candidate, self._task, self)
+
+    def concurrency(self, candidate: Candidate) -> int:
+        return self._role(candidate.model).concurrency if candidate.model is not None else ROWS_WITHOUT_MODEL
+
+    def free(self, candidate: Candidate) -> bool:
+        """Whether answering another row costs no money."""
+        return candidate.model is None or self._role(candidate.model).free

@@ -1,0 +1,41 @@
+"""What a long stage tells whoever watches: silent by default, drawn by the command line, streamed by a page."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """One running stage."""
+
+    def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
+        """Count rows done and, where known, all the dollars spent so far."""
+        ...
+
+
+class Progress(Protocol):
+    """Where stages announce themselves."""
+
+    def say(self, text: str) -> None:
+        """Show one short line that stays."""
+        ...
+
+    def stage(self, title: str, rows: int) -> AbstractContextManager[Bar]:
+        """Show a bar of `rows` steps until the context is left."""
+        ...
+
+
+class _SilentBar:
+    def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
+        return None
+
+
+class Silent:
+    """Progress that shows nothing."""
+
+    def say(self, text: str) -> None:
+        return None
+
+    def stage(self, title: str, rows: int) -> AbstractContextManager[Bar]:
+        return nullcontext(_SilentBar())
