@@ -1,0 +1,86 @@
+"""The command line: one small file a verb. Heavy imports happen inside the verbs, so that `rung --help` stays quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+
+import typer
+from typer.exceptions import TyperException
+
+from rung import __version__
+from rung.cli import check, climb, compare, demo, init, plan, plugins, report, verify
+from rung.errors import RungError
+
+INTERNAL_ERROR = 5
+INTERRUPTED = 4
+
+app = typer.Typer(
+    name="rung",
+    help="Do you need to fine-tune? Climb from prompt to tuning and stop at the lowest rung that is shown to be good enough.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rung {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    return None
+
+
+app.command()(init.init)
+app.command()(check.check)
+app.command()(plan.plan)
+app.command()(climb.climb)
+app.command()(report.report)
+app.command()(compare.compare)
+app.command()(verify.verify)
+app.command()(plugins.plugins)
+app.command()(demo.demo)
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 met, 1 not met or undecided, 2 input, 3 budget, 4 incomplete, 5 our fault."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    as_json = "--json" in sys.argv
+    try:
+        result = app(standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except typer.Exit as leave:
+        return leave.exit_code
+    except RungError as error:
+        return _failed(error.exit_code, type(error).__name__, str(error), as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _failed(
+            INTERRUPTED,
+            "Interrupted",
+            "interrupted; everything answered so far is kept: the same command goes on",
+            as_json,
+        )
+    except TyperException as error:
+        return _failed(2, "UsageError", error.format_message(), as_json)
+    except Exception as error:  # noqa: BLE001 - the one place where anything may be caught: it becomes exit code 5
+        traceback.print_exc()
+        return _failed(INTERNAL_ERROR, type(error).__name__, f"internal error, please report it: {error}", as_json)
+
+
+def _failed(code: int, name: str, message: str, as_json: bool) -> int:
+    if as_json:
+        typer.echo(json.dumps({"error": name, "message": message, "exit_code": code}))
+    else:
+        typer.echo(f"rung: {message}", err=True)
+    return code

@@ -1,0 +1,159 @@
+"""What a climb writes into its run folder, and what it finds there when it is resumed."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import TypeAdapter
+
+from rung import __version__
+from rung.config import Config
+from rung.errors import ConfigError, Problem
+from rung.evaluate.run import unanswered
+from rung.models.client import Client
+from rung.store.folder import SCHEMA, RunFolder, now
+from rung.types import (
+    Candidate,
+    Comparison,
+    Diagnosis,
+    Finding,
+    Fitted,
+    Outcome,
+    Result,
+    Skipped,
+    Task,
+    Verdict,
+)
+
+
+class Conclusion(Protocol):
+    """The part of a finished climb that is written beside the verdict."""
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]: ...
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]: ...
+
+
+@dataclass(frozen=True)
+class Record:
+    """The run folder as the climb sees it."""
+
+    folder: RunFolder
+    exploratory: bool
+
+    @classmethod
+    def start(cls, path: Path, config: Config) -> Record:
+        """Open or create the run folder for this configuration.
+
+        Raises NewerFolder, and ConfigError when the folder holds a climb with another configuration.
+        """
+        folder = RunFolder.create(path)
+        as_read = config.model_dump(mode="json", exclude={"root"})
+        if folder.has("run.json"):
+            folder.check_schema()
+            before = folder.read("run.json")
+            if before.get("config_sha256") != config.sha256:
+                changed = ", ".join(_changes(before.get("config", {}), as_read)) or "its defaults"
+                raise ConfigError(
+                    [
+                        Problem(
+                            "--folder",
+                            f"{path} holds a climb with another configuration (changed: {changed}); name another folder "
+                            "or put the file back",
+                        )
+                    ],
+                    "The run folder",
+                )
+        revealed = any(e.get("event") == "test_revealed" for e in folder.events())
+        record = cls(folder, revealed)
+        if not folder.has("run.json"):
+            head = {
+                "schema": SCHEMA,
+                "rung_version": __version__,
+                "created": now(),
+                "status": "running",
+                "config": as_read,
+                "config_sha256": config.sha256,
+                "planned": list(config.planned),
+                "exploratory": revealed,
+                "environment": {
+                    "python": platform.python_version(),
+                    "system": platform.system(),
+                    "machine": platform.machine(),
+                },
+            }
+            folder.write("run.json", head)
+        else:
+            record.update(status="running", exploratory=revealed, config=as_read)
+        folder.event("climb_started", version=__version__)
+        return record
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of run.json."""
+        self.folder.write("run.json", {**self.folder.read("run.json"), **fields})
+
+    def status(self, status: str) -> None:
+        self.update(status=status)
+        self.folder.event("climb_" + status)
+
+    def task(self, task: Task, findings: Sequence[Finding]) -> None:
+        """Keep the task as the climb uses it and the audit's findings."""
+        self.update(task=TypeAdapter(Task).dump_python(task, mode="json"))
+        self.folder.save("findings.json", tuple(findings), tuple[Finding, ...])
+
+    def fitted(self, label: str, fitted: Fitted) -> None:
+        self.folder.save_rows(f"rungs/{label}/dev.jsonl", fitted.dev, Outcome)
+        self.folder.save(f"rungs/{label}/fit.json", replace(fitted, dev=()), Fitted)
+
+    def measured(self, label: str, candidate: Candidate) -> Result | None:
+        """Return the stored result of this very candidate if every row was answered: the test part stays shut."""
+        name = f"rungs/{label}/result.json"
+        if not self.folder.has(name) or not self.folder.has(f"rungs/{label}/outcomes.jsonl"):
+            return None
+        stored = self.folder.load(name, Result)
+        outcomes = self.folder.load_rows(f"rungs/{label}/outcomes.jsonl", Outcome)
+        if stored.candidate.id != candidate.id or unanswered(outcomes):
+            return None
+        return replace(stored, outcomes=outcomes)
+
+    def result(self, label: str, result: Result) -> None:
+        self.folder.save_rows(f"rungs/{label}/outcomes.jsonl", result.outcomes, Outcome)
+        self.folder.save(f"rungs/{label}/result.json", replace(result, outcomes=()), Result)
+
+    def diagnosis(self, label: str, diagnosis: Diagnosis) -> None:
+        self.folder.save(f"rungs/{label}/diagnosis.json", diagnosis, Diagnosis)
+
+    def spend(self, clients: Mapping[str, Client]) -> None:
+        """Keep what was asked and spent, by role, over all sittings."""
+        roles = {role: client.spend() for role, client in clients.items()}
+        known = [r["usd"] for r in roles.values()]
+        usd = None if any(u is None for u in known) else sum(u for u in known if u is not None)
+        total = {
+            "usd": usd,
+            "note": None if usd is not None else "the price of a model is unknown",
+            "calls": sum(r["calls"] for r in roles.values()),
+            "cached": sum(r["cached"] for r in roles.values()),
+            "by_role": roles,
+        }
+        self.folder.write("spend.json", total)
+
+    def conclude(self, climbed: Conclusion, verdict: Verdict) -> None:
+        """Keep the verdict and what it stands on."""
+        self.folder.save("comparisons.json", climbed.comparisons, tuple[Comparison, ...])
+        self.folder.save("skipped.json", climbed.skipped, tuple[Skipped, ...])
+        self.folder.save("verdict.json", verdict, Verdict)
+        self.status("done" if verdict.decision != "stopped" else "interrupted")
+
+
+def _changes(before: Any, after: Any, path: str = "") -> list[str]:
+    """Return the paths at which two configurations differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted({*before, *after})
+        return [c for k in keys for c in _changes(before.get(k), after.get(k), f"{path}.{k}" if path else k)]
+    return [] if before == after else [path]

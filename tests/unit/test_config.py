@@ -1,0 +1,140 @@
+"""rung.yaml: every problem at once, in words that say what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from rung.config import load_config, parse_config, read_prompt
+from rung.errors import ConfigError
+
+GOOD = {
+    "task": {
+        "name": "routing",
+        "kind": "classification",
+        "instruction": "Route the ticket.",
+        "inputs": ["subject", "body"],
+        "target": "team",
+        "metrics": ["exact_match"],
+        "goal": 0.9,
+    },
+    "data": {"path": "tickets.jsonl"},
+    "models": {"main": {"provider": "fake", "name": "toy"}},
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "tickets.jsonl").write_text("{}\n")
+    return tmp_path
+
+
+def changed(**parts: object) -> dict[str, object]:
+    return {**GOOD, **{k: {**GOOD.get(k, {}), **v} if isinstance(v, dict) else v for k, v in parts.items()}}
+
+
+def problems(raw: dict[str, object], root: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(raw, root)
+    return str(caught.value)
+
+
+def test_good_file_has_the_documented_defaults(root):
+    config = parse_config(GOOD, root)
+    assert config.planned == ("baseline", "prompt", "fewshot")
+    assert (config.split.test, config.split.dev, config.split.seed) == (0.4, 0.15, 7)
+    task = config.as_task(kind="classification", labels=("a", "b"))
+    assert (task.tolerance, task.worth_it, task.alpha, task.on_failure) == (0.02, 0.02, 0.05, 0.0)
+
+
+def test_every_problem_is_reported_at_once(root):
+    raw = changed(
+        task={"goal": 1.7, "metric": ["exact_match"]}, split={"test": 0.9, "dev": 0.2}, ladder=["baseline", "fewshots"]
+    )
+    raw["data"] = {"path": "tickets.jsonl", "train": "x.jsonl"}
+    text = problems(raw, root)
+    assert "rung.yaml has 5 problems" in text
+    assert "task.goal: Input should be less than or equal to 1 (found 1.7)" in text
+    assert "task.metric: no such key; did you mean 'metrics'?" in text
+    assert "leave no training rows" in text
+    assert "give either `path`, or both `train` and `test`" in text
+    assert "no rungs plugin is called 'fewshots'; did you mean 'fewshot'" in text
+
+
+def test_missing_model_is_named_with_the_rung_that_asks_it(root):
+    raw = {**GOOD, "models": {}}
+    text = problems(raw, root)
+    assert "models.main: is missing, and the rung prompt asks it" in text
+    assert "models.main: is missing, and the rung fewshot asks it" in text
+
+
+def test_unknown_provider_and_setting(root):
+    assert "no models plugin is called 'opneai'; did you mean 'openai'" in problems(
+        {**GOOD, "models": {"main": {"provider": "opneai"}}}, root
+    )
+    text = problems({**GOOD, "models": {"main": {"provider": "openai", "name": "x", "temprature": 1}}}, root)
+    assert "models.main.temprature: openai has no such setting; allowed:" in text
+    assert "temperature" in text
+
+
+def test_target_among_inputs_would_leak_the_answer(root):
+    assert "the model would see the answer" in problems(changed(task={"inputs": ["team"]}), root)
+
+
+def test_missing_data_file(root):
+    assert "data.path: there is no such file" in problems(changed(data={"path": "none.jsonl"}), root)
+
+
+def test_same_rung_twice_needs_another_model(root):
+    text = problems(changed(ladder=["prompt", "prompt"]), root)
+    assert "ladder.1: is in the ladder twice (found prompt)" in text
+    models = {"main": {"provider": "fake", "name": "a"}, "small": {"provider": "fake", "name": "b"}}
+    config = parse_config({**GOOD, "models": models, "ladder": ["prompt", {"prompt": {"model": "small"}}]}, root)
+    assert config.planned == ("prompt", "prompt@small")
+
+
+def test_overrides(root):
+    file = root / "rung.yaml"
+    file.write_text(
+        "task: {name: t, instruction: do, inputs: a, target: b, goal: 0.8}\n"
+        "data: {path: tickets.jsonl}\nmodels: {main: {provider: fake, name: x}}\n"
+    )
+    config = load_config(file, {"seed": 3, "goal": 0.7, "budget_usd": 2.5, "only": ["baseline", "prompt"]})
+    assert (config.split.seed, config.task.goal, config.limits.budget_usd) == (3, 0.7, 2.5)
+    assert config.planned == ("baseline", "prompt")
+    with pytest.raises(ConfigError, match="--only: is not in the ladder \\(found rag\\); allowed: baseline, prompt, fewshot"):
+        load_config(file, {"only": ["rag"]})
+
+
+def test_yaml_trouble_is_one_paragraph(root):
+    file = root / "rung.yaml"
+    with pytest.raises(ConfigError, match="there is no such file; `rung init DATA` writes one"):
+        load_config(file)
+    file.write_text("task: [")
+    with pytest.raises(ConfigError, match="is no valid YAML"):
+        load_config(file)
+    file.write_text("- a\n")
+    with pytest.raises(ConfigError, match="must be a mapping"):
+        load_config(file)
+
+
+def test_prompt_files(tmp_path):
+    text = tmp_path / "p.txt"
+    text.write_text("You route tickets.\n")
+    assert [(m.role, m.content) for m in read_prompt(text)] == [("system", "You route tickets.")]
+    text.write_text("Route: {{ subject }}")
+    assert read_prompt(text)[0].role == "user"
+    chat = tmp_path / "p.yaml"
+    chat.write_text("- {role: system, content: Be brief.}\n- {role: user, content: '{{subject}}'}\n")
+    assert [m.role for m in read_prompt(chat)] == ["system", "user"]
+    chat.write_text("- {role: robot, content: x}\n")
+    with pytest.raises(ConfigError, match="is no chat .*allowed: a list of"):
+        read_prompt(chat)
+    text.write_text("  \n")
+    with pytest.raises(ConfigError, match="the prompt file is empty"):
+        read_prompt(text)
+
+
+def test_limits_and_volume_do_not_change_the_experiment(root):
+    same = parse_config(changed(limits={"budget_usd": 3}, volume={"requests_per_month": 5}), root)
+    assert same.sha256 == parse_config(GOOD, root).sha256
+    assert parse_config(changed(task={"goal": 0.8}), root).sha256 != same.sha256
