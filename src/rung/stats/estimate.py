@@ -18,7 +18,9 @@ from rung.stats.distribution import FloatArray, beta_quantile, check_alpha, norm
 
 FEWEST_GROUPS = 8  # below this no rung is called good enough: the variance between groups is a guess
 SMALL_SAMPLE = 100  # below this graded scores may not count for more than yes/no ones
+MOST_WORTH = 4.0  # yes/no rows that one graded row may count for: rare zeros hide in a sample that looks smooth
 LEAST_CORRELATION = 0.05  # assumed within groups even where the sample shows less
+TINY = 1e-15  # a variance below this is none: rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,14 @@ class Interval:
 class Sample:
     """What scores say about their mean: `n` rows worth `n_eff` independent yes/no rows.
 
+    `n_cautious` <= n_eff allows for the error of the estimated variance itself; "goal met" rests on it.
     `df`: degrees of freedom of the Student quantile; None for the normal one. `n_groups` is None for ungrouped rows.
     """
 
     mean: float
     n: int
     n_eff: float
+    n_cautious: float
     n_groups: int | None
     df: float | None
     method: str
@@ -69,6 +73,14 @@ class MeanInterval:
     n_eff: float
     n_groups: int | None
     method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variance:
+    """The variance of a mean, and the standard error of that variance."""
+
+    value: float
+    error: float
 
 
 def as_scores(scores: ArrayLike) -> FloatArray:
@@ -104,14 +116,19 @@ def is_binary(values: FloatArray) -> bool:
     return bool(np.all((values == 0.0) | (values == 1.0)))
 
 
-def cluster_variance(values: FloatArray, numbers: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
-    """Return the CR1 variance of the mean of `values` with rows in groups (Liang and Zeger 1986; Miller 2024, 2.2).
+def cluster_variance(values: FloatArray, numbers: np.ndarray[tuple[int], np.dtype[np.intp]] | None) -> Variance:
+    """Return the CR1 variance of the mean of `values`, rows in groups (Liang and Zeger 1986; Miller 2024, section 2.2).
 
-    v = G / (G - 1) * sum over groups of (sum of residuals)^2 / n^2; needs at least two groups.
+    v = G / (G - 1) * sum over groups of (sum of residuals)^2 / n^2; without groups each row is one and v = s^2 / n.
+    Its own standard error comes from the spread of the squared sums. One group has no variance: both are 0.
     """
-    sums = np.bincount(numbers, weights=values - values.mean())
-    count = sums.size
-    return float(count / (count - 1) * np.sum(sums**2) / values.size**2)
+    residuals = values - values.mean()
+    squares = (residuals if numbers is None else np.bincount(numbers, weights=residuals)) ** 2
+    count, n = squares.size, values.size
+    if count < 2:
+        return Variance(0.0, 0.0)
+    error = float(squares.std(ddof=1)) * math.sqrt(count)
+    return Variance(float(count / (count - 1) * squares.sum()) / n**2, error / n**2)
 
 
 def mean_group_size(numbers: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
@@ -128,26 +145,33 @@ def summarise(scores: ArrayLike, groups: Sequence[str] | None = None) -> Sample:
     values = as_scores(scores)
     n, mean = values.size, min(max(float(values.mean()), 0.0), 1.0)
     numbers = group_numbers(groups, n)
-    if is_binary(values):
-        row_size, kind = float(n), "wilson"
-    else:
-        row_size, kind = _graded_size(values, mean), "wilson n_eff"
+    binary = is_binary(values)
+    if numbers is None and binary:
+        return Sample(mean, n, float(n), float(n), None, None, "wilson")
+    spread = mean * (1.0 - mean)
+    variance = cluster_variance(values, numbers)
+    cautious = variance.value + variance.error
     if numbers is None:
-        return Sample(mean, n, row_size, None, None if kind == "wilson" else n - 1.0, kind)
-    m = mean_group_size(numbers)
-    n_groups = int(numbers.max()) + 1
-    variance = cluster_variance(values, numbers) if n_groups > 1 else 0.0
-    between = mean * (1.0 - mean) / variance if variance > 1e-15 else float(n_groups)
-    n_eff = min(between, row_size / (1.0 + LEAST_CORRELATION * (m - 1.0)))
-    return Sample(mean, n, n_eff, n_groups, n / m - 1.0, "wilson n_eff, grouped")
+        sizes = [graded_size(spread, v, n) for v in (variance.value, cautious)]
+        return Sample(mean, n, sizes[0], sizes[1], None, n - 1.0, "wilson n_eff")
+    m, n_groups = mean_group_size(numbers), int(numbers.max()) + 1
+    alone = float(n) if binary else graded_size(spread, cluster_variance(values, None).value, n)
+    sizes = [grouped_size(spread, v, n_groups, alone, m) for v in (variance.value, cautious)]
+    return Sample(mean, n, sizes[0], sizes[1], n_groups, n / m - 1.0, "wilson n_eff, grouped")
 
 
-def _graded_size(values: FloatArray, mean: float) -> float:
-    """Return how many yes/no rows the graded scores are worth: p (1 - p) / v, v the variance of the mean."""
-    n = values.size
-    variance = float(values.var(ddof=1)) / n if n > 1 else 0.0
-    size = mean * (1.0 - mean) / variance if variance > 1e-15 else float(n)
-    return min(size, float(n)) if n < SMALL_SAMPLE else size
+def graded_size(spread: float, variance: float, n: int) -> float:
+    """Return how many yes/no rows `n` graded rows are worth: p (1 - p) / v, at most n below 100 rows, else at most 4 n."""
+    most = float(n) if n < SMALL_SAMPLE else MOST_WORTH * n
+    return min(spread / variance, most) if variance > TINY else float(n)
+
+
+def grouped_size(spread: float, variance: float, n_groups: int, alone: float, m: float) -> float:
+    """Return how many yes/no rows grouped rows are worth: p (1 - p) / v, but at most what `alone` (the same rows without
+    groups) would be worth at a correlation of 0.05 within groups. No variance seen: at most one row a group.
+    """
+    between = spread / variance if variance > TINY and spread > 0.0 else float(n_groups)
+    return min(between, alone / (1.0 + LEAST_CORRELATION * (m - 1.0)))
 
 
 def wilson(hits: float, n: float, level: float = 0.95) -> Interval:
@@ -195,39 +219,42 @@ def interval_mean(scores: ArrayLike, groups: Sequence[str] | None = None, level:
 
 
 def lower_bound(scores: ArrayLike, groups: Sequence[str] | None, alpha: float) -> float:
-    """Return the one-sided lower bound of the mean at error `alpha`, for decisions.
+    """Return the one-sided lower bound of the mean at error `alpha`: what "goal met" rests on.
 
     0/1 without groups: Clopper-Pearson. Otherwise Clopper-Pearson with the effective size, made smaller by
-    (normal / Student quantile)^2 (Korn and Graubard 1998, Survey Methodology 24:193). One group gives 0.
+    (normal / Student quantile)^2 (Korn and Graubard 1998, Survey Methodology 24:193), its variance taken one standard
+    error higher: where rows look good by luck, their variance looks small by the same luck. One group gives 0.
     """
     return sample_lower(summarise(scores, groups), alpha)
 
 
 def upper_bound(scores: ArrayLike, groups: Sequence[str] | None, alpha: float) -> float:
-    """Return the one-sided upper bound of the mean at error `alpha`; the mirror image of `lower_bound`."""
+    """Return the one-sided upper bound of the mean at error `alpha`: what "not met" rests on.
+
+    The mirror image of `lower_bound`, with the plain variance: misses by luck make the variance look large.
+    """
     return sample_upper(summarise(scores, groups), alpha)
 
 
 def sample_lower(sample: Sample, alpha: float) -> float:
     """Return `lower_bound` of rows that are summarised already."""
-    check_alpha(alpha)
-    n = decision_size(sample, alpha)
+    n = _decision_size(sample, sample.n_cautious, alpha)
     return 0.0 if n <= 0.0 else min(clopper_pearson_lower(sample.mean * n, n, alpha), sample.mean)
 
 
 def sample_upper(sample: Sample, alpha: float) -> float:
     """Return `upper_bound` of rows that are summarised already."""
-    check_alpha(alpha)
-    n = decision_size(sample, alpha)
+    n = _decision_size(sample, sample.n_eff, alpha)
     return 1.0 if n <= 0.0 else max(clopper_pearson_upper(sample.mean * n, n, alpha), sample.mean)
 
 
-def decision_size(sample: Sample, alpha: float) -> float:
-    """Return the effective size that one-sided bounds at error `alpha` may use: 0 where the rows say nothing."""
+def _decision_size(sample: Sample, size: float, alpha: float) -> float:
+    """Return the effective size after paying for an estimated variance: 0 where the rows say nothing."""
+    check_alpha(alpha)
     if sample.df is None:
-        return sample.n_eff
+        return size
     q = sample.quantile(1.0 - alpha)
-    return 0.0 if q is None else sample.n_eff * (normal_quantile(1.0 - alpha) / q) ** 2
+    return 0.0 if q is None else size * (normal_quantile(1.0 - alpha) / q) ** 2
 
 
 def can_claim_met(n_groups: int | None) -> bool:

@@ -19,12 +19,13 @@ from rung.stats.distribution import (
     student_quantile,
 )
 from rung.stats.estimate import (
-    LEAST_CORRELATION,
-    SMALL_SAMPLE,
+    TINY,
     Interval,
     as_scores,
     cluster_variance,
+    graded_size,
     group_numbers,
+    grouped_size,
     is_binary,
     mean_group_size,
     wilson,
@@ -196,7 +197,7 @@ def paired_interval(
     change = difference(first, second, groups)
     if change.df <= 0.0:
         return Interval(-1.0, 1.0)
-    if change.variance <= 1e-15:
+    if change.variance <= TINY:
         q = student_quantile((1.0 + level) / 2.0, change.df)
         return Interval(_tango_bound(change, q), -_tango_bound(change.reversed, q))
     return _bootstrap(second - first, numbers, level, seed)
@@ -268,21 +269,16 @@ def difference(first: FloatArray, second: FloatArray, groups: Sequence[str] | No
     diff = second - first
     n = diff.size
     up, down = float(np.maximum(diff, 0.0).mean()), float(np.maximum(-diff, 0.0).mean())
-    spread = up + down - (up - down) ** 2  # variance of a row if it were -1, 0 or 1 with these shares
+    spread = max(up + down - (up - down) ** 2, 0.0)  # variance of a row, were it -1, 0 or 1 with these shares
     binary = is_binary(np.abs(diff))
     numbers = group_numbers(groups, n)
-    alone = float(diff.var(ddof=1)) / n if n > 1 else 0.0
-    row_size = float(n)
-    if not binary and n >= SMALL_SAMPLE and alone > 1e-15:
-        row_size = max(spread / alone, float(n))
+    single = cluster_variance(diff, None).value
+    alone = float(n) if binary else graded_size(spread, single, n)
     if numbers is None:
-        return Difference(up, down, row_size, math.inf if binary else n - 1.0, alone)
-    m = mean_group_size(numbers)
-    n_groups = int(numbers.max()) + 1
-    variance = cluster_variance(diff, numbers) if n_groups > 1 else 0.0
-    between = spread / variance if variance > 1e-15 and spread > 0.0 else float(n_groups)
-    n_eff = min(between, row_size / (1.0 + LEAST_CORRELATION * (m - 1.0)))
-    return Difference(up, down, n_eff, n / m - 1.0, variance)
+        return Difference(up, down, alone, math.inf if binary else n - 1.0, single)
+    m, n_groups = mean_group_size(numbers), int(numbers.max()) + 1
+    variance = cluster_variance(diff, numbers).value
+    return Difference(up, down, grouped_size(spread, variance, n_groups, alone, m), n / m - 1.0, variance)
 
 
 def tango(change: Difference, gain: float) -> float:
