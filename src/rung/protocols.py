@@ -22,6 +22,7 @@ from rung.types import (
     ModelCard,
     Outcome,
     Request,
+    RungPlan,
     Score,
     Task,
 )
@@ -134,6 +135,10 @@ class Rung(Protocol):
 
         Raises NotOffered (see `rung.errors`) with the reason when this task or data cannot use the rung.
         """
+        ...
+
+    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+        """Estimate what `fit` would ask, without asking: an upper figure for calls, typical chats for the tokens."""
         ...
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:

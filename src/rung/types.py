@@ -430,6 +430,16 @@ class Fitted:
     skipped: tuple[Skipped, ...] = ()
 
 
+@dataclass(frozen=True)
+class RungPlan:
+    """What a rung would ask before any call is made: candidates, calls on dev, and typical chats for one row each."""
+
+    candidates: int
+    dev_calls: int
+    chats: tuple[tuple[Message, ...], ...]  # a sample of the dearest candidate's requests; empty: no model is asked
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """What a rung may know of a configured model. `context` in tokens, None when unknown."""

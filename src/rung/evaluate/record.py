@@ -39,6 +39,9 @@ class Conclusion(Protocol):
     @property
     def skipped(self) -> tuple[Skipped, ...]: ...
 
+    @property
+    def stopped(self) -> str | None: ...
+
 
 @dataclass(frozen=True)
 class Record:
@@ -148,6 +151,7 @@ class Record:
         self.folder.save("comparisons.json", climbed.comparisons, tuple[Comparison, ...])
         self.folder.save("skipped.json", climbed.skipped, tuple[Skipped, ...])
         self.folder.save("verdict.json", verdict, Verdict)
+        self.update(stopped=climbed.stopped)
         self.status("done" if verdict.decision != "stopped" else "interrupted")
 
 

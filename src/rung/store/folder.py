@@ -143,6 +143,13 @@ class RunFolder:
             raise IntegrityError(f"{self.path / name} is missing from the run; run the climb again to write it")
         return from_json((self.path / name).read_bytes(), shape)
 
+    def load_field(self, name: str, field: str, shape: type[T]) -> T:
+        """Return one field of a JSON file as a datum of the given shape."""
+        content = self.read(name)
+        if field not in content:
+            raise IntegrityError(f"{self.path / name} has no {field!r}; run the climb again to write it")
+        return from_json(json.dumps(content[field]), shape)
+
     def save(self, name: str, value: Any, shape: Any) -> None:
         """Write a datum as JSON, atomically."""
         write_atomic(self.path / name, to_json(value, shape) + b"\n")

@@ -1,0 +1,131 @@
+"""Recompute every reported number of a run from what is stored: answers -> scores -> results -> verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rung import plugin
+from rung.config import Config
+from rung.decide.compare import adjust, compare
+from rung.decide.verdict import Climbed, decide
+from rung.evaluate.answering import Scorer, judge, scorer
+from rung.evaluate.run import summarise
+from rung.store.folder import RunFolder, to_json
+from rung.store.sealed import open_test
+from rung.types import Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One recomputation: what, how many numbers it covers, and what differs (empty: nothing)."""
+
+    what: str
+    compared: int
+    differs: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.differs
+
+
+def verify(folder: RunFolder) -> tuple[Check, ...]:
+    """Recompute a finished run. Opens the test part (which is written down). Raises IntegrityError for damaged files."""
+    return tuple(_checks(folder))
+
+
+def _checks(folder: RunFolder) -> Iterator[Check]:
+    head = folder.read("run.json")
+    task = folder.load_field("run.json", "task", Task)
+    rows = by_id(open_test(folder.path, "verify the stored numbers"))
+    yield Check("frozen test rows against the manifest", len(rows))
+    metrics = {s.name: plugin.make("metrics", s.name, **s.settings) for s in task.metrics}
+    score = scorer(metrics, task)
+    planned = tuple(head["planned"])
+    results: dict[str, Result] = {}
+    for label in planned:
+        if not folder.has(f"rungs/{label}/result.json"):
+            continue
+        stored = folder.load(f"rungs/{label}/result.json", Result)
+        outcomes = folder.load_rows(f"rungs/{label}/outcomes.jsonl", Outcome)
+        yield _scores(label, outcomes, rows, score)
+        again = summarise(
+            stored.candidate,
+            outcomes,
+            task,
+            len(planned),
+            test_sha256=stored.test_sha256,
+            stopped_at=stored.stopped_early_at,
+            size=len(rows),
+        )
+        yield _same(f"{label}: estimates, bounds, cost, latency", replace(again, outcomes=()), stored, Result)
+        results[label] = replace(stored, outcomes=outcomes)
+    if not folder.has("verdict.json"):
+        yield Check("verdict", 0, "the climb has not come to a verdict yet")
+        return
+    yield from _conclusions(folder, head, task, results)
+
+
+def _conclusions(
+    folder: RunFolder, head: Mapping[str, Any], task: Task, results: Mapping[str, Result]
+) -> Iterator[Check]:
+    config = Config.model_validate(head["config"])
+    stored = folder.load("comparisons.json", tuple[Comparison, ...])
+    pairs = [compare((c.lower, results[c.lower]), (c.upper, results[c.upper]), task, config.split.seed) for c in stored]
+    again = adjust([p for p in pairs if p is not None], len(head["planned"]))
+    yield _same("comparisons", again, stored, tuple[Comparison, ...])
+    trained = {s.label for s in config.ladder if plugin.find("rungs", s.rung).trains}
+    manifest = folder.read("parts/manifest.json")
+    verdict = decide(
+        Climbed(
+            task=task,
+            planned=tuple(head["planned"]),
+            results=results,
+            comparisons=again,
+            skipped=folder.load("skipped.json", tuple[Skipped, ...]),
+            trained=frozenset(trained & set(results)),
+            seed=config.split.seed,
+            test_rows=manifest["test"]["rows"],
+            requests_per_month=config.volume.requests_per_month,
+            stopped=head.get("stopped"),
+            exploratory=bool(head.get("exploratory")),
+        )
+    )
+    yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)
+
+
+def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Example], score: Scorer) -> Check:
+    wrong = []
+    for outcome in outcomes:
+        if outcome.example_id not in rows:
+            wrong.append(f"{outcome.example_id} is no test row")
+        elif outcome.answer is not None:
+            again = judge(rows[outcome.example_id], outcome.answer, score)
+            if to_json(again, Outcome) != to_json(outcome, Outcome):
+                wrong.append(outcome.example_id)
+    differs = f"{len(wrong)} rows score differently now: {', '.join(wrong[:5])}" if wrong else ""
+    return Check(f"{label}: scores of the stored answers", len(outcomes), differs)
+
+
+def _same(what: str, again: Any, stored: Any, shape: Any) -> Check:
+    new, old = _leaves(_plain(again, shape)), _leaves(_plain(stored, shape))
+    different = sorted(k for k in {*new, *old} if new.get(k) != old.get(k))
+    shown = "; ".join(f"{k}: stored {old.get(k)!r}, recomputed {new.get(k)!r}" for k in different[:3])
+    return Check(what, len(old), shown + (f" and {len(different) - 3} more" if len(different) > 3 else ""))
+
+
+def _plain(value: Any, shape: Any) -> Any:
+    return json.loads(to_json(value, shape))
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    """Return every number, text and null inside plain data by its path."""
+    if isinstance(value, dict):
+        return {
+            k: v for key, inner in value.items() for k, v in _leaves(inner, f"{path}.{key}" if path else key).items()
+        }
+    if isinstance(value, list):
+        return {k: v for i, inner in enumerate(value) for k, v in _leaves(inner, f"{path}[{i}]").items()}
+    return {path: value}
