@@ -1,0 +1,1 @@
+"""Tuners: ways to train a model on rows."""

@@ -1,0 +1,1 @@
+"""Training of a small language model from nothing: the model, its optimizer, its data, the resumable loop, the export."""

@@ -1,0 +1,46 @@
+"""Data of the embedded model: its tokenizer and its shards, drawn on demand from a seed."""
+from collections.abc import Iterator
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from rung.tuners._scratch.corpus import Corpus, encode
+from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
+from training.nano.documents import SHARES, document
+from training.nano.world import World
+
+ENTRIES = 3072
+TOKENIZER_DOCUMENTS = 20_000
+TOKENIZER_SEED = 1
+DOCUMENTS_PER_SHARD = 4_000
+LONGEST = 1536
+EARLY_SHARDS = 2
+EARLY = {"task": 45.0, "mapping": 35.0, "lookup": 20.0}
+"""Mixture of the first shards: short drills, which settle the copying circuit."""
+
+
+def tokenizer(path: Path) -> Tokenizer:
+    """Read the tokenizer, or train and write it if the file is not there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        train_tokenizer(_texts(), ENTRIES).save(str(path))
+    return load_tokenizer(path)
+
+
+def _texts() -> Iterator[str]:
+    world = World(TOKENIZER_SEED)
+    for _ in range(TOKENIZER_DOCUMENTS):
+        yield from (turn.text for turn in document(world))
+
+
+class Shards:
+    """Shard number -> documents; every number gives fresh documents, the same ones each time."""
+
+    def __init__(self, trained: Tokenizer, seed: int, early: bool = True, documents: int = DOCUMENTS_PER_SHARD) -> None:
+        self.tokenizer, self.seed, self.early, self.documents = trained, seed, early, documents
+
+    def __call__(self, number: int) -> Corpus:
+        """Draw one shard."""
+        world = World(self.seed * 1_000_003 + number + 17)
+        shares = EARLY if self.early and number < EARLY_SHARDS else SHARES
+        return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)

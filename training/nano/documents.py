@@ -1,0 +1,191 @@
+"""Training documents: chats drawn from all families, prompts from vague to explicit, 0 to 12 examples, passages with distractors."""
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from rung.tuners._scratch.corpus import Document, Turn
+from training.nano import wording
+from training.nano.drills import lookup_document, mapping_document
+from training.nano.tasks.extraction import Extraction
+from training.nano.tasks.job import Item, Job, number_of
+from training.nano.tasks.questions import Questions
+from training.nano.tasks.reply import Reply
+from training.nano.tasks.routing import Routing
+from training.nano.tasks.summary import Summary
+from training.nano.vocabulary import UNKNOWN
+from training.nano.wording import Style
+from training.nano.world import World
+
+FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
+    "routing": (36, Routing), "questions": (22, Questions), "reply": (22, Reply), "extraction": (13, Extraction), "summary": (7, Summary)}
+SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
+LONG_SHARE = 0.04
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one document contains."""
+
+    explicit: bool
+    meanings: bool
+    shots: int
+    queries: int
+    layout: str
+    """'system': instruction there; 'user': in the first user turn; 'each': in every user turn; 'text': examples as text in the
+    system turn; 'one': everything in one user turn."""
+    context: str
+    """'none', 'last' (the last query has passages), 'each' (every turn), 'system' (one list for all), as far as the job is factual."""
+    long: bool = False
+
+
+def plan(world: World, job: Job) -> Plan:
+    """Draw the plan of a document."""
+    r = world.random
+    explicit, long = world.chance(0.57), world.chance(LONG_SHARE)
+    shots = 0 if explicit and world.chance(0.5) else r.choice([1, 2, 3, 4, 5, 5, 6, 8])
+    if isinstance(job, Routing) and shots:
+        shots = r.randint(3, 8)
+    queries = r.choice([1, 1, 2, 3]) if explicit else r.choice([2, 3, 4])
+    context = world.weighted({"none": 15, "last": 33, "each": 17, "system": 35}) if job.factual else "none"
+    if context in ("each", "system"):
+        shots, queries = min(shots, 2), min(queries, 3)
+    if context == "last" or (context == "none" and job.factual):
+        shots = min(shots, 4)
+    if long and context in ("none", "last"):
+        shots = r.randint(8, 14)
+    layout = world.weighted({"system": 46, "user": 20, "each": 6, "text": 13, "one": 15})
+    if layout in ("text", "one") and not explicit and not shots:
+        layout = "system"
+    if layout == "one":
+        queries = 1
+    return Plan(explicit, explicit and bool(job.brief.labels) and world.chance(0.5), shots, queries, layout, context, long)
+
+
+def task_document(world: World) -> Document:
+    """Write one document of a random job."""
+    family = world.weighted({name: share for name, (share, _) in FAMILIES.items()})
+    job = FAMILIES[family][1](world)
+    habit = replace(wording.style(world), extra={"gap": "1"} if world.chance(0.25) else {})
+    if isinstance(job, Questions) and job.cite:
+        habit = replace(habit, passages="numbers")
+    if world.chance(0.07):
+        return vague_document(world, job, habit)
+    outline = plan(world, job)
+    return _write(world, job, habit, outline)
+
+
+def vague_document(world: World, job: Job, habit: Style) -> Document:
+    """Write a vague request without examples: what a sensible clerk would answer who knows nothing of the house."""
+    item = job.item()
+    passages, answer = list[str](), item.generic
+    if job.factual:
+        if world.chance(0.5):
+            passages = job.passages(item, world.random.randint(0, 4))
+        else:
+            answer = UNKNOWN
+    layout = "user" if world.chance(0.4) else "system"
+    head = job.vague if layout == "user" else None
+    turns = [Turn("system", job.vague)] if layout == "system" else []
+    return (*turns, Turn("user", wording.user_text(item.message, habit, head, passages)), Turn("assistant", answer, 1.0))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message of a document with its passages, its right answer here and the loss weight of that answer."""
+
+    message: str
+    passages: tuple[str, ...]
+    answer: str
+    weight: float
+    blind: tuple[str, ...]
+
+
+def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
+    instruction = wording.explicit(world, job.brief, outline.meanings) if outline.explicit else (job.vague if world.chance(0.7) else None)
+    plain = world.chance(0.2)
+    items = [job.item(plain=plain) for _ in range(outline.shots + outline.queries)]
+    shared, dropped = _shared_passages(world, job, items, outline)
+    if shared:
+        text = wording.passages_text(shared, habit)
+        instruction = f"{instruction}\n{text}" if instruction else text
+    rows, seen = list[Row](), set[str]()
+    for position, item in enumerate(items):
+        rows.append(_row(world, job, item, position, outline, seen, shared, dropped))
+        if item.convention:
+            seen.add(item.convention)
+    return _lay_out(rows, instruction, habit, outline)
+
+
+def _shared_passages(world: World, job: Job, items: list[Item], outline: Plan) -> tuple[list[str], str | None]:
+    """Return passages for the whole chat and the product that they leave out (or None)."""
+    if outline.context != "system" or not job.factual or not hasattr(job, "shelf"):
+        return [], None
+    catalogue, style = job.shelf.catalogue, job.shelf.style
+    wanted: dict[str, list[str]] = {}
+    for item in items:
+        wanted.setdefault(item.product, [])
+        if item.core[1] not in wanted[item.product]:
+            wanted[item.product].append(item.core[1])
+    for product in catalogue.products[: world.random.randint(2, 10 if outline.long else 6)]:
+        extra = world.random.choice(list(catalogue.facts[product]))
+        if extra not in wanted.setdefault(product, []):
+            wanted[product].append(extra)
+    dropped = world.random.choice(list(wanted)) if world.chance(0.3) else None
+    passages = [catalogue.passage(p, world.random.sample(a, len(a)), style) for p, a in wanted.items() if p != dropped]
+    world.random.shuffle(passages)
+    return passages, dropped
+
+
+def _row(world: World, job: Job, item: Item, position: int, outline: Plan, seen: set[str], shared: list[str], dropped: str | None) -> Row:
+    """Decide what a turn shows, what its right answer is and which part of it can be learnt."""
+    r = world.random
+    query, last = position >= outline.shots, position == outline.shots + outline.queries - 1
+    passages, answer, blind, known = list[str](), item.answer, list[str](), not job.factual
+    if job.factual:
+        if outline.context == "each" or (outline.context == "last" and last):
+            gold = world.chance(0.8)
+            passages, known = job.passages(item, r.randint(5, 10) if outline.long else r.randint(0, 6), gold), gold
+        elif outline.context == "system":
+            known = item.product != dropped
+        if known and isinstance(job, Questions) and job.cite and outline.explicit:
+            number = number_of(passages or shared, str(item.value), item.product)
+            answer += f" [{number}]" if number else ""
+        # examples of a closed-book chat may show facts; a query may not, for nobody could know them
+        if not known and item.unknown and (query or passages or shared or world.chance(0.5)):
+            answer = job.unknown(outline.explicit) if isinstance(job, Questions) else item.unknown
+        elif not known:
+            blind += item.hidden
+    weight = 1.0 if outline.explicit or position > 0 else 0.0
+    if not job.told(item, seen, outline.explicit, outline.meanings):
+        if item.convention and item.convention in answer and isinstance(job, Reply):
+            blind.append(item.convention)
+        elif not (outline.explicit and isinstance(job, Routing) and world.chance(0.15)):
+            weight = 0.0
+    return Row(item.message, tuple(passages), answer, weight, tuple(blind))
+
+
+def _lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Plan) -> Document:
+    """Arrange instruction, examples and queries as a chat."""
+    shots, queries = rows[: outline.shots], rows[outline.shots:]
+    pairs = [(row.message, row.answer) for row in shots if not row.passages]
+    turns, head = list[Turn](), instruction
+    if outline.layout == "one":
+        row = queries[0]
+        head = "\n\n".join(x for x in (instruction, wording.examples_text(pairs, habit) if pairs else None) if x)
+        return (Turn("user", wording.user_text(row.message, habit, head or None, row.passages)), Turn("assistant", row.answer, row.weight, row.blind))
+    if outline.layout == "text" and pairs:
+        turns.append(Turn("system", "\n".join(x for x in (instruction, wording.examples_text(pairs, habit)) if x)))
+        shots, head = [], None
+    elif outline.layout in ("system", "text"):
+        if instruction:
+            turns.append(Turn("system", instruction))
+        head = None
+    for number, row in enumerate([*shots, *queries]):
+        here = head if number == 0 or outline.layout == "each" else None
+        turns += [Turn("user", wording.user_text(row.message, habit, here, row.passages)), Turn("assistant", row.answer, row.weight, row.blind)]
+    return tuple(turns)
+
+
+def document(world: World, shares: dict[str, float] = SHARES) -> Document:
+    """Draw one document: a task, or one of the drills of `drills`."""
+    kind = world.weighted(shares)
+    return {"task": task_document, "mapping": mapping_document, "lookup": lookup_document}[kind](world)
