@@ -18,10 +18,11 @@ from rung.decide.verdict import Climbed, decide, may_train, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.failures import diagnose
 from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.measure import unanswered
 from rung.evaluate.prepare import Prepared, prepare
 from rung.evaluate.progress import Progress, Silent
 from rung.evaluate.record import Record
-from rung.evaluate.run import Rules, evaluate, unanswered
+from rung.evaluate.run import Rules, evaluate
 from rung.models.client import open_clients
 from rung.protocols import Rung
 from rung.store.folder import RunFolder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rung.evaluate.run import groups_of
+from rung.evaluate.measure import groups_of
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
 from rung.types import Comparison, Outcome, Result, Task
 
@@ -46,13 +46,13 @@ def adjust(comparisons: Sequence[Comparison], planned_rungs: int) -> tuple[Compa
     return tuple(replace(c, p_adjusted=float(p)) for c, p in zip(comparisons, adjusted, strict=True))
 
 
-def shown_not_worse(reference: Result, other: Result, task: Task, seed: int) -> NonInferiority | None:
+def shown_not_worse(reference: Result, other: Result, task: Task) -> NonInferiority | None:
     """Whether `other` is shown to be at most `worth_it` worse than `reference` on the same rows."""
     pairs = _paired(reference, other, task)
     if not pairs:
         return None
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
-    return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.worth_it, task.alpha, seed=seed)
+    return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.worth_it, task.alpha)
 
 
 def shown_cheaper_or_faster(reference: Result, other: Result, task: Task, seed: int) -> str | None:

@@ -106,7 +106,7 @@ def _winner(climb: Climbed) -> str | None:
     if climb.task.seek == "cheapest":
         for label in accepted[1:]:
             reference, other = climb.results[winner], climb.results[label]
-            not_worse = shown_not_worse(reference, other, climb.task, climb.seed)
+            not_worse = shown_not_worse(reference, other, climb.task)
             if not_worse and not_worse.shown and shown_cheaper_or_faster(reference, other, climb.task, climb.seed):
                 winner = label
     return winner

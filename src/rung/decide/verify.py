@@ -12,7 +12,7 @@ from rung.config import Config
 from rung.decide.compare import adjust, compare
 from rung.decide.verdict import Climbed, decide
 from rung.evaluate.answering import Scorer, judge, scorer
-from rung.evaluate.run import summarise
+from rung.evaluate.measure import summarise
 from rung.store.folder import RunFolder, to_json
 from rung.store.sealed import open_test
 from rung.types import Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id

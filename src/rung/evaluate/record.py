@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from rung import __version__
 from rung.config import Config
 from rung.errors import ConfigError, Problem
-from rung.evaluate.run import unanswered
+from rung.evaluate.measure import unanswered
 from rung.models.client import Client
 from rung.store.folder import SCHEMA, RunFolder, now
 from rung.types import (

@@ -1,0 +1,146 @@
+"""Write the parts of the documentation that come from the code; `--check` fails when any of them is stale.
+
+python -m docs.generate            rewrite
+python -m docs.generate --check    exit 1 and name what is stale
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typer.testing import CliRunner
+
+from rung import plugin
+from rung.cli import app
+from rung.config import Config
+
+ROOT = Path(__file__).parent.parent
+NOTICE = "<!-- written by docs/generate.py: change the code, not this file -->\n"
+
+
+def command_line() -> str:
+    """Return every verb's --help."""
+    runner = CliRunner()
+    verbs = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    blocks = ["# Command line\n", NOTICE]
+    for words in [[], *([verb] for verb in verbs)]:
+        shown = runner.invoke(app, [*words, "--help"], prog_name="rung", color=False).output
+        text = "\n".join(line.rstrip() for line in shown.splitlines()).strip()
+        blocks.append(f"## {' '.join(['rung', *words])}\n\n```text\n{text}\n```\n")
+    return "\n".join(blocks)
+
+
+def yaml_reference() -> str:
+    """Return every key of rung.yaml with its type, default and meaning."""
+    blocks = ["# rung.yaml\n", NOTICE, "Unknown keys are errors; every problem is reported at once.\n"]
+    blocks.append(_table("the top of the file", Config))
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            blocks.append(_table(name, section))
+    return "\n".join(blocks)
+
+
+def plugin_reference() -> str:
+    """Return every built-in plugin with its settings."""
+    blocks = ["# Plugins\n", NOTICE, "A plugin is one file; its name is the file's name and the name in rung.yaml.\n"]
+    for kind in plugin.KINDS:
+        blocks.append(f"## {kind}\n")
+        for found in plugin.available(kind).values():
+            if found.origin != "built-in":
+                continue
+            model = found.load()
+            words = " ".join((model.__doc__ or "").split("\n\n")[0].split())
+            blocks.append(f"### {found.name}\n\n{words}\n\n{_rows(model)}")
+    return "\n".join(blocks)
+
+
+def _table(title: str, model: type[BaseModel]) -> str:
+    words = " ".join((model.__doc__ or "").split())
+    return f"## {title}\n\n{words}\n\n{_rows(model)}"
+
+
+def _rows(model: type[BaseModel]) -> str:
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if field.exclude:
+            continue
+        lines.append(f"| `{name}` | {_type(field)} | {_default(field)} | {field.description or ''} |")
+    return "\n".join(lines) + "\n" if len(lines) > 2 else "No settings.\n"
+
+
+def _type(field: FieldInfo) -> str:
+    annotation: Any = field.annotation
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "section"
+    choices = [repr(a) for a in get_args(annotation) if isinstance(a, str)]
+    if choices:
+        return ", ".join(choices).replace("'", "")
+    text = annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
+    text = re.sub(r"\b(typing|collections\.abc|pathlib|rung\.\w+(\.\w+)*)\.", "", text)
+    return text.replace("|", "or").replace("NoneType", "null").replace("None", "null")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required" if field.default_factory is None else "empty"
+    if isinstance(field.default, BaseModel):
+        return "its defaults"
+    if isinstance(field.default, tuple):
+        return ", ".join(getattr(v, "rung", str(v)) for v in field.default) or "empty"
+    return (
+        {None: "null", True: "true", False: "false"}.get(field.default, f"`{field.default}`")
+        if isinstance(field.default, bool | None)
+        else f"`{field.default}`"
+    )
+
+
+def tree() -> str:
+    """Return the package's files with the first line of each one's docstring."""
+    package = ROOT / "src" / "rung"
+    lines = []
+    for path in sorted(package.rglob("*.py"), key=lambda p: (len(p.relative_to(package).parts) > 1, p)):
+        name = path.relative_to(package).as_posix()
+        first = re.match(r'"""(.*?)(?:"""|\n)', path.read_text(encoding="utf-8"))
+        if first and not (path.name == "__init__.py" and path.parent == package):
+            lines.append(f"{name:<34} {first[1].rstrip('.')}")
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def documents() -> dict[Path, str]:
+    """Return path -> content of everything generated."""
+    readme = ROOT / "README.md"
+    parts = re.compile(r"(<!-- tree -->\n).*?(\n<!-- /tree -->)", re.S)
+    return {
+        ROOT / "docs" / "command-line.md": command_line(),
+        ROOT / "docs" / "rung-yaml.md": yaml_reference(),
+        ROOT / "docs" / "plugins.md": plugin_reference(),
+        readme: parts.sub(lambda m: m[1] + tree() + m[2], readme.read_text(encoding="utf-8")),
+    }
+
+
+def main() -> int:
+    stale = []
+    for path, content in documents().items():
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if "--check" not in sys.argv:
+                path.write_text(content, encoding="utf-8")
+    if "--check" in sys.argv and stale:
+        print(f"stale: {', '.join(stale)}; run `make docs`")
+        return 1
+    print(f"{len(stale)} rewritten" if stale else "all up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""From measured rungs to a verdict."""
+
+from dataclasses import replace
+
+import pytest
+
+from rung.decide.compare import adjust, compare, shown_cheaper_or_faster, shown_not_worse
+from rung.decide.verdict import Climbed, decide, may_train, stops
+from rung.types import Limits, Result, Skipped, Task
+from tests.unit._results import result, share, task
+
+LADDER = ("baseline", "prompt", "fewshot")
+
+
+def climbed(for_task: Task, results: dict[str, Result], **changes: object) -> Climbed:
+    names = list(results)
+    pairs = [
+        compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in zip(names, names[1:], strict=False)
+    ]
+    found = adjust([p for p in pairs if p is not None], len(LADDER))
+    settings = {
+        "task": for_task,
+        "planned": LADDER,
+        "results": results,
+        "comparisons": found,
+        "skipped": (),
+        "trained": frozenset(),
+        "seed": 7,
+        "test_rows": 400,
+        **changes,
+    }
+    return Climbed(**settings)  # type: ignore[arg-type]
+
+
+def test_first_rung_that_meets_the_goal_wins_and_says_what_is_not_needed():
+    t = task(0.9)
+    low, high = result(share(280, 400), t), result(share(384, 400), t)
+    verdict = decide(climbed(t, {"baseline": low, "prompt": high}))
+    assert (verdict.decision, verdict.winner) == ("met", "prompt")
+    assert verdict.headline.startswith("Yes, at the rung 'prompt' (a better prompt): shown to be at least 0.88")
+    assert "'fewshot' is not needed" in verdict.headline
+    assert "$1.00 per 1,000 requests" in verdict.headline
+    assert any("With a goal above" in c for c in verdict.counterfactuals)
+    assert stops(t, "prompt", high, (), trains=False)
+
+
+def test_undecided_names_rows_and_leans():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"baseline": result(share(280, 400), t), "prompt": result(share(362, 400), t)}))
+    assert (verdict.decision, verdict.winner, verdict.lean) == ("undecided", None, "prompt")
+    assert verdict.rows_needed is not None
+    assert verdict.rows_needed > 400
+    assert f"about {verdict.rows_needed:,} test rows would tell; we lean to 'prompt'" in verdict.headline
+
+
+def test_exhausted_names_the_nearest_and_the_goal_it_would_carry():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"baseline": result(share(200, 400), t), "prompt": result(share(320, 400), t)}))
+    assert (verdict.decision, verdict.lean) == ("exhausted", None)
+    assert "'prompt' came nearest with 0.80 ± 0.04 (n=400)" in verdict.headline
+    assert any("'prompt', with a goal of 0.7" in c for c in verdict.counterfactuals)
+
+
+def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
+    t = task(0.9, limits=Limits(cost_per_1k_usd=0.5))
+    dear = result(share(390, 400), t)
+    assert dear.quality.status == "met"
+    assert dear.limits_held is False
+    verdict = decide(climbed(t, {"prompt": dear}))
+    assert verdict.decision == "exhausted"
+    assert "reaches the goal of 0.90 but not within the limits" in verdict.headline
+    unknown = result(share(390, 400), t, usd=None)
+    assert (unknown.cost_per_1k_usd, unknown.cost_note, unknown.limits_held) == (None, "no price for toy", None)
+    assert not unknown.good_enough
+
+
+def test_training_waits_until_every_lower_rung_is_shown_to_miss():
+    t = task(0.9)
+    miss, unclear = result(share(280, 400), t), result(share(362, 400), t)
+    assert may_train({"baseline": miss, "prompt": miss}) is None
+    refusal = may_train({"baseline": miss, "prompt": unclear})
+    assert refusal is not None
+    assert refusal.startswith("prompt is not shown to fall short")
+
+
+def test_tuning_also_needs_a_real_gain_over_the_rung_below():
+    t = task(0.9)
+    below, tuned = result(share(374, 400), t), result(share(378, 400), t)
+    results = {"prompt": replace(below, quality=replace(below.quality, status="not_met")), "finetune": tuned}
+    verdict = decide(climbed(t, results, trained=frozenset({"finetune"})))
+    assert tuned.quality.status == "met"
+    assert verdict.winner is None
+    assert verdict.decision == "undecided"
+
+
+def test_the_second_door_takes_a_cheaper_rung_that_is_not_worse():
+    t = task(0.8, seek="cheapest", worth_it=0.05)
+    dear = result(share(950, 1000), t, usd=0.01)
+    cheap = result(share(950, 1000, shift=3), t, usd=0.001)
+    verdict = decide(climbed(t, {"prompt": dear, "prompt@small": cheap}))
+    assert verdict.winner == "prompt@small"
+    assert shown_cheaper_or_faster(dear, cheap, t, 7) == "cheaper"
+    worse = result(share(850, 1000), t, usd=0.001)
+    not_worse = shown_not_worse(dear, worse, t)
+    assert not_worse is not None
+    assert not not_worse.shown
+
+
+def test_failed_rows_count_as_the_task_says():
+    values = [1.0] * 90 + [None] * 10
+    counted, left_out = result(values, task(0.9)), result(values, task(0.9, on_failure=None))
+    assert counted.estimates["exact_match"].mean == pytest.approx(0.9)
+    assert (left_out.estimates["exact_match"].mean, left_out.estimates["exact_match"].n) == (1.0, 90)
+    assert counted.failures == {"timeout": 10}
+
+
+def test_comparison_reports_the_share_of_failures_fixed():
+    t = task(0.9)
+    before, after = result(share(60, 100), t), result(share(80, 100), t)
+    found = compare(("prompt", before), ("fewshot", after), t, 7)
+    assert found is not None
+    assert (found.wins, found.losses, found.ties, found.fixed_share) == (20, 0, 80, 0.5)
+    assert found.gain == pytest.approx(0.2)
+
+
+def test_holm_counts_pairs_that_were_planned_and_not_performed():
+    t = task(0.9)
+    pair = compare(("a", result(share(60, 100), t)), ("b", result(share(68, 100), t)), t, 7)
+    assert pair is not None
+    [alone] = adjust([pair], 2)
+    [planned] = adjust([pair], 5)
+    assert alone.p_adjusted == pytest.approx(pair.p_value)
+    assert planned.p_adjusted == pytest.approx(min(1.0, 4 * pair.p_value))
+
+
+def test_skipped_rungs_are_reasons_with_evidence():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"baseline": result(share(200, 400), t)}, skipped=(Skipped("prompt", "no model"),)))
+    assert any(r.claim == "prompt was not run" and r.evidence == ("skipped.json#0.reason",) for r in verdict.reasons)
+
+
+def test_spent_budget_is_a_verdict_of_its_own():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"baseline": result(share(200, 400), t)}, stopped="the budget of $1 is spent"))
+    assert (verdict.decision, verdict.headline) == ("stopped", "Stopped before an answer: the budget of $1 is spent.")
