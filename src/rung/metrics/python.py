@@ -1,0 +1,84 @@
+"""A scoring function of the user's own, from a file that the configuration names (and so trusts)."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from numbers import Real
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rung.types import Example, Failure, Score, Task
+
+
+class PythonFunction(BaseModel):
+    """Score with `function(answer, target, inputs)`, which returns a number in [0, 1] or a bool.
+
+    `function` is written `scoring.py:polite`; a relative path is read from the working directory. The file runs as
+    part of rung, with all its rights. What it raises, and numbers outside [0, 1], become a failure of the row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    function: str = Field(description="path of a Python file, a colon, and the name of a function in it")
+    rule: str | None = Field(None, description="the asked-for form in plain words, for prompts")
+
+    @field_validator("function")
+    @classmethod
+    def _exists(cls, function: str) -> str:
+        """Find the function without running the file, so that a wrong name is told before anything is paid."""
+        path, name = _parts(function)
+        if not path.is_file():
+            raise ValueError(f"no file {str(path)!r}; write path.py:function, relative to the working directory")
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError) as error:
+            raise ValueError(f"{str(path)!r} is not Python: {error}") from error
+        names = sorted(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+        if name not in names:
+            raise ValueError(f"{str(path)!r} defines no function {name!r}; it has: {', '.join(names) or 'none'}")
+        return function
+
+    def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
+        try:
+            value = _load(self.function)(answer, example.target, dict(example.inputs))
+        except Exception as error:  # noqa: BLE001 - the user's code may raise anything; the row says what
+            return Failure("metric", f"{self.function} raised {type(error).__name__}: {error}")
+        if not isinstance(value, Real):
+            return Failure("metric", f"{self.function} returned {type(value).__name__}; return a number in [0, 1]")
+        number = float(value)
+        if math.isnan(number) or not 0.0 <= number <= 1.0:
+            return Failure("metric", f"{self.function} returned {number}; return a number in [0, 1]")
+        return Score(number)
+
+    def lenient(self, answer: str, example: Example, task: Task) -> float | None:
+        return None
+
+    def format_rule(self, task: Task) -> str | None:
+        return self.rule
+
+
+def _parts(function: str) -> tuple[Path, str]:
+    path, colon, name = function.rpartition(":")
+    if not colon or not path or not name.isidentifier():
+        raise ValueError(f"{function!r} is not of the form path.py:function")
+    return Path(path), name
+
+
+@lru_cache(maxsize=32)
+def _load(function: str) -> Callable[[str, str, dict[str, str]], object]:
+    path, name = _parts(function)
+    spec = importlib.util.spec_from_file_location(f"rung_user_metric_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be loaded as Python; does its name end in .py?")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[[str, str, dict[str, str]], object] = getattr(module, name)
+    return found
+
+
+plugin = PythonFunction
