@@ -1,0 +1,159 @@
+"""Load a file of examples: rows in file order, every value as text, every bad row named by file, line and column."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rung.data._cells import RawRow, raw_rows
+from rung.errors import DataError
+from rung.types import Dataset, Example, canonical_json, content_hash
+
+LINES_NAMED = 10
+PROGRESS_EVERY = 1000
+_FIRST_TEXTS = 40  # characters of a value that a message quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a file are what. `id` and `group` may be None: ids are then made, rows stand alone."""
+
+    inputs: tuple[str, ...]
+    target: str
+    id: str | None
+    group: str | None
+
+    def named(self) -> list[str]:
+        return [*self.inputs, self.target, *(c for c in (self.id, self.group) if c is not None)]
+
+
+def load(
+    path: str | Path,
+    *,
+    inputs: Sequence[str],
+    target: str,
+    id_column: str | None = None,
+    group_by: str | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Dataset:
+    """Read jsonl, ndjson, csv, tsv or a json list, each also gzipped.
+
+    Numbers and truth values become their JSON text, objects and lists canonical JSON, an absent input (null) "".
+    Without `id_column` a column called "id" serves; without that, ids are made from the content, so that they stay
+    when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
+    `on_rows` hears the number of rows read, every 1,000 rows and at the end.
+    Raises DataError for an unreadable file, a bad row, a missing column, a double id, an empty target or no row.
+    """
+    intake = _Intake(str(path), Columns(tuple(inputs), target, id_column, group_by))
+    for row in raw_rows(path):
+        intake.take(row)
+        if on_rows is not None and len(intake.examples) % PROGRESS_EVERY == 0:
+            on_rows(len(intake.examples))
+    intake.close()
+    if on_rows is not None:
+        on_rows(len(intake.examples))
+    return Dataset(tuple(intake.examples), str(path))
+
+
+def as_text(value: Any) -> str:
+    """Return a cell as the text a model sees: strings as they are, null as "", all else as canonical JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else canonical_json(value)
+
+
+def missing_column(name: str, there: Sequence[str], *, file: str, line: int | None = None) -> DataError:
+    """Return the error for a column that is not there, with those that are and the nearest name."""
+    near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+    return DataError(f"there is no column {name!r}{hint} Columns: {listed or 'none'}", file=file, line=line)
+
+
+@dataclass
+class _Intake:
+    """The state of one reading: examples so far and what has been seen of ids and empty targets."""
+
+    file: str
+    columns: Columns
+    examples: list[Example] = field(default_factory=list)
+    id_lines: dict[str, int] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
+    empty_targets: list[int] = field(default_factory=list)
+    empty_count: int = 0
+
+    def take(self, row: RawRow) -> None:
+        if not self.examples:
+            self._first(row)
+        for name in self.columns.named():
+            if name not in row.cells and name != self.columns.group:
+                raise missing_column(name, list(row.cells), file=self.file, line=row.line)
+        inputs = {name: self._text(row, name) for name in self.columns.inputs}
+        target = self._text(row, self.columns.target)
+        if not target.strip():
+            self.empty_count += 1
+            if len(self.empty_targets) < LINES_NAMED:
+                self.empty_targets.append(row.line)
+        row_id = self._made_id(inputs, target) if self.columns.id is None else self._given_id(row, self.columns.id)
+        group = self._text(row, self.columns.group) if self.columns.group is not None else ""
+        self.examples.append(Example(row_id, inputs, target, group.strip() or row_id))
+
+    def close(self) -> None:
+        if not self.examples:
+            raise DataError("holds no rows; put one example a line", file=self.file)
+        if self.empty_count:
+            lines = ", ".join(map(str, self.empty_targets))
+            more = f" and {self.empty_count - len(self.empty_targets)} more" if self.empty_count > LINES_NAMED else ""
+            count = "1 row has" if self.empty_count == 1 else f"{self.empty_count} rows have"
+            raise DataError(
+                f"{count} no expected output (lines {lines}{more}); fill the cells or take the rows out. Where "
+                "nothing is the right answer, write it as a word, for example 'none' or '{}'",
+                file=self.file,
+                column=self.columns.target,
+            )
+
+    def _first(self, row: RawRow) -> None:
+        """Check the columns once against the first row, and let a column called "id" name the rows."""
+        there = list(row.cells)
+        for name in self.columns.named():
+            if name not in row.cells:
+                raise missing_column(name, there, file=self.file)
+        if self.columns.id is None and "id" in row.cells and "id" not in self.columns.named():
+            self.columns = Columns(self.columns.inputs, self.columns.target, "id", self.columns.group)
+
+    def _text(self, row: RawRow, column: str) -> str:
+        text = as_text(row.cells.get(column))
+        if not text.isascii():
+            try:
+                text.encode("utf-8")
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"holds half of a surrogate pair at character {error.start + 1}, which no UTF-8 file can keep",
+                    file=self.file,
+                    line=row.line,
+                    column=column,
+                ) from error
+        return text
+
+    def _given_id(self, row: RawRow, column: str) -> str:
+        row_id = self._text(row, column).strip()
+        if not row_id:
+            raise DataError("the row has no id", file=self.file, line=row.line, column=column)
+        if row_id in self.id_lines:
+            raise DataError(
+                f"the id {row_id[:_FIRST_TEXTS]!r} is also that of line {self.id_lines[row_id]}; ids must differ "
+                "(rename the column to have ids made from the content)",
+                file=self.file,
+                line=row.line,
+                column=column,
+            )
+        self.id_lines[row_id] = row.line
+        return row_id
+
+    def _made_id(self, inputs: Mapping[str, str], target: str) -> str:
+        stem = "r" + content_hash([dict(inputs), target])[:12]
+        self.repeats[stem] = self.repeats.get(stem, 0) + 1
+        return stem if self.repeats[stem] == 1 else f"{stem}-{self.repeats[stem]}"

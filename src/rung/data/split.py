@@ -1,0 +1,231 @@
+"""Part the rows into train, dev and test: by group and near-duplicate cluster, stratified by label, seeded."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rung.data.near import Duplicates, Ties, find_duplicates
+from rung.data.parts import Parts, Quarantined, check_unchanged, freeze, thaw
+from rung.errors import SplitError
+from rung.types import Dataset, Example, Kind
+
+__all__ = ["Parts", "check_unchanged", "freeze", "joined", "split", "split_given", "thaw"]
+
+FEWEST_ROWS = 2  # in any part
+SHORTFALL = 0.5  # a part with less than this share of its rows was starved by groups
+_ALL = "\0all"  # the pseudo-label that counts every row
+
+
+def split(
+    dataset: Dataset, *, test: float = 0.4, dev: float = 0.15, seed: int = 7, kind: Kind = "classification"
+) -> Parts:
+    """Part the rows by shares of the whole; train takes the rest.
+
+    Rows of one group, or of one near-duplicate cluster, or tied by a chain of both, stay on one side. For
+    classification each part nears the label proportions of the whole. Equal rows and seed give equal parts, in
+    whatever order the file has them. Raises SplitError when a group exceeds every part, or a part would hold too few.
+    """
+    rows = dataset.examples
+    shares = {"train": 1.0 - test - dev, "dev": dev, "test": test}
+    if min(shares.values()) <= 0.0:
+        raise SplitError(
+            f"the shares test {test} and dev {dev} leave {shares['train']:.2f} for train; they must sum below 1"
+        )
+    _enough(len(rows), shares, dataset.source)
+    duplicates = find_duplicates(rows)
+    parts = _parted(rows, duplicates, shares, kind, seed, dataset.source)
+    return Parts(
+        parts["train"],
+        parts["dev"],
+        parts["test"],
+        seed=seed,
+        duplicates=duplicates,
+        settings={"test": test, "dev": dev, "kind": kind},
+    )
+
+
+def split_given(
+    train: Dataset, test: Dataset, *, dev: float = 0.15, seed: int = 7, kind: Kind = "classification"
+) -> Parts:
+    """Keep the user's own test part and carve dev from the training file; `dev` is a share of the training rows.
+
+    Training rows that equal or nearly equal a test row, or share its group, are quarantined before dev is carved.
+    Where an id stands in both files the parts carry the ids of `joined`. Raises SplitError.
+    """
+    both = joined(train, test)
+    own, held = both.examples[: len(train)], both.examples[len(train) :]
+    if len(held) < FEWEST_ROWS:
+        raise SplitError(f"the test file has {_rows(len(held))}; at least {FEWEST_ROWS} are needed", file=test.source)
+    duplicates = find_duplicates(both.examples)
+    quarantine = _leaks(own, held, duplicates)
+    left_out = {q.example.id for q in quarantine}
+    rest = tuple(e for e in own if e.id not in left_out)
+    if not 0.0 < dev < 1.0:
+        raise SplitError(f"the share dev {dev} must lie between 0 and 1")
+    shares = {"train": 1.0 - dev, "dev": dev}
+    _enough(len(rest), shares, train.source, len(quarantine))
+    parts = _parted(rest, duplicates, shares, kind, seed, train.source)
+    return Parts(
+        parts["train"],
+        parts["dev"],
+        held,
+        seed=seed,
+        duplicates=duplicates,
+        quarantine=quarantine,
+        given=True,
+        settings={"dev": dev, "kind": kind},
+    )
+
+
+def joined(train: Dataset, test: Dataset) -> Dataset:
+    """Return the rows of both files as one Dataset, training rows first.
+
+    Where any id stands in both files, every test row's id gets the prefix "test:", so that ids stay unique.
+    """
+    ids = {e.id for e in train.examples}
+    held = test.examples
+    if any(e.id in ids for e in held):
+        held = tuple(_renamed(e) for e in held)
+    return Dataset(train.examples + held, f"{train.source} with {test.source}")
+
+
+def _renamed(example: Example) -> Example:
+    new = f"test:{example.id}"
+    return replace(example, id=new, group=new if example.group == example.id else example.group)
+
+
+def _rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n:,} rows"
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Rows (by place) that must stay together, with their label counts and the largest group in words."""
+
+    rows: tuple[int, ...]
+    labels: Mapping[str, int]
+    name: str
+
+
+def _blocks(rows: Sequence[Example], duplicates: Duplicates) -> list[_Block]:
+    """Tie rows by group and by cluster; blocks in order of their smallest row id, so that file order does not matter."""
+    ties = Ties(len(rows))
+    first: dict[tuple[str, str | int], int] = {}
+    for i, example in enumerate(rows):
+        ties.tie(first.setdefault(("group", example.group), i), i)
+        cluster = duplicates.cluster_of.get(example.id)
+        if cluster is not None:
+            ties.tie(first.setdefault(("cluster", cluster), i), i)
+    blocks = []
+    for found in ties.clusters():
+        groups = Counter(rows[i].group for i in found)
+        name = f"group {next(iter(groups))!r}" if len(groups) == 1 else f"{len(groups)} groups tied by near-duplicates"
+        blocks.append(_Block(tuple(found), Counter(rows[i].target for i in found), name))
+    return sorted(blocks, key=lambda b: min(rows[i].id for i in b.rows))
+
+
+def _parted(
+    rows: Sequence[Example], duplicates: Duplicates, shares: Mapping[str, float], kind: Kind, seed: int, source: str
+) -> dict[str, tuple[Example, ...]]:
+    blocks = _blocks(rows, duplicates)
+    parts: dict[str, list[int]] = {name: [] for name in shares}
+    for block, part in zip(blocks, _assign(blocks, shares, kind, seed, source), strict=True):
+        parts[part].extend(block.rows)
+    _check_filled({name: len(found) for name, found in parts.items()}, shares, blocks, source)
+    return {name: tuple(rows[i] for i in sorted(found)) for name, found in parts.items()}
+
+
+def _enough(n: int, shares: Mapping[str, float], source: str, quarantined: int = 0) -> None:
+    least = min(shares, key=lambda name: shares[name])
+    needed = math.ceil(FEWEST_ROWS / shares[least] - 1e-9)
+    if n < needed:
+        left = f" left after {quarantined} leaking rows were set aside" if quarantined else ""
+        raise SplitError(
+            f"{_rows(n)}{left} cannot give {least} (share {shares[least]:.2f}) its {FEWEST_ROWS} rows; at least "
+            f"{needed} rows are needed, and a verdict usually wants some hundreds",
+            file=source,
+        )
+
+
+def _assign(blocks: Sequence[_Block], shares: Mapping[str, float], kind: Kind, seed: int, source: str) -> list[str]:
+    """Give each block, the largest first, to the part where it raises the misfit to the wanted counts least.
+
+    Misfit: sum over parts and labels of (count - wanted)^2 / wanted, every row counting once more under one label
+    common to all, which keeps the sizes right.
+    """
+    totals: Counter[str] = Counter()
+    for block in blocks:
+        totals.update(block.labels if kind == "classification" else ())
+        totals[_ALL] += len(block.rows)
+    largest = max(blocks, key=lambda b: len(b.rows))
+    room = max(shares.values()) * totals[_ALL]
+    if len(largest.rows) > max(room, 1.0):
+        raise SplitError(
+            f"{largest.name} holds {len(largest.rows)} of {totals[_ALL]} rows, more than the largest part "
+            f"({math.floor(room)} rows); group by a finer column, or take repeated rows out",
+            file=source,
+        )
+    order = list(range(len(blocks)))
+    random.Random(seed).shuffle(order)
+    order.sort(key=lambda i: -len(blocks[i].rows))
+    wanted = {part: {label: share * n for label, n in totals.items()} for part, share in shares.items()}
+    have: dict[str, Counter[str]] = {part: Counter() for part in shares}
+    result = [""] * len(blocks)
+    for i in order:
+        counts = {_ALL: len(blocks[i].rows), **(blocks[i].labels if kind == "classification" else {})}
+        best = min(shares, key=lambda part: _misfit(counts, have[part], wanted[part]))
+        have[best].update(counts)
+        result[i] = best
+    return result
+
+
+def _misfit(counts: Mapping[str, int], have: Mapping[str, int], wanted: Mapping[str, float]) -> float:
+    """Return by how much adding `counts` raises sum((have - wanted)^2 / wanted)."""
+    return sum(g * (2.0 * have[label] + g - 2.0 * wanted[label]) / wanted[label] for label, g in counts.items())
+
+
+def _check_filled(sizes: Mapping[str, int], shares: Mapping[str, float], blocks: Sequence[_Block], source: str) -> None:
+    total = sum(sizes.values())
+    for part, size in sizes.items():
+        if size < max(FEWEST_ROWS, SHORTFALL * math.floor(shares[part] * total)):
+            largest = max(blocks, key=lambda b: len(b.rows))
+            raise SplitError(
+                f"{part} would hold {_rows(size)} instead of about {round(shares[part] * total)}: the rows form only "
+                f"{len(blocks)} inseparable groups, the largest ({largest.name}) of {_rows(len(largest.rows))}; group by "
+                "a finer column or bring more groups",
+                file=source,
+            )
+
+
+def _leaks(own: Sequence[Example], held: Sequence[Example], duplicates: Duplicates) -> tuple[Quarantined, ...]:
+    """Return the training rows that equal or nearly equal a test row, or share its group."""
+    test_ids = {e.id for e in held}
+    equal: dict[str, str] = {}
+    stands_for: dict[str, list[str]] = {}
+    for ids in duplicates.equal:
+        twin = next((i for i in ids if i in test_ids), None)
+        stands_for[ids[0]] = list(ids)
+        if twin is not None:
+            equal.update(dict.fromkeys(ids, twin))
+    near: dict[str, str] = {}
+    for pair in duplicates.near:
+        for one, other in ((pair.first, pair.second), (pair.second, pair.first)):
+            twin = next((i for i in stands_for.get(other, [other]) if i in test_ids), None)
+            if twin is not None:
+                near.update(dict.fromkeys(stands_for.get(one, [one]), twin))
+    groups = {e.group: e.id for e in held}
+    found = []
+    for example in own:
+        for why, twins, key in (
+            ("equal", equal, example.id),
+            ("near", near, example.id),
+            ("group", groups, example.group),
+        ):
+            if key in twins:
+                found.append(Quarantined(example, twins[key], "test", why))
+                break
+    return tuple(found)
