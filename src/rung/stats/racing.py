@@ -14,7 +14,7 @@ import numpy as np
 
 from rung.stats.distribution import normal_quantile
 
-FEWEST_ROWS = 10  # a first round below this decides by luck
+FEWEST_ROWS = 20  # a first round below this decides by luck
 CLEARLY_WORSE = 0.01  # one-sided error of dropping a candidate ahead of schedule
 
 
@@ -31,12 +31,15 @@ def halving(candidates: int, rows: int, eta: float = 2.0, first: int | None = No
 
     Each round keeps about 1 / eta of the candidates (at least one) and then multiplies the rows seen by about eta, so that
     rounds cost alike; the last round sees all rows and keeps one, since the winner's dev rows are what the diagnosis
-    reads. `first`: rows of the first round; default rows / eta^(rounds - 1), at least 10.
+    reads. `first`: rows of the first round; default rows / eta^(rounds - 1), at least 20.
+    Two candidates get a look at half of the rows, where one that is clearly worse may go.
     """
     if candidates < 1 or rows < 1:
         raise ValueError(f"{candidates} candidates over {rows} dev rows is no race; both must be at least 1")
     if eta <= 1.0:
         raise ValueError(f"eta is {eta}; it must be above 1: the factor by which candidates become fewer")
+    if candidates == 2 and rows >= 2 * FEWEST_ROWS:
+        return (Round(first or math.ceil(rows / 2), 2), Round(rows, 1))
     keeps = [candidates]
     while keeps[-1] > 1:
         keeps.append(max(1, math.ceil(keeps[-1] / eta) if keeps[-1] > 2 else 1))
@@ -55,7 +58,7 @@ def survivors(scores: Mapping[str, Sequence[float]], keep: int) -> tuple[str, ..
     `scores`: name -> scores in [0, 1] on the same rows, in the order in which candidates were proposed; the earlier one
     wins a tie, so that the user's own prompt is only replaced by something better. Clearly worse: the paired
     difference to the leader is below zero by more than the normal quantile of 0.01 times its standard error
-    (n - 1 in the variance, one added loss and win each), on at least 10 rows.
+    (n - 1 in the variance, one added loss and win each), on at least 20 rows.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least one candidate must stay")

@@ -1,0 +1,119 @@
+"""Early stop: the foreseen verdict against brute force, and exact error rates of the group-sequential form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from rung.stats.distribution import binomial_mass
+from rung.stats.estimate import wilson
+from rung.stats.sequential import Curtailment, GroupSequential, look_sizes
+from rung.stats.threeway import judge
+
+RULE = (0.9, 0.02, 0.05, 5)
+
+
+@pytest.mark.parametrize(
+    ("n", "looks"), [(1, (1,)), (7, (1, 2, 3, 4, 5, 6, 7)), (25, (3, 5, 8, 10, 13, 15, 18, 20, 23, 25))]
+)
+def test_looks_are_tenths_rounded_up(n, looks):
+    assert look_sizes(n) == looks
+
+
+@pytest.mark.parametrize("n", [1, 20, 133, 400])
+def test_verdict_on_all_rows_is_the_three_way_rule(n):
+    rule = Curtailment(n, *RULE)
+    for hits in range(n + 1):
+        expected = judge([1.0] * hits + [0.0] * (n - hits), None, *RULE).status
+        assert rule.verdict(hits) == expected
+        assert rule.decide(hits, n) == expected
+
+
+@settings(max_examples=80)
+@given(st.integers(20, 200), st.data())
+def test_decides_only_when_all_three_rates_agree(n, data):
+    rule = Curtailment(n, *RULE)
+    seen = data.draw(st.sampled_from(rule.looks[:-1]))
+    hits = data.draw(st.integers(0, seen))
+    left, final = n - seen, np.array([rule.verdict(k) for k in range(n + 1)])
+    span = wilson(hits, seen, 0.90)
+    agreed = []
+    for status in ("met", "not_met", "unclear"):
+        chances = [
+            stats.binom.pmf(np.arange(left + 1), left, rate)[final[hits : hits + left + 1] == status].sum()
+            for rate in (span.low, hits / seen, span.high)
+        ]
+        if min(chances) >= 0.99:
+            agreed.append(status)
+    assert rule.decide(hits, seen) == (agreed[0] if agreed else None)
+
+
+def test_stops_far_away_and_not_near():
+    rule = Curtailment(400, *RULE)
+    assert rule.decide(24, 40) == "not_met"
+    assert rule.decide(36, 40) is None
+    assert rule.decide(316, 320) == "met"
+    assert rule.decide(23, 39) is None  # not a look
+    assert Curtailment(200, 0.9, 0.0, 0.05, 5).decide(162, 180) == "unclear"  # an unclear end can be certain, too
+
+
+def test_bounds_after_an_early_stop_are_wide_and_valid():
+    rule = Curtailment(400, *RULE)
+    span, plain = rule.bounds(24, 40), wilson(24, 40)
+    assert span.low < plain.low < plain.high < span.high
+    exact = stats.binomtest(24, 40).proportion_ci(1 - 0.005, method="exact")
+    assert (span.low, span.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+def exit_probabilities(rule: GroupSequential, rate: float) -> tuple[float, float]:
+    """Walk all paths of hits exactly: P(met), P(not met)."""
+    mass, before, met, not_met = np.ones(1), 0, 0.0, 0.0
+    for seen in rule.looks:
+        mass, before = np.convolve(mass, binomial_mass(seen - before, rate)), seen
+        for hits in range(mass.size):
+            status = rule.decide(hits, seen)
+            if status == "met":
+                met += mass[hits]
+            elif status == "not_met":
+                not_met += mass[hits]
+            if status is not None:
+                mass[hits] = 0.0
+    return met, not_met
+
+
+@pytest.mark.parametrize("n", [50, 200, 400])
+def test_group_sequential_errors_are_exact(n):
+    rule = GroupSequential(n, *RULE)
+    wrong_met = exit_probabilities(rule, 0.88)[0]
+    assert wrong_met <= 0.01
+    assert (wrong_met > 0.004) == (n > 50)  # 50 rows can barely show it at all; more rows use the error they are given
+    assert exit_probabilities(rule, 0.80)[0] <= 0.01
+    assert 0.0 < exit_probabilities(rule, 0.90)[1] <= 0.05
+    assert exit_probabilities(rule, 0.70)[1] > 0.95
+
+
+def test_curtailment_keeps_the_verdict_by_simulation():
+    rng = np.random.default_rng(12)
+    rule, same, used = Curtailment(400, *RULE), 0, 0
+    for rate in (0.80, 0.96):
+        for _ in range(150):
+            hits = np.cumsum(rng.random(400) < rate)
+            stop = next(s for s in rule.looks if rule.decide(int(hits[s - 1]), s))
+            same += rule.decide(int(hits[stop - 1]), stop) == rule.verdict(int(hits[-1]))
+            used += stop / 400
+    assert same / 300 >= 0.98
+    assert used / 300 <= 0.5
+
+
+def test_messages():
+    with pytest.raises(ValueError, match="n is 0; the test part needs at least 1 row"):
+        Curtailment(0, *RULE)
+    with pytest.raises(ValueError, match="5 hits of 4 rows out of 10 cannot be; hits <= seen <= n must hold"):
+        Curtailment(10, *RULE).decide(5, 4)
+    with pytest.raises(ValueError, match="11 rows out of 10 cannot be"):
+        GroupSequential(10, *RULE).decide(5, 11)
+    with pytest.raises(ValueError, match="goal is 0"):
+        Curtailment(10, 0.0, 0.02, 0.05, 5)
