@@ -1,13 +1,13 @@
 """The main path: climb(config, folder) -> Run. Read this first.
 
-load -> audit -> split -> for each rung: fit on train and dev -> evaluate on test -> compare -> diagnose -> stop?
+load -> audit -> split -> for each rung: fit on train and dev -> measure on test -> compare -> diagnose -> stop?
      -> verdict -> report
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -22,7 +22,7 @@ from rung.evaluate.measure import unanswered
 from rung.evaluate.prepare import Prepared, prepare
 from rung.evaluate.progress import Progress, Silent
 from rung.evaluate.record import Record
-from rung.evaluate.run import Rules, evaluate
+from rung.evaluate.run import Bench, Rules
 from rung.models.client import open_clients
 from rung.protocols import Rung
 from rung.store.folder import RunFolder
@@ -47,8 +47,8 @@ class Run:
 
 
 @dataclass
-class _State:
-    """What the climb has learned so far."""
+class _Learned:
+    """What the climb knows so far, in ladder order."""
 
     results: dict[str, Result] = field(default_factory=dict)
     pairs: list[Comparison] = field(default_factory=list)
@@ -57,7 +57,6 @@ class _State:
     trained: set[str] = field(default_factory=set)
     below: Candidate | None = None
     diagnosis: Diagnosis | None = None
-    stopped: str | None = None
 
 
 def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run:
@@ -66,12 +65,11 @@ def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run
     Raises RungError: ConfigError, DataError, ModelError and so on before any answer; FolderBusy; IntegrityError.
     A spent budget ends the climb with a verdict "stopped"; what was answered stays in the folder.
     """
-    progress = progress or Silent()
     with RunFolder.create(folder).locked():
         record = Record.start(folder, config)
         try:
-            return asyncio.run(_climb(config, record, progress))
-        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            return asyncio.run(_climb(config, record, progress or Silent()))
+        except KeyboardInterrupt as error:
             record.status("interrupted")
             raise Interrupted(
                 f"interrupted; everything answered so far is kept in {folder}: run the same command to go on"
@@ -84,98 +82,78 @@ def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run
 async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     ready = prepare(config, record, progress)
     rules = Rules(len(config.planned), config.stop_early, config.split.seed)
-    state = _State()
+    learned, stopped = _Learned(), None
     async with open_clients(config, record.folder.path) as clients:
-        kit = RunKit(ready.task, askers(clients), config.split.seed, progress)
+        kit = RunKit(ready.task, askers(clients), rules.seed, progress)
+        bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress)
         try:
             for step in config.ladder:
-                if await _rung(step, ready, kit, record, rules, state, progress):
+                if await _rung(step, ready, bench, learned):
                     break
         except BudgetSpent as error:
-            state.stopped = str(error)
-        record.spend(clients)
-    return _conclude(config, ready, record, state, progress)
+            stopped = str(error)
+        finally:
+            record.spend(clients)
+    return _conclude(config, ready, record, learned, stopped)
 
 
-async def _rung(
-    step: Step, ready: Prepared, kit: RunKit, record: Record, rules: Rules, state: _State, progress: Progress
-) -> bool:
-    """Fit, evaluate, compare and diagnose one rung; return whether the climb stops here."""
-    label, task = step.label, ready.task
+async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) -> bool:
+    """Fit, measure, compare and diagnose one rung; return whether the climb stops here."""
+    label, task, split = step.label, ready.task, ready.split
     rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
-    refusal = may_train(state.results) if rung.trains else None
-    if refusal:
-        state.skipped.append(Skipped(label, refusal))
-        return False
     try:
-        fitted = await rung.fit(task, ready.split.train, ready.split.dev, kit, state.below, state.diagnosis)
+        refusal = may_train(learned.results) if rung.trains else None
+        if refusal:
+            raise NotOffered(refusal)
+        fitted = await rung.fit(task, split.train, split.dev, bench.kit, learned.below, learned.diagnosis)
     except NotOffered as error:
-        state.skipped.append(Skipped(label, str(error)))
-        progress.say(f"{label}: skipped, {error}")
+        learned.skipped.append(Skipped(label, str(error)))
+        bench.progress.say(f"{label}: skipped, {error}")
         return False
-    record.fitted(label, fitted)
-    result = record.measured(label, fitted.candidate) or await evaluate(
-        label, fitted.candidate, task, kit, record.folder.path, rules, progress
-    )
-    result = replace(result, test_sha256=ready.split.test_sha256)
-    record.result(label, result)
-    lower = list(state.results.items())[-1] if state.results else None
-    pair = compare(lower, (label, result), task, rules.seed) if lower else None
-    state.pairs += [pair] if pair else []
-    state.diagnosis = await diagnose(
-        label, fitted.candidate, fitted.dev, ready.split.dev, task, kit, list(state.dev.values())
-    )
-    record.diagnosis(label, state.diagnosis)
-    state.results[label], state.dev[label] = result, fitted.dev
-    state.trained |= {label} if rung.trains else set()
-    if rung.asks_model:
-        state.below = fitted.candidate
-    progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
-    done = stops(task, label, result, state.pairs, rung.trains)
-    if done and lower and lower[1].stopped_early_at is not None:
-        await _complete(lower, label, ready, kit, record, rules, state, progress)
-    return done
+    bench.record.fitted(label, fitted)
+    result = await bench.measure(label, fitted.candidate)
+    below = next(reversed(learned.results), None)
+    learned.results[label], learned.dev[label] = result, fitted.dev
+    learned.trained |= {label} if rung.trains else set()
+    learned.below = fitted.candidate if rung.asks_model else learned.below
+    earlier = [outcomes for name, outcomes in learned.dev.items() if name != label]
+    learned.diagnosis = await diagnose(label, fitted.candidate, fitted.dev, split.dev, task, bench.kit, earlier)
+    bench.record.diagnosis(label, learned.diagnosis)
+    bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
+    pair = _pair(below, label, learned, bench)
+    if not stops(task, label, result, [pair] if pair else [], rung.trains):
+        learned.pairs += [pair] if pair else []
+        return False
+    if below is not None:  # pairing needs all rows of the rung below the winner, even if its verdict was certain early
+        learned.results[below] = await bench.measure(below, learned.results[below].candidate, whole=True)
+        pair = _pair(below, label, learned, bench)
+    learned.pairs += [pair] if pair else []
+    return True
 
 
-async def _complete(
-    lower: tuple[str, Result],
-    winner: str,
-    ready: Prepared,
-    kit: RunKit,
-    record: Record,
-    rules: Rules,
-    state: _State,
-    progress: Progress,
-) -> None:
-    """Let the rung below the winner visit all rows: pairing needs them."""
-    label, before = lower
-    full = replace(rules, stop_early=False)
-    result = await evaluate(label, before.candidate, ready.task, kit, record.folder.path, full, progress)
-    result = replace(result, test_sha256=ready.split.test_sha256)
-    record.result(label, result)
-    state.results[label] = result
-    pair = compare((label, result), (winner, state.results[winner]), ready.task, rules.seed)
-    state.pairs[-1:] = [pair] if pair else []
+def _pair(below: str | None, label: str, learned: _Learned, bench: Bench) -> Comparison | None:
+    if below is None:
+        return None
+    results = learned.results
+    return compare((below, results[below]), (label, results[label]), bench.task, bench.rules.seed)
 
 
-def _conclude(config: Config, ready: Prepared, record: Record, state: _State, progress: Progress) -> Run:
+def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned, stopped: str | None) -> Run:
     """Correct the comparisons over the ladder, decide, and write everything down."""
     climbed = Climbed(
         task=ready.task,
         planned=config.planned,
-        results=state.results,
-        comparisons=adjust(state.pairs, len(config.planned)),
-        skipped=tuple(state.skipped),
-        trained=frozenset(state.trained),
+        results=learned.results,
+        comparisons=adjust(learned.pairs, len(config.planned)),
+        skipped=tuple(learned.skipped),
+        trained=frozenset(learned.trained),
         seed=config.split.seed,
         test_rows=ready.split.test_size,
         requests_per_month=config.volume.requests_per_month,
-        stopped=state.stopped,
+        stopped=stopped,
         exploratory=record.exploratory,
     )
     verdict = decide(climbed)
     record.conclude(climbed, verdict)
-    left = sum(unanswered(result.outcomes) for result in state.results.values())
-    if left:
-        progress.say(f"{left} test rows got no answer by transport trouble; run the same command to ask them again")
-    return Run(record.folder.path, verdict, state.results, left)
+    left = sum(unanswered(result.outcomes) for result in learned.results.values())
+    return Run(record.folder.path, verdict, learned.results, left)

@@ -97,7 +97,7 @@ def test_the_second_door_takes_a_cheaper_rung_that_is_not_worse():
     t = task(0.8, seek="cheapest", worth_it=0.05)
     dear = result(share(950, 1000), t, usd=0.01)
     cheap = result(share(950, 1000, shift=3), t, usd=0.001)
-    verdict = decide(climbed(t, {"prompt": dear, "prompt@small": cheap}))
+    verdict = decide(climbed(t, {"prompt": dear, "prompt@small": cheap}, planned=("prompt", "prompt@small")))
     assert verdict.winner == "prompt@small"
     assert shown_cheaper_or_faster(dear, cheap, t, 7) == "cheaper"
     worse = result(share(850, 1000), t, usd=0.001)

@@ -58,7 +58,6 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
             len(planned),
             test_sha256=stored.test_sha256,
             stopped_at=stored.stopped_early_at,
-            size=len(rows),
         )
         yield _same(f"{label}: estimates, bounds, cost, latency", replace(again, outcomes=()), stored, Result)
         results[label] = replace(stored, outcomes=outcomes)

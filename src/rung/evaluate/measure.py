@@ -40,7 +40,6 @@ def summarise(
     *,
     test_sha256: str = "",
     stopped_at: int | None = None,
-    size: int | None = None,
 ) -> Result:
     """Return everything a report says of one measured rung; recomputable from the stored outcomes alone."""
     deciding = task.metrics[0].name
@@ -64,7 +63,7 @@ def summarise(
         p95_latency_s=p95,
         failures=dict(sorted(Counter(o.failure.cause for o in outcomes if o.failure is not None).items())),
         limits_held=_limits_held(task, cost, p95),
-        stopped_early_at=stopped_at if stopped_at != size else None,
+        stopped_early_at=stopped_at,
         tokens_per_request=_tokens_per_request(outcomes),
     )
 

@@ -6,11 +6,11 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import scored, summarise
 from rung.evaluate.progress import Progress
+from rung.evaluate.record import Record
 from rung.stats.sequential import Curtailment
 from rung.store.sealed import open_test
 from rung.types import Candidate, Example, Outcome, Result, Task
@@ -25,26 +25,56 @@ class Rules:
     seed: int
 
 
-async def evaluate(
-    label: str, candidate: Candidate, task: Task, kit: RunKit, folder: Path, rules: Rules, progress: Progress
-) -> Result:
-    """Answer the test rows in their one fixed random order, whole groups at a time, and judge the candidate.
+@dataclass(frozen=True)
+class Bench:
+    """Where rungs are measured: one task, one frozen test part, one set of rules for all of them."""
 
-    With `stop_early`, 0/1 ungrouped scores and answers that cost money, a rung whose final verdict is certain to be
-    "not met" stops at a tenth (`rung.stats.sequential`). Raises what concerns all rows: BudgetSpent, ModelError,
-    IntegrityError.
-    """
-    rows = visiting_order(open_test(folder, f"measure {label}"), rules.seed)
-    curtailment = _curtailment(candidate, task, kit, rows, rules)
-    outcomes: list[Outcome] = []
-    stopped_at: int | None = None
-    with progress.stage(f"{label}: {candidate.name} on test", len(rows)) as bar:
-        for part in _parts(rows, 10 if curtailment else 1):
-            outcomes += await kit.answer(candidate, part, lambda _: bar.advance())
-            if curtailment and len(outcomes) < len(rows) and _certain(curtailment, outcomes, task):
-                stopped_at = len(outcomes)
-                break
-    return summarise(candidate, tuple(outcomes), task, rules.planned_rungs, stopped_at=stopped_at, size=len(rows))
+    task: Task
+    kit: RunKit
+    record: Record
+    test_sha256: str
+    rules: Rules
+    progress: Progress
+
+    async def measure(self, label: str, candidate: Candidate, *, whole: bool = False) -> Result:
+        """Return the candidate measured on the test rows, from the run folder where it is there already.
+
+        The rows are visited in their one fixed random order, whole groups at a time. With `stop_early`, 0/1 ungrouped
+        scores and answers that cost money, a rung whose final verdict is certain to be "not met" stops at a tenth
+        (`rung.stats.sequential`), unless `whole` asks for every row. Raises what concerns all rows: BudgetSpent,
+        ModelError, IntegrityError.
+        """
+        stored = self.record.measured(label, candidate)
+        if stored is not None and not (whole and stored.stopped_early_at is not None):
+            return stored
+        rows = visiting_order(open_test(self.record.folder.path, f"measure {label}"), self.rules.seed)
+        curtailment = None if whole else self._curtailment(candidate, rows)
+        outcomes: list[Outcome] = []
+        stopped_at: int | None = None
+        with self.progress.stage(f"{label}: {candidate.name} on test", len(rows)) as bar:
+            for part in _parts(rows, 10 if curtailment else 1):
+                outcomes += await self.kit.answer(candidate, part, lambda _: bar.advance())
+                if curtailment and len(outcomes) < len(rows) and _certain(curtailment, outcomes, self.task):
+                    stopped_at = len(outcomes)
+                    break
+        result = summarise(
+            candidate,
+            tuple(outcomes),
+            self.task,
+            self.rules.planned_rungs,
+            test_sha256=self.test_sha256,
+            stopped_at=stopped_at,
+        )
+        self.record.result(label, result)
+        return result
+
+    def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:
+        """Return the early-stop rule, or None: off for grouped rows, rows left out, and answers that cost nothing."""
+        grouped = len({r.group for r in rows}) < len(rows)
+        if not self.rules.stop_early or grouped or self.task.on_failure is None or self.kit.free(candidate):
+            return None
+        task = self.task
+        return Curtailment(len(rows), task.goal, task.tolerance, task.alpha, self.rules.planned_rungs)
 
 
 def visiting_order(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -55,16 +85,6 @@ def visiting_order(examples: Sequence[Example], seed: int) -> list[Example]:
     names = sorted(groups)
     random.Random(f"{seed}/visiting order").shuffle(names)
     return [example for name in names for example in groups[name]]
-
-
-def _curtailment(
-    candidate: Candidate, task: Task, kit: RunKit, rows: Sequence[Example], rules: Rules
-) -> Curtailment | None:
-    """Return the early-stop rule, or None: off for grouped rows, rows left out, and answers that cost nothing."""
-    grouped = len({r.group for r in rows}) < len(rows)
-    if not rules.stop_early or grouped or task.on_failure is None or kit.free(candidate):
-        return None
-    return Curtailment(len(rows), task.goal, task.tolerance, task.alpha, rules.planned_rungs)
 
 
 def _certain(curtailment: Curtailment, outcomes: Sequence[Outcome], task: Task) -> bool:
