@@ -88,8 +88,7 @@ def exit_probabilities(rule: GroupSequential, rate: float) -> tuple[float, float
 def test_group_sequential_errors_are_exact(n):
     rule = GroupSequential(n, *RULE)
     wrong_met = exit_probabilities(rule, 0.88)[0]
-    assert wrong_met <= 0.01
-    assert (wrong_met > 0.004) == (n > 50)  # 50 rows can barely show it at all; more rows use the error they are given
+    assert 0.004 < wrong_met <= 0.01  # uses most of the error it is given, never more
     assert exit_probabilities(rule, 0.80)[0] <= 0.01
     assert 0.0 < exit_probabilities(rule, 0.90)[1] <= 0.05
     assert exit_probabilities(rule, 0.70)[1] > 0.95

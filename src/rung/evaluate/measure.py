@@ -9,6 +9,7 @@ import numpy as np
 
 from rung.evaluate.answering import TRANSPORT
 from rung.stats.estimate import interval_mean
+from rung.stats.sequential import LOOKS
 from rung.stats.threeway import judge
 from rung.types import Candidate, Estimate, Outcome, Result, Task
 
@@ -82,7 +83,8 @@ def _estimates(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> 
 
 
 def _estimate(values: Sequence[float], groups: Sequence[str] | None, stopped_early: bool) -> Estimate:
-    interval = interval_mean(values, groups)
+    # An interval taken at whichever of ten looks stopped the rung misses too often (9 % of nominal 5): divide the error.
+    interval = interval_mean(values, groups, 1.0 - 0.05 / LOOKS if stopped_early else 0.95)
     return Estimate(
         mean=None if stopped_early else interval.mean,
         low=interval.low,
