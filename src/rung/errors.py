@@ -102,7 +102,10 @@ class ModelError(RungError):
 
 
 class Retryable(ModelError):
-    """Another attempt may succeed, not before `retry_after_s` seconds where the provider named a time."""
+    """Another attempt may succeed, not before `retry_after_s` seconds where the provider named a time.
+
+    `billed`: the provider may have done the work all the same (a timeout, a broken answer), so the attempt may cost.
+    """
 
     def __init__(
         self,
@@ -113,13 +116,27 @@ class Retryable(ModelError):
         request_id: str | None = None,
         retry_after_s: float | None = None,
         timed_out: bool = False,
+        billed: bool = False,
     ) -> None:
-        self.retry_after_s, self.timed_out = retry_after_s, timed_out
+        self.retry_after_s, self.timed_out, self.billed = retry_after_s, timed_out, billed
         super().__init__(message, provider=provider, status=status, request_id=request_id)
 
 
 class RefusedByModel(ModelError):
-    """The model or its provider declined to answer this request."""
+    """The model or its provider declined to answer this request; token counts where it was billed."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        status: int | None = None,
+        request_id: str | None = None,
+        input_tokens: int | None = None,
+        output_tokens: int | None = None,
+    ) -> None:
+        self.input_tokens, self.output_tokens = input_tokens, output_tokens
+        super().__init__(message, provider=provider, status=status, request_id=request_id)
 
 
 class ContextOverflow(ModelError):

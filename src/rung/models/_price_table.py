@@ -1,0 +1,25 @@
+"""The public price table: the package `genai-prices`, whose data file travels with it. Nothing is fetched."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import genai_prices
+
+
+@lru_cache(maxsize=65536)
+def listed_usd(url: str, name: str, input_tokens: int, output_tokens: int) -> float | None:
+    """Return the list price of one request in US dollars; None for a model that the table does not hold.
+
+    Prices are computed per request because some models cost more above a request size. Cached input counts in full.
+    """
+    usage = genai_prices.Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    try:
+        return float(genai_prices.calc_price(usage, name, provider_api_url=url).total_price)
+    except LookupError:
+        return None
+
+
+def source() -> str:
+    """Return where the prices come from."""
+    return f"list price, genai-prices {genai_prices.__version__}"
