@@ -1,0 +1,189 @@
+"""Race the candidates of one rung on dev: few calls for weak ones, all dev rows for the one that wins."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rung.protocols import Kit
+from rung.stats.racing import Round, halving, survivors
+from rung.types import Candidate, Example, Message, Outcome, Skipped, Task, Trial
+
+FEWEST_BEFORE_ONE = 30  # rows after which a late challenger may be dropped, where dev has them
+ROWS_THAT_MUST_FIT = 0.95  # share of the dev rows whose prompt must fit the context
+
+
+@dataclass(frozen=True)
+class Race:
+    """Everything that was asked: outcomes by candidate name, in dev's racing order, and who was left at the end."""
+
+    order: tuple[Example, ...]
+    candidates: tuple[Candidate, ...]
+    seen: Mapping[str, tuple[Outcome, ...]]
+    winner: Candidate
+
+    def mean(self, name: str, task: Task, rows: int | None = None) -> float | None:
+        """Return the mean deciding score over the first `rows` rows seen (None: all); None if none has a score."""
+        return mean_score(self.seen[name][:rows], task)
+
+    def tokens(self, name: str) -> float | None:
+        """Return the mean tokens of a request over the rows seen; None where unknown."""
+        return tokens_per_request(self.seen[name])
+
+    def outcomes(self, dev: Sequence[Example], name: str) -> tuple[Outcome, ...]:
+        """Return a candidate's outcomes in the order of `dev`."""
+        found = {o.example_id: o for o in self.seen[name]}
+        return tuple(found[e.id] for e in dev if e.id in found)
+
+    def trials(self, task: Task, kept: str) -> tuple[Trial, ...]:
+        """Return one Trial a candidate; `kept` names the rung's choice."""
+        return tuple(
+            Trial(
+                candidate=c,
+                rows=len(self.seen[c.name]),
+                mean=self.mean(c.name, task),
+                kept=c.name == kept,
+                calls=sum(len(o.answer.calls) if o.answer else 1 for o in self.seen[c.name]),
+                tokens_per_request=tokens_per_request(self.seen[c.name]),
+            )
+            for c in self.candidates
+        )
+
+
+def mean_score(outcomes: Sequence[Outcome], task: Task) -> float | None:
+    """Return the mean of the deciding metric under the task's rule for failed rows; None if no row has a score."""
+    values = [o.value(task.metrics[0].name, task.on_failure) for o in outcomes]
+    scored = [v for v in values if v is not None]
+    return sum(scored) / len(scored) if scored else None
+
+
+def racing_scores(outcomes: Sequence[Outcome], task: Task) -> list[float]:
+    """Return one score a row for comparing candidates.
+
+    A failed row counts as the task says, and as 0 where the task leaves failed rows out: left out here too, a candidate
+    could win by failing on the hard rows.
+    """
+    values = [o.value(task.metrics[0].name, task.on_failure) for o in outcomes]
+    return [0.0 if v is None else v for v in values]
+
+
+def tokens_per_request(outcomes: Sequence[Outcome]) -> float | None:
+    """Return the mean input + output tokens of the answered rows; None where any count is unknown."""
+    totals: list[int] = []
+    for outcome in outcomes:
+        if outcome.answer is None or not outcome.answer.calls:
+            continue
+        for call in outcome.answer.calls:
+            if call.input_tokens is None or call.output_tokens is None:
+                return None
+        totals.append(sum((c.input_tokens or 0) + (c.output_tokens or 0) for c in outcome.answer.calls))
+    return sum(totals) / len(totals) if totals else None
+
+
+def racing_order(dev: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
+    """Return dev in the one random order that all rungs race in, whole groups at a time."""
+    groups: dict[str, list[Example]] = defaultdict(list)
+    for example in dev:
+        groups[example.group].append(example)
+    names = sorted(groups)
+    kit.rng("racing order").shuffle(names)
+    return tuple(e for name in names for e in groups[name])
+
+
+def plan_rounds(candidates: int, rows: int) -> tuple[Round, ...]:
+    """Return the elimination rounds of a race; the survivor has seen all rows at the end.
+
+    The last two meet on all rows: decided on 30 rows instead, a climb reaches the verdict of a full evaluation in 74 to
+    79 % instead of 90 to 96 % (bench/statistics/races.py).
+    """
+    return halving(candidates, rows)
+
+
+async def race(candidates: Sequence[Candidate], dev: Sequence[Example], task: Task, kit: Kit) -> Race:
+    """Race candidates, given in order of preference: on a tie the earlier one stays. The winner has all dev rows."""
+    order = racing_order(dev, kit)
+    seen: dict[str, tuple[Outcome, ...]] = {c.name: () for c in candidates}
+    if len(seen) != len(candidates):
+        raise ValueError(f"candidates share a name: {[c.name for c in candidates]}")
+    left = list(candidates)
+    for step in plan_rounds(len(candidates), len(order)):
+        for candidate in left:
+            seen[candidate.name] += await kit.run(candidate, order[len(seen[candidate.name]) : step.rows])
+        stay = survivors({c.name: racing_scores(seen[c.name], task) for c in left}, step.keep)
+        left = [c for c in left if c.name in stay]
+        if len(left) == 1:
+            break
+    winner = left[0]
+    seen[winner.name] += await kit.run(winner, order[len(seen[winner.name]) :])
+    return Race(order, tuple(candidates), seen, winner)
+
+
+async def completed(found: Race, name: str, kit: Kit) -> Race:
+    """Ask the named candidate for the rows that it has not seen."""
+    candidate = next(c for c in found.candidates if c.name == name)
+    rest = await kit.run(candidate, found.order[len(found.seen[name]) :])
+    return replace(found, seen={**found.seen, name: found.seen[name] + rest})
+
+
+async def challenge(found: Race, candidate: Candidate, task: Task, kit: Kit) -> Race:
+    """Race one more candidate against the winner, whose rows are all known: it must be ahead to take its place.
+
+    It is dropped after a quarter of the rows (at least 30) when it is behind on them.
+    """
+    known = racing_scores(found.seen[found.winner.name], task)
+    total = len(found.order)
+    first = min(total, max(FEWEST_BEFORE_ONE, total // 4))
+    outcomes = await kit.run(candidate, found.order[:first])
+    if sum(racing_scores(outcomes, task)) >= sum(known[:first]):
+        outcomes += await kit.run(candidate, found.order[first:])
+    ahead = len(outcomes) == total and sum(racing_scores(outcomes, task)) > sum(known)
+    return replace(
+        found,
+        candidates=(*found.candidates, candidate),
+        seen={**found.seen, candidate.name: outcomes},
+        winner=candidate if ahead else found.winner,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a candidate's prompts fit a model's context, over the dev rows."""
+
+    longest: int
+    too_long: int
+    rows: int
+    answer: int
+    context: int
+
+    @property
+    def holds(self) -> bool:
+        return self.too_long <= (1.0 - ROWS_THAT_MUST_FIT) * self.rows
+
+    def skipped(self, what: str, model: str) -> Skipped:
+        return Skipped(
+            what,
+            f"its prompt is too long for {model}: up to {self.longest} tokens and {self.answer} for the answer, the context "
+            f"holds {self.context}; {self.too_long} of {self.rows} dev rows do not fit",
+        )
+
+
+def context_fit(chats: Iterable[tuple[Message, ...]], role: str, params: Mapping[str, object], kit: Kit) -> Fit | None:
+    """Return how the chats fit the context of the model in `role`; None where its context is unknown.
+
+    Chats are tried from the longest text down until one fits, so that most are never counted.
+    """
+    card = kit.card(role)
+    if card.context is None:
+        return None
+    asked = params.get("max_tokens", card.max_tokens)
+    answer = asked if isinstance(asked, int) else card.max_tokens
+    by_length = sorted(chats, key=lambda chat: -sum(len(m.content) for m in chat))
+    longest, too_long = 0, 0
+    for chat in by_length:
+        tokens = kit.count_tokens(role, chat)
+        longest = max(longest, tokens)
+        if tokens + answer <= card.context:
+            break
+        too_long += 1
+    return Fit(longest, too_long, len(by_length), answer, card.context)

@@ -1,0 +1,175 @@
+"""Principled rewrites of a prompt, made from the task and the training rows alone; the same rows give the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rung.protocols import Metric
+from rung.rungs._forms import as_record, field_line, fields_of, observed_rules
+from rung.rungs._labels import confusions
+from rung.rungs._prompting import Template, heading, instructed
+from rung.rungs._similar import Index, Vocabulary, by_label, typical_order
+from rung.types import Example, Outcome, Task, by_id
+
+LONGEST_QUOTE = 160  # characters of a training text quoted in a definition
+TYPICAL_WORDS = 4
+MOST_RULES = 6  # edge-case rules in one prompt
+SHORT_LIST = 100  # characters up to which labels stand on one line
+WEAK_FIELD = 0.9  # mean sub-score below which a field gets its own rule
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rewrite: its name, its chat template, and the ids of the training rows that it quotes."""
+
+    name: str
+    template: Template
+    quoted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Everything that rewrites are made of. `quotable`: training rows that are not near to any dev row."""
+
+    task: Task
+    base: Template
+    labels: tuple[str, ...] | None
+    train: Sequence[Example]
+    quotable: Sequence[Example]
+    metric: Metric
+
+    def drafts(self) -> tuple[Draft, ...]:
+        """Return the rewrites of the first round, plainest first."""
+        return self._label_drafts(self.labels) if self.labels else self._form_drafts()
+
+    @property
+    def exactness(self) -> str:
+        """How to answer: the metric's rule, and that nothing else may be written."""
+        rule = self.metric.format_rule(self.task)
+        only = f"Answer with the {heading(self.task.target).lower()} only. No explanation."
+        return f"{rule}\n{only}" if rule else only
+
+    def _label_drafts(self, labels: Sequence[str]) -> tuple[Draft, ...]:
+        listed = label_list(labels)
+        known = all(any(label in m.content for m in self.base.messages) for label in labels)
+        exact = self.exactness if known else f"{listed}\n{self.exactness}"
+        definitions, quoted = self._definitions(labels)
+        drafts = [
+            *([] if known else [Draft("label-list", self.base.with_block(listed))]),
+            Draft("exact", self.base.with_block(exact)),
+            Draft("definitions", self.base.with_block(f"Labels:\n{definitions}\n\n{self.exactness}"), quoted),
+            Draft("structured", self._structured("Labels", "\n".join(f"- {label}" for label in labels))),
+            Draft("structured-definitions", self._structured("Labels", definitions), quoted),
+        ]
+        return tuple(drafts)
+
+    def _form_drafts(self) -> tuple[Draft, ...]:
+        rules = observed_rules(self.train)
+        shape = "\n".join(f"- {rule}" for rule in rules)
+        drafts = [Draft("exact", self.base.with_block(self.exactness))]
+        if rules:
+            drafts.append(Draft("format", self.base.with_block(f"{self.exactness}\n{shape}")))
+        model = self._model_answer()
+        if model is not None:
+            shown = f"{self.exactness}\n\nA right answer looks like this:\n{model.target.strip()}"
+            drafts.append(Draft("model-answer", self.base.with_block(shown), (model.id,)))
+        drafts.append(Draft("structured", self._structured("Rules", shape)))
+        return tuple(drafts)
+
+    def _structured(self, title: str, lines: str) -> Template:
+        """Return the task laid out in sections; the user's own instructions, where there are any, come first."""
+        parts = [("Instruction", self.task.instruction)] if self.task.prompt is None else []
+        parts += [(title, lines)] if lines else []
+        parts += [("Output format", self.exactness)]
+        text = "\n\n".join(f"# {name}\n{body}" for name, body in parts)
+        return instructed(text, self.task.inputs) if self.task.prompt is None else self.base.with_block(text)
+
+    def _definitions(self, labels: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Return a line for each label with its typical words and its most typical short training text."""
+        vocabulary = Vocabulary.of(self.train)
+        index = Index.of([e.text for e in self.quotable])
+        places = by_label(self.quotable)
+        lines, quoted = [], []
+        for label in labels:
+            words = vocabulary.typical(label, TYPICAL_WORDS)
+            order = typical_order(index, places.get(label, []))
+            example = next((self.quotable[i] for i in order if len(self.quotable[i].text) <= LONGEST_QUOTE), None)
+            parts = [f"typical words: {', '.join(words)}"] if words else []
+            if example is not None:
+                parts.append(f'for example "{one_line(example.text)}"')
+                quoted.append(example.id)
+            lines.append(f"- {label}: {'; '.join(parts)}" if parts else f"- {label}")
+        return "\n".join(lines), tuple(quoted)
+
+    def _model_answer(self) -> Example | None:
+        """Return the training row with the most typical answer of moderate length."""
+        answers = sorted(self.quotable, key=lambda e: (len(e.target), e.id))
+        middle = answers[: max(1, (3 * len(answers)) // 4)]
+        if not middle:
+            return None
+        index = Index.of([e.target for e in middle])
+        return middle[typical_order(index, range(len(middle)))[0]]
+
+    def edge_rules(self, best: Draft, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> Draft | None:
+        """Return `best` with rules against the failures seen on dev, worded from training rows; None if none is found."""
+        rules = self._format_rules(outcomes, dev)
+        rules += self._confusion_rules(outcomes, dev, self.labels) if self.labels else self._field_rules(outcomes)
+        if not rules:
+            return None
+        block = "Rules:\n" + "\n".join(f"- {rule}" for rule in rules)
+        return Draft(f"{best.name}+rules", best.template.with_block(block), best.quoted)
+
+    def _format_rules(self, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> list[str]:
+        """Return what to say when answers were right but for their form on at least one row in fifty."""
+        examples = by_id(dev)
+        name = self.task.metrics[0].name
+        wrong_form = [
+            o
+            for o in outcomes
+            if o.answer is not None
+            and (o.scores is None or o.scores[name].value < 1.0 or o.scores[name].adheres is False)
+            and (self.metric.lenient(o.answer.text, examples[o.example_id], self.task) or 0.0)
+            > (o.value(name, 0.0) or 0.0)
+        ]
+        if len(wrong_form) * 50 < len(dev) or not wrong_form:
+            return []
+        target = heading(self.task.target).lower()
+        return [f"Write the {target} alone: no quotes, no words before or after it, no sentence around it."]
+
+    def _confusion_rules(self, outcomes: Sequence[Outcome], dev: Sequence[Example], labels: Sequence[str]) -> list[str]:
+        vocabulary = Vocabulary.of(self.train)
+        found = confusions(outcomes, by_id(dev), labels)
+        often = [c for c in found if c.count >= 2] or list(found)
+        rules = []
+        for pair in often[:MOST_RULES]:
+            words = vocabulary.typical(pair.expected, TYPICAL_WORDS, against=pair.answered)
+            if words:
+                rules.append(f"Words such as {', '.join(words)} point to {pair.expected}, not to {pair.answered}.")
+        return rules
+
+    def _field_rules(self, outcomes: Sequence[Outcome]) -> list[str]:
+        """Return a rule for each field of a JSON answer that is often wrong, with values seen in train."""
+        name = self.task.metrics[0].name
+        parts: dict[str, list[float]] = {}
+        for outcome in outcomes:
+            for part, value in (outcome.scores[name].parts if outcome.scores is not None else {}).items():
+                parts.setdefault(part, []).append(value)
+        weak = {p: sum(v) / len(v) for p, v in parts.items() if sum(v) / len(v) < WEAK_FIELD}
+        records = [r for e in self.train if (r := as_record(e.target)) is not None]
+        fields = {f.name: f for f in fields_of(records)} if records else {}
+        order = sorted((p for p in weak if p in fields), key=lambda p: (weak[p], p))
+        return [f"Take care with the field {field_line(fields[p])}." for p in order[:MOST_RULES] if fields[p].examples]
+
+
+def label_list(labels: Sequence[str]) -> str:
+    """Return the sentence that names the allowed answers, on one line where they are few and short."""
+    joined = ", ".join(labels)
+    if len(joined) <= SHORT_LIST:
+        return f"Answer with one of these labels: {joined}."
+    return "Answer with one of these labels:\n" + "\n".join(f"- {label}" for label in labels)
+
+
+def one_line(text: str) -> str:
+    """Return the text with runs of white space as one space."""
+    return " ".join(text.split())

@@ -1,0 +1,228 @@
+"""Rung 2: training rows shown as examples in the best prompt; how many and which, chosen by racing on dev."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import stdev
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rung.errors import NotOffered
+from rung.protocols import Kit, System
+from rung.rungs._labels import labels_of
+from rung.rungs._prompting import (
+    Chooser,
+    Demonstration,
+    Template,
+    as_it_stands,
+    chat_system,
+    learned_demonstrations,
+    learned_template,
+    request_params,
+)
+from rung.rungs._race import Race, completed, context_fit, mean_score, race, racing_scores
+from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
+from rung.types import Candidate, Diagnosis, Example, Fitted, Skipped, Task
+
+Selection = Literal["fixed", "diverse", "nearest"]
+SELECTIONS: tuple[Selection, ...] = ("fixed", "diverse", "nearest")
+NONE = "k=0"
+SHORTER_SHARE = 0.75  # fixed and diverse examples come from the shorter three quarters of the rows: long ones cost most
+MOST_SECOND_LOOKS = 2  # cheaper candidates that get all dev rows after the race
+
+
+class FewShot(BaseModel):
+    """Sweep the number of examples and the way they are chosen; keep the cheapest within `worth_it` of the best.
+
+    `learned` holds the chat template and the demonstrations; for the nearest-per-input choice these are the pool (at
+    most `pool` training rows) from which k are taken for each input, the most similar one last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    trains: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = True
+
+    model: str = Field("main", min_length=1, description="the role of the model that is asked")
+    k: tuple[int, ...] = Field((1, 3, 5, 8), min_length=1, description="numbers of examples to try; 0 always is")
+    selections: tuple[Selection, ...] = Field(SELECTIONS, min_length=1, description="ways of choosing them")
+    pool: int = Field(2000, ge=1, description="most training rows that examples are chosen from")
+
+    async def fit(
+        self,
+        task: Task,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        kit: Kit,
+        below: Candidate | None,
+        diagnosis: Diagnosis | None,
+    ) -> Fitted:
+        """Start from the prompt of the rung below and choose examples by dev.
+
+        No example equals or nearly equals a dev row. Raises NotOffered without training rows to show, and when the
+        prompt does not fit the context even without examples.
+        """
+        template, params = _below(below, task)
+        rows = self._pool(train, dev, kit)
+        tried = [_candidate(NONE, template, (), {"params": params, "k": 0}, self.model)]
+        labels = labels_of(task, train)
+        sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
+        tried += self._candidates(template, rows, sizes, params, labels is not None)
+        fitting, skipped = self._that_fit(tried, dev, kit)
+        skipped += [
+            Skipped(f"fewshot k={k}", f"only {len(rows)} training rows can be shown") for k in self.k if k > len(rows)
+        ]
+        found = await race(fitting, dev, task, kit)
+        found = await completed(found, NONE, kit)
+        found, chosen = await _knee(found, task, kit)
+        if chosen.name == NONE:
+            reason = (
+                f"on {len(dev)} dev rows no choice of them was at least {task.worth_it:g} better than none: this "
+                "candidate asks exactly what the prompt below asks"
+            )
+            skipped.append(Skipped("fewshot examples", reason))
+            kit.say("fewshot: examples do not help enough; k=0 is kept")
+        else:
+            kit.say(f"fewshot: {chosen.name} is chosen among {len(found.candidates)} on dev")
+        return Fitted(chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped))
+
+    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+        """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""
+        return chat_system(candidate, kit, chooser(candidate))
+
+    def _pool(self, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
+        """Return the training rows that may be shown: answered, not near dev, each once, at most `pool`."""
+        if not train:
+            raise NotOffered("fewshot shows training rows as examples, and there are none")
+        rows = without_repeats(apart_from([e for e in train if e.target.strip()], dev))
+        if not rows:
+            raise NotOffered(f"all {len(train)} training rows equal or nearly equal a dev row: none can be shown")
+        if len(rows) <= self.pool:
+            return rows
+        chosen = sorted(kit.rng("fewshot pool").sample(range(len(rows)), self.pool))
+        kit.say(f"fewshot: chooses examples from {self.pool} of {len(rows)} training rows")
+        return tuple(rows[i] for i in chosen)
+
+    def _candidates(
+        self,
+        template: Template,
+        rows: Sequence[Example],
+        sizes: Sequence[int],
+        params: Mapping[str, Any],
+        labelled: bool,
+    ) -> list[Candidate]:
+        """Return one candidate for each size and selection, fewest examples first, equal choices once."""
+        most = max(sizes, default=0)
+        shorter = sorted(rows, key=lambda e: (len(e.text) + len(e.target), e.id))
+        shorter = shorter[: max(most, math.ceil(SHORTER_SHARE * len(rows)))]
+        targets = {e.target for e in rows} if labelled else None
+        orders: dict[Selection, list[Example]] = {}
+        if "fixed" in self.selections:
+            orders["fixed"] = [shorter[i] for i in representative(shorter, most, targets)]
+        if "diverse" in self.selections:
+            orders["diverse"] = [shorter[i] for i in diverse(shorter, most, targets)]
+        if "nearest" in self.selections:
+            orders["nearest"] = list(rows)
+        found: dict[str, Candidate] = {}
+        for k in sizes:
+            for selection, order in orders.items():
+                settings = {"params": params, "k": k, "selection": selection}
+                shown = order if selection == "nearest" else order[:k]
+                candidate = _candidate(f"{selection} k={k}", template, shown, settings, self.model)
+                key = selection if selection == "nearest" else ""
+                found.setdefault(f"{k} {key} {candidate.trained_on}", candidate)
+        return list(found.values())
+
+    def _that_fit(
+        self, tried: Sequence[Candidate], dev: Sequence[Example], kit: Kit
+    ) -> tuple[list[Candidate], list[Skipped]]:
+        fitting, skipped = [], []
+        for candidate in tried:
+            choose, template = chooser(candidate), learned_template(candidate)
+            chats = (template.render(e.inputs, choose(e.inputs)) for e in dev)
+            fit = context_fit(chats, self.model, candidate.settings["params"], kit)
+            if fit is None or fit.holds:
+                fitting.append(candidate)
+                continue
+            skipped.append(fit.skipped(f"fewshot {candidate.name}", kit.card(self.model).name))
+            if candidate.name == NONE:
+                raise NotOffered(f"the prompt leaves no room for examples: {skipped[-1].reason}")
+        return fitting, skipped
+
+
+def _below(below: Candidate | None, task: Task) -> tuple[Template, dict[str, Any]]:
+    """Return the chat template and parameters to start from: those below, or the prompt as it stands."""
+    if below is None or "messages" not in below.learned:
+        return as_it_stands(task), request_params(0.0)
+    return learned_template(below), dict(below.settings.get("params", {}))
+
+
+def _candidate(
+    name: str, template: Template, shown: Sequence[Example], settings: Mapping[str, Any], role: str
+) -> Candidate:
+    learned = {
+        "messages": template.as_list(),
+        "columns": list(template.columns),
+        "demonstrations": [Demonstration.of(e).as_dict() for e in shown],
+    }
+    return Candidate("fewshot", name, dict(settings), learned, role, tuple(e.id for e in shown))
+
+
+def chooser(candidate: Candidate) -> Chooser:
+    """Return how a few-shot candidate chooses the examples for an input."""
+    shown = learned_demonstrations(candidate)
+    if candidate.settings.get("selection") != "nearest":
+        return lambda _: shown
+    index = Index.of(["\n".join(d.inputs.values()) for d in shown])
+    k: int = candidate.settings["k"]
+    return lambda inputs: [shown[i] for i in reversed(index.nearest("\n".join(inputs.values()), k))]
+
+
+async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
+    """Return the cheapest candidate whose mean on all dev rows is less than `worth_it` below the winner's.
+
+    Cheaper ones that the race dropped early get all rows where their gap on the rows they saw is within one standard
+    error of that; at most two of them, cheapest first.
+    """
+    best = found.winner
+    top = mean_score(found.seen[best.name], task)
+    if top is None:
+        return found, best
+    looks = 0
+    for candidate in sorted(found.candidates, key=_cost(found)):
+        if candidate.name == best.name:
+            break
+        if len(found.seen[candidate.name]) < len(found.order):
+            if looks == MOST_SECOND_LOOKS or not _promising(found, candidate, task):
+                continue
+            looks += 1
+            found = await completed(found, candidate.name, kit)
+        mean = mean_score(found.seen[candidate.name], task)
+        if mean is not None and top - mean < task.worth_it:
+            return found, candidate
+    return found, best
+
+
+def _cost(found: Race) -> Callable[[Candidate], tuple[float, int]]:
+    """Return a sort key: tokens a request as they were counted, else the number of examples; then the order tried."""
+    tokens = {c.name: found.tokens(c.name) for c in found.candidates}
+    places = {c.name: i for i, c in enumerate(found.candidates)}
+    known = all(t is not None for t in tokens.values())
+
+    def key(candidate: Candidate) -> tuple[float, int]:
+        amount = tokens[candidate.name] if known else None
+        return (float(candidate.settings["k"]) if amount is None else amount, places[candidate.name])
+
+    return key
+
+
+def _promising(found: Race, candidate: Candidate, task: Task) -> bool:
+    seen = found.seen[candidate.name]
+    own, best = racing_scores(seen, task), racing_scores(found.seen[found.winner.name][: len(seen)], task)
+    gaps = [b - o for o, b in zip(own, best, strict=True)]
+    error = stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else 1.0
+    return sum(gaps) / len(gaps) - error < task.worth_it
+
+
+plugin = FewShot

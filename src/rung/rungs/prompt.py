@@ -1,0 +1,104 @@
+"""Rung 1: the user's prompt as it stands, then principled rewrites of it, chosen by racing on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rung.errors import NotOffered
+from rung.protocols import Kit, System
+from rung.rungs._labels import labels_of
+from rung.rungs._prompting import Template, as_it_stands, chat_system, prompt_notes, request_params
+from rung.rungs._race import challenge, context_fit, race
+from rung.rungs._rewrites import Draft, Writer
+from rung.rungs._similar import apart_from
+from rung.types import Candidate, Diagnosis, Example, Fitted, Skipped, Task
+
+
+class Prompt(BaseModel):
+    """Race the user's prompt (candidate 1) against rewrites made from the task and the training rows.
+
+    Then the best is challenged once by itself with rules against the failures that dev showed. `learned` holds the chat
+    template and no demonstrations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    trains: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = True
+
+    model: str = Field("main", min_length=1, description="the role of the model that is asked")
+    rewrites: bool = Field(True, description="false: measure the prompt as it stands and nothing else")
+    temperature: float | None = Field(0.0, ge=0, description="sampling temperature; null leaves it to the endpoint")
+
+    async def fit(
+        self,
+        task: Task,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        kit: Kit,
+        below: Candidate | None,
+        diagnosis: Diagnosis | None,
+    ) -> Fitted:
+        """Choose by the mean deciding score on dev; candidate 1 stays on a tie, then the one with fewer tokens.
+
+        Raises NotOffered when not even the shortest prompt fits the model's context.
+        """
+        for note in prompt_notes(task):
+            kit.say(f"prompt: {note}")
+        base = as_it_stands(task)
+        params = request_params(self.temperature)
+        writer = Writer(task, base, labels_of(task, train), train, apart_from(train, dev), kit.metric())
+        drafts = [Draft("as-is", base), *(writer.drafts() if self.rewrites and train else ())]
+        fitting, skipped = _that_fit(drafts, dev, self.model, params, kit)
+        if not fitting:
+            raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
+        candidates = {d.name: chat_candidate("prompt", d, self.model, params) for d in fitting}
+        found = await race(list(candidates.values()), dev, task, kit)
+        best = next(d for d in fitting if d.name == found.winner.name)
+        harder = writer.edge_rules(best, found.seen[best.name], dev) if self.rewrites and train else None
+        if harder is not None:
+            usable, too_long = _that_fit([harder], dev, self.model, params, kit)
+            skipped += too_long
+            if usable:
+                found = await challenge(found, chat_candidate("prompt", harder, self.model, params), task, kit)
+        kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
+        name = found.winner.name
+        return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
+
+    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+        """Return a system that sends the learned chat."""
+        return chat_system(candidate, kit)
+
+
+def chat_candidate(rung: str, draft: Draft, role: str, params: Mapping[str, Any]) -> Candidate:
+    """Return the candidate that sends a draft's chat."""
+    template = draft.template
+    learned = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
+    return Candidate(rung, draft.name, {"params": dict(params)}, learned, role, draft.quoted)
+
+
+def _that_fit(
+    drafts: Sequence[Draft], dev: Sequence[Example], role: str, params: Mapping[str, Any], kit: Kit
+) -> tuple[list[Draft], list[Skipped]]:
+    """Part drafts into those whose prompts fit the model's context, shortest first after the first, and the others."""
+    fitting: list[Draft] = []
+    skipped: list[Skipped] = []
+    for draft in drafts:
+        fit = context_fit((draft.template.render(e.inputs) for e in dev), role, params, kit)
+        if fit is None or fit.holds:
+            fitting.append(draft)
+        else:
+            skipped.append(fit.skipped(f"prompt {draft.name}", kit.card(role).name))
+    if not fitting or not dev:
+        return fitting, skipped
+    first, *others = fitting
+    return [first, *sorted(others, key=lambda d: _tokens(d.template, dev[0], role, kit))], skipped
+
+
+def _tokens(template: Template, example: Example, role: str, kit: Kit) -> int:
+    return kit.count_tokens(role, template.render(example.inputs))
+
+
+plugin = Prompt

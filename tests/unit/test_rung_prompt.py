@@ -1,0 +1,242 @@
+"""Rung 1: each rewrite matters to some model, the race saves calls, ties keep the user's prompt."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from rung.errors import NotOffered, RefusedByModel
+from rung.metrics.json_fields import JsonFields
+from rung.rungs._race import plan_rounds
+from rung.rungs.prompt import Prompt
+from rung.stats.racing import calls
+from rung.types import Candidate, Example, Message, MetricSpec, canonical_json
+from tests.unit._kit import TOPICS, KitForTests, examples, task, topic_of
+
+TRAIN, DEV = examples(90, "t"), examples(60, "d")
+
+
+def system_of(messages) -> str:
+    return "\n".join(m.content for m in messages if m.role == "system")
+
+
+def fit(script, *, the_task=None, train=TRAIN, dev=DEV, kit=None, **settings):
+    the_task = the_task or task()
+    kit = kit or KitForTests(the_task, script)
+    fitted = asyncio.run(Prompt(**settings).fit(the_task, train, dev, kit, None, None))
+    return fitted, kit
+
+
+def names(fitted) -> list[str]:
+    return [t.candidate.name for t in fitted.trials]
+
+
+def needs(*marks: str):
+    """Return a model that knows every topic but answers right only when the system message holds all marks."""
+
+    def script(messages):
+        label = topic_of(messages[-1].content)
+        return label if all(m in system_of(messages) for m in marks) else f"The team is maybe {label} or another team."
+
+    return script
+
+
+def test_the_users_prompt_is_candidate_one_exactly():
+    prompt = (Message("system", "House rules."), Message("user", "{{text}} ->"))
+    fitted, kit = fit(lambda m: "refund", the_task=task(prompt=prompt))
+    assert names(fitted)[0] == "as-is"
+    assert fitted.trials[0].candidate.learned["messages"] == [m.as_dict() for m in prompt]
+    assert any(r.messages[0].content == "House rules." and r.messages[1].content.endswith(" ->") for r in kit.requests)
+
+
+def test_a_tie_keeps_candidate_one():
+    fitted, _ = fit(lambda m: topic_of(m[-1].content))
+    assert fitted.candidate.name == "as-is"
+    assert [t.kept for t in fitted.trials] == [True] + [False] * (len(fitted.trials) - 1)
+    assert len(fitted.dev) == len(DEV)
+
+
+def test_among_equal_rewrites_the_one_with_fewest_tokens_wins():
+    fitted, _ = fit(lambda m: topic_of(m[-1].content) if "refund" in system_of(m) else "?")
+    assert fitted.candidate.name == "label-list"
+
+
+@pytest.mark.parametrize(
+    ("marks", "winner"),
+    [
+        (("Answer with one of these labels",), "label-list"),
+        (("No explanation.",), "exact"),
+        (("typical words: ",), "structured-definitions"),
+        (("# Output format",), "structured"),
+        (("Labels:\n- delivery: typical words",), "definitions"),
+    ],
+)
+def test_a_model_that_needs_one_thing_gets_it(marks, winner):
+    fitted, _ = fit(needs(*marks))
+    assert fitted.candidate.name in {winner, "definitions"} if marks == ("typical words: ",) else winner
+    assert marks[0] in system_of([Message(**m) for m in fitted.candidate.learned["messages"]])
+    assert {t.candidate.name: t.mean for t in fitted.trials}["as-is"] == 0.0
+
+
+def test_definitions_are_worded_from_train():
+    fitted, _ = fit(needs("Labels:\n- delivery: typical words"))
+    text = system_of([Message(**m) for m in fitted.candidate.learned["messages"]])
+    for label, cues in TOPICS.items():
+        line = next(x for x in text.splitlines() if x.startswith(f"- {label}: "))
+        assert any(word in line for cue in cues for word in cue.split())
+    train_texts = {e.id: e.text for e in TRAIN}
+    assert len(fitted.candidate.trained_on) == 3
+    assert all(train_texts[i] in text for i in fitted.candidate.trained_on)
+
+
+def test_labels_that_the_prompt_names_already_are_not_listed_again():
+    prompt = (Message("system", "Teams: delivery, login, refund."), Message("user", "{{text}}"))
+    fitted, _ = fit(lambda m: "refund", the_task=task(prompt=prompt))
+    assert "label-list" not in names(fitted)
+
+
+def test_the_race_saves_calls_and_the_winner_has_all_rows():
+    fitted, kit = fit(needs("No explanation."))
+    first_round = [t for t in fitted.trials if not t.candidate.name.endswith("+rules")]
+    assert sum(t.calls for t in fitted.trials) == len(kit.requests)
+    assert sum(t.calls for t in first_round) <= 0.6 * len(first_round) * len(DEV)
+    assert {t.candidate.name: t.rows for t in fitted.trials}[fitted.candidate.name] == len(DEV)
+
+
+@pytest.mark.parametrize(("candidates", "rows", "share"), [(6, 150, 0.29), (6, 375, 0.26), (13, 150, 0.26), (2, 20, 1)])
+def test_a_race_costs_about_a_quarter_of_everything(candidates, rows, share):
+    rounds = plan_rounds(candidates, rows)
+    cost = calls(rounds, candidates) + rows - rounds[-1].rows
+    assert cost <= share * candidates * rows
+    assert rounds[-1].keep == 1
+    assert rounds[-1].rows >= min(rows, 30)
+
+
+def test_rules_are_written_against_the_confusions_of_the_best():
+    """The model takes deliveries for refunds until a rule with the right words tells them apart."""
+
+    def script(messages):
+        label = topic_of(messages[-1].content)
+        told = any("point to delivery, not to refund" in line for line in system_of(messages).splitlines())
+        return "refund" if label == "delivery" and not told else label
+
+    fitted, _ = fit(script)
+    assert fitted.candidate.name == "as-is+rules"
+    rule = next(x for x in fitted.candidate.learned["messages"][0]["content"].splitlines() if "point to" in x)
+    assert any(word in rule for cue in TOPICS["delivery"] for word in cue.split())
+    assert fitted.trials[-1].mean == 1.0
+    assert fitted.trials[0].mean == pytest.approx(2 / 3)
+
+
+def test_rules_that_do_not_help_are_dropped_early():
+    def script(messages):
+        if "Rules:" in system_of(messages):
+            return "?"
+        label = topic_of(messages[-1].content)
+        return "refund" if label == "delivery" else label
+
+    fitted, _ = fit(script)
+    assert fitted.candidate.name == "as-is"
+    assert (fitted.trials[-1].candidate.name, fitted.trials[-1].rows) == ("as-is+rules", 30)
+
+
+def test_a_form_that_is_wrong_gets_a_rule():
+    def script(messages):
+        label = topic_of(messages[-1].content)
+        return label if "no sentence around it" in system_of(messages) else f"The team is: {label}!"
+
+    fitted, _ = fit(script)
+    assert fitted.candidate.name.endswith("+rules")
+    assert fitted.trials[-1].mean == 1.0
+
+
+def test_a_prompt_longer_than_the_context_is_skipped_with_counts():
+    kit = KitForTests(task(), needs("No explanation."), context=60, max_tokens=10)
+    fitted, _ = fit(None, kit=kit)
+    skipped = {s.what: s.reason for s in fitted.skipped}
+    assert set(skipped) == {"prompt definitions", "prompt structured-definitions"}
+    assert skipped["prompt definitions"].startswith("its prompt is too long for scripted-1: up to ")
+    assert "10 for the answer, the context holds 60; 60 of 60 dev rows do not fit" in skipped["prompt definitions"]
+    assert all(kit.count_tokens("main", r.messages) + 10 <= 60 for r in kit.requests)
+
+
+def test_not_offered_when_nothing_fits():
+    kit = KitForTests(task(), lambda m: "?", context=12, max_tokens=10)
+    with pytest.raises(NotOffered, match="no prompt can be asked: its prompt is too long for scripted-1"):
+        fit(None, kit=kit)
+
+
+def test_the_same_fit_asks_the_same_again():
+    first, one = fit(needs("No explanation."))
+    second, two = fit(needs("No explanation."))
+    assert one.requests == two.requests
+    assert first.candidate == second.candidate
+
+
+def test_a_stored_candidate_asks_the_same():
+    fitted, kit = fit(needs("Labels:\n- delivery: typical words"))
+    c = fitted.candidate
+    stored = Candidate(
+        c.rung, c.name, json.loads(canonical_json(c.settings)), json.loads(canonical_json(c.learned)), c.model
+    )
+    kit.requests.clear()
+    asyncio.run(kit.run(c, DEV[:5]))
+    asyncio.run(kit.run(stored, DEV[:5]))
+    assert kit.requests[:5] == kit.requests[5:]
+    assert stored.id == c.id
+
+
+def test_training_text_in_a_prompt_is_never_read_as_a_placeholder():
+    train = [Example(f"x{e.id}", {"text": f"{e.text} {{{{text}}}}"}, e.target, e.group) for e in TRAIN]
+    _, kit = fit(needs("typical words"), train=train)
+    quoted = [r for r in kit.requests if 'for example "' in system_of(r.messages)]
+    assert quoted
+    assert all(r.messages[-1].content not in system_of(r.messages) for r in quoted)
+
+
+def test_without_training_rows_only_the_prompt_as_it_stands_is_measured():
+    fitted, _ = fit(lambda m: "refund", train=[])
+    assert names(fitted) == ["as-is"]
+    fitted, _ = fit(lambda m: "refund", rewrites=False)
+    assert names(fitted) == ["as-is"]
+
+
+def test_refusals_do_not_stop_the_race():
+    def script(messages):
+        if "label" not in system_of(messages):
+            raise RefusedByModel("no", provider="scripted")
+        return topic_of(messages[-1].content)
+
+    for on_failure in (0.0, None):
+        fitted, _ = fit(script, the_task=task(on_failure=on_failure))
+        assert fitted.candidate.name == "label-list"
+        assert fitted.trials[0].mean == (0.0 if on_failure == 0.0 else None)
+
+
+def extraction(n: int, prefix: str) -> list[Example]:
+    rows = []
+    for e in examples(n, prefix):
+        city, day = e.text.split()[0], len(e.text) % 28 + 1
+        target = json.dumps({"city": city, "due": f"2031-04-{day:02}", "note": None})
+        rows.append(Example(e.id, {"text": f"{e.text} on the {day} due 2031-04-{day:02}"}, target, e.group))
+    return rows
+
+
+def test_other_kinds_get_the_form_of_the_training_answers():
+    the_task = task(kind="extraction", labels=None, target="record", metrics=(MetricSpec("json_fields"),))
+
+    def script(messages):
+        if 'with the keys "city", "due", "note", in this order' not in system_of(messages):
+            return "no idea"
+        words = messages[-1].content.split()
+        return json.dumps({"city": words[0], "due": words[-1], "note": None})
+
+    kit = KitForTests(the_task, script, metric_plugin=JsonFields())
+    fitted, _ = fit(None, the_task=the_task, train=extraction(60, "t"), dev=extraction(30, "d"), kit=kit)
+    assert fitted.candidate.name == "format"
+    assert fitted.trials[0].mean == 0.0
+    text = fitted.candidate.learned["messages"][0]["content"]
+    assert "Write null where the input does not say it." in text
+    assert "Copy values from the input word for word." in text
