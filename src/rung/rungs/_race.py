@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.protocols import Kit
-from rung.stats.racing import Round, halving, survivors
+from rung.stats.racing import Round, calls, halving, survivors
 from rung.types import Candidate, Example, Message, Outcome, Skipped, Task, Trial
 
 FEWEST_BEFORE_ONE = 30  # rows after which a late challenger may be dropped, where dev has them
@@ -98,6 +98,11 @@ def plan_rounds(candidates: int, rows: int) -> tuple[Round, ...]:
     79 % instead of 90 to 96 % (bench/statistics/races.py).
     """
     return halving(candidates, rows)
+
+
+def planned_calls(candidates: int, rows: int) -> int:
+    """Return the most calls that a race of so many candidates over so many dev rows makes."""
+    return calls(plan_rounds(candidates, rows), candidates)
 
 
 async def race(candidates: Sequence[Candidate], dev: Sequence[Example], task: Task, kit: Kit) -> Race:

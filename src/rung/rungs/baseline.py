@@ -19,7 +19,7 @@ from rung.errors import NotOffered
 from rung.protocols import Kit, System
 from rung.rungs._race import Race, mean_score, racing_order
 from rung.rungs._similar import Index
-from rung.types import Answer, Candidate, Diagnosis, Example, Fitted, Outcome, Skipped, Task
+from rung.types import Answer, Candidate, Diagnosis, Example, Fitted, Outcome, RungPlan, Skipped, Task
 
 REPEATED_SHARE = 0.2  # share of training answers that occur twice or more: from here answers are like labels
 SPAN_WORDS = 8  # median words of the answers up to which they are like spans
@@ -65,6 +65,11 @@ class Baseline(BaseModel):
         best = max(candidates, key=lambda c: (means[c.name] is not None, means[c.name] or 0.0))  # first of equals
         found = Race(order, candidates, seen, best)
         return Fitted(best, found.outcomes(dev, best.name), found.trials(task, best.name), skipped)
+
+    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+        """Estimate: three candidates, no call. Raises NotOffered like `fit`."""
+        _require_repeated_answers(train)
+        return RungPlan(len(_candidates(train)[0]), 0, ())
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system fitted again from the rows in `learned`; kit is not asked."""

@@ -22,14 +22,15 @@ from rung.rungs._prompting import (
     learned_template,
     request_params,
 )
-from rung.rungs._race import Race, completed, context_fit, mean_score, race, racing_scores
+from rung.rungs._race import Race, completed, context_fit, mean_score, planned_calls, race, racing_scores
 from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
-from rung.types import Candidate, Diagnosis, Example, Fitted, Skipped, Task
+from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
 Selection = Literal["fixed", "diverse", "nearest"]
 SELECTIONS: tuple[Selection, ...] = ("fixed", "diverse", "nearest")
 NONE = "k=0"
 SHORTER_SHARE = 0.75  # fixed and diverse examples come from the shorter three quarters of the rows: long ones cost most
+ROWS_PLANNED_WITH = 20  # dev rows whose prompts a plan measures
 MOST_SECOND_LOOKS = 2  # cheaper candidates that get all dev rows after the race
 
 
@@ -86,6 +87,17 @@ class FewShot(BaseModel):
         else:
             kit.say(f"fewshot: {chosen.name} is chosen among {len(found.candidates)} on dev")
         return Fitted(chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped))
+
+    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+        """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows."""
+        template, params = _below(None, task)
+        rows = self._pool(train, dev, kit)
+        sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
+        tried = self._candidates(template, rows, sizes, params, labels_of(task, train) is not None)
+        choose = chooser(tried[-1]) if tried else lambda _: ()
+        chats = tuple(template.render(e.inputs, choose(e.inputs)) for e in dev[:ROWS_PLANNED_WITH])
+        looks = MOST_SECOND_LOOKS * len(dev)
+        return RungPlan(len(tried) + 1, planned_calls(len(tried) + 1, len(dev)) + looks, chats)
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""

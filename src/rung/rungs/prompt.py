@@ -11,10 +11,12 @@ from rung.errors import NotOffered
 from rung.protocols import Kit, System
 from rung.rungs._labels import labels_of
 from rung.rungs._prompting import Template, as_it_stands, chat_system, prompt_notes, request_params
-from rung.rungs._race import challenge, context_fit, race
+from rung.rungs._race import challenge, context_fit, planned_calls, race
 from rung.rungs._rewrites import Draft, Writer
 from rung.rungs._similar import apart_from
-from rung.types import Candidate, Diagnosis, Example, Fitted, Skipped, Task
+from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
+
+ROWS_PLANNED_WITH = 20  # dev rows whose prompts a plan measures
 
 
 class Prompt(BaseModel):
@@ -47,10 +49,8 @@ class Prompt(BaseModel):
         """
         for note in prompt_notes(task):
             kit.say(f"prompt: {note}")
-        base = as_it_stands(task)
         params = request_params(self.temperature)
-        writer = Writer(task, base, labels_of(task, train), train, apart_from(train, dev), kit.metric())
-        drafts = [Draft("as-is", base), *(writer.drafts() if self.rewrites and train else ())]
+        writer, drafts = self._drafts(task, train, dev, kit)
         fitting, skipped = _that_fit(drafts, dev, self.model, params, kit)
         if not fitting:
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
@@ -66,6 +66,21 @@ class Prompt(BaseModel):
         kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
         name = found.winner.name
         return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
+
+    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+        """Estimate the race of all drafts and the challenge after it, by the longest draft on a few dev rows."""
+        drafts = self._drafts(task, train, dev, kit)[1]
+        longest = max(drafts, key=lambda d: sum(len(m.content) for m in d.template.messages))
+        chats = tuple(longest.template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
+        second = len(dev) if len(drafts) > 1 else 0
+        return RungPlan(len(drafts), planned_calls(len(drafts), len(dev)) + second, chats)
+
+    def _drafts(
+        self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
+    ) -> tuple[Writer, list[Draft]]:
+        base = as_it_stands(task)
+        writer = Writer(task, base, labels_of(task, train), train, apart_from(train, dev), kit.metric())
+        return writer, [Draft("as-is", base), *(writer.drafts() if self.rewrites and train else ())]
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that sends the learned chat."""

@@ -1,0 +1,55 @@
+"""`rung plan`: calls, tokens, dollars and minutes before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from rung.cli._screen import print_json
+
+
+def plan(
+    config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
+    budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
+    only: list[str] = typer.Option(None, "--only", help="Plan these rungs only; may be given again."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Estimate what a climb would ask and cost, and what its test rows can show; asks no model."""
+    from rung.config import load_config
+    from rung.evaluate.plan import plan as estimate
+
+    found = estimate(load_config(config, {"budget_usd": budget, "only": only}))
+    if as_json:
+        print_json(
+            {
+                "sizes": dict(found.sizes),
+                "rungs": [asdict(r) for r in found.rungs],
+                "usd": found.usd,
+                "power": found.power,
+            }
+        )
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "rung", "candidates", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
+    )
+    for r in found.rungs:
+        cells = (r.candidates, r.dev_calls, r.test_calls, r.input_tokens, r.output_tokens)
+        usd = "unknown" if r.usd is None else f"${r.usd:,.2f}"
+        minutes = "unknown" if r.minutes is None else f"{r.minutes:,.1f}"
+        table.add_row(r.rung, *(f"{c:,}" for c in cells), usd, minutes)
+    console = Console(highlight=False)
+    console.print(", ".join(f"{n:,} {part}" for part, n in found.sizes.items()) + " rows; upper estimates:")
+    console.print(table)
+    for r in found.rungs:
+        if r.note:
+            console.print(f"{r.rung}: {r.note}", markup=False)
+    for line in found.power:
+        console.print(line, markup=False)
+    total = "unknown" if found.usd is None else f"${found.usd:,.2f}"
+    console.print(f"All rungs together at most about {total}; the climb stops at the first rung that is good enough.")
+    return 0

@@ -1,0 +1,170 @@
+"""What a climb would ask, cost and show, before anything is asked: `rung plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from rung import plugin
+from rung.config import Config
+from rung.errors import ConfigError, NotOffered, Problem
+from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.prepare import as_task, part_rows, read_rows
+from rung.evaluate.progress import Silent
+from rung.models._settings import ProviderSettings
+from rung.models.prices import check_priced, most_tokens, price_of
+from rung.protocols import Rung
+from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
+from rung.types import Completion, Message, ModelCard, Request, Task
+
+SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
+SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
+DISCORDANCE = 0.1  # share of rows on which two rungs are taken to disagree, before any is measured
+CHARACTERS_A_TOKEN = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class RungEstimate:
+    """One rung's upper estimate. `usd` and `minutes` are None where unknown; `note` says why or what was assumed."""
+
+    rung: str
+    candidates: int
+    dev_calls: int
+    test_calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    minutes: float | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole ladder, and what its test part can show."""
+
+    task: Task
+    sizes: Mapping[str, int]
+    rungs: tuple[RungEstimate, ...]
+    power: tuple[str, ...]
+
+    @property
+    def usd(self) -> float | None:
+        known = [r.usd for r in self.rungs]
+        return None if any(u is None for u in known) else sum(u for u in known if u is not None)
+
+
+def plan(config: Config) -> Plan:
+    """Estimate calls, tokens, dollars and minutes of each rung; asks no model.
+
+    Raises ConfigError for a budget that cannot be kept (unknown price), DataError for rows that cannot be split.
+    """
+    loaded = read_rows(config)
+    kind, parts = part_rows(config, loaded)
+    task = as_task(config, kind, (*parts.train, *parts.dev))
+    settings = {role: _settings(entry) for role, entry in config.models.items()}
+    check_budget(config, settings)
+    kit = RunKit(task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent())
+    answer = _answer_tokens([e.target for e in parts.train])
+    rungs = []
+    for step in config.ladder:
+        rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
+        role = settings.get(str(step.settings.get("model", "main")))
+        try:
+            asked = rung.plan(task, parts.train, parts.dev, kit)
+        except NotOffered as error:
+            rungs.append(RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"will be skipped: {error}"))
+            continue
+        sizes = [most_tokens(chat) for chat in asked.chats]
+        per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
+        calls = asked.dev_calls + len(parts.test) if rung.asks_model else 0
+        usd, minutes, note = (
+            _money_and_time(role, calls, per_call, answer) if rung.asks_model and role else (0.0, 0.1, None)
+        )
+        rungs.append(
+            RungEstimate(
+                step.label,
+                asked.candidates,
+                asked.dev_calls if rung.asks_model else 0,
+                len(parts.test) if rung.asks_model else 0,
+                calls * per_call,
+                calls * min(answer, role.max_tokens) if role and rung.asks_model else 0,
+                usd,
+                minutes,
+                asked.note or note,
+            )
+        )
+    sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
+    return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
+
+
+def check_budget(config: Config, settings: Mapping[str, ProviderSettings]) -> None:
+    """Raise ConfigError when a budget is set and a model that the ladder asks has no known price."""
+    if config.limits.budget_usd is None:
+        return
+    asked = {str(step.settings.get("model", "main")) for step in config.ladder}
+    found = [check_priced(s, f"models.{role}") for role, s in settings.items() if role in asked]
+    problems: list[Problem] = [p for p in found if p is not None]
+    if problems:
+        raise ConfigError(problems)
+
+
+def power_lines(task: Task, test_rows: int, planned_rungs: int) -> Iterator[str]:
+    """Say what this test part can show, before money is spent."""
+    truth = min(1.0, task.goal + task.worth_it)
+    rule = (task.goal, task.tolerance, task.alpha, planned_rungs)
+    chance = power_met(truth, test_rows, *rule)
+    yield (
+        f"A system truly at {truth:.2f} is shown to be good enough with probability {chance:.2f} on {test_rows:,} test rows."
+    )
+    needed = rows_for_met(truth, *rule)
+    if needed is not None and needed > test_rows:
+        yield f"For probability 0.80 about {needed:,} test rows are needed; more rows or a wider tolerance help."
+    gain = smallest_visible_gain(test_rows, DISCORDANCE, task.alpha)
+    visible = "no gain at all" if gain is None else f"gains of {gain:.3f} and more"
+    yield f"Between two rungs that disagree on 10 % of the rows, {visible} can be shown (probability 0.80)."
+    if task.seek == "cheapest":
+        rows = rows_for_non_inferiority(task.worth_it, DISCORDANCE, task.alpha)
+        yield f'"Not worse by more than {task.worth_it:g}" takes about {rows:,} test rows at 10 % disagreement.'
+
+
+def _settings(entry: Mapping[str, object]) -> ProviderSettings:
+    options = {k: v for k, v in entry.items() if k != "provider"}
+    return cast(ProviderSettings, plugin.make("models", str(entry["provider"]), **options))
+
+
+def _silent(role: str, settings: ProviderSettings) -> Asker:
+    """A role that can be looked at and not asked."""
+
+    async def ask(request: Request) -> Completion:
+        raise AssertionError("a plan asks no model")
+
+    def count(messages: Sequence[Message]) -> int:
+        return round(most_tokens(messages) / CHARACTERS_A_TOKEN)
+
+    card = ModelCard(role, settings.provider, settings.name, settings.context, settings.max_tokens, settings.note)
+    return Asker(card, ask, count, settings.concurrency, False)
+
+
+def _money_and_time(
+    settings: ProviderSettings, calls: int, input_tokens: int, output_tokens: int
+) -> tuple[float | None, float | None, str]:
+    local = settings.price_url is None
+    seconds = SECONDS_A_LOCAL_CALL * calls if local else SECONDS_A_CALL * calls / settings.concurrency
+    price = price_of(settings)
+    assumed = (
+        f"assumes {SECONDS_A_LOCAL_CALL:g} s a call on this machine"
+        if local
+        else f"assumes {SECONDS_A_CALL:g} s a call, {settings.concurrency} at once"
+    )
+    output = min(output_tokens, settings.max_tokens)
+    if price.basis == "hour":
+        return seconds / 3600 * (settings.usd_per_hour or 0.0), seconds / 60, f"{assumed}; {price.source}"
+    usd = price.by_tokens(calls * input_tokens, calls * output)
+    return usd, seconds / 60, f"{assumed}; {price.source}"
+
+
+def _answer_tokens(targets: Sequence[str]) -> int:
+    """Return the tokens of a long answer: the 90th percentile of the targets' characters, over three."""
+    lengths = sorted(len(t) for t in targets)
+    return 4 + round(lengths[int(0.9 * (len(lengths) - 1))] / CHARACTERS_A_TOKEN) if lengths else 64
