@@ -68,7 +68,13 @@ class OpenAI(ProviderSettings):
 
     @property
     def price_url(self) -> str | None:
-        return self.base_url
+        """The address for the price table; None for a server on this machine or network, which no table lists."""
+        host = urlsplit(self.base_url).hostname or ""
+        try:
+            local = ipaddress.ip_address(host).is_private
+        except ValueError:
+            local = "." not in host or host.endswith((".local", ".internal", ".localhost"))
+        return None if local else self.base_url
 
     @property
     def key_variable(self) -> str | None:
