@@ -1,0 +1,53 @@
+"""The audit: what is wrong with the rows, how bad it is, and what to do. Each check is one function of a Case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rung.data.audit._case import Case
+from rung.data.audit.balance import check_balance
+from rung.data.audit.duplicates import check_conflicts, check_duplicates, check_leakage, check_spelling
+from rung.data.audit.labels import check_labels
+from rung.data.audit.length import check_length
+from rung.data.audit.power import check_power
+from rung.data.audit.sizes import check_size
+from rung.data.parts import Parts
+from rung.types import Finding, Task
+
+__all__ = ["CHECKS", "Case", "audit"]
+
+CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
+    "size": check_size,
+    "power": check_power,
+    "duplicates": check_duplicates,
+    "conflicts": check_conflicts,
+    "leakage": check_leakage,
+    "label spelling": check_spelling,
+    "balance": check_balance,
+    "length": check_length,
+    "suspect labels": check_labels,
+}
+_ORDER = {"stop": 0, "warn": 1, "note": 2}
+
+
+def audit(
+    parts: Parts,
+    task: Task,
+    *,
+    planned_rungs: int = 1,
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    on_check: Callable[[str], None] | None = None,
+) -> tuple[Finding, ...]:
+    """Run every check; findings come worst first.
+
+    Test rows are counted, never named or shown. `models`: settings by role, of which `context` (tokens) is read.
+    `on_check` hears the name of each check before it runs. Pure: equal arguments, equal findings.
+    """
+    case = Case(parts, task, planned_rungs, models or {})
+    found: list[Finding] = []
+    for name, check in CHECKS.items():
+        if on_check is not None:
+            on_check(name)
+        found.extend(check(case))
+    return tuple(sorted(found, key=lambda f: _ORDER[f.severity]))

@@ -1,0 +1,84 @@
+"""Labels of a classification: one only, rare ones, unseen ones, and what always giving the commonest would score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from rung.data.audit._case import Case, counted, percent, quoted
+from rung.types import Finding
+
+RARE = 5  # fewer training rows than this can hardly teach or demonstrate a label
+FEW_ROWS_PER_LABEL = 2.0
+
+
+def check_balance(case: Case) -> Iterator[Finding]:
+    """Stop at a single label; warn of rare and unseen ones and of a goal that the commonest answer reaches."""
+    if case.task.kind != "classification":
+        return
+    everywhere = Counter(e.target for e in case.rows)
+    if len(everywhere) == 1:
+        yield Finding(
+            "balance",
+            "stop",
+            f"every row has the expected output {quoted(list(everywhere))}: there is nothing to tell apart.",
+            "Bring rows of at least two labels, or name another target column.",
+            measured={"labels": 1},
+        )
+        return
+    if len(case.rows) / len(everywhere) < FEW_ROWS_PER_LABEL:
+        yield Finding(
+            "balance",
+            "warn",
+            f"{len(everywhere):,} different expected outputs in {len(case.rows):,} rows do not look like labels.",
+            "Set task.kind to extraction, style or generation, or name another target column.",
+            measured={"labels": len(everywhere)},
+        )
+        return
+    yield from _commonest(case, everywhere)
+    yield from _rare(case)
+    yield from _unseen(case)
+
+
+def _commonest(case: Case, everywhere: Counter[str]) -> Iterator[Finding]:
+    label, rows = everywhere.most_common(1)[0]
+    share = rows / len(case.rows)
+    reached = share >= case.task.goal
+    yield Finding(
+        "balance",
+        "warn" if reached else "note",
+        f"{counted(len(everywhere), 'label')}; always answering {quoted([label])} would be right in {percent(share)}"
+        + (f", which reaches the goal {case.task.goal:g}." if reached else "."),
+        "Set a goal above that, or a metric that weighs the rare labels." if reached else "Nothing to do.",
+        measured={"labels": len(everywhere), "majority_share": round(share, 4)},
+    )
+
+
+def _rare(case: Case) -> Iterator[Finding]:
+    train = Counter(e.target for e in case.parts.train)
+    visible = (*case.parts.train, *case.parts.dev)
+    rare = sorted({e.target for e in visible if train[e.target] < RARE})
+    if rare:
+        held = set(rare)
+        yield Finding(
+            "rare-labels",
+            "warn",
+            f"{counted(len(rare), 'label has', 'labels have')} fewer than {RARE} training rows: {quoted(rare)}.",
+            "Collect more rows of these, merge them, or expect errors on them.",
+            case.seen(e.id for e in visible if e.target in held),
+            {"labels": len(rare), "training_rows": {label: train[label] for label in rare[:50]}},
+        )
+
+
+def _unseen(case: Case) -> Iterator[Finding]:
+    seen = {e.target for e in (*case.parts.train, *case.parts.dev)}
+    hidden = [e.target for e in case.parts.test if e.target not in seen]
+    if hidden:
+        yield Finding(
+            "unseen-labels",
+            "warn",
+            f"{counted(len(hidden), 'test row has a label', 'test rows have labels')} that neither train nor dev shows "
+            f"({counted(len(set(hidden)), 'label')}); no rung can learn them.",
+            "Bring training rows of every label, or name all labels in the prompt.",
+            measured={"test_rows": len(hidden), "labels": len(set(hidden))},
+        )

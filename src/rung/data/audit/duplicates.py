@@ -1,0 +1,125 @@
+"""Equal and nearly equal rows, equal inputs with different expected outputs, and training rows that leak."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from rung.data.audit._case import Case, counted, of_test, percent, quoted
+from rung.data.near import THRESHOLD, normal_text
+from rung.types import Finding
+
+MANY = 0.10  # share of rows from which repetition deserves a warning
+
+
+def check_duplicates(case: Case) -> Iterator[Finding]:
+    """Report rows that repeat another's text, and pairs that nearly do. The split has kept them on one side."""
+    found, total = case.parts.duplicates, len(case.rows)
+    kept = (
+        "Repeated rows were kept on one side of the split" if not case.parts.given else "Rows that leak are set aside"
+    )
+    if found.equal:
+        extra = sum(len(ids) - 1 for ids in found.equal)
+        ids = [i for cluster in found.equal for i in cluster]
+        yield Finding(
+            "duplicates",
+            "warn" if extra >= MANY * total else "note",
+            f"{counted(extra, 'row repeats', 'rows repeat')} the text of another ({percent(extra / total)}, "
+            f"{counted(len(found.equal), 'text')}){of_test(case.hidden(ids))}.",
+            f"{kept}; take repeats out if real traffic does not repeat like this.",
+            case.seen(ids),
+            {"extra": extra, "texts": len(found.equal)},
+        )
+    if found.near:
+        ids = list(dict.fromkeys(i for pair in found.near for i in (pair.first, pair.second)))
+        largest = max(len(c) for c in found.clusters)
+        yield Finding(
+            "near-duplicates",
+            "warn" if len(ids) >= MANY * total else "note",
+            f"{counted(len(found.near), 'pair')} of rows are nearly equal (resemblance at least {THRESHOLD:g}; "
+            f"{counted(len(ids), 'row')}, largest cluster {largest}){of_test(case.hidden(ids))}.",
+            f"{kept}; look at the pairs and keep one of each if they come from a template.",
+            case.seen(ids),
+            {"pairs": len(found.near), "rows": len(ids), "largest": largest},
+        )
+
+
+def check_conflicts(case: Case) -> Iterator[Finding]:
+    """Report equal inputs with different expected outputs: no system can get both right."""
+    conflicting = []
+    lost = 0
+    for cluster in case.parts.duplicates.equal:
+        answers = Counter(normal_text(case.by_id[i].target) for i in cluster)
+        if len(answers) > 1:
+            conflicting.append(cluster)
+            lost += len(cluster) - max(answers.values())
+    if not conflicting:
+        return
+    ids = [i for cluster in conflicting for i in cluster]
+    yield Finding(
+        "conflicts",
+        "warn",
+        f"{counted(len(conflicting), 'input has', 'inputs have')} different expected outputs in different rows "
+        f"({counted(len(ids), 'row')}, at least {lost} of them wrong for any system){of_test(case.hidden(ids))}.",
+        "Decide which answer is right, or add the column that tells them apart to the inputs.",
+        case.seen(ids),
+        {"inputs": len(conflicting), "rows": len(ids), "at_least_wrong": lost},
+    )
+
+
+def check_leakage(case: Case) -> Iterator[Finding]:
+    """Report training rows that were set aside because of a test row, and inputs that hold the answer."""
+    why: dict[str, list[str]] = defaultdict(list)
+    twins: dict[str, set[str]] = defaultdict(set)
+    for entry in case.parts.quarantine:
+        why[entry.why].append(entry.example.id)
+        twins[entry.why].add(entry.twin)
+    words = {
+        "equal": "the text of a test row",
+        "near": "nearly the text of a test row",
+        "group": "the group of a test row",
+    }
+    for reason, ids in why.items():
+        yield Finding(
+            "leakage",
+            "warn",
+            f"{counted(len(ids), 'training row has', 'training rows have')} {words[reason]} "
+            f"({counted(len(twins[reason]), 'test row')} concerned).",
+            "They are set aside: no rung learns from them. Figures measured elsewhere with them in training are too high.",
+            case.seen(ids),
+            {"why": reason, "train_rows": len(ids), "test_rows": len(twins[reason])},
+        )
+    for column in case.task.inputs:
+        same = [e.id for e in case.rows if e.target.strip() and e.inputs[column].strip() == e.target.strip()]
+        if len(same) > 0.5 * len(case.rows):
+            yield Finding(
+                "leakage",
+                "warn",
+                f"the input column {column!r} holds the expected output itself in {percent(len(same) / len(case.rows))} of "
+                "the rows.",
+                f"Take {column!r} out of task.inputs unless the model really has it when it answers.",
+                case.seen(same),
+                {"column": column, "rows": len(same)},
+            )
+
+
+def check_spelling(case: Case) -> Iterator[Finding]:
+    """Report labels that differ in case or white space only: exact match would count them as different."""
+    if case.task.kind != "classification":
+        return
+    forms: dict[str, set[str]] = defaultdict(set)
+    visible = (*case.parts.train, *case.parts.dev)
+    for example in visible:
+        forms[normal_text(example.target)].add(example.target)
+    doubled = {form: spellings for form, spellings in forms.items() if len(spellings) > 1}
+    if doubled:
+        spellings = sorted(s for group in doubled.values() for s in group)
+        ids = [e.id for e in visible if normal_text(e.target) in doubled]
+        yield Finding(
+            "label-spelling",
+            "warn",
+            f"{counted(len(doubled), 'label is', 'labels are')} spelt in more than one way: {quoted(spellings)}.",
+            "Write each label in one way.",
+            case.seen(ids),
+            {"labels": len(doubled)},
+        )
