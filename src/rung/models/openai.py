@@ -6,6 +6,7 @@ is sorted in `rung.models._wire`; this file sends, and translates the errors of 
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
