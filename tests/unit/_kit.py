@@ -108,14 +108,11 @@ def task(**changes) -> Task:
     return Task(**values)
 
 
-WORDS = (
-    "amber basil cedar delta ember fjord grove heron ivory jolly karma lemon mango noble ocean piano quartz raven sable "
-    "tulip umbra velvet willow xenon yonder zephyr anchor bramble copper dapple elbow falcon ginger harbor indigo jasmine"
-).split()
+WORDS = [a + b for a in ("am", "bas", "ced", "del", "fjo", "gro", "her") for b in ("ber", "il", "ar", "ta", "rd", "ve")]
 
 
 def examples(n: int, prefix: str, seed: int = 1) -> list[Example]:
-    """Return n rows about the three topics; every text holds four random words, so that no two are near."""
+    """Return n rows about the three topics; every text holds seven random words, so that no two are near."""
     rng = random.Random(f"{prefix}/{seed}")
     rows = []
     for i in range(n):

@@ -11,7 +11,7 @@ from rung.errors import NotOffered, RefusedByModel
 from rung.metrics.json_fields import JsonFields
 from rung.rungs._race import plan_rounds
 from rung.rungs.prompt import Prompt
-from rung.stats.racing import calls
+from rung.stats.racing import Round, calls
 from rung.types import Candidate, Example, Message, MetricSpec, canonical_json
 from tests.unit._kit import TOPICS, KitForTests, examples, task, topic_of
 
@@ -105,13 +105,11 @@ def test_the_race_saves_calls_and_the_winner_has_all_rows():
     assert {t.candidate.name: t.rows for t in fitted.trials}[fitted.candidate.name] == len(DEV)
 
 
-@pytest.mark.parametrize(("candidates", "rows", "share"), [(6, 150, 0.29), (6, 375, 0.26), (13, 150, 0.26), (2, 20, 1)])
-def test_a_race_costs_about_a_quarter_of_everything(candidates, rows, share):
+@pytest.mark.parametrize(("candidates", "rows", "share"), [(6, 150, 0.55), (13, 150, 0.36), (13, 400, 0.36)])
+def test_a_race_costs_a_part_of_everything(candidates, rows, share):
     rounds = plan_rounds(candidates, rows)
-    cost = calls(rounds, candidates) + rows - rounds[-1].rows
-    assert cost <= share * candidates * rows
-    assert rounds[-1].keep == 1
-    assert rounds[-1].rows >= min(rows, 30)
+    assert calls(rounds, candidates) <= share * candidates * rows
+    assert rounds[-1] == Round(rows, 1)
 
 
 def test_rules_are_written_against_the_confusions_of_the_best():

@@ -14,7 +14,7 @@ from typing import Any
 
 from rung.errors import ConfigError, Problem
 from rung.protocols import Kit
-from rung.types import Answer, Candidate, Example, Message, Request, Task
+from rung.types import Answer, Candidate, Example, Message, ModelCard, Request, Task
 
 _LOOKS_LIKE_ONE = re.compile(r"(?<!\\)\{\{\s*([^\W\d][\w .-]*?)\s*\}\}")
 
@@ -189,12 +189,32 @@ class ChatSystem:
     kit: Kit
 
     def request(self, inputs: Mapping[str, str]) -> Request:
-        """Return what the model is asked for this row: equal inputs, equal request."""
-        return Request(self.template.render(inputs, self.choose(inputs)), dict(self.params))
+        """Return what the model is asked for this row: equal inputs, equal request.
+
+        Where the chat exceeds the model's context, demonstrations are left out, first shown first, until it fits.
+        """
+        shown = tuple(self.choose(inputs))
+        chat = self.template.render(inputs, shown)
+        while shown and not self._fits(chat):
+            shown = shown[1:]
+            chat = self.template.render(inputs, shown)
+        return Request(chat, dict(self.params))
+
+    def _fits(self, chat: Sequence[Message]) -> bool:
+        card = self.kit.card(self.role)
+        return card.context is None or (
+            self.kit.count_tokens(self.role, chat) + answer_tokens(card, self.params) <= card.context
+        )
 
     async def answer(self, inputs: Mapping[str, str]) -> Answer:
         completion = await self.kit.ask(self.role, self.request(inputs))
         return Answer(completion.text, (completion,))
+
+
+def answer_tokens(card: ModelCard, params: Mapping[str, Any]) -> int:
+    """Return how many tokens are kept free for the answer."""
+    asked = params.get("max_tokens")
+    return asked if isinstance(asked, int) else card.max_tokens
 
 
 def request_params(temperature: float | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.protocols import Kit
+from rung.rungs._prompting import answer_tokens
 from rung.stats.racing import Round, calls, halving, survivors
 from rung.types import Candidate, Example, Message, Outcome, Skipped, Task, Trial
 
@@ -181,8 +182,7 @@ def context_fit(chats: Iterable[tuple[Message, ...]], role: str, params: Mapping
     card = kit.card(role)
     if card.context is None:
         return None
-    asked = params.get("max_tokens", card.max_tokens)
-    answer = asked if isinstance(asked, int) else card.max_tokens
+    answer = answer_tokens(card, params)
     by_length = sorted(chats, key=lambda chat: -sum(len(m.content) for m in chat))
     longest, too_long = 0, 0
     for chat in by_length:
