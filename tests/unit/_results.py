@@ -42,7 +42,9 @@ def outcome(index: int, value: float | None, *, usd: float | None = 0.001, secon
     return Outcome(f"r{index}", f"r{index}", Answer("x", (call,)), {"exact_match": Score(value, adheres=True)})
 
 
-def result(values: Sequence[float | None], for_task: Task, planned: int = 3, **outcome_settings: float | None) -> Result:
+def result(
+    values: Sequence[float | None], for_task: Task, planned: int = 3, **outcome_settings: float | None
+) -> Result:
     rows = tuple(outcome(i, v, **outcome_settings) for i, v in enumerate(values))  # type: ignore[arg-type]
     return summarise(Candidate("prompt", "as-is", {}, {}, "main"), rows, for_task, planned, test_sha256="t" * 64)
 

@@ -101,7 +101,9 @@ def test_overrides(root):
     config = load_config(file, {"seed": 3, "goal": 0.7, "budget_usd": 2.5, "only": ["baseline", "prompt"]})
     assert (config.split.seed, config.task.goal, config.limits.budget_usd) == (3, 0.7, 2.5)
     assert config.planned == ("baseline", "prompt")
-    with pytest.raises(ConfigError, match="--only: is not in the ladder \\(found rag\\); allowed: baseline, prompt, fewshot"):
+    with pytest.raises(
+        ConfigError, match="--only: is not in the ladder \\(found rag\\); allowed: baseline, prompt, fewshot"
+    ):
         load_config(file, {"only": ["rag"]})
 
 
