@@ -1,4 +1,5 @@
 """Data of the embedded model: its tokenizer and its shards, drawn on demand from a seed."""
+
 from collections.abc import Iterator
 from pathlib import Path
 

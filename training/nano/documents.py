@@ -1,4 +1,5 @@
 """Training documents: chats drawn from all families, prompts from vague to explicit, 0 to 12 examples, passages with distractors."""
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,12 @@ from training.nano.wording import Style
 from training.nano.world import World
 
 FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
-    "routing": (36, Routing), "questions": (22, Questions), "reply": (22, Reply), "extraction": (13, Extraction), "summary": (7, Summary)}
+    "routing": (36, Routing),
+    "questions": (22, Questions),
+    "reply": (22, Reply),
+    "extraction": (13, Extraction),
+    "summary": (7, Summary),
+}
 SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
 LONG_SHARE = 0.04
 
@@ -57,7 +63,9 @@ def plan(world: World, job: Job) -> Plan:
         layout = "system"
     if layout == "one":
         queries = 1
-    return Plan(explicit, explicit and bool(job.brief.labels) and world.chance(0.5), shots, queries, layout, context, long)
+    return Plan(
+        explicit, explicit and bool(job.brief.labels) and world.chance(0.5), shots, queries, layout, context, long
+    )
 
 
 def task_document(world: World) -> Document:
@@ -85,7 +93,11 @@ def vague_document(world: World, job: Job, habit: Style) -> Document:
     layout = "user" if world.chance(0.4) else "system"
     head = job.vague if layout == "user" else None
     turns = [Turn("system", job.vague)] if layout == "system" else []
-    return (*turns, Turn("user", wording.user_text(item.message, habit, head, passages)), Turn("assistant", answer, 1.0))
+    return (
+        *turns,
+        Turn("user", wording.user_text(item.message, habit, head, passages)),
+        Turn("assistant", answer, 1.0),
+    )
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,11 @@ class Row:
 
 
 def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
-    instruction = wording.explicit(world, job.brief, outline.meanings) if outline.explicit else (job.vague if world.chance(0.7) else None)
+    instruction = (
+        wording.explicit(world, job.brief, outline.meanings)
+        if outline.explicit
+        else (job.vague if world.chance(0.7) else None)
+    )
     plain = world.chance(0.2)
     items = [job.item(plain=plain) for _ in range(outline.shots + outline.queries)]
     shared, dropped = _shared_passages(world, job, items, outline)
@@ -135,7 +151,16 @@ def _shared_passages(world: World, job: Job, items: list[Item], outline: Plan) -
     return passages, dropped
 
 
-def _row(world: World, job: Job, item: Item, position: int, outline: Plan, seen: set[str], shared: list[str], dropped: str | None) -> Row:
+def _row(
+    world: World,
+    job: Job,
+    item: Item,
+    position: int,
+    outline: Plan,
+    seen: set[str],
+    shared: list[str],
+    dropped: str | None,
+) -> Row:
     """Decide what a turn shows, what its right answer is and which part of it can be learnt."""
     r = world.random
     query, last = position >= outline.shots, position == outline.shots + outline.queries - 1
@@ -165,13 +190,16 @@ def _row(world: World, job: Job, item: Item, position: int, outline: Plan, seen:
 
 def _lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Plan) -> Document:
     """Arrange instruction, examples and queries as a chat."""
-    shots, queries = rows[: outline.shots], rows[outline.shots:]
+    shots, queries = rows[: outline.shots], rows[outline.shots :]
     pairs = [(row.message, row.answer) for row in shots if not row.passages]
     turns, head = list[Turn](), instruction
     if outline.layout == "one":
         row = queries[0]
         head = "\n\n".join(x for x in (instruction, wording.examples_text(pairs, habit) if pairs else None) if x)
-        return (Turn("user", wording.user_text(row.message, habit, head or None, row.passages)), Turn("assistant", row.answer, row.weight, row.blind))
+        return (
+            Turn("user", wording.user_text(row.message, habit, head or None, row.passages)),
+            Turn("assistant", row.answer, row.weight, row.blind),
+        )
     if outline.layout == "text" and pairs:
         turns.append(Turn("system", "\n".join(x for x in (instruction, wording.examples_text(pairs, habit)) if x)))
         shots, head = [], None
@@ -181,7 +209,10 @@ def _lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Pl
         head = None
     for number, row in enumerate([*shots, *queries]):
         here = head if number == 0 or outline.layout == "each" else None
-        turns += [Turn("user", wording.user_text(row.message, habit, here, row.passages)), Turn("assistant", row.answer, row.weight, row.blind)]
+        turns += [
+            Turn("user", wording.user_text(row.message, habit, here, row.passages)),
+            Turn("assistant", row.answer, row.weight, row.blind),
+        ]
     return tuple(turns)
 
 

@@ -1,4 +1,5 @@
 """Short drills: look up a value by its key; map customers' words to private codes seen earlier in the chat."""
+
 from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import world as w
 from training.nano.vocabulary_facts import FACTS
@@ -27,14 +28,22 @@ def mapping_document(world: w.World) -> Document:
     start = r.random()
     if start < 0.3:
         pattern = r.choice(["{l}: {m}", "{m} -> {l}", "Use {l} for {m}.", "{l} = {m}", "- {l}: {m}"])
-        turns.append(Turn("system", "\n".join(pattern.format(l=scheme.label[c], m=scheme.meaning[c]) for c in scheme.order)))
+        turns.append(
+            Turn("system", "\n".join(pattern.format(l=scheme.label[c], m=scheme.meaning[c]) for c in scheme.order))
+        )
         seen = set(scheme.categories)
     elif start < 0.65:
-        turns.append(Turn("system", f"{r.choice(['Choose', 'Labels:', 'Answer with', 'One of'])} {w.join(scheme.listed)}."))
+        turns.append(
+            Turn("system", f"{r.choice(['Choose', 'Labels:', 'Answer with', 'One of'])} {w.join(scheme.listed)}.")
+        )
     rounds = [r.sample(scheme.categories, len(scheme.categories))] if world.chance(0.5) else []
     order = [*(c for block in rounds for c in block), *(r.choice(scheme.categories) for _ in range(r.randint(5, 12)))]
     for category in order:
-        message = r.choice(w.meanings(kind, category) + names[category]) if short else world.message(kind, category, extras=w.Extras(plain=plain)).text
+        message = (
+            r.choice(w.meanings(kind, category) + names[category])
+            if short
+            else world.message(kind, category, extras=w.Extras(plain=plain)).text
+        )
         turns += [Turn("user", message), Turn("assistant", scheme.label[category], 1.0 if category in seen else 0.0)]
         seen.add(category)
     return tuple(turns)

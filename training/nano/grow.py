@@ -3,6 +3,7 @@
 Every channel, head and hidden unit is doubled, and each matrix is halved over its doubled inputs (Net2Net, Chen et al. 2015, arXiv 1511.05641).
 The two halves get opposite noise, which cancels at first and lets the twins part company in training.
 """
+
 from pathlib import Path
 
 import torch
@@ -17,7 +18,11 @@ def grown(weights: Path, small: Shape, large: Shape, seed: int = 0, noise: float
 
     `large` must have twice the width, heads and hidden units of `small`.  `noise` is relative to each matrix's own spread.
     """
-    if (large.width, large.heads, large.hidden) != (2 * small.width, 2 * small.heads, 2 * small.hidden) or large.layers < small.layers:
+    if (large.width, large.heads, large.hidden) != (
+        2 * small.width,
+        2 * small.heads,
+        2 * small.hidden,
+    ) or large.layers < small.layers:
         raise ValueError(f"cannot grow {small} to {large}: width, heads and hidden must double, layers must not fall")
     old, model = load_file(weights), Llama(large, seed)
     generator = torch.Generator().manual_seed(seed)

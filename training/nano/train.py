@@ -2,23 +2,27 @@
 
 A second call with the same folder goes on where the first one stopped.
 """
+
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin on a shared machine
 
-import argparse  # noqa: E402
-from pathlib import Path  # noqa: E402
+import argparse
+from pathlib import Path
 
-import torch  # noqa: E402
+import torch
 
-from rung.tuners._scratch.export import export  # noqa: E402
-from rung.tuners._scratch.llama import Llama, Shape, start_with_copying  # noqa: E402
-from rung.tuners._scratch.loop import Settings, Trainer  # noqa: E402
-from rung.tuners._scratch.tokenizer import chat_tokenizer  # noqa: E402
-from training.nano.build import ENTRIES, Shards, tokenizer  # noqa: E402
-from training.nano.grow import grown  # noqa: E402
+from rung.tuners._scratch.export import export
+from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
+from rung.tuners._scratch.loop import Settings, Trainer
+from rung.tuners._scratch.tokenizer import chat_tokenizer
+from training.nano.build import ENTRIES, Shards, tokenizer
+from training.nano.grow import grown
 
-SHAPES = {"s": Shape(ENTRIES, width=160, layers=6, heads=5, hidden=432), "l": Shape(ENTRIES, width=320, layers=6, heads=10, hidden=864)}
+SHAPES = {
+    "s": Shape(ENTRIES, width=160, layers=6, heads=5, hidden=432),
+    "l": Shape(ENTRIES, width=320, layers=6, heads=10, hidden=864),
+}
 WEIGHTS = Path(__file__).parents[2] / "src/rung/models/weights"
 
 
@@ -29,7 +33,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=None, help="state and log (default: build/nano/SIZE)")
     parser.add_argument("--out", type=Path, default=None, help="export here (default: the package's weights)")
     parser.add_argument("--tokens", type=float, default=12e6)
-    parser.add_argument("--minutes", type=float, default=None, help="stop after so much training time even if tokens are left")
+    parser.add_argument(
+        "--minutes", type=float, default=None, help="stop after so much training time even if tokens are left"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8192, help="tokens a batch")
@@ -37,7 +43,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--other-rate", type=float, default=3e-3)
     parser.add_argument("--decay-share", type=float, default=0.35)
     parser.add_argument("--float32", action="store_true", help="no bf16 autocast")
-    parser.add_argument("--grow-from", type=Path, default=None, help="folder of a smaller run to widen instead of starting from nothing")
+    parser.add_argument(
+        "--grow-from", type=Path, default=None, help="folder of a smaller run to widen instead of starting from nothing"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
@@ -51,16 +59,37 @@ def main() -> None:
     folder = options.folder or build / options.size
     trained = tokenizer(build / "tokenizer.json")
     if options.grow_from:
-        model = grown(options.grow_from / "state" / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed)
+        model = grown(
+            options.grow_from / "state" / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed
+        )
     else:
         model = Llama(SHAPES[options.size], options.seed)
         start_with_copying(model, options.seed)
-    settings = Settings(tokens=int(options.tokens), minutes=options.minutes, tokens_per_batch=options.batch, matrix_rate=options.matrix_rate, other_rate=options.other_rate,
-                        decay_share=options.decay_share, bf16=not options.float32, seed=options.seed)
-    trainer = Trainer(model.to(options.device), Shards(trained, options.seed + (1000 if options.grow_from else 0), early=not options.grow_from), settings, folder)
-    print(f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}", flush=True)
+    settings = Settings(
+        tokens=int(options.tokens),
+        minutes=options.minutes,
+        tokens_per_batch=options.batch,
+        matrix_rate=options.matrix_rate,
+        other_rate=options.other_rate,
+        decay_share=options.decay_share,
+        bf16=not options.float32,
+        seed=options.seed,
+    )
+    trainer = Trainer(
+        model.to(options.device),
+        Shards(trained, options.seed + (1000 if options.grow_from else 0), early=not options.grow_from),
+        settings,
+        folder,
+    )
+    print(
+        f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",
+        flush=True,
+    )
     state = trainer.run()
-    print(f"ended after {state.tokens / 1e6:.2f} million tokens in {state.seconds:.0f} s; data {state.data_sha256[:16]}", flush=True)
+    print(
+        f"ended after {state.tokens / 1e6:.2f} million tokens in {state.seconds:.0f} s; data {state.data_sha256[:16]}",
+        flush=True,
+    )
     export(model.cpu(), chat_tokenizer(trained, model.shape.context), options.out or WEIGHTS / f"nano-{options.size}")
 
 

@@ -3,6 +3,9 @@
 Phrases use a small notation: ``[a|b|c]`` stands for one of the alternatives, ``{p}`` for a value (see `world.World.say`).
 """
 
+# fmt: off
+
+
 NAMES = """Anna Ben Carla David Elena Felix Greta Hugo Ines Jonas Karin Leo Maria Nora Oscar Paula Quentin Rosa Simon Tara Uwe
 Vera Willem Yara Zoe Adam Bella Chris Dora Emil Fiona George Hanna Ivan Julia Kevin Laura Martin Nina Olga Peter Ruth Samuel
 Tina Viktor Wanda Amir Bianca Cem Daria Eva Frank Gloria Henry Ida Jack Kira Liam Mona Nils Priya Omar Mei Sven Aisha Luca

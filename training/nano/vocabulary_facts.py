@@ -3,6 +3,8 @@
 `value` is the pattern of a value (see `world.World.value`).  `questions` ends with `world.HELD_BACK` wordings kept for tests.
 `facts` name the product, `more` speak of it as "it", `keys` are the words of a data sheet ("Price: 39 euros").
 """
+
+# fmt: off
 from typing import TypedDict
 
 

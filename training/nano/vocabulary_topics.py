@@ -3,6 +3,8 @@
 `messages` is a list of customer sentences; its last `world.HELD_BACK` entries are worded as no training message is.
 `replies` are (neutral, formal, casual).
 """
+
+# fmt: off
 from typing import TypedDict
 
 

@@ -1,15 +1,49 @@
 """How a task is put into words: vague requests, explicit prompts in many styles, wrappers of messages, examples and passages."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from training.nano.world import World, join
 
-VAGUE_DO = ["Reply to this message.", "Answer the customer.", "Help with this.", "Take care of this message.", "Write something nice.", "Deal with this.",
-            "Please handle this.", "Respond.", "You are a support agent.", "Help the customer.", "Write a reply.", "Reply to the customer.", "Answer this.",
-            "You are a helpful assistant.", "Reply in our style.", "Answer in the voice of our brand.", "Write the answer that we would write.", "You answer customers."]
-VAGUE_WHAT = ["What is this about?", "Where should this go?", "Sort this message.", "Look at this message.", "What do we have here?", "Classify this.",
-              "Categorize the message.", "What kind of message is this?", "Process this message.", "Read this.", "Note what matters.", "Route this.", "Handle this ticket.",
-              "Sort the message as we do.", "Sum this up.", "Extract the data.", "Summarise this."]
+VAGUE_DO = [
+    "Reply to this message.",
+    "Answer the customer.",
+    "Help with this.",
+    "Take care of this message.",
+    "Write something nice.",
+    "Deal with this.",
+    "Please handle this.",
+    "Respond.",
+    "You are a support agent.",
+    "Help the customer.",
+    "Write a reply.",
+    "Reply to the customer.",
+    "Answer this.",
+    "You are a helpful assistant.",
+    "Reply in our style.",
+    "Answer in the voice of our brand.",
+    "Write the answer that we would write.",
+    "You answer customers.",
+]
+VAGUE_WHAT = [
+    "What is this about?",
+    "Where should this go?",
+    "Sort this message.",
+    "Look at this message.",
+    "What do we have here?",
+    "Classify this.",
+    "Categorize the message.",
+    "What kind of message is this?",
+    "Process this message.",
+    "Read this.",
+    "Note what matters.",
+    "Route this.",
+    "Handle this ticket.",
+    "Sort the message as we do.",
+    "Sum this up.",
+    "Extract the data.",
+    "Summarise this.",
+]
 
 
 @dataclass(frozen=True)
@@ -40,24 +74,89 @@ class Style:
     extra: dict[str, str] = field(default_factory=dict)
 
 
-WRAPPERS = ["{m}", "{m}", "{m}", "Message: {m}", "Message: {m}", "Customer message: {m}", "Message:\n{m}", "Customer: {m}", "Text: {m}", "Input: {m}", "Ticket: {m}",
-            "Question: {m}", '"""\n{m}\n"""', "<message>\n{m}\n</message>", "Customer message:\n{m}", "message: {m}", "Here is the message:\n{m}", "### Message\n{m}",
-            "Mail: {m}", '"{m}"', "body: {m}"]
+WRAPPERS = [
+    "{m}",
+    "{m}",
+    "{m}",
+    "Message: {m}",
+    "Message: {m}",
+    "Customer message: {m}",
+    "Message:\n{m}",
+    "Customer: {m}",
+    "Text: {m}",
+    "Input: {m}",
+    "Ticket: {m}",
+    "Question: {m}",
+    '"""\n{m}\n"""',
+    "<message>\n{m}\n</message>",
+    "Customer message:\n{m}",
+    "message: {m}",
+    "Here is the message:\n{m}",
+    "### Message\n{m}",
+    "Mail: {m}",
+    '"{m}"',
+    "body: {m}",
+]
 CUES = ["", "", "", "", "", "Answer:", "Output:", "Reply:", "### Answer", "Your answer:"]
-EXAMPLE_FORMS = [("Message: ", "Answer: "), ("Input: ", "Output: "), ("Customer: ", "Reply: "), ("Message: ", "Label: "), ("Q: ", "A: "), ("Text: ", "Output: "),
-                 ("Message:\n", "Answer:\n"), ("Customer message: ", "Expected answer: "), ("User: ", "Assistant: "), ("- ", "  -> "), ("Input:\n", "Output:\n"),
-                 ("message: ", "answer: "), ("Ticket: ", "Team: ")]
-PASSAGE_TITLES = ["Context:", "Context:", "Documents:", "Passages:", "Sources:", "Knowledge:", "Facts:", "What we know:", "Product data:", "Reference:", "### Context",
-                  "Use these passages:", "Answer from these passages:", "Search results:", "From our handbook:", "Information:"]
+EXAMPLE_FORMS = [
+    ("Message: ", "Answer: "),
+    ("Input: ", "Output: "),
+    ("Customer: ", "Reply: "),
+    ("Message: ", "Label: "),
+    ("Q: ", "A: "),
+    ("Text: ", "Output: "),
+    ("Message:\n", "Answer:\n"),
+    ("Customer message: ", "Expected answer: "),
+    ("User: ", "Assistant: "),
+    ("- ", "  -> "),
+    ("Input:\n", "Output:\n"),
+    ("message: ", "answer: "),
+    ("Ticket: ", "Team: "),
+]
+PASSAGE_TITLES = [
+    "Context:",
+    "Context:",
+    "Documents:",
+    "Passages:",
+    "Sources:",
+    "Knowledge:",
+    "Facts:",
+    "What we know:",
+    "Product data:",
+    "Reference:",
+    "### Context",
+    "Use these passages:",
+    "Answer from these passages:",
+    "Search results:",
+    "From our handbook:",
+    "Information:",
+]
 
 
 def style(world: World) -> Style:
     """Draw the habits of a prompt writer."""
     r = world.random
-    return Style(message=r.choice(WRAPPERS), cue=r.choice(CUES), example=r.choice(EXAMPLE_FORMS), numbered=world.chance(0.25),
-                 passages=world.weighted({"bullets": 30, "numbers": 30, "dots": 8, "fence": 8, "tags": 10, "blank": 14}),
-                 passage_title=r.choice(PASSAGE_TITLES), passages_first=world.chance(0.75),
-                 examples_title=r.choice(["Examples:", "Examples:", "Here are examples:", "For example:", "## Examples", "Solved examples:", "Follow these examples:", "EXAMPLES"]))
+    return Style(
+        message=r.choice(WRAPPERS),
+        cue=r.choice(CUES),
+        example=r.choice(EXAMPLE_FORMS),
+        numbered=world.chance(0.25),
+        passages=world.weighted({"bullets": 30, "numbers": 30, "dots": 8, "fence": 8, "tags": 10, "blank": 14}),
+        passage_title=r.choice(PASSAGE_TITLES),
+        passages_first=world.chance(0.75),
+        examples_title=r.choice(
+            [
+                "Examples:",
+                "Examples:",
+                "Here are examples:",
+                "For example:",
+                "## Examples",
+                "Solved examples:",
+                "Follow these examples:",
+                "EXAMPLES",
+            ]
+        ),
+    )
 
 
 def passages_text(texts: Sequence[str], habit: Style) -> str:
@@ -89,7 +188,9 @@ def examples_text(pairs: Sequence[tuple[str, str]], habit: Style) -> str:
     """Write examples as text under a title."""
     ask, answer = habit.example
     gap = "\n\n" if habit.numbered or "\n" in ask else "\n"
-    body = [(f"Example {i + 1}\n" if habit.numbered else "") + f"{ask}{m}\n{answer}{a}" for i, (m, a) in enumerate(pairs)]
+    body = [
+        (f"Example {i + 1}\n" if habit.numbered else "") + f"{ask}{m}\n{answer}{a}" for i, (m, a) in enumerate(pairs)
+    ]
     return habit.examples_title + "\n" + gap.join(body)
 
 
@@ -105,8 +206,22 @@ def label_list(world: World, brief: Brief, meanings: bool, inline: bool) -> str:
     if not meanings:
         if inline:
             return join(names, world.random.choice(["or", "or", "and"])) if world.chance(0.8) else ", ".join(names)
-        return "\n".join(world.random.choice(["- ", "* "]) + n for n in names) if world.chance(0.7) else ", ".join(names)
-    pattern = world.random.choice(["{n}: {m}", "{n} = {m}", "Use {n} for {m}.", "{n} - {m}", "{n} ({m})", "{n} -> {m}", "{n}: {m}.", '"{n}": {m}', "{n} means {m}."])
+        return (
+            "\n".join(world.random.choice(["- ", "* "]) + n for n in names) if world.chance(0.7) else ", ".join(names)
+        )
+    pattern = world.random.choice(
+        [
+            "{n}: {m}",
+            "{n} = {m}",
+            "Use {n} for {m}.",
+            "{n} - {m}",
+            "{n} ({m})",
+            "{n} -> {m}",
+            "{n}: {m}.",
+            '"{n}": {m}',
+            "{n} means {m}.",
+        ]
+    )
     rows = [pattern.format(n=n, m=m) for n, m in brief.labels]
     mark = "" if inline else world.random.choice(["- ", "- ", "* ", ""])
     return ("; " if inline and world.chance(0.5) else "\n").join(mark + row for row in rows)
@@ -116,35 +231,60 @@ def lines_text(world: World, lines: Sequence[str], as_list: bool) -> list[str]:
     """Say what each line of the answer is: a numbered plan or one sentence."""
     count = ["zero", "one", "two", "three", "four", "five", "six"][len(lines)] if world.chance(0.7) else str(len(lines))
     if as_list or world.chance(0.5):
-        first = world.say("[Write exactly|The answer has exactly|Use exactly|Answer in exactly|Always write] {x} lines[.|:]", x=count)
-        form = world.random.choice(["Line {i}: {t}.", "{i}. line: {t}.", "Line {i} is {t}.", "Line {i}: {t}", "({i}) {t}"])
+        first = world.say(
+            "[Write exactly|The answer has exactly|Use exactly|Answer in exactly|Always write] {x} lines[.|:]", x=count
+        )
+        form = world.random.choice(
+            ["Line {i}: {t}.", "{i}. line: {t}.", "Line {i} is {t}.", "Line {i}: {t}", "({i}) {t}"]
+        )
         return [first, *(form.format(i=i + 1, t=t) for i, t in enumerate(lines))]
     if len(lines) == 1:
         return [f"Write {lines[0]}."]
     then = world.random.choice(["Then write", "Next comes", "After that, write", "Then add"])
-    start = world.random.choice(["Reply in {x} lines.", "Write {x} lines.", "Exactly {x} lines.", "The reply has {x} lines."]).format(x=count)
-    return [start, f"{world.random.choice(['Start with', 'Begin with', 'Open with'])} {lines[0]}.", *(f"{then} {t}." for t in lines[1:-1]),
-            f"{world.random.choice(['End with', 'Close with', 'Finish with'])} {lines[-1]}."]
+    start = world.random.choice(
+        ["Reply in {x} lines.", "Write {x} lines.", "Exactly {x} lines.", "The reply has {x} lines."]
+    ).format(x=count)
+    return [
+        start,
+        f"{world.random.choice(['Start with', 'Begin with', 'Open with'])} {lines[0]}.",
+        *(f"{then} {t}." for t in lines[1:-1]),
+        f"{world.random.choice(['End with', 'Close with', 'Finish with'])} {lines[-1]}.",
+    ]
 
 
 def explicit(world: World, brief: Brief, meanings: bool = False) -> str:
     """Write an explicit prompt in one of several styles: prose, sections with headings, numbered or bulleted rules."""
     how = world.weighted({"prose": 40, "sections": 35, "numbers": 12, "bullets": 13})
-    persona = world.say("You [are|work as] [a support agent|an assistant|the service desk|a helpful clerk|the {d} desk] [of|for|at] {b}.", b=brief.brand or "the shop", d="support") \
-        if world.chance(0.2) else ""
+    persona = (
+        world.say(
+            "You [are|work as] [a support agent|an assistant|the service desk|a helpful clerk|the {d} desk] [of|for|at] {b}.",
+            b=brief.brand or "the shop",
+            d="support",
+        )
+        if world.chance(0.2)
+        else ""
+    )
     goal = " ".join(x for x in (persona, brief.goal) if x)
     if how == "sections":
         return _sections(world, brief, goal, meanings)
     form = [*brief.form, *(lines_text(world, brief.lines, how != "prose") if brief.lines else [])]
     if brief.labels:
-        lead = world.say("[Choices|Allowed {ws}|The {w} is one of|Possible {ws}|Choose from|Labels|Use one of these {ws}]: {x}",
-                         w=brief.label_word, ws=plural(brief.label_word), x=label_list(world, brief, meanings, inline=True))
+        lead = world.say(
+            "[Choices|Allowed {ws}|The {w} is one of|Possible {ws}|Choose from|Labels|Use one of these {ws}]: {x}",
+            w=brief.label_word,
+            ws=plural(brief.label_word),
+            x=label_list(world, brief, meanings, inline=True),
+        )
         form.insert(0 if world.chance(0.7) else len(form), lead + ("" if meanings else "."))
     parts = [*form, *brief.rules]
     if how == "prose":
         return " ".join([goal, *parts]) if world.chance(0.8) else "\n".join([goal, *parts])
     mark = "{}. " if how == "numbers" else world.random.choice(["- ", "* ", "• "])
-    return goal + world.random.choice(["\n", "\nRules:\n", "\n\n", "\nFollow these rules:\n"]) + "\n".join(mark.format(i + 1) + p for i, p in enumerate(parts))
+    return (
+        goal
+        + world.random.choice(["\n", "\nRules:\n", "\n\n", "\nFollow these rules:\n"])
+        + "\n".join(mark.format(i + 1) + p for i, p in enumerate(parts))
+    )
 
 
 def _sections(world: World, brief: Brief, goal: str, meanings: bool) -> str:
@@ -157,11 +297,21 @@ def _sections(world: World, brief: Brief, goal: str, meanings: bool) -> str:
         mark = "- " if bulleted and not plain and len(rows) > 1 else ""
         return dress.format(title.upper() if upper else title) + "\n" + "\n".join(mark + row for row in rows)
 
-    first = block(["Instruction", "Task", "Instructions", "Your task", "Goal"], [goal], plain=True) if world.chance(0.75) else goal
+    first = (
+        block(["Instruction", "Task", "Instructions", "Your task", "Goal"], [goal], plain=True)
+        if world.chance(0.75)
+        else goal
+    )
     rest = list[str]()
     if brief.labels:
         word = plural(brief.label_word).capitalize()
-        rest.append(block([word, "Labels", "Allowed labels", "Choices", word], [label_list(world, brief, meanings, inline=False)], plain=True))
+        rest.append(
+            block(
+                [word, "Labels", "Allowed labels", "Choices", word],
+                [label_list(world, brief, meanings, inline=False)],
+                plain=True,
+            )
+        )
     form = [*brief.form, *(lines_text(world, brief.lines, as_list=True) if brief.lines else [])]
     if form:
         rest.append(block(["Output format", "Format", "Output", "Answer format", "Form of the answer"], form))

@@ -1,4 +1,5 @@
 """Random source of the invented world: brands, products, codes, values and customer messages, split into training and test."""
+
 import json
 import random
 import re
@@ -70,15 +71,35 @@ class World:
         """Write a pattern out: choose among ``[a|b]``, then fill ``{name}``; unknown names get a random value."""
         while found := ALTERNATIVES.search(pattern):
             chosen = self.random.choice(found[1].split("|"))
-            pattern = pattern[: found.start()] + chosen + pattern[found.end():]
+            pattern = pattern[: found.start()] + chosen + pattern[found.end() :]
         r = self.random
         k, k2, k3 = r.sample(v.COLOURS, 3)
         day, day2 = r.sample(v.WEEKDAYS, 2)
         y, y2 = r.sample(v.MATERIALS, 2)
-        filled = {"n": r.randint(2, 9), "a": r.randint(5, 999), "b": r.randint(10, 99), "m": r.randint(6, 60), "h": r.randint(2, 48), "d": r.randint(7, 100),
-                  "s": r.randint(2, 12), "t": r.randint(6, 11), "u": r.randint(2, 10), "w": f"{r.randint(1, 20)}.{r.randint(1, 9)}", "k": k, "k2": k2, "k3": k3,
-                  "y": y.replace("_", " "), "y2": y2.replace("_", " "), "c": r.choice(v.CITIES), "o": r.choice(v.COUNTRIES), "day": day, "day2": day2,
-                  "month": r.choice(v.MONTHS), "rel": r.choice(v.RELATIVES), "it": "it"} | values
+        filled = {
+            "n": r.randint(2, 9),
+            "a": r.randint(5, 999),
+            "b": r.randint(10, 99),
+            "m": r.randint(6, 60),
+            "h": r.randint(2, 48),
+            "d": r.randint(7, 100),
+            "s": r.randint(2, 12),
+            "t": r.randint(6, 11),
+            "u": r.randint(2, 10),
+            "w": f"{r.randint(1, 20)}.{r.randint(1, 9)}",
+            "k": k,
+            "k2": k2,
+            "k3": k3,
+            "y": y.replace("_", " "),
+            "y2": y2.replace("_", " "),
+            "c": r.choice(v.CITIES),
+            "o": r.choice(v.COUNTRIES),
+            "day": day,
+            "day2": day2,
+            "month": r.choice(v.MONTHS),
+            "rel": r.choice(v.RELATIVES),
+            "it": "it",
+        } | values
         return pattern.format(**filled)
 
     def pick(self, patterns: Sequence[str], **values: object) -> str:
@@ -92,29 +113,61 @@ class World:
             if reserved(text) == (self.split == "test"):
                 return text
 
+    def own(self, texts: Sequence[str]) -> str:
+        """Draw one of the texts that belong to this split; of all, if none does."""
+        return self.random.choice([t for t in texts if reserved(t) == (self.split == "test")] or list(texts))
+
     # -- strings -----------------------------------------------------------------------------------------------------
     def brand(self) -> str:
         """Invent a brand name."""
         r = self.random
-        return self.fresh(lambda: r.choice(v.SYLLABLES_1) + r.choice(v.SYLLABLES_2) + (r.choice(v.SYLLABLES_3) if r.random() < 0.5 else ""))
+        return self.fresh(
+            lambda: (
+                r.choice(v.SYLLABLES_1)
+                + r.choice(v.SYLLABLES_2)
+                + (r.choice(v.SYLLABLES_3) if r.random() < 0.5 else "")
+            )
+        )
 
     def product(self, brand: str | None = None) -> str:
         """Invent a product: brand, perhaps a model, and what it is."""
         r = self.random
         parts = [brand or self.brand()]
         if self.chance(0.25):
-            parts.append(r.choice(["X", "Pro", "Mini", "Max", "Plus", "Air", str(r.randint(2, 99)), r.choice(LETTERS) + str(r.randint(1, 9))]))
+            parts.append(
+                r.choice(
+                    [
+                        "X",
+                        "Pro",
+                        "Mini",
+                        "Max",
+                        "Plus",
+                        "Air",
+                        str(r.randint(2, 99)),
+                        r.choice(LETTERS) + str(r.randint(1, 9)),
+                    ]
+                )
+            )
         return " ".join([*parts, r.choice(v.NOUNS).replace("-", " ")])
 
     def code_maker(self) -> Callable[[], str]:
         """Return a source of private codes of one style."""
         r = self.random
         styles: list[Callable[[], str]] = [
-            lambda: r.choice(LETTERS) + str(r.randint(1, 9)), lambda: r.choice(LETTERS) + r.choice(LETTERS) + "-" + str(r.randint(10, 99)),
-            lambda: r.choice(v.WORDS), lambda: r.choice(v.WORDS).capitalize(), lambda: "Team " + r.choice(v.WORDS).capitalize(),
-            lambda: str(r.randint(100, 999)), lambda: r.choice(v.SYLLABLES_1).lower() + r.choice(v.SYLLABLES_2), lambda: "desk " + str(r.randint(10, 99)),
-            lambda: r.choice(v.WORDS).upper(), lambda: "".join(r.choice(LETTERS) for _ in range(3)), lambda: "Q" + str(r.randint(10, 99)),
-            lambda: r.choice(v.WORDS) + "_" + str(r.randint(1, 9)), lambda: r.choice(LETTERS) + "-" + str(r.randint(100, 999))]
+            lambda: r.choice(LETTERS) + str(r.randint(1, 9)),
+            lambda: r.choice(LETTERS) + r.choice(LETTERS) + "-" + str(r.randint(10, 99)),
+            lambda: r.choice(v.WORDS),
+            lambda: r.choice(v.WORDS).capitalize(),
+            lambda: "Team " + r.choice(v.WORDS).capitalize(),
+            lambda: str(r.randint(100, 999)),
+            lambda: r.choice(v.SYLLABLES_1).lower() + r.choice(v.SYLLABLES_2),
+            lambda: "desk " + str(r.randint(10, 99)),
+            lambda: r.choice(v.WORDS).upper(),
+            lambda: "".join(r.choice(LETTERS) for _ in range(3)),
+            lambda: "Q" + str(r.randint(10, 99)),
+            lambda: r.choice(v.WORDS) + "_" + str(r.randint(1, 9)),
+            lambda: r.choice(LETTERS) + "-" + str(r.randint(100, 999)),
+        ]
         return r.choice(styles)
 
     def codes(self, count: int) -> list[str]:
@@ -145,10 +198,21 @@ class World:
             return self.random.choice(kept)
         return self.random.choice(free or list(range(count - HELD_BACK)))
 
-    def message(self, kind: str, category: str, product: str | None = None, avoid: Collection[int] = (), extras: Extras = Extras()) -> Message:
+    def message(
+        self,
+        kind: str,
+        category: str,
+        product: str | None = None,
+        avoid: Collection[int] = (),
+        extras: Extras = Extras(),
+    ) -> Message:
         """Write a customer message of one category of one kind ('topic', 'fact', 'tone' or 'urgency')."""
         p = product or self.product()
-        core_kind, core = (kind, category) if kind in ("topic", "fact") else ("topic", self.random.choice([t for t in TOPICS if t != "praise"]))
+        core_kind, core = (
+            (kind, category)
+            if kind in ("topic", "fact")
+            else ("topic", self.random.choice([t for t in TOPICS if t != "praise"]))
+        )
         patterns = TOPICS[core]["messages"] if core_kind == "topic" else FACTS[core]["questions"]
         number = self.wording(len(patterns), avoid)
         pattern = patterns[number]
@@ -197,7 +261,7 @@ class World:
             w = words[i]
             if len(w) > 3 and w.isalpha() and w not in protected:
                 j = r.randint(1, len(w) - 2)
-                words[i] = w[:j] + (w[j + 1] + w[j] + w[j + 2:] if self.chance(0.6) else w[j + 1:])
+                words[i] = w[:j] + (w[j + 1] + w[j] + w[j + 2 :] if self.chance(0.6) else w[j + 1 :])
         return " ".join(words)
 
 
@@ -216,17 +280,23 @@ def meanings(kind: str, category: str) -> list[str]:
 class Scheme:
     """The labels of one company: categories of one kind, each with a natural name or a private code."""
 
-    def __init__(self, world: World, kind: str | None = None, count: int | None = None, natural: bool | None = None) -> None:
+    def __init__(
+        self, world: World, kind: str | None = None, count: int | None = None, natural: bool | None = None
+    ) -> None:
         r = world.random
         self.kind = kind or world.weighted({"topic": 50, "fact": 30, "tone": 10, "urgency": 10})
         pool = categories(self.kind)
         self.categories = r.sample(list(pool), min(count or r.choice([2, 3, 3, 4, 4, 5, 6]), len(pool)))
         self.natural = world.chance(0.3) if natural is None else natural
-        names = [r.choice(pool[c]) for c in self.categories] if self.natural else world.codes(len(self.categories))
+        names = [world.own(pool[c]) for c in self.categories] if self.natural else world.codes(len(self.categories))
         if self.natural and world.chance(0.35):
-            names = [r.choice([str.lower, str.upper])(n) for n in names] if world.chance(0.2) else [n.lower() for n in names]
+            names = (
+                [r.choice([str.lower, str.upper])(n) for n in names]
+                if world.chance(0.2)
+                else [n.lower() for n in names]
+            )
         self.label = dict(zip(self.categories, names, strict=True))
-        self.meaning = {c: r.choice(meanings(self.kind, c)) for c in self.categories}
+        self.meaning = {c: world.own(meanings(self.kind, c)) for c in self.categories}
         self.order = r.sample(self.categories, len(self.categories))
 
     @property
@@ -265,7 +335,7 @@ class Catalogue:
             return f"{product}. " + ". ".join(rows) + "." if world.chance(0.5) else f"{product}\n" + "\n".join(rows)
         sentences = list[str]()
         for position, attribute in enumerate(attributes):
-            again = position and world.chance(0.6) or style == "titled" and world.chance(0.5)
+            again = (position and world.chance(0.6)) or (style == "titled" and world.chance(0.5))
             patterns = FACTS[attribute]["more" if again else "facts"]
             sentences.append(world.pick(patterns, p=product, v=self.facts[product][attribute]))
         if world.chance(0.25):

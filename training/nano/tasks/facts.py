@@ -1,4 +1,5 @@
 """Questions about a catalogue, shared by the families whose answers need a passage."""
+
 from collections.abc import Collection
 
 from training.nano import world as w
@@ -12,13 +13,21 @@ class Shelf:
         self.catalogue = w.Catalogue(world, products)
         self.style = world.weighted({"prose": 65, "sheet": 17, "titled": 18})
 
-    def ask(self, avoid: Collection[int], attribute: str | None, name: str | None, plain: bool) -> tuple[w.Message, str]:
+    def ask(
+        self, avoid: Collection[int], attribute: str | None, name: str | None, plain: bool
+    ) -> tuple[w.Message, str]:
         """Draw a question and the value that answers it."""
         r = self.world.random
         product = r.choice(self.catalogue.products)
         chosen = attribute or r.choice(list(self.catalogue.facts[product]))
         value = self.catalogue.know(product, chosen)
-        message = self.world.message("fact", chosen, product=product, avoid=avoid, extras=w.Extras(name=name, plain=plain or self.world.chance(0.4) and not name))
+        message = self.world.message(
+            "fact",
+            chosen,
+            product=product,
+            avoid=avoid,
+            extras=w.Extras(name=name, plain=plain or (self.world.chance(0.4) and not name)),
+        )
         return message, value
 
     def passages(self, product: str, attribute: str, others: int, gold: bool) -> list[str]:

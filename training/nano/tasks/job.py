@@ -1,10 +1,11 @@
 """What every job offers to the writer of documents and to the measuring script."""
+
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from training.nano.world import World
 from training.nano.wording import Brief, Style
+from training.nano.world import World
 
 
 @dataclass(frozen=True)

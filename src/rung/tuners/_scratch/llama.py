@@ -1,4 +1,5 @@
 """A plain Llama: RMSNorm, rotary attention, SwiGLU, tied embeddings.  Its weights load into transformers' LlamaForCausalLM."""
+
 import math
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 NORM_EPSILON = 1e-5
+EMBEDDING_SPREAD = 0.1
+"""Standard deviation of new embeddings: as they are also the output weights, smaller ones cannot tell tokens apart at first."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,17 @@ class Attention(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.heads, self.head = shape.heads, shape.head
-        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(shape.width, shape.width, bias=False) for _ in range(4))
+        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (
+            nn.Linear(shape.width, shape.width, bias=False) for _ in range(4)
+        )
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Map (documents, positions, width) to the same shape."""
         rows, positions, width = x.shape
         joined = torch.cat([self.q_proj.weight, self.k_proj.weight, self.v_proj.weight])
-        q, k, v = (t.view(rows, positions, self.heads, self.head).transpose(1, 2) for t in F.linear(x, joined).split(width, -1))
+        q, k, v = (
+            t.view(rows, positions, self.heads, self.head).transpose(1, 2) for t in F.linear(x, joined).chunk(3, -1)
+        )
         mixed = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(rows, positions, width))
         return out
@@ -98,7 +105,8 @@ class Llama(nn.Module):
                 # branches that write into the stream start smaller, so that the stream's size does not grow with depth (GPT-2)
                 writes = name.endswith(("o_proj.weight", "down_proj.weight"))
                 with torch.no_grad():
-                    parameter.normal_(0.0, 0.02 / math.sqrt(2 * shape.layers) if writes else 0.02, generator=generator)
+                    spread = EMBEDDING_SPREAD if name.startswith("embed") else 0.02
+                    parameter.normal_(0.0, spread / math.sqrt(2 * shape.layers) if writes else spread, generator=generator)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids (documents, positions) to normed states (documents, positions, width)."""
@@ -145,7 +153,8 @@ def start_with_copying(model: Llama, seed: int = 0, sharpness: float = 1.6) -> N
     generator = torch.Generator().manual_seed(seed)
 
     def rotation() -> Tensor:
-        return torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
+        square: Tensor = torch.linalg.qr(torch.randn(width, width, generator=generator))[0]
+        return square
 
     embedding = model.embed_tokens.weight
     common = rotation()[:, 0]
@@ -159,7 +168,7 @@ def start_with_copying(model: Llama, seed: int = 0, sharpness: float = 1.6) -> N
     slow = [i for i in range(half) if speed[i] < 0.012]
     still = slow + [i + half for i in slow]
 
-    first = model.layers[0].self_attn
+    first = _attention(model, 0)
     read, write = rotation(), rotation()
     windows = list[tuple[Tensor, Tensor]]()
     for number in (0, 1):
@@ -172,18 +181,24 @@ def start_with_copying(model: Llama, seed: int = 0, sharpness: float = 1.6) -> N
         first.k_proj.weight[rows] = scale * key[:, None] * common
         v, b = read[:, rows].T, write[:, rows]
         first.v_proj.weight[rows] = v
-        first.o_proj.weight[:, rows] = b * length / (len(still) / head) ** 0.5 / width**0.5 * 0.8
+        first.o_proj.weight[:, rows] = b * length / (len(still) / head) ** 0.5 / width**0.5
         windows.append((v, b))
 
     slices = rotation()
     for number in range(shape.heads):
         layer, place = (1, number) if number < shape.heads // 2 else (2, number - shape.heads // 2)
-        attention, rows = model.layers[layer].self_attn, slice(place * head, (place + 1) * head)
+        attention, rows = _attention(model, layer), slice(place * head, (place + 1) * head)
         v, b = windows[number % 2]
         query, key = torch.zeros(head, width), torch.zeros(head, width)
         query[still], key[still] = v[still], b.T[still]
         attention.q_proj.weight[rows] = 1.5 * sharpness * query
         attention.k_proj.weight[rows] = 1.5 * sharpness * key
-        part = slices[:, number * head: (number + 1) * head]
+        part = slices[:, number * head : (number + 1) * head]
         attention.v_proj.weight[rows] = part.T
-        attention.o_proj.weight[:, rows] = 2 * length / width**0.5 * part
+        attention.o_proj.weight[:, rows] = 12 * length / width**0.5 * part
+
+
+def _attention(model: Llama, layer: int) -> Attention:
+    block = model.layers[layer]
+    assert isinstance(block, Block)
+    return block.self_attn

@@ -1,4 +1,5 @@
 """The training loop: resumable, its state in safetensors and JSON, its progress in JSON lines."""
+
 import hashlib
 import json
 import shutil
@@ -63,7 +64,9 @@ def progress(state: State, settings: Settings) -> float:
 
 def rate(step: int, share: float, settings: Settings) -> float:
     """Return the factor of the learning rates at a step: rise, plateau, fall."""
-    return min(1.0, (step + 1) / settings.warmup_steps) * min(1.0, max(settings.floor, (1 - share) / settings.decay_share))
+    return min(1.0, (step + 1) / settings.warmup_steps) * min(
+        1.0, max(settings.floor, (1 - share) / settings.decay_share)
+    )
 
 
 class Trainer:
@@ -92,7 +95,10 @@ class Trainer:
         moments: dict[str, Tensor] = {}
         for optimizer in (self.muon, self.adam):
             for parameter, entry in optimizer.state.items():
-                moments |= {f"{self.names[id(parameter)]}/{key}": torch.as_tensor(value).contiguous() for key, value in entry.items()}
+                moments |= {
+                    f"{self.names[id(parameter)]}/{key}": torch.as_tensor(value).contiguous()
+                    for key, value in entry.items()
+                }
         save_file(moments, new / "optimizer.safetensors")
         (new / "state.json").write_text(json.dumps(asdict(self.state), indent=2) + "\n")
         shutil.rmtree(old, ignore_errors=True)
@@ -130,7 +136,13 @@ class Trainer:
                 break
             losses.append(self._step(batch, rate(self.state.step, share, self.settings)))
             now = time.monotonic()
-            self.state = replace(self.state, step=self.state.step + 1, tokens=self.state.tokens + batch.tokens, batch=self.state.batch + 1, seconds=before + now - started)
+            self.state = replace(
+                self.state,
+                step=self.state.step + 1,
+                tokens=self.state.tokens + batch.tokens,
+                batch=self.state.batch + 1,
+                seconds=before + now - started,
+            )
             if self.state.step % self.settings.log_every == 0:
                 self._log(losses)
                 losses = []
@@ -159,7 +171,9 @@ class Trainer:
                 group["lr"] = base * factor
         device = self.model.embed_tokens.weight.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.bf16):
-            loss, answer_loss, hits = self.model.loss(torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.weights).to(device))
+            loss, answer_loss, hits = self.model.loss(
+                torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.weights).to(device)
+            )
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.others, 1.0)
         self.muon.step()
@@ -169,9 +183,19 @@ class Trainer:
         return loss.item(), answer_loss.item(), hits.item()
 
     def _log(self, losses: list[tuple[float, float, float]]) -> None:
-        mean = [sum(v for v in column if v == v) / max(1, sum(v == v for v in column)) for column in zip(*losses, strict=True)]
+        mean = [
+            sum(v for v in column if v == v) / max(1, sum(v == v for v in column))
+            for column in zip(*losses, strict=True)
+        ]
         state = self.state
-        row = {"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 1), "loss": round(mean[0], 4), "answer_loss": round(mean[1], 4),
-               "answer_accuracy": round(mean[2], 4), "tokens_per_s": round(state.tokens / max(1e-9, state.seconds))}
+        row = {
+            "step": state.step,
+            "tokens": state.tokens,
+            "seconds": round(state.seconds, 1),
+            "loss": round(mean[0], 4),
+            "answer_loss": round(mean[1], 4),
+            "answer_accuracy": round(mean[2], 4),
+            "tokens_per_s": round(state.tokens / max(1e-9, state.seconds)),
+        }
         with (self.folder / "log.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")

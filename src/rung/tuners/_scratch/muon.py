@@ -1,4 +1,5 @@
 """Muon: momentum whose update is made orthogonal, for the matrices of a network's hidden layers (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/)."""
+
 from collections.abc import Callable, Iterable
 
 import torch
@@ -11,7 +12,7 @@ A, B, C = 3.4445, -4.7750, 2.0315
 
 def orthogonalise(batch: Tensor) -> Tensor:
     """Bring the singular values of each matrix of (count, rows, columns), rows <= columns, near 1."""
-    x = batch / (batch.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = batch / (batch.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(STEPS):
         gram = x @ x.mT
         x = A * x + (B * gram + C * gram @ gram) @ x
@@ -21,7 +22,14 @@ def orthogonalise(batch: Tensor) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; `precision` is the number type of the orthogonalisation."""
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.95, decay: float = 0.01, precision: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        lr: float = 0.02,
+        momentum: float = 0.95,
+        decay: float = 0.01,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
         self.precision = precision
 
