@@ -48,6 +48,12 @@ class Parts:
         return tuple(q.example.id for q in self.quarantine)
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """Return the rows of each part, and of those set aside."""
+        sizes = {name: len(rows) for name, rows in zip(PARTS, (self.train, self.dev, self.test), strict=True)}
+        return {**sizes, "quarantined": len(self.quarantine)}
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """Return part -> {rows, groups, sha256, ids: {id: row hash}}, the quarantined rows' hashes, and the settings."""
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from rung.data.audit._case import Case
@@ -15,7 +15,7 @@ from rung.data.audit.sizes import check_size
 from rung.data.parts import Parts
 from rung.types import Finding, Task
 
-__all__ = ["CHECKS", "Case", "audit"]
+__all__ = ["CHECKS", "QUICK", "Case", "audit"]
 
 CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "size": check_size,
@@ -28,6 +28,7 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "length": check_length,
     "suspect labels": check_labels,
 }
+QUICK: tuple[str, ...] = ("size", "power", "balance")  # what `rung init` looks at
 _ORDER = {"stop": 0, "warn": 1, "note": 2}
 
 
@@ -38,16 +39,17 @@ def audit(
     planned_rungs: int = 1,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     on_check: Callable[[str], None] | None = None,
+    checks: Collection[str] = tuple(CHECKS),
 ) -> tuple[Finding, ...]:
-    """Run every check; findings come worst first.
+    """Run the checks (all by default); findings come worst first.
 
     Test rows are counted, never named or shown. `models`: settings by role, of which `context` (tokens) is read.
     `on_check` hears the name of each check before it runs. Pure: equal arguments, equal findings.
     """
     case = Case(parts, task, planned_rungs, models or {})
     found: list[Finding] = []
-    for name, check in CHECKS.items():
+    for name in (n for n in CHECKS if n in checks):
         if on_check is not None:
             on_check(name)
-        found.extend(check(case))
+        found.extend(CHECKS[name](case))
     return tuple(sorted(found, key=lambda f: _ORDER[f.severity]))

@@ -45,26 +45,32 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
 
 
 def check_conflicts(case: Case) -> Iterator[Finding]:
-    """Report equal inputs with different expected outputs: no system can get both right."""
-    conflicting = []
-    lost = 0
+    """Report equal inputs with different expected outputs: no system can get all of them right."""
+    apart: dict[bool, list[tuple[str, ...]]] = {True: [], False: []}
+    lost = {True: 0, False: 0}
     for cluster in case.parts.duplicates.equal:
-        answers = Counter(normal_text(case.by_id[i].target) for i in cluster)
+        answers = Counter(case.by_id[i].target for i in cluster)
         if len(answers) > 1:
-            conflicting.append(cluster)
-            lost += len(cluster) - max(answers.values())
-    if not conflicting:
-        return
-    ids = [i for cluster in conflicting for i in cluster]
-    yield Finding(
-        "conflicts",
-        "warn",
-        f"{counted(len(conflicting), 'input has', 'inputs have')} different expected outputs in different rows "
-        f"({counted(len(ids), 'row')}, at least {lost} of them wrong for any system){of_test(case.hidden(ids))}.",
-        "Decide which answer is right, or add the column that tells them apart to the inputs.",
-        case.seen(ids),
-        {"inputs": len(conflicting), "rows": len(ids), "at_least_wrong": lost},
-    )
+            real = len({normal_text(a) for a in answers}) > 1
+            apart[real].append(cluster)
+            lost[real] += len(cluster) - max(answers.values())
+    for real, clusters in apart.items():
+        if not clusters:
+            continue
+        ids = [i for cluster in clusters for i in cluster]
+        yield Finding(
+            "conflicts",
+            "warn" if real else "note",
+            f"{counted(len(clusters), 'input has', 'inputs have')} expected outputs that "
+            + ("differ from row to row" if real else "differ in case or white space only")
+            + f" ({counted(len(ids), 'row')}, at least {lost[real]} of them wrong for any system)"
+            f"{of_test(case.hidden(ids))}.",
+            "Decide which answer is right, or add the column that tells them apart to the inputs."
+            if real
+            else "Harmless where the metric forgives case; else write them in one way.",
+            case.seen(ids),
+            {"inputs": len(clusters), "rows": len(ids), "at_least_wrong": lost[real], "real": real},
+        )
 
 
 def check_leakage(case: Case) -> Iterator[Finding]:

@@ -77,6 +77,7 @@ def _power_of_met(case: Case, rows: int, groups: int) -> Finding:
 def _visible_gain(case: Case, rows: int, worth_it: float) -> Finding:
     alpha = case.task.alpha / max(1, case.planned_rungs - 1)
     gain = smallest_visible_gain(rows, DISCORDANCE, alpha)
+    gain = None if gain is None else round(gain, 4)
     measured = {"gain": gain, "discordance": DISCORDANCE, "worth_it": worth_it, "effective": rows}
     if gain is not None and gain <= worth_it:
         return Finding(

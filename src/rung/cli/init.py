@@ -1,0 +1,327 @@
+"""`rung init`: look at a file of examples and write the rung.yaml to start from."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from rung.cli._draft import Draft, ModelDraft, render
+from rung.cli._screen import print_json
+
+if TYPE_CHECKING:
+    from rung.data._cells import RawRow
+    from rung.data.columns import ColumnGuess
+    from rung.types import Finding, Kind, Message
+
+SAMPLE = 5_000  # rows the guesses look at
+DEFAULT_GOAL = 0.9
+NO_MODEL = ModelDraft()
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user said on the command line; None and () are left to be guessed or asked."""
+
+    file: Path
+    out: Path
+    target: str | None = None
+    inputs: tuple[str, ...] = ()
+    kind: str | None = None
+    goal: float | None = None
+    prompt: Path | None = None
+    instruction: str | None = None
+    model: ModelDraft = NO_MODEL
+    test: Path | None = None
+    group_by: str | None = None
+    ask: bool = False
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A draft, why it is so, and what the user should know."""
+
+    draft: Draft
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def init(
+    file: Path = typer.Argument(..., help="Examples: jsonl, csv, tsv or json, gzipped or not."),
+    target: str = typer.Option(None, "--target", help="The column with the expected output."),
+    inputs: list[str] = typer.Option(None, "--inputs", help="A column the model sees; may be given again."),
+    kind: str = typer.Option(None, "--kind", help="classification, extraction, style, knowledge or generation."),
+    goal: float = typer.Option(None, "--goal", help="The quality that is good enough, 0 to 1."),
+    prompt: Path = typer.Option(None, "--prompt", help="Your feature's prompt: text with {{column}}, or a chat file."),
+    instruction: str = typer.Option(None, "--instruction", help="What the model is asked to do."),
+    model: str = typer.Option(None, "--model", help="The model's name at its endpoint; nano for the embedded one."),
+    base_url: str = typer.Option(None, "--base-url", help="The endpoint's address."),
+    api_key_env: str = typer.Option(None, "--api-key-env", help="The environment variable that holds the key."),
+    test: Path = typer.Option(None, "--test", help="Your own test file; FILE is then the training part."),
+    group_by: str = typer.Option(None, "--group-by", help="Rows that share this column are never parted."),
+    out: Path = typer.Option(Path("rung.yaml"), "--out", help="The file to write."),
+    force: bool = typer.Option(False, "--force", help="Overwrite the file if it is there."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing; take what was guessed."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Look at FILE, guess columns, task kind and metric, and write a commented rung.yaml."""
+    from rung.errors import RungError
+
+    if out.exists() and not force:
+        raise RungError(f"{out} is already there; overwrite it with --force or write another file with --out")
+    provider = "nano" if model == "nano" else "openai"
+    wishes = Wishes(
+        file=file,
+        out=out,
+        target=target,
+        inputs=tuple(c.strip() for entry in inputs or () for c in entry.split(",")),
+        kind=kind,
+        goal=goal,
+        prompt=prompt,
+        instruction=instruction,
+        model=ModelDraft(provider, None if provider == "nano" else model, base_url, api_key_env),
+        test=test,
+        group_by=group_by,
+        ask=sys.stdin.isatty() and not yes and not as_json,
+    )
+    proposal = propose(wishes)
+    _write(out, render(proposal.draft))
+    findings, trouble = _audited(out)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(
+            {
+                "file": str(out),
+                "draft": asdict(proposal.draft),
+                "reasons": list(proposal.reasons),
+                "notes": [*proposal.notes, *trouble],
+                "findings": [asdict(f) for f in findings],
+            }
+        )
+    else:
+        _tell(out, proposal, findings, trouble)
+    return 0
+
+
+def propose(wishes: Wishes) -> Proposal:
+    """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
+    from rung.config import DEFAULT_METRIC, read_prompt
+    from rung.data.columns import guess_columns, kind_of
+    from rung.data.load import as_text
+
+    _check_values(wishes)
+    rows = _sample(wishes.file)
+    named = (*wishes.inputs, wishes.target, wishes.group_by)
+    _check_columns(rows, wishes.file, [c for c in named if c])
+    messages = read_prompt(wishes.prompt) if wishes.prompt is not None else ()
+    holes = tuple(dict.fromkeys(h for m in messages for h in _PLACEHOLDER.findall(m.content)))
+    guess = guess_columns(rows, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
+    target = guess.target or _asked_target(guess, rows, wishes)
+    inputs = _asked_inputs(guess, target, rows, wishes)
+    found = kind_of([as_text(r.cells.get(target)) for r in rows])
+    kind = cast("Kind", wishes.kind or found.kind)
+    goal = wishes.goal
+    if goal is None and wishes.ask:
+        goal = typer.prompt("Which quality is good enough (0 to 1)?", default=DEFAULT_GOAL, type=float)
+    instruction = wishes.instruction or _instruction(kind, inputs, target)
+    if wishes.instruction is None and wishes.ask:
+        instruction = typer.prompt("What is the model asked to do?", default=instruction)
+    draft = Draft(
+        name=_name(wishes.file),
+        kind=kind,
+        kind_reason="as you said" if wishes.kind else found.reason,
+        instruction=instruction,
+        instruction_is_own=instruction != _instruction(kind, inputs, target),
+        prompt=_beside(wishes.prompt, wishes.out) if wishes.prompt is not None else None,
+        inputs=inputs,
+        target=target,
+        metric=DEFAULT_METRIC[kind],
+        goal=DEFAULT_GOAL if goal is None else goal,
+        goal_is_own=goal is not None,
+        data=_beside(wishes.file, wishes.out),
+        test=_beside(wishes.test, wishes.out) if wishes.test is not None else None,
+        id=guess.id,
+        group=wishes.group_by or guess.group,
+        model=wishes.model,
+    )
+    _check_goal(draft.goal)
+    reasons = (
+        *guess.reasons,
+        f"kind: {kind}, {draft.kind_reason}",
+        f"metric: {draft.metric}, the usual one for {kind}",
+    )
+    return Proposal(draft, reasons, tuple(_notes(draft, holes, messages, len(rows))))
+
+
+def _check_values(wishes: Wishes) -> None:
+    from rung.errors import ConfigError, Problem
+    from rung.types import KINDS
+
+    if wishes.kind is not None and wishes.kind not in KINDS:
+        raise ConfigError([Problem("--kind", "is no task kind", repr(wishes.kind), ", ".join(KINDS))], "The command")
+    if wishes.goal is not None:
+        _check_goal(wishes.goal)
+
+
+def _check_goal(goal: float) -> None:
+    from rung.errors import ConfigError, Problem
+
+    if not 0.0 < goal <= 1.0:
+        raise ConfigError(
+            [Problem("--goal", "is a share of what can be reached", f"{goal:g}", "above 0 and at most 1, such as 0.9")],
+            "The command",
+        )
+
+
+def _sample(file: Path) -> list[RawRow]:
+    from rung.data._cells import raw_rows
+    from rung.errors import DataError
+
+    rows = list(islice(raw_rows(file), SAMPLE))
+    if not rows:
+        raise DataError("holds no rows; put one example a line", file=str(file))
+    return rows
+
+
+def _names(rows: Sequence[RawRow]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row.cells))
+
+
+def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) -> None:
+    from rung.data.load import missing_column
+
+    there = _names(rows)
+    for name in wanted:
+        if name not in there:
+            raise missing_column(name, there, file=str(file))
+
+
+def _asked_target(guess: ColumnGuess, rows: Sequence[RawRow], wishes: Wishes) -> str:
+    there = [c for c in _names(rows) if c not in (*wishes.inputs, guess.id)]
+    return _choose("expected output", "--target", there, wishes)
+
+
+def _asked_inputs(guess: ColumnGuess, target: str, rows: Sequence[RawRow], wishes: Wishes) -> tuple[str, ...]:
+    """Return the input columns; a guess that took whatever was left is confirmed on a terminal."""
+    chosen = tuple(c for c in guess.inputs if c != target)
+    there = [c for c in _names(rows) if c not in (target, guess.id)]
+    if not chosen:
+        return (_choose("input", "--inputs", there, wishes),)
+    if "inputs" not in guess.unsure or not wishes.ask:
+        return chosen
+    typer.echo(f"Columns: {', '.join(there)}")
+    answer = typer.prompt("Which columns does the model see (comma between)?", default=",".join(chosen))
+    picked = tuple(c.strip() for c in answer.split(",") if c.strip())
+    _check_columns(rows, wishes.file, picked)
+    return picked or chosen
+
+
+def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
+    from rung.data.load import missing_column
+    from rung.errors import DataError
+
+    if not wishes.ask:
+        raise DataError(
+            f"cannot tell which column holds the {what}; name it with {flag}. Columns: {', '.join(map(repr, there))}",
+            file=str(wishes.file),
+        )
+    typer.echo(f"Columns: {', '.join(there)}")
+    answer = str(typer.prompt(f"Which column holds the {what}?")).strip()
+    if answer not in there:
+        raise missing_column(answer, there, file=str(wishes.file))
+    return answer
+
+
+def _instruction(kind: Kind, inputs: Sequence[str], target: str) -> str:
+    read = " and ".join(inputs)
+    verb = {
+        "classification": f"Choose the {target} for the {read}. Answer with the {target} only.",
+        "extraction": f"Extract the {target} from the {read} as one JSON object.",
+        "style": f"Write the {target} for the {read}, in exactly the form asked for.",
+        "knowledge": f"Answer the {read} with the {target}, as short as possible.",
+        "generation": f"Write the {target} for the {read}.",
+    }
+    return verb[kind]
+
+
+def _name(file: Path) -> str:
+    stem = file.name.split(".")[0]
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "task"
+
+
+def _beside(path: Path, out: Path) -> str:
+    """Return the path as written in a file at `out`: relative to its folder."""
+    return os.path.relpath(path, out.resolve().parent if out.is_absolute() else (Path.cwd() / out).parent)
+
+
+def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], sampled: int) -> list[str]:
+    notes = []
+    if sampled == SAMPLE:
+        notes.append(f"the guesses look at the first {SAMPLE:,} rows")
+    if messages and not holes:
+        notes.append("the prompt has no {{column}} placeholder: the inputs are sent after it as the user's message")
+    unknown = [h for h in holes if h not in draft.inputs]
+    if unknown:
+        notes.append(f"the prompt has placeholders that are no input column: {', '.join(unknown)}")
+    if not draft.goal_is_own:
+        notes.append(f"goal {draft.goal:g} is a placeholder of mine: set the quality that is good enough for you")
+    if draft.metric == "lines":
+        notes.append(
+            "the metric `lines` compares line by line; say in its settings what matters, if not every word does"
+        )
+    if draft.model.provider == "nano":
+        notes.append(
+            "nano knows only its own small world: its score says nothing about what a real model does with your data"
+        )
+    elif draft.model.name is None:
+        notes.append(
+            "models.main holds placeholders: put in the endpoint's address, the model's name and the key's variable"
+        )
+    return notes
+
+
+def _write(out: Path, text: str) -> None:
+    from rung.store.folder import disk_errors
+
+    with disk_errors(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+
+
+def _audited(out: Path) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Check the written file as `rung check` would, but for the slow part; trouble is told, not raised."""
+    from rung.config import load_config
+    from rung.data.audit import QUICK, audit
+    from rung.errors import RungError
+    from rung.evaluate.prepare import as_task, part_rows, read_rows
+
+    try:
+        config = load_config(out)
+        kind, parts = part_rows(config, read_rows(config))
+        task = as_task(config, kind, (*parts.train, *parts.dev))
+        return audit(parts, task, planned_rungs=len(config.planned), checks=QUICK), ()
+    except RungError as error:
+        return (), (str(error),)
+
+
+def _tell(out: Path, proposal: Proposal, findings: Sequence[Finding], trouble: Sequence[str]) -> None:
+    typer.echo(f"Wrote {out}:")
+    for reason in proposal.reasons:
+        typer.echo(f"  {reason}")
+    for note in proposal.notes:
+        typer.echo(f"note: {note}")
+    for finding in findings:
+        if finding.severity != "note":
+            typer.echo(f"{finding.severity}: {finding.message} {finding.next_step}")
+    for line in trouble:
+        typer.echo(f"warn: {line}")
+    typer.echo(f"Next: look through {out}, then `rung check {out}` and `rung plan {out}`.")

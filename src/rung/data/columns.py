@@ -1,0 +1,204 @@
+"""Guess what the columns of a file are: input, expected output, id, group; and of what kind the task is.
+
+Guesses go by names first, content second; each comes with its reason, and what stays unsure is said to be so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rung.data._cells import RawRow
+from rung.data.load import as_text
+from rung.types import Kind
+
+TARGET_NAMES = (
+    *("expected", "expected_output", "target", "label", "labels", "gold", "ideal", "answer", "output", "completion"),
+    *("response", "reply", "category", "class", "intent", "team", "topic", "sentiment", "tag", "reference", "summary"),
+    *("solution", "result", "y"),
+)
+INPUT_NAMES = (
+    *("input", "text", "question", "query", "prompt", "message", "utterance", "subject", "title", "body", "content"),
+    *(
+        "description",
+        "ticket",
+        "email",
+        "comment",
+        "review",
+        "sentence",
+        "context",
+        "document",
+        "passage",
+        "source_text",
+    ),
+)
+ID_NAMES = ("id", "_id", "row_id", "uuid", "guid", "key", "index")
+GROUP_NAMES = (
+    *("group", "customer", "customer_id", "client", "account", "account_id", "user", "user_id", "author", "session"),
+    *("session_id", "conversation", "conversation_id", "thread", "thread_id", "document_id", "doc_id", "template"),
+)
+SHORT_WORDS, SHORT_CHARACTERS = 8, 60  # a label is not longer
+FACT_WORDS = 12  # nor is the answer to a question of fact
+ALL_TEXT = "because they hold all the text that is left"
+ALIKE = 0.9  # share of targets that must have a form before the task is said to have it
+LINE_HEADS = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+|[A-Z][\w ]{0,24}:)")
+
+
+@dataclass(frozen=True, slots=True)
+class KindGuess:
+    """A task kind and why it was taken."""
+
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnGuess:
+    """Columns by role, the reasons, and what could not be told (`unsure`: "target", "inputs")."""
+
+    inputs: tuple[str, ...]
+    target: str | None
+    id: str | None
+    group: str | None
+    reasons: tuple[str, ...]
+    unsure: tuple[str, ...]
+
+
+def guess_kind(targets: Sequence[str]) -> Kind:
+    """Return the task kind that the expected outputs look like."""
+    return kind_of(targets).kind
+
+
+def kind_of(targets: Sequence[str]) -> KindGuess:
+    """Return the kind with its reason: JSON objects, few short labels, lines of one form, short facts, or long text."""
+    n = len(targets)
+    if not n:
+        return KindGuess("generation", "there are no expected outputs to look at")
+    if sum(map(_is_object, targets)) >= ALIKE * n:
+        return KindGuess("extraction", "the expected outputs are JSON objects")
+    words = [len(t.split()) for t in targets]
+    distinct = len({t.strip() for t in targets})
+    short = sum(w <= SHORT_WORDS and len(t) <= SHORT_CHARACTERS for w, t in zip(words, targets, strict=True))
+    if short >= ALIKE * n and distinct <= max(2, n / 2):
+        return KindGuess("classification", f"the expected outputs are {distinct} short labels over {n:,} rows")
+    lines = [[line for line in t.splitlines() if line.strip()] for t in targets]
+    if _same_form(lines):
+        return KindGuess("style", "the expected outputs are lines of one form")
+    if statistics.median(words) <= FACT_WORDS:
+        return KindGuess(
+            "knowledge", f"the expected outputs are short ({statistics.median(words):g} words) and mostly differ"
+        )
+    return KindGuess("generation", f"the expected outputs are free text of about {statistics.median(words):g} words")
+
+
+def _is_object(text: str) -> bool:
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _same_form(lines: Sequence[Sequence[str]]) -> bool:
+    """Whether nearly all texts have at least two lines, and these are equally many or begin with a mark or heading."""
+    several = sum(len(found) >= 2 for found in lines)
+    if several < ALIKE * len(lines):
+        return False
+    same_count = Counter(map(len, lines)).most_common(1)[0][1]
+    marked = sum(sum(bool(LINE_HEADS.match(line)) for line in found) >= len(found) / 2 for found in lines)
+    return max(same_count, marked) >= ALIKE * len(lines)
+
+
+def guess_columns(
+    rows: Sequence[RawRow], *, inputs: Sequence[str] = (), target: str | None = None, placeholders: Sequence[str] = ()
+) -> ColumnGuess:
+    """Guess the columns from sample rows. What the caller gives is kept; `placeholders` of a prompt name the inputs."""
+    texts = _columns(rows)
+    reasons: list[str] = []
+    unsure: list[str] = []
+    row_id = None if target in ID_NAMES else _id_column(texts, {*inputs, *placeholders, target})
+    if row_id is not None:
+        reasons.append(f"id: {row_id!r} differs in every row")
+    if target is None:
+        target, why = _target_column(texts, {*inputs, *placeholders, row_id})
+        if target is None:
+            unsure.append("target")
+        else:
+            reasons.append(f"target: {target!r} {why}")
+    group = _group_column(texts, {*inputs, *placeholders, target, row_id})
+    if group is not None:
+        reasons.append(f"group_by: {group!r} repeats over rows, and such rows must stay on one side of the split")
+    chosen = tuple(inputs)
+    if not chosen:
+        chosen, why = _input_columns(texts, {target, row_id, group}, placeholders)
+        if chosen:
+            reasons.append(f"inputs: {', '.join(map(repr, chosen))} {why}")
+        if not chosen or why == ALL_TEXT:
+            unsure.append("inputs")
+    return ColumnGuess(chosen, target, row_id, group, tuple(reasons), tuple(unsure))
+
+
+def _columns(rows: Sequence[RawRow]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for row in rows for name in row.cells)
+    return {name: [as_text(row.cells.get(name)) for row in rows] for name in names}
+
+
+def _named(texts: dict[str, list[str]], names: Sequence[str], taken: set[str | None]) -> list[str]:
+    """Return the columns with one of the names (whatever their case), in the order of the names."""
+    by_name = {c.casefold().replace(" ", "_").replace("-", "_"): c for c in texts if c not in taken}
+    return [by_name[name] for name in names if name in by_name]
+
+
+def _id_column(texts: dict[str, list[str]], taken: set[str | None]) -> str | None:
+    for column in _named(texts, ID_NAMES, taken):
+        values = texts[column]
+        if all(v.strip() for v in values) and len(set(values)) == len(values):
+            return column
+    return None
+
+
+def _target_column(texts: dict[str, list[str]], taken: set[str | None]) -> tuple[str | None, str]:
+    for column in _named(texts, TARGET_NAMES, taken):
+        if any(v.strip() for v in texts[column]):
+            return column, "is a usual name for the expected output"
+    left = [c for c in texts if c not in taken and c not in _named(texts, (*INPUT_NAMES, *GROUP_NAMES), taken)]
+    labels = [c for c in left if len(set(texts[c])) >= 2 and kind_of(texts[c]).kind == "classification"]
+    if len(labels) == 1:
+        return labels[0], "is the only column that holds labels"
+    objects = [c for c in left if texts[c] and kind_of(texts[c]).kind == "extraction"]
+    if len(objects) == 1 and not labels:
+        return objects[0], "is the only column that holds JSON objects"
+    return None, ""
+
+
+def _group_column(texts: dict[str, list[str]], taken: set[str | None]) -> str | None:
+    for column in _named(texts, GROUP_NAMES, taken):
+        values = [v for v in texts[column] if v.strip()]
+        if values and 1 < len(set(values)) < 0.9 * len(values):
+            return column
+    return None
+
+
+def _input_columns(
+    texts: dict[str, list[str]], taken: set[str | None], placeholders: Sequence[str]
+) -> tuple[tuple[str, ...], str]:
+    filled = [p for p in dict.fromkeys(placeholders) if p in texts and p not in taken]
+    if filled:
+        return tuple(filled), "as the prompt has placeholders for them"
+    named = _named(texts, INPUT_NAMES, taken)
+    chosen = [c for c in texts if c in named and any(v.strip() for v in texts[c])]
+    chosen = [c for c in chosen if not any(o != c and _contained(texts[c], texts[o]) for o in chosen)]
+    if chosen:
+        return tuple(chosen), "by their names"
+    left = [c for c in texts if c not in taken and statistics.median(len(v.split()) for v in texts[c]) >= 2]
+    return tuple(left), ALL_TEXT
+
+
+def _contained(inner: Sequence[str], outer: Sequence[str]) -> bool:
+    """Whether the one column's text nearly always stands inside the other's, which then says it already."""
+    return inner != outer and sum(i in o for i, o in zip(inner, outer, strict=True)) >= ALIKE * len(inner)
