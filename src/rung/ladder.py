@@ -13,7 +13,7 @@ from typing import cast
 
 from rung import plugin
 from rung.config import Config, Step
-from rung.decide.compare import adjust, compare
+from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide, may_train, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.failures import diagnose
@@ -26,7 +26,7 @@ from rung.evaluate.run import Bench, Rules
 from rung.models.client import open_clients
 from rung.protocols import Rung
 from rung.store.folder import RunFolder
-from rung.types import Candidate, Comparison, Diagnosis, Outcome, Result, Skipped, Verdict
+from rung.types import Candidate, Diagnosis, Outcome, Result, Skipped, Verdict
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class _Learned:
     """What the climb knows so far, in ladder order."""
 
     results: dict[str, Result] = field(default_factory=dict)
-    pairs: list[Comparison] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     dev: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
     trained: set[str] = field(default_factory=set)
@@ -120,22 +119,11 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     learned.diagnosis = await diagnose(label, fitted.candidate, fitted.dev, split.dev, task, bench.kit, earlier)
     bench.record.diagnosis(label, learned.diagnosis)
     bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
-    pair = _pair(below, label, learned, bench)
-    if not stops(task, label, result, [pair] if pair else [], rung.trains):
-        learned.pairs += [pair] if pair else []
+    if not stops(task, label, result, neighbours(learned.results, task, bench.rules.seed), rung.trains):
         return False
     if below is not None:  # pairing needs all rows of the rung below the winner, even if its verdict was certain early
         learned.results[below] = await bench.measure(below, learned.results[below].candidate, whole=True)
-        pair = _pair(below, label, learned, bench)
-    learned.pairs += [pair] if pair else []
     return True
-
-
-def _pair(below: str | None, label: str, learned: _Learned, bench: Bench) -> Comparison | None:
-    if below is None:
-        return None
-    results = learned.results
-    return compare((below, results[below]), (label, results[label]), bench.task, bench.rules.seed)
 
 
 def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned, stopped: str | None) -> Run:
@@ -144,7 +132,7 @@ def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned
         task=ready.task,
         planned=config.planned,
         results=learned.results,
-        comparisons=adjust(learned.pairs, len(config.planned)),
+        comparisons=adjust(neighbours(learned.results, ready.task, config.split.seed), len(config.planned)),
         skipped=tuple(learned.skipped),
         trained=frozenset(learned.trained),
         seed=config.split.seed,

@@ -54,5 +54,5 @@ def world(root: Path, n: int = 300, *, model: dict[str, Any] | None = None, **ch
 
 
 FORMAT_ONLY = {"abilities": {"base": 0.97}, "format_slip": 0.6, "format_slip_when_told": 0.01}
-NEEDS_EXAMPLES = {"abilities": {"base": 0.5, "label_list": 0.1, "examples": {1: 0.2, 3: 0.38}}}
+NEEDS_EXAMPLES = {"abilities": {"base": 0.5, "label_list": 0.1, "examples": {1: 0.02, 5: 0.38}}}
 IMPOSSIBLE = {"abilities": {"base": 0.4, "label_list": 0.1}}

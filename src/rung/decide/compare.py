@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from rung.evaluate.measure import groups_of
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
@@ -38,6 +39,12 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
         method=test.method,
         fixed_share=sum(y >= 1 for _, y in wrong) / len(wrong) if wrong else None,
     )
+
+
+def neighbours(results: Mapping[str, Result], task: Task, seed: int) -> tuple[Comparison, ...]:
+    """Compare each measured rung with the one measured before it; p-values are not yet corrected."""
+    found = [compare(lower, upper, task, seed) for lower, upper in pairwise(results.items())]
+    return tuple(pair for pair in found if pair is not None)
 
 
 def adjust(comparisons: Sequence[Comparison], planned_rungs: int) -> tuple[Comparison, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rung import plugin
 from rung.config import Config
-from rung.decide.compare import adjust, compare
+from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide
 from rung.evaluate.answering import Scorer, judge, scorer
 from rung.evaluate.measure import summarise
@@ -72,8 +72,7 @@ def _conclusions(
 ) -> Iterator[Check]:
     config = Config.model_validate(head["config"])
     stored = folder.load("comparisons.json", tuple[Comparison, ...])
-    pairs = [compare((c.lower, results[c.lower]), (c.upper, results[c.upper]), task, config.split.seed) for c in stored]
-    again = adjust([p for p in pairs if p is not None], len(head["planned"]))
+    again = adjust(neighbours(results, task, config.split.seed), len(head["planned"]))
     yield _same("comparisons", again, stored, tuple[Comparison, ...])
     trained = {s.label for s in config.ladder if plugin.find("rungs", s.rung).trains}
     manifest = folder.read("parts/manifest.json")

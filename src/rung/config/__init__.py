@@ -1,0 +1,7 @@
+"""rung.yaml -> Config: the file is the experiment."""
+
+from rung.config.prompt import read_prompt
+from rung.config.reading import load_config, parse_config
+from rung.config.sections import DEFAULT_METRIC, Config, Step
+
+__all__ = ["DEFAULT_METRIC", "Config", "Step", "load_config", "parse_config", "read_prompt"]
