@@ -140,6 +140,15 @@ def test_no_difference_is_no_evidence_and_has_width():
     assert graded.low < 0.0 < graded.high
 
 
+def test_bootstrap_is_as_wide_as_student_for_few_groups():
+    rng = np.random.default_rng(6)
+    a = np.full(8, 0.5)
+    b = np.clip(0.55 + 0.1 * rng.standard_normal(8), 0, 1)
+    span = paired_interval(a, b, seed=1)
+    low, high = stats.ttest_1samp(b - a, 0.0).confidence_interval(0.95)
+    assert span.high - span.low == pytest.approx(high - low, rel=0.15)
+
+
 def test_methods_are_named():
     a, b = [0.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]
     assert compare_paired(a, b).method == "McNemar exact, Newcombe interval"

@@ -35,6 +35,12 @@ def test_powers_are_probabilities_that_exclude_each_other(n, truth):
     assert met + not_met <= 1.0 + 1e-9
 
 
+def test_met_takes_precedence_where_both_bounds_hold():
+    met, not_met = power_met(0.89, 20_000, *RULE), power_not_met(0.89, 20_000, *RULE)
+    assert met > 0.9  # between goal - tolerance and goal a large test shows both; it is called met
+    assert met + not_met == pytest.approx(1.0, abs=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 10, 97, 200, 450])
 def test_thresholds_are_where_the_bounds_cross(n):
     lower = np.array([proportion_confint(k, n, alpha=2 * 0.01, method="beta")[0] for k in range(n + 1)])

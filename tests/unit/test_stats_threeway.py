@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rung.stats.distribution import binomial_mass
+from rung.stats.estimate import summarise
 from rung.stats.power import power_met, power_not_met, rows_for_answer
 from rung.stats.threeway import judge
 
@@ -81,6 +84,9 @@ def test_grouped_rows_need_more_rows():
     alone, grouped = judge(scores, None, 0.9, 0.02, 0.05, 5), judge(scores, names, 0.9, 0.02, 0.05, 5)
     assert grouped.lower < alone.lower
     assert grouped.rows_needed > alone.rows_needed > 300
+    sample = summarise(scores, names)
+    effective = rows_for_answer((sample.hits + 0.5) / (sample.n_eff + 1), 0.9, 0.02, 0.05, 5)
+    assert grouped.rows_needed == math.ceil(effective * 300 / sample.n_eff)
 
 
 def test_wrong_met_over_a_ladder_and_wrong_not_met_exactly():
