@@ -187,7 +187,7 @@ def outcomes_of(values: list[float], tokens: int) -> tuple[Outcome, ...]:
 
 def test_the_knee_prefers_fewer_tokens_within_worth_it():
     dev = tuple(examples(100, "d"))
-    few, many = (Candidate("fewshot", f"fixed k={k}", {"k": k, "params": {}}, {}, "main") for k in (1, 8))
+    few, many = (Candidate("fewshot", f"fixed k={k}", {"k": k}, {}, "main") for k in (1, 8))
     for right, expected in ((99, "fixed k=1"), (98, "fixed k=8"), (90, "fixed k=8")):
         seen = {
             few.name: outcomes_of([1.0] * right + [0.0] * (100 - right), 50),
@@ -239,14 +239,22 @@ def test_demonstrations_use_the_users_template():
     below = Candidate(
         "prompt",
         "as-is",
-        {"params": {}},
+        {},
         {"messages": [{"role": "user", "content": "Q: {{text}}\nTeam:"}], "columns": ["text"], "demonstrations": []},
         "main",
     )
     fitted, kit = fit(at_least(1), below=below, selections=("fixed",), k=(1,))
-    assert fitted.candidate.settings["params"] == {}
     demo = fitted.candidate.learned["demonstrations"][0]
-    assert kit.requests[-1].messages[0] in (
-        Message("user", f"Q: {demo['inputs']['text']}\nTeam:"),
-        Message("user", f"Q: {DEV[-1].text}\nTeam:"),
-    ) or kit.requests[-1].messages[0].content.startswith("Q: ")
+    shown = next(r.messages for r in kit.requests if len(r.messages) == 3)
+    assert shown[:2] == (Message("user", f"Q: {demo['inputs']['text']}\nTeam:"), Message("assistant", demo["target"]))
+    assert shown[2].content in {f"Q: {e.text}\nTeam:" for e in DEV}
+
+
+def test_examples_are_left_out_of_single_rows_that_would_overflow():
+    long = Example("long", {"text": " ".join(["word"] * 60) + " refund"}, "refund", "long")
+    kit = KitForTests(task(), at_least(1), context=104, max_tokens=10)
+    fitted, _ = fit(None, kit=kit, dev=[*DEV, long], selections=("fixed",), k=(3,))
+    assert fitted.candidate.name == "fixed k=3"
+    turns = {r.messages[-1].content: len(shots(r.messages)) for r in kit.requests if len(r.messages) > 2}
+    assert turns.pop(long.text) in (1, 2)
+    assert set(turns.values()) == {3}

@@ -14,7 +14,7 @@ from typing import Any
 
 from rung.errors import ConfigError, Problem
 from rung.protocols import Kit
-from rung.types import Answer, Candidate, Example, Message, ModelCard, Request, Task
+from rung.types import Answer, Candidate, Example, Message, Request, Task
 
 _LOOKS_LIKE_ONE = re.compile(r"(?<!\\)\{\{\s*([^\W\d][\w .-]*?)\s*\}\}")
 
@@ -180,11 +180,13 @@ Chooser = Callable[[Mapping[str, str]], Sequence[Demonstration]]
 
 @dataclass(frozen=True)
 class ChatSystem:
-    """A System that asks one model once: a template, the demonstrations chosen for the row, fixed parameters."""
+    """A System that asks one model once: a template and the demonstrations chosen for the row.
+
+    What shapes the answer otherwise (temperature, longest answer) belongs to the configured model.
+    """
 
     template: Template
     role: str
-    params: Mapping[str, Any]
     choose: Chooser
     kit: Kit
 
@@ -198,28 +200,15 @@ class ChatSystem:
         while shown and not self._fits(chat):
             shown = shown[1:]
             chat = self.template.render(inputs, shown)
-        return Request(chat, dict(self.params))
+        return Request(chat)
 
     def _fits(self, chat: Sequence[Message]) -> bool:
         card = self.kit.card(self.role)
-        return card.context is None or (
-            self.kit.count_tokens(self.role, chat) + answer_tokens(card, self.params) <= card.context
-        )
+        return card.context is None or (self.kit.count_tokens(self.role, chat) + card.max_tokens <= card.context)
 
     async def answer(self, inputs: Mapping[str, str]) -> Answer:
         completion = await self.kit.ask(self.role, self.request(inputs))
         return Answer(completion.text, (completion,))
-
-
-def answer_tokens(card: ModelCard, params: Mapping[str, Any]) -> int:
-    """Return how many tokens are kept free for the answer."""
-    asked = params.get("max_tokens")
-    return asked if isinstance(asked, int) else card.max_tokens
-
-
-def request_params(temperature: float | None) -> dict[str, Any]:
-    """Return the request parameters of a rung; what is not set here is the model's own setting."""
-    return {} if temperature is None else {"temperature": temperature}
 
 
 def learned_template(candidate: Candidate) -> Template:
@@ -241,7 +230,6 @@ def chat_system(candidate: Candidate, kit: Kit, choose: Chooser | None = None) -
     return ChatSystem(
         template=learned_template(candidate),
         role=candidate.model,
-        params=candidate.settings.get("params", {}),
         choose=choose or (lambda _: fixed),
         kit=kit,
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.protocols import Kit
-from rung.rungs._prompting import answer_tokens
 from rung.stats.racing import Round, calls, halving, survivors
 from rung.types import Candidate, Example, Message, Outcome, Skipped, Task, Trial
 
@@ -174,7 +173,7 @@ class Fit:
         )
 
 
-def context_fit(chats: Iterable[tuple[Message, ...]], role: str, params: Mapping[str, object], kit: Kit) -> Fit | None:
+def context_fit(chats: Iterable[tuple[Message, ...]], role: str, kit: Kit) -> Fit | None:
     """Return how the chats fit the context of the model in `role`; None where its context is unknown.
 
     Chats are tried from the longest text down until one fits, so that most are never counted.
@@ -182,7 +181,7 @@ def context_fit(chats: Iterable[tuple[Message, ...]], role: str, params: Mapping
     card = kit.card(role)
     if card.context is None:
         return None
-    answer = answer_tokens(card, params)
+    answer = card.max_tokens
     by_length = sorted(chats, key=lambda chat: -sum(len(m.content) for m in chat))
     longest, too_long = 0, 0
     for chat in by_length:

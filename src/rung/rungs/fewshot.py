@@ -20,7 +20,6 @@ from rung.rungs._prompting import (
     chat_system,
     learned_demonstrations,
     learned_template,
-    request_params,
 )
 from rung.rungs._race import Race, completed, context_fit, mean_score, planned_calls, race, racing_scores
 from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
@@ -64,12 +63,12 @@ class FewShot(BaseModel):
         No example equals or nearly equals a dev row. Raises NotOffered without training rows to show, and when the
         prompt does not fit the context even without examples.
         """
-        template, params = _below(below, task)
+        template = _below(below, task)
         rows = self._pool(train, dev, kit)
-        tried = [_candidate(NONE, template, (), {"params": params, "k": 0}, self.model)]
+        tried = [_candidate(NONE, template, (), {"k": 0}, self.model)]
         labels = labels_of(task, train)
         sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
-        tried += self._candidates(template, rows, sizes, params, labels is not None)
+        tried += self._candidates(template, rows, sizes, labels is not None)
         fitting, skipped = self._that_fit(tried, dev, kit)
         skipped += [
             Skipped(f"fewshot k={k}", f"only {len(rows)} training rows can be shown") for k in self.k if k > len(rows)
@@ -90,10 +89,10 @@ class FewShot(BaseModel):
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
         """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows."""
-        template, params = _below(None, task)
+        template = _below(None, task)
         rows = self._pool(train, dev, kit)
         sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
-        tried = self._candidates(template, rows, sizes, params, labels_of(task, train) is not None)
+        tried = self._candidates(template, rows, sizes, labels_of(task, train) is not None)
         choose = chooser(tried[-1]) if tried else lambda _: ()
         chats = tuple(template.render(e.inputs, choose(e.inputs)) for e in dev[:ROWS_PLANNED_WITH])
         looks = MOST_SECOND_LOOKS * len(dev)
@@ -121,7 +120,6 @@ class FewShot(BaseModel):
         template: Template,
         rows: Sequence[Example],
         sizes: Sequence[int],
-        params: Mapping[str, Any],
         labelled: bool,
     ) -> list[Candidate]:
         """Return one candidate for each size and selection, fewest examples first, equal choices once."""
@@ -139,7 +137,7 @@ class FewShot(BaseModel):
         found: dict[str, Candidate] = {}
         for k in sizes:
             for selection, order in orders.items():
-                settings = {"params": params, "k": k, "selection": selection}
+                settings = {"k": k, "selection": selection}
                 shown = order if selection == "nearest" else order[:k]
                 candidate = _candidate(f"{selection} k={k}", template, shown, settings, self.model)
                 key = selection if selection == "nearest" else ""
@@ -153,7 +151,7 @@ class FewShot(BaseModel):
         for candidate in tried:
             choose, template = chooser(candidate), learned_template(candidate)
             chats = (template.render(e.inputs, choose(e.inputs)) for e in dev)
-            fit = context_fit(chats, self.model, candidate.settings["params"], kit)
+            fit = context_fit(chats, self.model, kit)
             if fit is None or fit.holds:
                 fitting.append(candidate)
                 continue
@@ -163,11 +161,11 @@ class FewShot(BaseModel):
         return fitting, skipped
 
 
-def _below(below: Candidate | None, task: Task) -> tuple[Template, dict[str, Any]]:
-    """Return the chat template and parameters to start from: those below, or the prompt as it stands."""
+def _below(below: Candidate | None, task: Task) -> Template:
+    """Return the chat template to start from: the one below, or the prompt as it stands."""
     if below is None or "messages" not in below.learned:
-        return as_it_stands(task), request_params(0.0)
-    return learned_template(below), dict(below.settings.get("params", {}))
+        return as_it_stands(task)
+    return learned_template(below)
 
 
 def _candidate(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.errors import NotOffered
 from rung.protocols import Kit, System
 from rung.rungs._labels import labels_of
-from rung.rungs._prompting import Template, as_it_stands, chat_system, prompt_notes, request_params
+from rung.rungs._prompting import Template, as_it_stands, chat_system, prompt_notes
 from rung.rungs._race import challenge, context_fit, planned_calls, race
 from rung.rungs._rewrites import Draft, Writer
 from rung.rungs._similar import apart_from
@@ -32,7 +32,6 @@ class Prompt(BaseModel):
 
     model: str = Field("main", min_length=1, description="the role of the model that is asked")
     rewrites: bool = Field(True, description="false: measure the prompt as it stands and nothing else")
-    temperature: float | None = Field(0.0, ge=0, description="sampling temperature; null leaves it to the endpoint")
 
     async def fit(
         self,
@@ -49,20 +48,19 @@ class Prompt(BaseModel):
         """
         for note in prompt_notes(task):
             kit.say(f"prompt: {note}")
-        params = request_params(self.temperature)
         writer, drafts = self._drafts(task, train, dev, kit)
-        fitting, skipped = _that_fit(drafts, dev, self.model, params, kit)
+        fitting, skipped = _that_fit(drafts, dev, self.model, kit)
         if not fitting:
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
-        candidates = {d.name: chat_candidate("prompt", d, self.model, params) for d in fitting}
+        candidates = {d.name: chat_candidate("prompt", d, self.model) for d in fitting}
         found = await race(list(candidates.values()), dev, task, kit)
         best = next(d for d in fitting if d.name == found.winner.name)
         harder = writer.edge_rules(best, found.seen[best.name], dev) if self.rewrites and train else None
         if harder is not None:
-            usable, too_long = _that_fit([harder], dev, self.model, params, kit)
+            usable, too_long = _that_fit([harder], dev, self.model, kit)
             skipped += too_long
             if usable:
-                found = await challenge(found, chat_candidate("prompt", harder, self.model, params), task, kit)
+                found = await challenge(found, chat_candidate("prompt", harder, self.model), task, kit)
         kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
         name = found.winner.name
         return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
@@ -87,21 +85,21 @@ class Prompt(BaseModel):
         return chat_system(candidate, kit)
 
 
-def chat_candidate(rung: str, draft: Draft, role: str, params: Mapping[str, Any]) -> Candidate:
+def chat_candidate(rung: str, draft: Draft, role: str) -> Candidate:
     """Return the candidate that sends a draft's chat."""
     template = draft.template
     learned = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
-    return Candidate(rung, draft.name, {"params": dict(params)}, learned, role, draft.quoted)
+    return Candidate(rung, draft.name, {}, learned, role, draft.quoted)
 
 
 def _that_fit(
-    drafts: Sequence[Draft], dev: Sequence[Example], role: str, params: Mapping[str, Any], kit: Kit
+    drafts: Sequence[Draft], dev: Sequence[Example], role: str, kit: Kit
 ) -> tuple[list[Draft], list[Skipped]]:
     """Part drafts into those whose prompts fit the model's context, shortest first after the first, and the others."""
     fitting: list[Draft] = []
     skipped: list[Skipped] = []
     for draft in drafts:
-        fit = context_fit((draft.template.render(e.inputs) for e in dev), role, params, kit)
+        fit = context_fit((draft.template.render(e.inputs) for e in dev), role, kit)
         if fit is None or fit.holds:
             fitting.append(draft)
         else:
