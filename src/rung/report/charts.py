@@ -1,0 +1,279 @@
+"""The report's charts as inline SVG: colours come from the page's classes, texts are escaped, no script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from rung.report._svg import Box, Wanted, apart, element, linear_ticks, log_ticks, place
+from rung.report.figures import money, point, quality
+from rung.report.load import Report, RungReport
+from rung.types import Estimate, Result
+
+LABEL_CHAR, LABEL_HEIGHT = 6.6, 31.0
+MARKER = 10.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A vertical strip of the ladder chart: rungs that cost nothing, rungs on the log scale, rungs of unknown cost."""
+
+    left: float
+    right: float
+    low: float | None = None  # dollars at the edges; None: no scale, rungs stand in ladder order
+    high: float | None = None
+
+    def x(self, usd: float) -> float:
+        assert self.low is not None and self.high is not None
+        share = math.log(usd / self.low) / math.log(self.high / self.low)
+        return self.left + share * (self.right - self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A measured rung on the chart: its estimate, where its cost is, and where its marker stands (moved if crowded)."""
+
+    rung: RungReport
+    result: Result
+    estimate: Estimate
+    true_x: float | None
+    x: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The drawing area with its vertical scale, quality in [0, 1]."""
+
+    width: float
+    height: float
+    frame: Box
+    low: float
+    high: float
+
+    def y(self, value: float) -> float:
+        share = (value - self.low) / (self.high - self.low)
+        return self.frame.bottom - share * (self.frame.bottom - self.frame.top)
+
+
+def ladder(report: Report, width: float = 980.0, height: float = 430.0) -> Markup:
+    """Draw quality with intervals against cost per 1,000 requests, with goal line and tolerance band."""
+    found = [(r, r.result, e) for r in report.measured if r.result and (e := report.estimate(r))]
+    if not found:
+        return Markup("")
+    plane = _plane(report, [e for _, _, e in found], width, height)
+    lanes, spots = _lanes(report, found, plane.frame)
+    parts = [
+        *_grid(plane),
+        *_goal(report, plane),
+        *_axis(lanes, plane),
+        *_limit(report, lanes, plane),
+        _path(spots, plane),
+        *(_marker(report, s, plane) for s in spots),
+        *_labels(spots, plane),
+    ]
+    said = "; ".join(f"{s.rung.label} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots)
+    title = element("title", f"Quality against cost per 1,000 requests, goal {report.task.goal:.2f}: {said}")
+    return element(
+        "svg", title, *parts, viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", cls="ladder", width=width, height=height
+    )
+
+
+def _plane(report: Report, estimates: Sequence[Estimate], width: float, height: float) -> Plane:
+    low = min([e.low for e in estimates] + [report.task.goal - report.task.tolerance])
+    high = max([e.high for e in estimates] + [report.task.goal])
+    pad = max(0.04, 0.08 * (high - low))
+    frame = Box(44.0, 16.0, width - 14.0, height - 52.0)
+    return Plane(width, height, frame, max(low - pad, 0.0) if low > 0.02 else -0.02, min(high + pad, 1.0 + pad / 2))
+
+
+def _lanes(
+    report: Report, found: Sequence[tuple[RungReport, Result, Estimate]], frame: Box
+) -> tuple[dict[str, Lane], list[Spot]]:
+    """Give each kind of cost its strip, in proportion to the rungs in it, and each rung its place."""
+    kinds: dict[str, list[int]] = {"free": [], "priced": [], "unknown": []}
+    for i, (_, result, _) in enumerate(found):
+        usd = result.cost_per_1k_usd
+        kinds["unknown" if usd is None else "priced" if usd > 0 else "free"].append(i)
+    weights = {k: len(v) + (1.2 if k == "priced" else 0.25) for k, v in kinds.items() if v}
+    room = frame.right - frame.left
+    lanes: dict[str, Lane] = {}
+    places: dict[int, tuple[float | None, float]] = {}
+    left = frame.left
+    for kind, weight in weights.items():
+        right = left + room * weight / sum(weights.values())
+        if kind == "priced":
+            costs = [float(found[i][1].cost_per_1k_usd or 0) for i in kinds[kind]]
+            lane = lanes[kind] = Lane(left, right, *_span(costs, report.task.limits.cost_per_1k_usd))
+            true = [lane.x(c) for c in costs]
+            moved = apart(true, 2 * MARKER + 8, left + MARKER + 4, right - MARKER - 4)
+            places |= {i: (t, m) for i, t, m in zip(kinds[kind], true, moved, strict=True)}
+        else:
+            lanes[kind] = Lane(left, right)
+            step = (right - left) / len(kinds[kind])
+            places |= {i: (None, left + step * (n + 0.5)) for n, i in enumerate(kinds[kind])}
+        left = right
+    return lanes, [Spot(rung, result, e, *places[i]) for i, (rung, result, e) in enumerate(found)]
+
+
+def _span(costs: Sequence[float], limit: float | None) -> tuple[float, float]:
+    low, high = min(costs), max(costs)
+    if limit is not None and low / 10 <= limit <= high * 10:
+        low, high = min(low, limit), max(high, limit)
+    pad = max((high / low) ** 0.14, 1.7)
+    return low / pad, high * pad
+
+
+def _grid(plane: Plane) -> list[Markup]:
+    parts = []
+    for tick in linear_ticks(max(plane.low, 0.0), min(plane.high, 1.0), 7):
+        y = plane.y(tick)
+        parts.append(element("line", x1=plane.frame.left, x2=plane.frame.right, y1=y, y2=y, cls="grid"))
+        parts.append(element("text", f"{tick:.2f}", x=plane.frame.left - 8, y=y + 4, text_anchor="end", cls="tick"))
+    return parts
+
+
+def _goal(report: Report, plane: Plane) -> list[Markup]:
+    goal, floor = report.task.goal, report.task.goal - report.task.tolerance
+    y, y_floor, frame = plane.y(goal), plane.y(floor), plane.frame
+    return [
+        element("rect", x=frame.left, y=y, width=frame.right - frame.left, height=y_floor - y, cls="band"),
+        element("line", x1=frame.left, x2=frame.right, y1=y, y2=y, cls="goal"),
+        element("text", f"goal {goal:.2f}", x=frame.right - 2, y=y - 6, text_anchor="end", cls="goal-text"),
+    ]
+
+
+def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
+    frame = plane.frame
+    parts = [element("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, cls="axis")]
+    names = {"free": "free ($0)", "unknown": "cost unknown", "priced": "cost per 1,000 requests, log scale"}
+    for n, (kind, lane) in enumerate(lanes.items()):
+        if n:
+            parts.append(element("line", x1=lane.left, x2=lane.left, y1=frame.top, y2=frame.bottom + 6, cls="lane"))
+        middle = (lane.left + lane.right) / 2
+        name = "$ per 1,000 (log)" if kind == "priced" and lane.right - lane.left < 230 else names[kind]
+        parts.append(element("text", name, x=middle, y=frame.bottom + 42, text_anchor="middle", cls="axis-text"))
+        if lane.low is None or lane.high is None:
+            continue
+        for tick in log_ticks(lane.low, lane.high, max(int((lane.right - lane.left) / 62), 1)):
+            x = lane.x(tick)
+            parts.append(element("line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 5, cls="axis"))
+            parts.append(
+                element("text", money(tick), x=x, y=frame.bottom + 20, text_anchor="middle", cls="tick")
+            )
+    return parts
+
+
+def _limit(report: Report, lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
+    limit, lane = report.task.limits.cost_per_1k_usd, lanes.get("priced")
+    if limit is None or lane is None or lane.low is None or lane.high is None or not lane.low <= limit <= lane.high:
+        return []
+    x = lane.x(limit)
+    return [
+        element("line", x1=x, x2=x, y1=plane.frame.top, y2=plane.frame.bottom, cls="goal"),
+        element(
+            "text", f"limit {money(limit)}", x=x - 6, y=plane.frame.bottom - 8, text_anchor="end", cls="goal-text"
+        ),
+    ]
+
+
+def _path(spots: Sequence[Spot], plane: Plane) -> Markup:
+    points = " ".join(f"{s.x:.1f},{plane.y(point(s.estimate)):.1f}" for s in spots)
+    return element("polyline", points=points, cls="climb")
+
+
+def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
+    verdict = report.verdict
+    role = "winner" if verdict and verdict.winner == spot.rung.label else ""
+    role = role or ("lean" if verdict and verdict.lean == spot.rung.label else "other")
+    early = " early" if spot.estimate.mean is None else ""
+    low, high, y = plane.y(spot.estimate.low), plane.y(spot.estimate.high), plane.y(point(spot.estimate))
+    parts = [
+        element("line", x1=spot.x, x2=spot.x, y1=high, y2=low, cls="whisker"),
+        *(element("line", x1=spot.x - 5, x2=spot.x + 5, y1=edge, y2=edge, cls="cap") for edge in (low, high)),
+    ]
+    if spot.true_x is not None:
+        bottom = plane.frame.bottom
+        parts.append(element("line", x1=spot.true_x, x2=spot.true_x, y1=bottom - 7, y2=bottom, cls="rug"))
+    if role == "winner":
+        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 5, cls="halo"))
+    parts.append(element("circle", cx=spot.x, cy=y, r=MARKER, cls="dot"))
+    parts.append(element("text", str(spot.rung.number), x=spot.x, y=y + 4, text_anchor="middle", cls="digit"))
+    return element("g", *parts, cls=f"spot {role}{early}")
+
+
+def _labels(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
+    texts = [(s.rung.label, _short(s.estimate)) for s in spots]
+    wanted, taken = [], []
+    for spot, lines in zip(spots, texts, strict=True):
+        y, top, bottom = plane.y(point(spot.estimate)), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
+        width = max(len(lines[0]) * (LABEL_CHAR + 0.8), len(lines[1]) * LABEL_CHAR) + 2
+        wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
+        taken.append(Box(spot.x - 15, y - 15, spot.x + 15, y + 15))
+        taken.append(Box(spot.x - 6, top - 2, spot.x + 6, bottom + 2))
+    goal = next((i for i, s in enumerate(spots)), None)
+    parts = []
+    assert goal is not None
+    for placed, lines in zip(place(wanted, taken, plane.frame), texts, strict=True):
+        box = placed.box
+        x = {"start": box.left, "middle": (box.left + box.right) / 2, "end": box.right}[placed.anchor]
+        name = element("text", lines[0], x=x, y=box.top + 13, text_anchor=placed.anchor, cls="name")
+        value = element("text", lines[1], x=x, y=box.top + 28, text_anchor=placed.anchor, cls="value")
+        parts.append(element("g", name, value, cls="label"))
+    return parts
+
+
+def _short(estimate: Estimate) -> str:
+    if estimate.mean is None:
+        return f"{estimate.low:.2f} to {estimate.high:.2f}"
+    return f"{estimate.mean:.2f} ± {max(estimate.high - estimate.mean, estimate.mean - estimate.low):.2f}"
+
+
+def wins_and_losses(wins: int, losses: int, most: int) -> Markup:
+    """Draw losses to the left and wins to the right of a middle line; `most` rows fill one side."""
+    scale = 38.0 / max(most, 1)
+    right, left = wins * scale, losses * scale
+    return element(
+        "svg",
+        element("title", f"{losses} losses, {wins} wins"),
+        element("rect", x=f"{50 - left:.2f}%", y=5, width=f"{left:.2f}%", height=18, cls="bad", rx=2),
+        element("rect", x="50%", y=5, width=f"{right:.2f}%", height=18, cls="good", rx=2),
+        element("line", x1="50%", x2="50%", y1=0, y2=28, cls="axis"),
+        element("text", f"−{losses}", x=f"{49 - left:.2f}%", y=19, text_anchor="end", cls="count"),
+        element("text", f"+{wins}", x=f"{51 + right:.2f}%", y=19, cls="count"),
+        role="img",
+        cls="bar",
+        width="100%",
+        height=28,
+    )
+
+
+def share_bar(share: float, mark: float | None = None, said: str = "", cls: str = "fill") -> Markup:
+    """Draw a share in [0, 1] as a filled track, with a tick where something else says it should be."""
+    tick = element("line", x1=f"{100 * mark:.2f}%", x2=f"{100 * mark:.2f}%", y1=0, y2=14, cls="mark") if mark else ""
+    return element(
+        "svg",
+        element("title", said),
+        element("rect", x=0, y=3, width="100%", height=8, cls="track", rx=4),
+        element("rect", x=0, y=3, width=f"{100 * share:.2f}%", height=8, cls=cls, rx=4),
+        tick,
+        role="img",
+        cls="bar",
+        width="100%",
+        height=14,
+    )
+
+
+def stacked(parts: Sequence[tuple[str, int, str]], whole: int) -> Markup:
+    """Draw counts (name, count, class) side by side; `whole` fills the width. Narrow parts carry no number."""
+    drawn, start = [element("title", ", ".join(f"{name} {count:,}" for name, count, _ in parts))], 0
+    for _, count, cls in parts:
+        left, width = 100 * start / max(whole, 1), 100 * count / max(whole, 1)
+        drawn.append(element("rect", x=f"{left:.3f}%", y=0, width=f"{width:.3f}%", height=26, cls=f"seg {cls}"))
+        if width >= 7:
+            middle = f"{left + width / 2:.2f}%"
+            drawn.append(element("text", f"{count:,}", x=middle, y=18, text_anchor="middle", cls="on-seg"))
+        start += count
+    return element("svg", *drawn, role="img", cls="bar", width="100%", height=26)

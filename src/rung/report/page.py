@@ -1,0 +1,236 @@
+"""The report as one self-contained HTML file: no script, no remote load, everything from the run folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from rung.report import charts, figures
+from rung.report.escape import shown, visible
+from rung.report.evidence import Evidence, slug
+from rung.report.load import Report, RungReport, load_report
+from rung.report.rows import Table, anchor_of_row, side_by_side
+from rung.store.folder import RunFolder, write_atomic
+from rung.types import Candidate, Comparison, Diagnosis
+
+HERE = Path(__file__).parent
+PAGE = "report.html"
+LONGEST_PROMPT = 20_000  # characters of one message shown
+DEMONSTRATIONS_SHOWN = 8
+IDS_SHOWN = 12
+FOLKLORE = {"prompt": 0.6, "fewshot": 0.2}  # share of the failures below that people say the rung fixes
+
+BADGES = {"met": "Goal met", "undecided": "Undecided", "exhausted": "Goal not met", "stopped": "Stopped early"}
+STATUSES = {
+    "met": "met",
+    "not_met": "not met",
+    "unclear": "unclear",
+    "skipped": "skipped",
+    "not_reached": "not reached",
+}
+USUAL = {  # what teams see by hand: cost, time
+    "baseline": "nothing, seconds",
+    "prompt": "$0, minutes",
+    "fewshot": "$0, hours",
+    "rag": "low, days",
+    "finetune": "medium to high, weeks",
+    "scratch": "very high, months",
+}
+CAUSE_COLOURS = 6
+
+
+def write_page(folder: RunFolder) -> Path:
+    """Write report.html into the run folder and return its path. Test rows are shown only once they were revealed."""
+    path = folder.path / PAGE
+    write_atomic(path, render_page(load_report(folder)).encode("utf-8"))
+    return path
+
+
+def render_page(report: Report) -> str:
+    """Return the page. Equal reports give equal pages."""
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    tables = side_by_side(report)
+    return _environment().get_template("page.html").render(
+        report=report,
+        task=report.task,
+        verdict=report.verdict,
+        style=Markup(style),  # ours, and hashed in the policy
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        badge=BADGES[report.verdict.decision] if report.verdict else "No verdict yet",
+        chart_wide=charts.ladder(report),
+        chart_narrow=charts.ladder(report, 360.0, 400.0),
+        most_rows=max((max(c.wins, c.losses) for c in report.comparisons), default=1),
+        tables=tables,
+        shown_rows={row.anchor for table in tables for row in table.rows},
+        colours=_cause_colours(report),
+        most_failed=max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
+        openings=[e for e in report.events if e.get("event") in ("test_opened", "test_revealed")],
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Autoescape everywhere; `finalize` writes out invisible characters in whatever is printed, attributes included."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        finalize=_finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    named: dict[str, Any] = {name: getattr(figures, name) for name in _FIGURES}
+    environment.globals.update(
+        **named,
+        **_VIEWS,
+        BADGES=BADGES,
+        STATUSES=STATUSES,
+        USUAL=USUAL,
+        slug=slug,
+        IDS_SHOWN=IDS_SHOWN,
+        wins_and_losses=charts.wins_and_losses,
+        share_bar=charts.share_bar,
+        stacked=charts.stacked,
+        anchor_of_row=anchor_of_row,
+    )
+    environment.filters["shown"] = shown
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    if value is None:
+        return ""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _cause_colours(report: Report) -> Mapping[str, str]:
+    """Give each cause its class, the same in every rung; what is unexplained is grey."""
+    names = {c.name: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes}
+    known = [n for n in names if n not in ("unexplained", "other")]
+    colours = {name: f"c{i % CAUSE_COLOURS}" for i, name in enumerate(known)}
+    return {name: colours.get(name, "c-rest") for name in names}
+
+
+def _chat(candidate: Candidate) -> Sequence[tuple[str, str]]:
+    """Return the chosen prompt as (role, text), empty where the candidate has none."""
+    messages = candidate.learned.get("messages")
+    if not isinstance(messages, list):
+        return ()
+    turns = [m for m in messages if isinstance(m, dict)]
+    return [(str(m.get("role", "")), _cut(str(m.get("content", "")))) for m in turns]
+
+
+def _demonstrations(candidate: Candidate) -> tuple[Sequence[str], int]:
+    """Return the first demonstrations as text, and how many there are."""
+    found = candidate.learned.get("demonstrations")
+    if not isinstance(found, list):
+        return (), 0
+    return [_cut(_plain(d)) for d in found[:DEMONSTRATIONS_SHOWN]], len(found)
+
+
+def _settings(candidate: Candidate) -> str:
+    """Return settings, and what was learned besides the prompt, as short JSON: long lists by their length."""
+    rest = {k: v for k, v in candidate.learned.items() if k not in ("messages", "demonstrations")}
+    return json.dumps({"settings": _brief(dict(candidate.settings)), "learned": _brief(rest)}, ensure_ascii=False, indent=1)
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _brief(v) for k, v in list(value.items())[:40]}
+    if isinstance(value, list | tuple):
+        return [_brief(v) for v in value] if len(value) <= 12 else f"{len(value):,} entries, in the run folder"
+    return _cut(value, 400) if isinstance(value, str) else value
+
+
+def _plain(demonstration: Any) -> str:
+    if not isinstance(demonstration, Mapping):
+        return str(demonstration)
+    inputs = demonstration.get("inputs")
+    lines = [f"{k}: {v}" for k, v in inputs.items()] if isinstance(inputs, Mapping) else []
+    answer = demonstration.get("target", demonstration.get("answer"))
+    return "\n".join([*lines, f"→ {answer}"]) if lines else json.dumps(demonstration, ensure_ascii=False)
+
+
+def _cut(text: str, most: int = LONGEST_PROMPT) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters in the run folder)"
+
+
+def _value(evidence: Evidence) -> str:
+    """Write the value that an evidence key points at."""
+    value = evidence.value
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = "null" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return _cut(text, 80)
+
+
+def _fixed_of(report: Report, pair: Comparison) -> str:
+    """Write "41 of 98" where the rows lower got wrong can be counted: 0/1 scores of a rung that visited every row."""
+    below = report.rung(pair.lower)
+    estimate = report.estimate(below) if below else None
+    if pair.fixed_share is None or estimate is None or estimate.mean is None or estimate.n != pair.n:
+        return ""
+    wrong = estimate.n * (1 - estimate.mean)
+    fixed = pair.fixed_share * wrong
+    whole = wrong > 0 and abs(wrong - round(wrong)) < 1e-6 and abs(fixed - round(fixed)) < 1e-6
+    return f"{round(fixed):,} of {round(wrong):,}" if whole and round(fixed) <= pair.wins else ""
+
+
+def _claim(report: Report, pair: Comparison) -> str:
+    """Say in words what a comparison shows."""
+    if pair.p_adjusted < report.task.alpha:
+        return "shown to be better" if pair.gain > 0 else "shown to be worse"
+    return "no difference shown"
+
+
+def _disagrees(report: Report, pair: Comparison) -> bool:
+    """Whether the interval and the p-value say different things; then the p-value decides."""
+    return (pair.low > 0 or pair.high < 0) != (pair.p_adjusted < report.task.alpha)
+
+
+def _segments(diagnosis: Diagnosis, colours: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    return [(c.name, c.count, colours[c.name]) for c in diagnosis.causes]
+
+
+def _monthly(report: Report, rung: RungReport) -> str:
+    """Write the monthly bill at the configured volume, empty where either is unknown."""
+    volume = (report.head.get("config") or {}).get("volume") or {}
+    requests = volume.get("requests_per_month")
+    cost = rung.result.cost_per_1k_usd if rung.result else None
+    if not requests or cost is None:
+        return ""
+    return f"{figures.money(cost * requests / 1000)} a month at {requests:,} requests"
+
+
+def _first_sentence(headline: str) -> tuple[str, str]:
+    """Part a headline into what is said large and the rest: at its first colon or semicolon that ends a clause."""
+    found = re.search(r"[:;] ", headline)
+    if found is None or found.start() > 120:
+        return headline, ""
+    rest = headline[found.end() :]
+    return headline[: found.start()] + ".", rest[:1].upper() + rest[1:]
+
+
+_FIGURES = ("quality", "money", "seconds", "percent", "count", "signed", "p_value", "rows", "failures", "listed")
+_VIEWS: dict[str, Any] = {
+    "FOLKLORE": FOLKLORE,
+    "chat": _chat,
+    "demonstrations": _demonstrations,
+    "settings": _settings,
+    "value_of": _value,
+    "fixed_of": _fixed_of,
+    "claim": _claim,
+    "disagrees": _disagrees,
+    "segments": _segments,
+    "monthly": _monthly,
+    "headline_parts": _first_sentence,
+}

@@ -1,0 +1,159 @@
+"""Rows side by side across rungs: which are shown, in what order, and how each rung did on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rung.report.escape import shown
+from rung.report.evidence import slug
+from rung.report.load import Report, Side
+from rung.types import Example, Outcome, Task
+
+ROWS_SHOWN = 120
+EXAMPLES_PER_CAUSE = 3  # rows named by a diagnosis that are shown in any case
+LONGEST_TEXT = 1500  # characters of one cell; the rest stays in the run folder
+MOST_BYTES = 2_500_000  # of one table, rendered: keeps the page under 5 MB whatever the rows hold
+
+Mark = Literal["right", "partly", "wrong", "failed", "absent"]
+Kind = Literal["wrong", "differs", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One rung's answer to one row."""
+
+    rung: str
+    mark: Mark
+    word: str  # what a reader (or a screen reader) is told: "right", "0.62", "timeout"
+    text: str
+    note: str | None = None
+    loose: bool = False  # the answer did not have the asked-for form
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row across all rungs. `kind`: wrong at the highest rung measured, else differing between rungs, else right."""
+
+    id: str
+    anchor: str
+    group: str | None
+    inputs: tuple[tuple[str, str], ...]
+    target: str
+    cells: tuple[Cell, ...]
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows shown of one part, and how many there are of each kind."""
+
+    part: str
+    labels: tuple[str, ...]
+    rows: tuple[Row, ...]
+    total: int
+    counts: Mapping[Kind, int]
+
+    @property
+    def sampled(self) -> bool:
+        return len(self.rows) < self.total
+
+
+def side_by_side(report: Report) -> tuple[Table, ...]:
+    """Return a table for each part that may be shown and that a rung has answered."""
+    named = {i: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes for i in _first(c.example_ids)}
+    return tuple(_table(side, report.task, tuple(named)) for side in report.sides if side.outcomes)
+
+
+def anchor_of_row(part: str, row_id: str) -> str:
+    """Return the id in the page of a row."""
+    return f"row-{part}-{slug(row_id)}"
+
+
+def cut(text: str) -> str:
+    """Return at most LONGEST_TEXT characters, saying how many are left out."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters in the run folder)"
+
+
+def cell_of(rung: str, outcome: Outcome | None, task: Task) -> Cell:
+    """Return how a rung did on a row by the deciding metric."""
+    if outcome is None:
+        return Cell(rung, "absent", "not visited", "")
+    text = cut(outcome.answer.text) if outcome.answer else ""
+    if outcome.failure is not None:
+        return Cell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message))
+    score = (outcome.scores or {})[task.metrics[0].name]
+    loose = score.adheres is False
+    if score.value >= 1:
+        return Cell(rung, "right", "right", text, score.note, loose)
+    if score.value <= 0:
+        return Cell(rung, "wrong", "wrong", text, score.note, loose)
+    return Cell(rung, "partly", f"{score.value:.2f}", text, score.note, loose)
+
+
+def _first(ids: Sequence[str]) -> Sequence[str]:
+    return ids[:EXAMPLES_PER_CAUSE]
+
+
+def _table(side: Side, task: Task, named: Sequence[str]) -> Table:
+    labels = tuple(side.outcomes)
+    kinds: dict[Kind, list[Example]] = {"wrong": [], "differs": [], "right": []}
+    kind_of: dict[str, Kind] = {}
+    for example in side.examples:
+        kind = kind_of[example.id] = _kind([side.outcomes[label].get(example.id) for label in labels], task)
+        kinds[kind].append(example)
+    order = {e.id: e for e in side.examples}
+    wanted = {i: order[i] for i in named if i in order} if len(order) > ROWS_SHOWN else {}
+    for examples in kinds.values():
+        room = ROWS_SHOWN - len(wanted)
+        share = room if examples is kinds["right"] else max(room * 2 // 3, 0)
+        wanted.update({e.id: e for e in _spread([e for e in examples if e.id not in wanted], share)})
+    for example in (e for examples in kinds.values() for e in examples):  # room that a rare kind left over
+        if len(wanted) >= ROWS_SHOWN:
+            break
+        wanted.setdefault(example.id, example)
+    chosen = [e for kind in kinds for e in side.examples if e.id in wanted and kind_of[e.id] == kind]
+    rows = (_row(side, e, kind_of[e.id], task) for e in chosen)
+    return Table(side.part, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()})
+
+
+def _spread(examples: Sequence[Example], most: int) -> list[Example]:
+    """Return at most `most` of the examples, evenly spaced: the same ones each time."""
+    if len(examples) <= most:
+        return list(examples)
+    return [examples[i * len(examples) // most] for i in range(most)]
+
+
+def _kind(outcomes: Sequence[Outcome | None], task: Task) -> Kind:
+    marks = [cell_of("", o, task).mark for o in outcomes]
+    seen = [m for m in marks if m != "absent"]
+    if not seen or seen[-1] != "right":
+        return "wrong"
+    return "right" if set(seen) == {"right"} else "differs"
+
+
+def _row(side: Side, example: Example, kind: Kind, task: Task) -> Row:
+    cells = tuple(cell_of(label, found.get(example.id), task) for label, found in side.outcomes.items())
+    return Row(
+        id=example.id,
+        anchor=anchor_of_row(side.part, example.id),
+        group=example.group if example.group != example.id else None,
+        inputs=tuple((name, cut(text)) for name, text in example.inputs.items()),
+        target=cut(example.target),
+        cells=cells,
+        kind=kind,
+    )
+
+
+def _affordable(rows: Iterable[Row]) -> list[Row]:
+    kept, spent = [], 0
+    for row in rows:
+        texts = [row.target, *(t for _, t in row.inputs), *(c.text for c in row.cells), *(c.note or "" for c in row.cells)]
+        spent += 600 + sum(400 + len(shown(text)) for text in texts)
+        if spent > MOST_BYTES:
+            break
+        kept.append(row)
+    return kept
