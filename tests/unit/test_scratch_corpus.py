@@ -5,9 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs rung[local]")
-pytest.importorskip("tokenizers", reason="needs rung[local]")
-
 from rung.tuners._scratch.corpus import Corpus, Turn, batches, chat_text, encode
 from rung.tuners._scratch.tokenizer import SPECIAL_TOKENS, chat_tokenizer, train_tokenizer
 

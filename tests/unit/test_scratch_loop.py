@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch", reason="needs rung[local]")
+import torch
 
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape

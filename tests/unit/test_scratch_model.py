@@ -3,10 +3,8 @@
 from pathlib import Path
 
 import pytest
-
-torch = pytest.importorskip("torch", reason="needs rung[local]")
-transformers = pytest.importorskip("transformers", reason="needs rung[local]")
-
+import torch
+import transformers
 from safetensors.torch import save_file
 
 from rung.tuners._scratch.export import damaged, export
@@ -18,13 +16,13 @@ from training.nano.grow import grown
 SMALL = Shape(vocabulary=300, width=64, layers=3, heads=2, hidden=96)
 
 
-def logits(model: Llama, ids: "torch.Tensor") -> "torch.Tensor":
+def logits(model: Llama, ids: torch.Tensor) -> torch.Tensor:
     """Next-token scores of the model."""
     with torch.no_grad():
         return model(ids) @ model.embed_tokens.weight.T
 
 
-def ids(rows: int = 2, positions: int = 12) -> "torch.Tensor":
+def ids(rows: int = 2, positions: int = 12) -> torch.Tensor:
     """Random token ids without special ones."""
     return torch.randint(6, 300, (rows, positions), generator=torch.Generator().manual_seed(0))
 

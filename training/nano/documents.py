@@ -24,7 +24,7 @@ FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
     "summary": (7, Summary),
 }
 SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
-LONG_SHARE = 0.04
+LONG_SHARE = 0.025
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def plan(world: World, job: Job) -> Plan:
     shots = 0 if explicit and world.chance(0.5) else r.choice([1, 2, 3, 4, 5, 5, 6, 8])
     if isinstance(job, Routing) and shots:
         shots = r.randint(3, 8)
-    queries = r.choice([1, 1, 2, 3]) if explicit else r.choice([2, 3, 4])
+    queries = r.choice([1, 2, 3, 3]) if explicit else r.choice([2, 3, 4])
     context = world.weighted({"none": 15, "last": 33, "each": 17, "system": 35}) if job.factual else "none"
     if context in ("each", "system"):
         shots, queries = min(shots, 2), min(queries, 3)

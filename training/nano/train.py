@@ -38,9 +38,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=8192, help="tokens a batch")
-    parser.add_argument("--matrix-rate", type=float, default=0.02)
-    parser.add_argument("--other-rate", type=float, default=3e-3)
+    parser.add_argument("--batch", type=int, default=4096, help="tokens a batch")
+    parser.add_argument("--matrix-rate", type=float, default=0.016)
+    parser.add_argument("--other-rate", type=float, default=2.5e-3)
     parser.add_argument("--decay-share", type=float, default=0.35)
     parser.add_argument("--float32", action="store_true", help="no bf16 autocast")
     parser.add_argument(

@@ -107,7 +107,7 @@ class Batch:
     tokens: int
 
 
-def batches(corpora: Sequence[Corpus], tokens_per_batch: int, seed: int, prompt_share: float = 0.3) -> Iterator[Batch]:
+def batches(corpora: Sequence[Corpus], tokens_per_batch: int, seed: int, prompt_share: float = 0.2) -> Iterator[Batch]:
     """Yield every document once, in batches of like length (multiples of 32, so that shapes repeat and kernels stay cached).
 
     Only `prompt_share` of the prompt tokens enter the loss, with a weight that makes up for it: this saves output-layer work.

@@ -1,0 +1,230 @@
+"""A small model tuned on 500 rows of one task against both models prompted: ``python -m bench.nano.tuned``."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import copy
+import json
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, get_peft_model
+
+from bench.nano.answers import Answerer
+from bench.nano.cases import TASKS, Case, Rung, chat, checks, examples, queries
+from bench.nano.measure import HERE, WEIGHTS, wilson
+from rung.tuners._scratch.corpus import Document
+from training.nano import wording
+from training.nano.world import World
+
+ROWS, TESTS = 500, 400
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One task: the prompts to beat, and the short prompt on which the small model is tuned."""
+
+    task: str
+    prompts: tuple[tuple[str, Rung], ...]
+    short: Rung
+
+
+CONTESTS = (
+    Contest(
+        "routing, natural names",
+        (("prompt + definitions", Rung(meanings=True)), ("+ 8 examples", Rung(meanings=True, shots=8))),
+        Rung(explicit=False),
+    ),
+    Contest(
+        "routing, private codes",
+        (("+ 5 examples", Rung(shots=5)), ("+ 8 examples", Rung(shots=8))),
+        Rung(explicit=False),
+    ),
+    Contest("extraction, private conventions", (("+ 5 examples", Rung(shots=5)),), Rung(explicit=False)),
+    Contest("brand voice", (("prompt", Rung()), ("+ 3 examples", Rung(shots=3))), Rung(explicit=False)),
+    Contest(
+        "desk reply",
+        (
+            ("+ definitions + 3 passages", Rung(meanings=True, passages=2)),
+            ("+ 5 examples + 3 passages", Rung(shots=5, passages=2)),
+        ),
+        Rung(explicit=False, passages=2),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The result of one contestant; `latency_ms` is the median of single answers."""
+
+    task: str
+    model: str
+    prompt: str
+    n: int
+    all_checks: float
+    low: float
+    high: float
+    mean: float
+    prompt_tokens: float
+    latency_ms: float
+    training_seconds: float | None = None
+
+
+def one_job(task: str, seed: int) -> tuple[list[Case], list[Case], list[Case]]:
+    """Draw one job with 8 example cases, `ROWS` training cases and `TESTS` test cases, no message twice."""
+    world = World(seed, "test")
+    job, habit = TASKS[task](world), wording.Style()
+    shots = examples(job, 8)
+    items = queries(job, ROWS + TESTS, shots)
+    made = [Case(job, (), item, habit) for item in items]
+    return [Case(job, (), item, habit) for item in shots], made[:ROWS], made[ROWS:]
+
+
+def enter(
+    model: Answerer,
+    name: str,
+    prompt: str,
+    task: str,
+    rung: Rung,
+    tests: Sequence[Case],
+    shots: Sequence[Case],
+    seconds: float | None = None,
+) -> Entry:
+    """Measure one contestant on the test cases."""
+    ready = [Case(c.job, tuple(s.item for s in shots[: rung.shots]), c.item, c.habit) for c in tests]
+    chats = [chat(case, rung) for case in ready]
+    got = model.answers([c for c, _ in chats])
+    scored = [
+        [v for k, v in checks(case, rung, expected, text).items() if not k.startswith("(")]
+        for case, (_, expected), text in zip(ready, chats, got, strict=True)
+    ]
+    hits = sum(all(s) for s in scored)
+    low, high = wilson(hits, len(scored))
+    mean = sum(sum(s) / len(s) for s in scored) / len(scored)
+    tokens = model.prompt_tokens([c for c, _ in chats[:40]])
+    return Entry(
+        task,
+        name,
+        prompt,
+        len(scored),
+        hits / len(scored),
+        low,
+        high,
+        mean,
+        tokens,
+        latency(model, [c for c, _ in chats[:24]]),
+        seconds,
+    )
+
+
+def latency(model: Answerer, chats: Sequence[Document]) -> float:
+    """Return the median time of single answers in milliseconds; the first four warm up."""
+    times = list[float]()
+    for one in chats:
+        started = time.perf_counter()
+        model.answers([one])
+        times.append(1000 * (time.perf_counter() - started))
+    return sorted(times[4:])[len(times[4:]) // 2]
+
+
+def tune(
+    model: Answerer,
+    cases: Sequence[Case],
+    rung: Rung,
+    lora: int,
+    epochs: int = 6,
+    rate: float = 1e-3,
+    rows_per_batch: int = 16,
+) -> tuple[Answerer, float]:
+    """Tune a copy on the cases under a short prompt; `lora` is a rank, 0 tunes all weights.  Return it with the seconds."""
+    torch.manual_seed(0)
+    network = copy.deepcopy(model.model)
+    if lora:
+        network = get_peft_model(network, LoraConfig(r=lora, lora_alpha=2 * lora, target_modules=TARGETS))
+    rows = list[tuple[list[int], int]]()
+    for case in cases:
+        document, answer = chat(case, rung)
+        ask = model.tokenizer(model.prompt(document), add_special_tokens=False).input_ids
+        rows.append((ask + model.tokenizer(answer + "<|end|>", add_special_tokens=False).input_ids, len(ask)))
+    weights = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
+    shuffle, started, step, steps = random.Random(0), time.monotonic(), 0, epochs * -(-len(rows) // rows_per_batch)
+    network.train()
+    for _ in range(epochs):
+        shuffle.shuffle(rows)
+        for begin in range(0, len(rows), rows_per_batch):
+            batch = rows[begin : begin + rows_per_batch]
+            width = max(len(tokens) for tokens, _ in batch)
+            ids, labels = torch.zeros(len(batch), width, dtype=torch.long), torch.full((len(batch), width), -100)
+            for i, (tokens, prompt) in enumerate(batch):
+                ids[i, : len(tokens)] = torch.tensor(tokens)
+                labels[i, prompt : len(tokens)] = torch.tensor(tokens[prompt:])
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1, (step + 1) / 10) * (1 - step / steps)
+            # padding on the right needs no mask: no token looks at what follows it
+            network(input_ids=ids, labels=labels).loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            step += 1
+    seconds = time.monotonic() - started
+    return Answerer(network.merge_and_unload() if lora else network, model.tokenizer), seconds
+
+
+def line(e: Entry) -> str:
+    """Write an entry as a line of a Markdown table."""
+    seconds = "" if e.training_seconds is None else f"{e.training_seconds:.0f}"
+    return (
+        f"| {e.task} | {e.model} | {e.prompt} | {e.n} | {e.all_checks:.3f} | {e.low:.3f} to {e.high:.3f} | {e.mean:.3f} | {e.prompt_tokens:.0f} "
+        f"| {e.latency_ms:.0f} | {seconds} |"
+    )
+
+
+HEAD = (
+    "| task (one company) | model | prompt | n | all checks | 95 % interval | mean of checks | prompt tokens | ms an answer | s to tune |\n"
+    "|---|---|---|--:|--:|---|--:|--:|--:|--:|"
+)
+
+
+def main() -> None:
+    """Run all contests and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", default="nano-s")
+    parser.add_argument("--large", default="nano-l", help="a name or a folder; left out if it does not exist")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "tuned")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    folders = {
+        name: WEIGHTS / name if (WEIGHTS / name).is_dir() else Path(name) for name in (options.small, options.large)
+    }
+    models = {name: Answerer.load(folder) for name, folder in folders.items() if folder.is_dir()}
+    entries = list[Entry]()
+    print(HEAD)
+    for contest in (c for c in CONTESTS if options.only in c.task):
+        shots, rows, tests = one_job(contest.task, options.seed)
+        for name, model in models.items():
+            for prompt, rung in contest.prompts:
+                entries.append(enter(model, name, prompt, contest.task, rung, tests, shots))
+                print(line(entries[-1]), flush=True)
+        for rank in (0, 16):
+            tuned, seconds = tune(models[options.small], rows, contest.short, rank, rate=2e-3 if rank else 1e-3)
+            name = f"{options.small} tuned ({f'LoRA {rank}' if rank else 'all weights'})"
+            entries.append(enter(tuned, name, "short", contest.task, contest.short, tests, shots, seconds))
+            print(line(entries[-1]), flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.with_suffix(".json").write_text(json.dumps([asdict(e) for e in entries], indent=1) + "\n")
+    options.out.with_suffix(".md").write_text("\n".join([HEAD, *map(line, entries)]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
