@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -233,9 +234,7 @@ def _conclude(
     test_rows: int,
 ) -> None:
     labels = list(results)
-    pairs = [
-        compare((a, results[a]), (b, results[b]), task, 7) for a, b in zip(labels, labels[1:], strict=False)
-    ]
+    pairs = [compare((a, results[a]), (b, results[b]), task, 7) for a, b in itertools.pairwise(labels)]
     comparisons = adjust([p for p in pairs if p is not None], len(names))
     climbed = Climbed(task, names, results, comparisons, skipped, frozenset(), 7, test_rows, 300_000)
     folder.save("comparisons.json", comparisons, tuple[Comparison, ...])

@@ -27,7 +27,8 @@ class Lane:
     high: float | None = None
 
     def x(self, usd: float) -> float:
-        assert self.low is not None and self.high is not None
+        assert self.low is not None
+        assert self.high is not None
         share = math.log(usd / self.low) / math.log(self.high / self.low)
         return self.left + share * (self.right - self.left)
 
@@ -213,9 +214,7 @@ def _labels(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
         wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
         taken.append(Box(spot.x - 15, y - 15, spot.x + 15, y + 15))
         taken.append(Box(spot.x - 6, top - 2, spot.x + 6, bottom + 2))
-    goal = next((i for i, s in enumerate(spots)), None)
     parts = []
-    assert goal is not None
     for placed, lines in zip(place(wanted, taken, plane.frame), texts, strict=True):
         box = placed.box
         x = {"start": box.left, "middle": (box.left + box.right) / 2, "end": box.right}[placed.anchor]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -99,7 +99,6 @@ def _walk(value: Any, path: str) -> Any:
         for taken in range(len(parts), 0, -1):
             if (key := ".".join(parts[:taken])) in value:
                 return _walk(value[key], ".".join(parts[taken:]))
-    elif isinstance(value, Sequence) and not isinstance(value, str) and parts[0].isdigit():
-        if int(parts[0]) < len(value):
-            return _walk(value[int(parts[0])], ".".join(parts[1:]))
+    elif isinstance(value, list) and parts[0].isdigit() and int(parts[0]) < len(value):
+        return _walk(value[int(parts[0])], ".".join(parts[1:]))
     raise KeyError(path)

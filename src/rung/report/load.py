@@ -51,7 +51,7 @@ class RungReport:
     @property
     def why_not(self) -> str:
         """Why there is no result."""
-        return self.skipped or "not reached: the climb ended below"
+        return self.skipped or "the climb ended on a rung below"
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _outcomes(folder: RunFolder, rungs: tuple[RungReport, ...], file: str) -> di
 
 
 def _elapsed_s(events: tuple[Event, ...]) -> float | None:
-    total, begun = 0.0, None
+    total, begun, ended = 0.0, None, False
     for event in events:
         name, at = event.get("event"), event.get("at")
         if not isinstance(at, str):
@@ -192,5 +192,5 @@ def _elapsed_s(events: tuple[Event, ...]) -> float | None:
             begun = at
         elif name in ("climb_done", "climb_interrupted", "climb_failed") and begun is not None:
             total += (datetime.fromisoformat(at) - datetime.fromisoformat(begun)).total_seconds()
-            begun = None
-    return total if begun is None and total >= 0 and events else None
+            begun, ended = None, True
+    return total if begun is None and ended else None

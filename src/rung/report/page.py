@@ -18,7 +18,7 @@ from rung.report import charts, figures
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
 from rung.report.load import Report, RungReport, load_report
-from rung.report.rows import Table, anchor_of_row, side_by_side
+from rung.report.rows import anchor_of_row, side_by_side
 from rung.store.folder import RunFolder, write_atomic
 from rung.types import Candidate, Comparison, Diagnosis
 

@@ -1,0 +1,101 @@
+"""The report as plain data: every number of the page, for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from rung.report.load import Report, RungReport, Side, load_report
+from rung.store.folder import RunFolder, to_json
+from rung.types import Candidate, Comparison, Diagnosis, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
+
+ABOUT = ("schema", "rung_version", "created", "status", "planned", "config_sha256", "exploratory", "environment")
+
+
+def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
+    """Return the report as JSON-able data.
+
+    With `rows` also every dev row with each rung's answer, and the test rows once they were revealed. Prompts and
+    scores are whole; what a rung learned besides stays in rungs/NAME/fit.json.
+    """
+    report = load_report(folder, rows=rows)
+    data = {
+        "run": {"name": report.name, **{key: report.head.get(key) for key in ABOUT}},
+        "task": _plain(report.task, Task),
+        "verdict": _plain(report.verdict, Verdict) if report.verdict else None,
+        "evidence": {key: asdict(found) for key, found in report.evidence.items()},
+        "rungs": [_rung(rung) for rung in report.rungs],
+        "comparisons": _plain(report.comparisons, tuple[Comparison, ...]),
+        "skipped": _plain(report.skipped, tuple[Skipped, ...]),
+        "findings": _plain(report.findings, tuple[Finding, ...]),
+        "split": _split(report),
+        "spend": report.spend,
+        "elapsed_s": report.elapsed_s,
+        "test_opened": report.opened,
+        "test_revealed": report.revealed,
+    }
+    return {**data, "rows": {side.part: _rows(side) for side in report.sides}} if rows else data
+
+
+def _plain(value: Any, shape: Any) -> Any:
+    return json.loads(to_json(value, shape))
+
+
+def _rung(rung: RungReport) -> dict[str, Any]:
+    result, fitted = rung.result, rung.fitted
+    measured = _plain(result, Result) if result else None
+    if measured:
+        del measured["outcomes"]
+        measured["candidate"] = _candidate(result.candidate) if result else None
+    return {
+        "label": rung.label,
+        "state": rung.state,
+        "why_not": None if result else rung.why_not,
+        "result": measured,
+        "candidate": _candidate(fitted.candidate) if fitted else None,
+        "trials": [{**_plain(t, Trial), "candidate": _candidate(t.candidate)} for t in fitted.trials] if fitted else [],
+        "left_out": _plain(fitted.skipped, tuple[Skipped, ...]) if fitted else [],
+        "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "id": candidate.id,
+        "name": candidate.name,
+        "rung": candidate.rung,
+        "model": candidate.model,
+        "settings": dict(candidate.settings),
+        "messages": candidate.learned.get("messages"),
+        "trained_on": len(candidate.trained_on),
+    }
+
+
+def _split(report: Report) -> dict[str, Any] | None:
+    if not report.manifest:
+        return None
+    parts = {name: {k: report.manifest[name][k] for k in ("rows", "groups", "sha256")} for name in ("train", "dev", "test")}
+    return {**parts, "seed": report.manifest.get("seed"), "quarantined": sorted(report.manifest.get("quarantined", {}))}
+
+
+def _rows(side: Side) -> list[dict[str, Any]]:
+    return [
+        {
+            **example.as_dict(),
+            "outcomes": {label: _outcome(found[example.id]) for label, found in side.outcomes.items() if example.id in found},
+        }
+        for example in side.examples
+    ]
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(outcome, Outcome)
+    answer = outcome.answer
+    return {
+        "answer": answer.text if answer else None,
+        "scores": plain["scores"],
+        "failure": plain["failure"],
+        "latency_s": answer.seconds if answer else None,
+        "cost_usd": answer.cost_usd if answer else None,
+    }
