@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rung.config import DEFAULT_METRIC
 from rung.data._cells import RawRow
 from rung.data.load import as_text
 from rung.types import Kind
@@ -44,6 +45,8 @@ GROUP_NAMES = (
 SHORT_WORDS, SHORT_CHARACTERS = 8, 60  # a label is not longer
 FACT_WORDS = 12  # nor is the answer to a question of fact
 ALL_TEXT = "because they hold all the text that is left"
+MOST_NUMBERS = 20  # different numbers that may still be labels
+NUMBER = re.compile(r"[-+]?[$€£]?\d[\d.,]*\s?%?")
 ALIKE = 0.9  # share of targets that must have a form before the task is said to have it
 LINE_HEADS = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+|[A-Z][\w ]{0,24}:)")
 
@@ -83,6 +86,8 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
     words = [len(t.split()) for t in targets]
     distinct = len({t.strip() for t in targets})
     short = sum(w <= SHORT_WORDS and len(t) <= SHORT_CHARACTERS for w, t in zip(words, targets, strict=True))
+    if distinct > MOST_NUMBERS and sum(map(_is_number, targets)) >= ALIKE * n:
+        return KindGuess("knowledge", f"the expected outputs are {distinct} different numbers")
     if short >= ALIKE * n and distinct <= max(2, n / 2):
         return KindGuess("classification", f"the expected outputs are {distinct} short labels over {n:,} rows")
     lines = [[line for line in t.splitlines() if line.strip()] for t in targets]
@@ -93,6 +98,16 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
             "knowledge", f"the expected outputs are short ({statistics.median(words):g} words) and mostly differ"
         )
     return KindGuess("generation", f"the expected outputs are free text of about {statistics.median(words):g} words")
+
+
+def metric_for(kind: Kind, targets: Sequence[str]) -> str:
+    """Return the metric to begin with: the kind's default, but exact match where answers are single words."""
+    single = sum(len(t.split()) == 1 for t in targets) >= ALIKE * len(targets)
+    return "exact_match" if kind == "knowledge" and single else DEFAULT_METRIC[kind]
+
+
+def _is_number(text: str) -> bool:
+    return bool(NUMBER.fullmatch(text.strip()))
 
 
 def _is_object(text: str) -> bool:

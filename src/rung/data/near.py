@@ -66,8 +66,8 @@ def normal_text(text: str) -> str:
 def find_duplicates(examples: Sequence[Example], *, threshold: float = THRESHOLD) -> Duplicates:
     """Find rows whose inputs are equal, or nearly so: Jaccard index of their shingle sets at least `threshold`.
 
-    Shingles that occur in more than 5 % of the rows (from 200 rows on) are a template, not content: they are left out.
-    Rows with nothing else, or shorter than one shingle, are matched by equality alone.
+    Shingles that occur in more than 5 % of the rows (from 200 rows on) are a template, not content: the index must reach
+    the threshold without them, too. Rows with nothing else, or shorter than one shingle, are matched by equality alone.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for i, example in enumerate(examples):
@@ -154,15 +154,21 @@ def _near_pairs(texts: Sequence[str], shingler: Shingler, threshold: float) -> I
     sets: list[NDArray[np.int64]] = []
     rows: list[int] = []
     for i, text in enumerate(texts):
-        own = {s for s in shingler(text) if s not in common} if common else set(shingler(text))
+        own = set(shingler(text)) - common
         if own:
             sets.append(np.sort(np.fromiter((numbers.setdefault(s, len(numbers)) for s in own), np.int64, len(own))))
             rows.append(i)
     for a, b in sorted(_candidates(sets)):
         shared = len(np.intersect1d(sets[a], sets[b], assume_unique=True))
         resemblance = shared / (len(sets[a]) + len(sets[b]) - shared)
+        if resemblance >= threshold and common:
+            resemblance = _jaccard(set(shingler(texts[rows[a]])), set(shingler(texts[rows[b]])))
         if resemblance >= threshold:
             yield rows[a], rows[b], resemblance
+
+
+def _jaccard(one: set[str], other: set[str]) -> float:
+    return len(one & other) / len(one | other)
 
 
 def _candidates(sets: Sequence[NDArray[np.int64]]) -> set[tuple[int, int]]:

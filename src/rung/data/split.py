@@ -17,6 +17,7 @@ __all__ = ["Parts", "check_unchanged", "freeze", "joined", "split", "split_given
 
 FEWEST_ROWS = 2  # in any part
 SHORTFALL = 0.5  # a part with less than this share of its rows was starved by groups
+SIZE_WEIGHT, FEWEST_WANTED = 3.0, 2.0  # see `_misfit`
 _ALL = "\0all"  # the pseudo-label that counts every row
 
 
@@ -30,7 +31,7 @@ def split(
     whatever order the file has them. Raises SplitError when a group exceeds every part, or a part would hold too few.
     """
     rows = dataset.examples
-    shares = {"train": 1.0 - test - dev, "dev": dev, "test": test}
+    shares = {"train": round(1.0 - test - dev, 12), "dev": dev, "test": test}
     if min(shares.values()) <= 0.0:
         raise SplitError(
             f"the shares test {test} and dev {dev} leave {shares['train']:.2f} for train; they must sum below 1"
@@ -66,7 +67,7 @@ def split_given(
     rest = tuple(e for e in own if e.id not in left_out)
     if not 0.0 < dev < 1.0:
         raise SplitError(f"the share dev {dev} must lie between 0 and 1")
-    shares = {"train": 1.0 - dev, "dev": dev}
+    shares = {"train": round(1.0 - dev, 12), "dev": dev}
     _enough(len(rest), shares, train.source, len(quarantine))
     parts = _parted(rest, duplicates, shares, kind, seed, train.source)
     return Parts(
@@ -154,8 +155,8 @@ def _enough(n: int, shares: Mapping[str, float], source: str, quarantined: int =
 def _assign(blocks: Sequence[_Block], shares: Mapping[str, float], kind: Kind, seed: int, source: str) -> list[str]:
     """Give each block, the largest first, to the part where it raises the misfit to the wanted counts least.
 
-    Misfit: sum over parts and labels of (count - wanted)^2 / wanted, every row counting once more under one label
-    common to all, which keeps the sizes right.
+    Misfit: sum over parts and labels of (count - wanted)^2 / wanted, where every row also counts under one label common
+    to all, which keeps the sizes right.
     """
     totals: Counter[str] = Counter()
     for block in blocks:
@@ -184,8 +185,18 @@ def _assign(blocks: Sequence[_Block], shares: Mapping[str, float], kind: Kind, s
 
 
 def _misfit(counts: Mapping[str, int], have: Mapping[str, int], wanted: Mapping[str, float]) -> float:
-    """Return by how much adding `counts` raises sum((have - wanted)^2 / wanted)."""
-    return sum(g * (2.0 * have[label] + g - 2.0 * wanted[label]) / wanted[label] for label, g in counts.items())
+    """Return by how much adding `counts` raises the misfit.
+
+    The size counts threefold, and a label wanted less than twice as if twice: else rows of rare labels would all go
+    to the largest part. With these weights sizes were exact, and no label was a whole row off, in every simulated case.
+    """
+    return sum(
+        g
+        * (2.0 * have[label] + g - 2.0 * wanted[label])
+        * (SIZE_WEIGHT if label == _ALL else 1.0)
+        / max(wanted[label], FEWEST_WANTED)
+        for label, g in counts.items()
+    )
 
 
 def _check_filled(sizes: Mapping[str, int], shares: Mapping[str, float], blocks: Sequence[_Block], source: str) -> None:

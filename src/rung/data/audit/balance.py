@@ -35,22 +35,23 @@ def check_balance(case: Case) -> Iterator[Finding]:
             measured={"labels": len(everywhere)},
         )
         return
-    yield from _commonest(case, everywhere)
+    yield from _commonest(case)
     yield from _rare(case)
     yield from _unseen(case)
 
 
-def _commonest(case: Case, everywhere: Counter[str]) -> Iterator[Finding]:
-    label, rows = everywhere.most_common(1)[0]
-    share = rows / len(case.rows)
+def _commonest(case: Case) -> Iterator[Finding]:
+    visible = Counter(e.target for e in (*case.parts.train, *case.parts.dev))
+    label, rows = visible.most_common(1)[0]
+    share = rows / visible.total()
     reached = share >= case.task.goal
     yield Finding(
         "balance",
         "warn" if reached else "note",
-        f"{counted(len(everywhere), 'label')}; always answering {quoted([label])} would be right in {percent(share)}"
+        f"{counted(len(visible), 'label')}; always answering {quoted([label])} would be right in {percent(share)}"
         + (f", which reaches the goal {case.task.goal:g}." if reached else "."),
         "Set a goal above that, or a metric that weighs the rare labels." if reached else "Nothing to do.",
-        measured={"labels": len(everywhere), "majority_share": round(share, 4)},
+        measured={"labels": len(visible), "majority_share": round(share, 4)},
     )
 
 

@@ -32,7 +32,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
         )
     if found.near:
         ids = list(dict.fromkeys(i for pair in found.near for i in (pair.first, pair.second)))
-        largest = max(len(c) for c in found.clusters)
+        largest = max(len(found.clusters[found.cluster_of[i]]) for i in ids)
         yield Finding(
             "near-duplicates",
             "warn" if len(ids) >= MANY * total else "note",
