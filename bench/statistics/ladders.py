@@ -37,6 +37,7 @@ WORLDS = (
     World("prompt at +0.01", (0.60, 0.91, 0.914, 0.914, 0.95), 1),
     World("only tuning reaches it (0.94)", (0.55, 0.70, 0.78, 0.82, 0.94), 4),
     World("nothing reaches it", (0.55, 0.70, 0.78, 0.82, 0.84), None),
+    World("near miss: best cheap rung at g - 0.03", (0.60, 0.82, 0.85, 0.87, 0.94), 4),
     World("every rung at g - t: wrong met", (0.88,) * 5, None),
     World("retrieval at goal, tuned 0.97: false fine-tune", (0.60, 0.75, 0.80, 0.90, 0.97), 3),
 )

@@ -117,7 +117,7 @@ def is_binary(values: FloatArray) -> bool:
 
 
 def cluster_variance(values: FloatArray, numbers: np.ndarray[tuple[int], np.dtype[np.intp]] | None) -> Variance:
-    """Return the CR1 variance of the mean of `values`, rows in groups (Liang and Zeger 1986; Miller 2024, section 2.2).
+    """Return the CR1 variance of the mean of `values`, rows in groups (Liang and Zeger 1986; Miller 2024, arXiv 2411.00640).
 
     v = G / (G - 1) * sum over groups of (sum of residuals)^2 / n^2; without groups each row is one and v = s^2 / n.
     Its own standard error comes from the spread of the squared sums. One group has no variance: both are 0.

@@ -186,7 +186,7 @@ def paired_interval(
     """Return a two-sided interval for mean(b) - mean(a), scores in [0, 1] on the same rows.
 
     0/1 without groups: Newcombe's paired interval. Otherwise a bootstrap over groups (rows where there are none) with
-    percentiles widened for few groups (Hesterberg 2015, 3.2); where all groups agree exactly, so that a bootstrap
+    percentiles widened for few groups (Hesterberg 2015, Am. Stat. 69:371); where all groups agree exactly, so that a bootstrap
     would have no width, Tango's score interval with one row a group.
     """
     first, second = _same_rows(a, b)
