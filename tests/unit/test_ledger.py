@@ -55,7 +55,9 @@ def test_the_key_depends_on_all_that_shapes_the_answer_and_on_nothing_else():
     who = identity_bytes({"provider": "p", "name": "n"})
     key = key_of(who, ask)
     assert len(key) == 32
-    assert key == key_of(identity_bytes({"name": "n", "provider": "p"}), Request(ask.messages, dict(reversed(ask.params.items()))))
+    assert key == key_of(
+        identity_bytes({"name": "n", "provider": "p"}), Request(ask.messages, dict(reversed(ask.params.items())))
+    )
     different = [
         (identity_bytes({"provider": "p", "name": "o"}), ask),
         (who, Request(ask.messages, ask.params, repeat=1)),
@@ -200,7 +202,9 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
     with sqlite3.connect(tmp_path / "l") as db:
         db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     db.close()
-    with pytest.raises(NewerFolder, match=rf"ledger schema {SCHEMA + 1}, this version reads up to {SCHEMA}.*upgrade rung"):
+    with pytest.raises(
+        NewerFolder, match=rf"ledger schema {SCHEMA + 1}, this version reads up to {SCHEMA}.*upgrade rung"
+    ):
         Ledger.open(tmp_path / "l")
 
 
