@@ -25,7 +25,7 @@ _CONTEXT = re.compile(
     r"(?:context (?:length|window|size)(?: is| of)?|limit(?: is| of)?)[^\d]{0,12}(\d{3,8})", re.IGNORECASE
 )
 _ASKED = re.compile(
-    r"(?:requested|resulted in|contains?|has|is)[^\d]{0,24}(\d{3,8}) (?:input |total |prompt )?tokens", re.IGNORECASE
+    r"(?:requested|resulted in|contains?|has)[^\d]{0,24}(\d{3,8}) (?:input |total |prompt )?tokens", re.IGNORECASE
 )
 _FINISH: Mapping[Any, Finish] = {
     "stop": "stop",
