@@ -94,8 +94,8 @@ def racing_order(dev: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
 def plan_rounds(candidates: int, rows: int) -> tuple[Round, ...]:
     """Return the elimination rounds of a race; the survivor has seen all rows at the end.
 
-    The last two meet on all rows: decided on 30 rows instead, a climb reaches the verdict of a full evaluation in 74 to
-    79 % instead of 90 to 96 % (bench/statistics/races.py).
+    The last two meet on all rows: decided on 30 rows instead, a climb reaches the verdict of a full evaluation in 71 to
+    79 % instead of 90 to 95 % (bench/statistics/races.py).
     """
     return halving(candidates, rows)
 
