@@ -60,6 +60,9 @@ class TaskSection(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskSection:
+        names = [metric.name for metric in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a metric is named twice in {', '.join(names)}; each may stand there once")
         if self.target in self.inputs:
             raise ValueError(f"the target column {self.target!r} is also an input: the model would see the answer")
         if self.tolerance is not None and self.tolerance >= self.goal:

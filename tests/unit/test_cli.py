@@ -1,0 +1,145 @@
+"""The command line: exit codes, one paragraph for each mistake, JSON where asked."""
+
+import json
+import sys
+
+import pytest
+import yaml
+
+from rung import cli
+from rung.errors import RungError
+from tests.unit._worlds import FORMAT_ONLY, IMPOSSIBLE, NEEDS_EXAMPLES, world
+
+
+@pytest.fixture
+def run(monkeypatch, capfd, tmp_path):
+    """Run the command line in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rung", *map(str, words)])
+        code = cli._run()
+        said = capfd.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def write_config(folder, model=FORMAT_ONLY, n=300, **changes):
+    config = world(folder, n, model=model, **changes)
+    raw = config.model_dump(mode="json", exclude={"root", "volume"})
+    raw["task"]["metrics"] = ["exact_match"]
+    raw["ladder"] = [s["rung"] for s in raw["ladder"]]
+    (folder / "rung.yaml").write_text(yaml.safe_dump(raw))
+
+
+def test_climb_report_verify_compare(run, tmp_path):
+    write_config(tmp_path, n=600)
+    code, out, _ = run("climb")
+    assert code == 0, out
+    assert "Yes, at the rung 'prompt'" in " ".join(out.split())
+    assert "Report: runs/routing/report.html" in out
+    code, out, _ = run("verify", "runs/routing")
+    assert code == 0, out
+    assert "numbers recomputed; all equal" in out
+    code, out, _ = run("compare", "runs/routing:baseline", "runs/routing")
+    assert code == 0
+    assert "shown to be better" in out
+    code, out, _ = run("report", "runs/routing", "--format", "markdown")
+    assert code == 0
+    assert "Yes, at the rung" in out
+
+
+def test_json_is_one_document(run, tmp_path):
+    write_config(tmp_path, model=IMPOSSIBLE)
+    code, out, _ = run("climb", "--json")
+    assert json.loads(out)["exit_code"] == code == 1
+    code, out, _ = run("plan", "--json")
+    assert [r["rung"] for r in json.loads(out)["rungs"]] == ["baseline", "prompt", "fewshot"]
+    code, out, _ = run("climb", "nowhere.yaml", "--json")
+    assert (code, json.loads(out)["error"], json.loads(out)["exit_code"]) == (2, "ConfigError", 2)
+
+
+def test_quick_leaves_no_run_behind(run, tmp_path):
+    write_config(tmp_path)
+    code, out, _ = run("climb", "--quick")
+    assert code == 0
+    assert "on 40 dev rows (test part untouched)" in out
+    assert "format:" in out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_mistakes_are_one_paragraph_and_exit_2(run, tmp_path):
+    code, _, err = run("climb")
+    assert code == 2
+    assert "there is no such file; `rung init DATA` writes one" in err
+    assert "Traceback" not in err
+    code, _, err = run("climbs")
+    assert code == 2
+    assert "No such command 'climbs'" in err
+    code, _, err = run("verify", "runs/none")
+    assert code == 2
+    assert "is not a run folder" in err
+    code, _, err = run("compare", "a", "b")
+    assert code == 2
+    write_config(tmp_path)
+    code, _, err = run("climb", "--only", "rag")
+    assert code == 2
+    assert "--only: is not in the ladder (found rag)" in err
+
+
+def test_a_spent_budget_is_exit_3(run, tmp_path):
+    write_config(tmp_path, model=NEEDS_EXAMPLES, limits={"budget_usd": 0.01})
+    code, out, _ = run("climb")
+    assert code == 3
+    assert "Stopped before an answer" in " ".join(out.split())
+
+
+def test_a_budget_too_small_for_one_call(run, tmp_path):
+    write_config(tmp_path, model=NEEDS_EXAMPLES, limits={"budget_usd": 0.000001})
+    code, out, _ = run("climb")
+    assert code == 3
+    assert "the budget of $1e-06 cannot hold the next call" in " ".join(out.split())
+
+
+def test_an_endpoint_that_never_answers_is_exit_2(run, tmp_path):
+    write_config(tmp_path, model={"faults": {"always": 401}})
+    code, _, err = run("climb")
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_our_own_fault_is_exit_5_and_keyboard_interrupt_4(run, monkeypatch, tmp_path):
+    def broken(**_):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(cli, "app", broken)
+    code, _, err = run("plugins")
+    assert code == 5
+    assert "internal error, please report it: oops" in err
+
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    code, _, err = run("plugins")
+    assert code == 4
+    assert "the same command goes on" in err
+
+
+def test_plugins_lists_and_answers_unknown_kinds(run):
+    code, out, _ = run("plugins", "rungs")
+    assert code == 0
+    assert {"baseline", "prompt", "fewshot"} <= set(out.split())
+    code, _, err = run("plugins", "rung")
+    assert code == 2
+    assert "no plugin kind 'rung'" in err
+
+
+def test_every_error_has_a_documented_exit_code():
+    todo, seen = [RungError], set()
+    while todo:
+        kind = todo.pop()
+        seen.add(kind.exit_code)
+        todo += kind.__subclasses__()
+    assert seen <= {2, 3, 4}
