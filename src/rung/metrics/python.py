@@ -45,9 +45,9 @@ class PythonFunction(BaseModel):
 
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         try:
-            value = _load(self.function)(answer, example.target, dict(example.inputs))
-        except Exception as error:  # noqa: BLE001 - the user's code may raise anything; the row says what
-            return Failure("metric", f"{self.function} raised {type(error).__name__}: {error}")
+            value = self._called(answer, example)
+        except _Raised as error:
+            return Failure("metric", str(error))
         if not isinstance(value, Real):
             return Failure("metric", f"{self.function} returned {type(value).__name__}; return a number in [0, 1]")
         number = float(value)
@@ -55,11 +55,21 @@ class PythonFunction(BaseModel):
             return Failure("metric", f"{self.function} returned {number}; return a number in [0, 1]")
         return Score(number)
 
+    def _called(self, answer: str, example: Example) -> object:
+        try:
+            return _load(self.function)(answer, example.target, dict(example.inputs))
+        except Exception as error:  # the user's code may raise anything; the row says what
+            raise _Raised(f"{self.function} raised {type(error).__name__}: {error}") from error
+
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
         return None
 
     def format_rule(self, task: Task) -> str | None:
         return self.rule
+
+
+class _Raised(Exception):
+    """The user's function, or the file around it, raised."""
 
 
 def _parts(function: str) -> tuple[Path, str]:

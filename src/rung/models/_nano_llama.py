@@ -172,7 +172,8 @@ class Llama:
         return self._logits(x[:, 0])
 
     def _logits(self, x: Tensor) -> Tensor:
-        return linear(rms_norm(x, self.norm.shape, self.norm, self.eps), self.head)
+        logits: Tensor = linear(rms_norm(x, self.norm.shape, self.norm, self.eps), self.head)
+        return logits
 
     def _project(self, layer: Layer, x: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return rotated queries (B, H*G, S, D), rotated keys and values (B, H, S, D)."""
@@ -218,8 +219,9 @@ class Llama:
         """Add attention and feed-forward to the stream (B, S, d)."""
         if x.shape[0] * x.shape[1] <= _BLOCK:
             return self._feed(layer, x + linear(mixed, layer.out))
-        blocks = zip(x.flatten(0, 1).split(_BLOCK), mixed.flatten(0, 1).split(_BLOCK), strict=True)
-        return torch.cat([self._feed(layer, a + linear(b, layer.out)) for a, b in blocks]).view(x.shape)
+        flat, mixed = x.flatten(0, 1), mixed.flatten(0, 1)
+        blocks = [slice(start, start + _BLOCK) for start in range(0, len(flat), _BLOCK)]
+        return torch.cat([self._feed(layer, flat[b] + linear(mixed[b], layer.out)) for b in blocks]).view(x.shape)
 
     def _feed(self, layer: Layer, x: Tensor) -> Tensor:
         gate, up = linear(rms_norm(x, layer.norm2.shape, layer.norm2, self.eps), layer.gate_up).chunk(2, -1)
