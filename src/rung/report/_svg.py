@@ -71,7 +71,7 @@ class Wanted:
     height: float
 
 
-def place(labels: Sequence[Wanted], taken: Sequence[Box], frame: Box, gap: float = 15.0) -> list[Placed]:
+def place(labels: Sequence[Wanted], taken: Sequence[Box], frame: Box, gap: float = 19.0) -> list[Placed]:
     """Place labels one by one where they cover least of what is drawn; deterministic."""
     blocked = list(taken)
     placed: list[Placed] = []

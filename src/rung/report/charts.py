@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,12 +69,12 @@ def ladder(report: Report, width: float = 980.0, height: float = 430.0) -> Marku
     lanes, spots = _lanes(report, found, plane.frame)
     parts = [
         *_grid(plane),
-        *_goal(report, plane),
+        *_goal(report, plane, spots),
         *_axis(lanes, plane),
         *_limit(report, lanes, plane),
-        _path(spots, plane),
+        *_path(spots, plane),
         *(_marker(report, s, plane) for s in spots),
-        *_labels(spots, plane),
+        *_labels(spots, plane, _lines(report, lanes, plane, spots)),
     ]
     said = "; ".join(f"{s.rung.label} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots)
     title = element("title", f"Quality against cost per 1,000 requests, goal {report.task.goal:.2f}: {said}")
@@ -129,32 +130,42 @@ def _span(costs: Sequence[float], limit: float | None) -> tuple[float, float]:
 
 def _grid(plane: Plane) -> list[Markup]:
     parts = []
-    for tick in linear_ticks(max(plane.low, 0.0), min(plane.high, 1.0), 7):
+    for tick in linear_ticks(max(plane.low, 0.0), min(plane.high, 1.0), 9):
         y = plane.y(tick)
         parts.append(element("line", x1=plane.frame.left, x2=plane.frame.right, y1=y, y2=y, cls="grid"))
         parts.append(element("text", f"{tick:.2f}", x=plane.frame.left - 8, y=y + 4, text_anchor="end", cls="tick"))
     return parts
 
 
-def _goal(report: Report, plane: Plane) -> list[Markup]:
+def _goal(report: Report, plane: Plane, spots: Sequence[Spot]) -> list[Markup]:
     goal, floor = report.task.goal, report.task.goal - report.task.tolerance
-    y, y_floor, frame = plane.y(goal), plane.y(floor), plane.frame
+    y, y_floor, frame, box = plane.y(goal), plane.y(floor), plane.frame, _goal_box(report, plane, spots)
     return [
         element("rect", x=frame.left, y=y, width=frame.right - frame.left, height=y_floor - y, cls="band"),
         element("line", x1=frame.left, x2=frame.right, y1=y, y2=y, cls="goal"),
-        element("text", f"goal {goal:.2f}", x=frame.right - 2, y=y - 6, text_anchor="end", cls="goal-text"),
+        element("text", f"goal {goal:.2f}", x=box.left, y=y - 6, cls="goal-text"),
     ]
+
+
+def _goal_box(report: Report, plane: Plane, spots: Sequence[Spot]) -> Box:
+    """Return where the goal line's name stands: at the end, or at the beginning where a rung is in its way."""
+    y, width = plane.y(report.task.goal), 62.0
+    ends = [Box(x, y - 19, x + width, y - 2) for x in (plane.frame.right - width, plane.frame.left + 6)]
+    drawn = [Box(s.x - 14, plane.y(s.estimate.high) - 6, s.x + 14, plane.y(s.estimate.low) + 6) for s in spots]
+    return min(ends, key=lambda end: sum(end.overlap(box) for box in drawn))
 
 
 def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
     frame = plane.frame
     parts = [element("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, cls="axis")]
-    names = {"free": "free ($0)", "unknown": "cost unknown", "priced": "cost per 1,000 requests, log scale"}
+    alone = ": no scale, in ladder order" if len(lanes) == 1 else ""
+    names = {"free": f"free ($0){alone}", "unknown": f"cost unknown{alone}", "priced": "cost per 1,000 requests, log scale"}
     for n, (kind, lane) in enumerate(lanes.items()):
         if n:
             parts.append(element("line", x1=lane.left, x2=lane.left, y1=frame.top, y2=frame.bottom + 6, cls="lane"))
         middle = (lane.left + lane.right) / 2
         name = "$ per 1,000 (log)" if kind == "priced" and lane.right - lane.left < 230 else names[kind]
+        middle = min(middle, plane.width - 3.2 * len(name))  # a narrow last lane: its name stays on the chart
         parts.append(element("text", name, x=middle, y=frame.bottom + 42, text_anchor="middle", cls="axis-text"))
         if lane.low is None or lane.high is None:
             continue
@@ -168,10 +179,9 @@ def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
 
 
 def _limit(report: Report, lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
-    limit, lane = report.task.limits.cost_per_1k_usd, lanes.get("priced")
-    if limit is None or lane is None or lane.low is None or lane.high is None or not lane.low <= limit <= lane.high:
+    limit, x = report.task.limits.cost_per_1k_usd, _limit_x(report, lanes)
+    if limit is None or x is None:
         return []
-    x = lane.x(limit)
     return [
         element("line", x1=x, x2=x, y1=plane.frame.top, y2=plane.frame.bottom, cls="goal"),
         element(
@@ -180,9 +190,19 @@ def _limit(report: Report, lanes: dict[str, Lane], plane: Plane) -> list[Markup]
     ]
 
 
-def _path(spots: Sequence[Spot], plane: Plane) -> Markup:
+def _limit_x(report: Report, lanes: dict[str, Lane]) -> float | None:
+    limit, lane = report.task.limits.cost_per_1k_usd, lanes.get("priced")
+    if limit is None or lane is None or lane.low is None or lane.high is None or not lane.low <= limit <= lane.high:
+        return None
+    return lane.x(limit)
+
+
+def _path(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
+    """Join the rungs in ladder order, unless the order of costs is another: then the line would only confuse."""
+    if any(b.x < a.x for a, b in itertools.pairwise(spots)):
+        return []
     points = " ".join(f"{s.x:.1f},{plane.y(point(s.estimate)):.1f}" for s in spots)
-    return element("polyline", points=points, cls="climb")
+    return [element("polyline", points=points, cls="climb")]
 
 
 def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
@@ -205,21 +225,30 @@ def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
     return element("g", *parts, cls=f"spot {role}{early}")
 
 
-def _labels(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
+def _lines(report: Report, lanes: dict[str, Lane], plane: Plane, spots: Sequence[Spot]) -> list[Box]:
+    """Return what labels should keep off besides markers: the goal line, the limit line and their names."""
+    frame, y, limit = plane.frame, plane.y(report.task.goal), _limit_x(report, lanes)
+    goal = [Box(frame.left, y - 2, frame.right, y + 2), _goal_box(report, plane, spots)]
+    if limit is None:
+        return goal
+    return [*goal, Box(limit - 2, frame.top, limit + 2, frame.bottom), Box(limit - 76, frame.bottom - 20, limit, frame.bottom)]
+
+
+def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[Markup]:
     texts = [(s.rung.label, _short(s.estimate)) for s in spots]
-    wanted, taken = [], []
-    for spot, lines in zip(spots, texts, strict=True):
+    wanted, taken = [], list(lines)
+    for spot, words in zip(spots, texts, strict=True):
         y, top, bottom = plane.y(point(spot.estimate)), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
-        width = max(len(lines[0]) * (LABEL_CHAR + 0.8), len(lines[1]) * LABEL_CHAR) + 2
+        width = max(len(words[0]) * (LABEL_CHAR + 0.8), len(words[1]) * LABEL_CHAR) + 2
         wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
         taken.append(Box(spot.x - 15, y - 15, spot.x + 15, y + 15))
         taken.append(Box(spot.x - 6, top - 2, spot.x + 6, bottom + 2))
     parts = []
-    for placed, lines in zip(place(wanted, taken, plane.frame), texts, strict=True):
+    for placed, words in zip(place(wanted, taken, plane.frame), texts, strict=True):
         box = placed.box
         x = {"start": box.left, "middle": (box.left + box.right) / 2, "end": box.right}[placed.anchor]
-        name = element("text", lines[0], x=x, y=box.top + 13, text_anchor=placed.anchor, cls="name")
-        value = element("text", lines[1], x=x, y=box.top + 28, text_anchor=placed.anchor, cls="value")
+        name = element("text", words[0], x=x, y=box.top + 13, text_anchor=placed.anchor, cls="name")
+        value = element("text", words[1], x=x, y=box.top + 28, text_anchor=placed.anchor, cls="value")
         parts.append(element("g", name, value, cls="label"))
     return parts
 
@@ -240,8 +269,8 @@ def wins_and_losses(wins: int, losses: int, most: int) -> Markup:
         element("rect", x=f"{50 - left:.2f}%", y=5, width=f"{left:.2f}%", height=18, cls="bad", rx=2),
         element("rect", x="50%", y=5, width=f"{right:.2f}%", height=18, cls="good", rx=2),
         element("line", x1="50%", x2="50%", y1=0, y2=28, cls="axis"),
-        element("text", f"−{losses}", x=f"{49 - left:.2f}%", y=19, text_anchor="end", cls="count"),
-        element("text", f"+{wins}", x=f"{51 + right:.2f}%", y=19, cls="count"),
+        element("text", f"−{losses}" if losses else "0", x=f"{49 - left:.2f}%", y=19, text_anchor="end", cls="count"),
+        element("text", f"+{wins}" if wins else "0", x=f"{51 + right:.2f}%", y=19, cls="count"),
         role="img",
         cls="bar",
         width="100%",

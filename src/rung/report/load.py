@@ -10,7 +10,7 @@ from typing import Any
 
 from rung.errors import RungError
 from rung.report.evidence import Archive, Evidence
-from rung.report.figures import deciding
+from rung.report.figures import deciding, point
 from rung.store.folder import RunFolder
 from rung.store.sealed import is_spent, open_test, times_opened
 from rung.types import (
@@ -97,6 +97,12 @@ class Report:
     @property
     def lean(self) -> RungReport | None:
         return self.rung(self.verdict.lean) if self.verdict else None
+
+    @property
+    def best(self) -> RungReport | None:
+        """The rung that rows are sorted by: the winner, else the lean, else the one with the highest estimate."""
+        scored = [(r, e) for r in self.measured if (e := self.estimate(r))]
+        return self.winner or self.lean or max(scored, key=lambda pair: point(pair[1]), default=(None, None))[0]
 
     def estimate(self, rung: RungReport) -> Estimate | None:
         """Return the rung's estimate under the deciding metric."""

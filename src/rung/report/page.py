@@ -27,6 +27,7 @@ PAGE = "report.html"
 LONGEST_PROMPT = 20_000  # characters of one message shown
 DEMONSTRATIONS_SHOWN = 8
 IDS_SHOWN = 12
+SHORTEST_LARGE, LONGEST_LARGE = 24, 130  # characters of a headline that are set large
 FOLKLORE = {"prompt": 0.6, "fewshot": 0.2}  # share of the failures below that people say the rung fixes
 
 BADGES = {"met": "Goal met", "undecided": "Undecided", "exhausted": "Goal not met", "stopped": "Stopped early"}
@@ -212,10 +213,11 @@ def _monthly(report: Report, rung: RungReport) -> str:
 
 
 def _first_sentence(headline: str) -> tuple[str, str]:
-    """Part a headline into what is said large and the rest: at its first colon or semicolon that ends a clause."""
-    found = re.search(r"[:;] ", headline)
-    if found is None or found.start() > 120:
+    """Part a headline into what is said large and the rest: at its first colon or semicolon that is not too near."""
+    found = next((m for m in re.finditer(r"[:;] ", headline) if m.start() >= SHORTEST_LARGE), None)
+    if found is None or found.start() > LONGEST_LARGE:
         return headline, ""
+    headline = headline.replace(" ± ", "\u00a0±\u00a0")  # of the same length: the break stays where it was found
     rest = headline[found.end() :]
     return headline[: found.start()] + ".", rest[:1].upper() + rest[1:]
 

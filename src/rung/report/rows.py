@@ -34,7 +34,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row across all rungs. `kind`: wrong at the highest rung measured, else differing between rungs, else right."""
+    """One row across all rungs. `kind`: wrong at the best rung, else differing between rungs, else right."""
 
     id: str
     anchor: str
@@ -50,6 +50,7 @@ class Table:
     """The rows shown of one part, and how many there are of each kind."""
 
     part: str
+    best: str  # the rung that decides what counts as a failure here
     labels: tuple[str, ...]
     rows: tuple[Row, ...]
     total: int
@@ -63,7 +64,7 @@ class Table:
 def side_by_side(report: Report) -> tuple[Table, ...]:
     """Return a table for each part that may be shown and that a rung has answered."""
     named = {i: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes for i in _first(c.example_ids)}
-    return tuple(_table(side, report.task, tuple(named)) for side in report.sides if side.outcomes)
+    return tuple(_table(side, report, tuple(named)) for side in report.sides if side.outcomes)
 
 
 def anchor_of_row(part: str, row_id: str) -> str:
@@ -86,24 +87,22 @@ def cell_of(rung: str, outcome: Outcome | None, task: Task) -> Cell:
     if outcome.failure is not None:
         return Cell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message))
     score = (outcome.scores or {})[task.metrics[0].name]
-    loose = score.adheres is False
-    if score.value >= 1:
-        return Cell(rung, "right", "right", text, score.note, loose)
-    if score.value <= 0:
-        return Cell(rung, "wrong", "wrong", text, score.note, loose)
-    return Cell(rung, "partly", f"{score.value:.2f}", text, score.note, loose)
+    mark = _mark(outcome, task)
+    word = f"{score.value:.2f}" if mark == "partly" else mark
+    return Cell(rung, mark, word, text, score.note, score.adheres is False)
 
 
 def _first(ids: Sequence[str]) -> Sequence[str]:
     return ids[:EXAMPLES_PER_CAUSE]
 
 
-def _table(side: Side, task: Task, named: Sequence[str]) -> Table:
-    labels = tuple(side.outcomes)
+def _table(side: Side, report: Report, named: Sequence[str]) -> Table:
+    labels, task = tuple(side.outcomes), report.task
+    best = report.best.label if report.best and report.best.label in labels else labels[-1]
     kinds: dict[Kind, list[Example]] = {"wrong": [], "differs": [], "right": []}
     kind_of: dict[str, Kind] = {}
     for example in side.examples:
-        kind = kind_of[example.id] = _kind([side.outcomes[label].get(example.id) for label in labels], task)
+        kind = kind_of[example.id] = _kind({label: side.outcomes[label].get(example.id) for label in labels}, best, task)
         kinds[kind].append(example)
     order = {e.id: e for e in side.examples}
     wanted = {i: order[i] for i in named if i in order} if len(order) > ROWS_SHOWN else {}
@@ -117,7 +116,7 @@ def _table(side: Side, task: Task, named: Sequence[str]) -> Table:
         wanted.setdefault(example.id, example)
     chosen = [e for kind in kinds for e in side.examples if e.id in wanted and kind_of[e.id] == kind]
     rows = (_row(side, e, kind_of[e.id], task) for e in chosen)
-    return Table(side.part, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()})
+    return Table(side.part, best, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()})
 
 
 def _spread(examples: Sequence[Example], most: int) -> list[Example]:
@@ -127,12 +126,20 @@ def _spread(examples: Sequence[Example], most: int) -> list[Example]:
     return [examples[i * len(examples) // most] for i in range(most)]
 
 
-def _kind(outcomes: Sequence[Outcome | None], task: Task) -> Kind:
-    marks = [cell_of("", o, task).mark for o in outcomes]
-    seen = [m for m in marks if m != "absent"]
-    if not seen or seen[-1] != "right":
+def _kind(outcomes: Mapping[str, Outcome | None], best: str, task: Task) -> Kind:
+    marks = {label: _mark(outcome, task) for label, outcome in outcomes.items()}
+    if marks[best] not in ("right", "absent"):
         return "wrong"
-    return "right" if set(seen) == {"right"} else "differs"
+    return "right" if set(marks.values()) <= {"right", "absent"} else "differs"
+
+
+def _mark(outcome: Outcome | None, task: Task) -> Mark:
+    if outcome is None:
+        return "absent"
+    if outcome.scores is None:
+        return "failed"
+    value = outcome.scores[task.metrics[0].name].value
+    return "right" if value >= 1 else "wrong" if value <= 0 else "partly"
 
 
 def _row(side: Side, example: Example, kind: Kind, task: Task) -> Row:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from rich.box import ASCII, ROUNDED, SIMPLE_HEAD, Box
+import math
+from dataclasses import dataclass
+
+from rich.box import ASCII, ROUNDED
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
@@ -17,9 +20,43 @@ from rung.types import Comparison, Estimate
 COLOURS = {"met": "green", "undecided": "yellow", "exhausted": "red", "stopped": "red"}
 STATUS_COLOURS = {"met": "green", "not_met": "red", "unclear": "yellow"}
 STATE_WORDS = {"met": "met", "not_met": "not met", "unclear": "unclear", "skipped": "skipped", "not_reached": "not reached"}
-BAR_WIDTH = 22
-WIDE = 104  # columns from which the table has tokens, latency and failures too
+WIDE = 110  # columns from which the table has tokens and bounds too
+NARROW = 80  # columns below which it leaves out latency
+BAR_WIDE, BAR_NARROW = 24, 17
+PLAIN = {"±": "+/-", "−": "-", "…": "...", "“": '"', "”": '"', "→": "->"}  # for terminals that cannot write these
 FINDINGS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Intervals as characters on one scale, with the goal marked."""
+
+    low: float
+    high: float
+    goal: float
+    width: int
+    pretty: bool
+
+    @property
+    def scale(self) -> str:
+        """Write the ends and the goal, as a heading."""
+        ends = f"{self.low:.1f}", f"{self.high:.1f}"
+        return f"{ends[0]}{f'goal {self.goal:.2f}':^{self.width - len(ends[0]) - len(ends[1])}}{ends[1]}"
+
+    def draw(self, estimate: Estimate) -> str:
+        """Draw the interval, its mean (none where there is none) and the goal."""
+        dash, dot, line = "─●┊" if self.pretty else "-o|"
+        cells = [" "] * self.width
+        for i in range(self._at(estimate.low), self._at(estimate.high) + 1):
+            cells[i] = dash
+        cells[self._at(self.goal)] = line
+        if estimate.mean is not None:
+            cells[self._at(estimate.mean)] = dot
+        return "".join(cells)
+
+    def _at(self, value: float) -> int:
+        share = (value - self.low) / max(self.high - self.low, 1e-9)
+        return min(max(round(share * (self.width - 1)), 0), self.width - 1)
 
 
 def render_text(folder: RunFolder, console: Console) -> None:
@@ -38,66 +75,70 @@ def render_text(folder: RunFolder, console: Console) -> None:
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(terminal(text), style=style), highlight=False)
+    console.print(Text(_fit(console, terminal(text)), style=style), highlight=False)
 
 
 def _verdict(report: Report, console: Console) -> None:
     verdict = report.verdict
     if verdict is None:
         status = terminal(str(report.head.get("status")))
-        body, colour, word = Text(f"Run the same climb again to go on (status: {status})."), "yellow", "no verdict yet"
+        body, colour, word = Text(f"Run the same climb again to go on (status: {_fit(console, status)})."), "yellow", "no verdict yet"
     else:
-        body, colour, word = Text(terminal(verdict.headline), style="bold"), COLOURS[verdict.decision], verdict.decision
+        colour, word = COLOURS[verdict.decision], verdict.decision
+        body = Text(_fit(console, terminal(verdict.headline)), style="bold")
         for line in verdict.counterfactuals:
-            body.append(f"\n{_sign(console, '•', '-')} {terminal(line)}", style="not bold")
+            body.append(f"\n{'•' if _unicode(console) else '-'} {_fit(console, terminal(line))}", style="not bold")
         if verdict.exploratory:
             body.append("\nExploratory: people had seen test rows before this climb.", style="not bold yellow")
         if verdict.provisional:
-            body.append(f"\nProvisional: {terminal(verdict.provisional)}", style="not bold yellow")
-    title = Text(f" {terminal(report.task.name)}: {word} ")
+            body.append(f"\nProvisional: {_fit(console, terminal(verdict.provisional))}", style="not bold yellow")
+    title = Text(_fit(console, f"{terminal(report.task.name)}: {word}"))
     box = ROUNDED if _unicode(console) else ASCII
     console.print(Panel(body, title=title, title_align="left", border_style=colour, box=box), highlight=False)
 
 
 def _ladder(report: Report, console: Console) -> None:
     wide = console.width >= WIDE
-    table = Table(box=_table_box(console), pad_edge=False, highlight=False, header_style="dim")
-    table.add_column("rung", no_wrap=True)
-    table.add_column("quality", no_wrap=True)
-    span = _span(report)
-    table.add_column(_scale(span, report.task.goal, console), no_wrap=True)
-    for name in ("$ / 1,000", "p95", *(("tokens", "failures") if wide else ())):
-        table.add_column(name, justify="right" if name != "failures" else "left", no_wrap=name != "failures")
-    table.add_column("verdict", no_wrap=wide)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), highlight=False, header_style="dim")
+    table.add_column("rung", no_wrap=True, overflow="crop")
+    table.add_column("quality", no_wrap=True, overflow="crop")
+    bar = Bar(*_span(report), report.task.goal, BAR_WIDE if wide else BAR_NARROW, _unicode(console))
+    table.add_column(bar.scale, no_wrap=True, overflow="crop")
+    for name in ("$ / 1,000", *(("p95", "tokens") if wide else ("p95",) if console.width >= NARROW else ())):
+        table.add_column(name, justify="right", no_wrap=True, overflow="crop")
+    table.add_column("verdict", no_wrap=True, overflow="crop")
     for rung in report.measured:
-        table.add_row(*_row(report, rung, span, console, wide))
+        table.add_row(*(Text(_fit(console, cell.plain), style=cell.style) for cell in _row(report, rung, bar, console.width)))
     if report.measured:
+        console.print()
         console.print(table)
+        console.print()
     for rung in report.rungs:
+        if rung.result and rung.result.failures:
+            _line(console, f"{rung.label} failed on rows: {figures.failures(rung.result)}", "yellow")
         if rung.result is None:
             _line(console, f"{rung.number} {rung.label} {STATE_WORDS[rung.state]}: {rung.why_not}", "dim")
 
 
-def _row(report: Report, rung: RungReport, span: tuple[float, float], console: Console, wide: bool) -> list[Text]:
+def _row(report: Report, rung: RungReport, bar: Bar, width: int) -> list[Text]:
     result, estimate = rung.result, report.estimate(rung)
     chosen = report.verdict is not None and report.verdict.winner == rung.label
     name = Text(f"{rung.number} {terminal(rung.label, 24)}", style="bold" if chosen else "")
     if result is None or estimate is None:
         return [name, Text("unknown: no row has a score")]
     quality = result.quality
-    verdict = Text(STATE_WORDS[rung.state], style=STATUS_COLOURS[quality.status])
-    verdict.append(f" ({quality.lower:.3f} to {quality.upper:.3f})" if wide else "", style="dim")
+    verdict = STATE_WORDS[rung.state] + (f" ({quality.lower:.3f} to {quality.upper:.3f})" if width >= WIDE else "")
     if result.limits_held is not True:
-        verdict.append(" breaks a limit" if result.limits_held is False else " limit unknown", style="yellow")
+        verdict += ", over a limit" if result.limits_held is False else ", limit unknown"
     cells = [
         name,
         Text(_short(estimate)),
-        Text(_bar(estimate, span, report.task.goal, console), style=STATUS_COLOURS[quality.status]),
+        Text(bar.draw(estimate), style=STATUS_COLOURS[quality.status]),
         Text(figures.money(result.cost_per_1k_usd)),
-        Text(figures.seconds(result.p95_latency_s)),
     ]
-    cells += [Text(figures.tokens(result)), Text(figures.failures(result))] if wide else []
-    return [*cells, verdict]
+    cells += [Text(figures.seconds(result.p95_latency_s))] if width >= NARROW else []
+    cells += [Text(figures.tokens(result))] if width >= WIDE else []
+    return [*cells, Text(verdict, style=STATUS_COLOURS[quality.status])]
 
 
 def _short(estimate: Estimate) -> str:
@@ -111,30 +152,7 @@ def _span(report: Report) -> tuple[float, float]:
     estimates = [e for r in report.measured if (e := report.estimate(r))]
     low = min([e.low for e in estimates] + [report.task.goal - report.task.tolerance])
     high = max([e.high for e in estimates] + [report.task.goal])
-    return max(int(low * 10) / 10, 0.0), min(-(int(-high * 10 - 0.999) / 10), 1.0)
-
-
-def _position(value: float, span: tuple[float, float]) -> int:
-    low, high = span
-    return min(max(round((value - low) / max(high - low, 1e-9) * (BAR_WIDTH - 1)), 0), BAR_WIDTH - 1)
-
-
-def _scale(span: tuple[float, float], goal: float, console: Console) -> str:
-    ends = f"{span[0]:.1f}", f"{span[1]:.1f}"
-    mark = _sign(console, "┊", "|")
-    return f"{ends[0]}{f'goal {mark} {goal:.2f}':^{BAR_WIDTH - len(ends[0]) - len(ends[1])}}{ends[1]}"
-
-
-def _bar(estimate: Estimate, span: tuple[float, float], goal: float, console: Console) -> str:
-    """Draw the interval, its middle and the goal as one line of characters."""
-    dash, dot, line = (_sign(console, *pair) for pair in (("─", "-"), ("●", "o"), ("┊", "|")))
-    cells = [" "] * BAR_WIDTH
-    cells[_position(goal, span)] = line
-    for i in range(_position(estimate.low, span), _position(estimate.high, span) + 1):
-        cells[i] = line if i == _position(goal, span) and estimate.mean is None else dash
-    if estimate.mean is not None:
-        cells[_position(estimate.mean, span)] = dot
-    return "".join(cells)
+    return max(math.floor(low * 10) / 10, 0.0), min(math.ceil(high * 10) / 10, 1.0)
 
 
 def _pair(report: Report, pair: Comparison) -> str:
@@ -167,12 +185,15 @@ def _record(report: Report) -> str:
     return f"{spent}{took}; test part opened {report.opened} {'time' if report.opened == 1 else 'times'}"
 
 
-def _table_box(console: Console) -> Box:
-    return SIMPLE_HEAD if _unicode(console) else ASCII
-
-
-def _sign(console: Console, pretty: str, plain: str) -> str:
-    return pretty if _unicode(console) else plain
+def _fit(console: Console, text: str) -> str:
+    """Return the text in characters that the terminal's encoding has."""
+    try:
+        text.encode(console.encoding)
+    except UnicodeEncodeError:
+        for pretty, plain in PLAIN.items():
+            text = text.replace(pretty, plain)
+        return text.encode(console.encoding, "backslashreplace").decode(console.encoding)
+    return text
 
 
 def _unicode(console: Console) -> bool:
