@@ -25,7 +25,7 @@ from rung.evaluate.record import Record
 from rung.evaluate.run import Bench, Rules
 from rung.models.client import open_clients
 from rung.protocols import Rung
-from rung.store.folder import RunFolder
+from rung.store.folder import RunFolder, locked
 from rung.types import Candidate, Diagnosis, Outcome, Result, Skipped, Verdict
 
 
@@ -64,7 +64,7 @@ def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run
     Raises RungError: ConfigError, DataError, ModelError and so on before any answer; FolderBusy; IntegrityError.
     A spent budget ends the climb with a verdict "stopped"; what was answered stays in the folder.
     """
-    with RunFolder.create(folder).locked():
+    with locked(RunFolder.create(folder)):
         record = Record.start(folder, config)
         try:
             return asyncio.run(_climb(config, record, progress or Silent()))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from rung.errors import FolderBusy, IntegrityError, Interrupted, NewerFolder, RungError
-from rung.store.folder import SCHEMA, RunFolder, disk_errors
+from rung.store.folder import SCHEMA, RunFolder, disk_errors, locked
 from rung.types import Estimate
 
 
@@ -44,8 +44,8 @@ def test_no_run_and_newer_run_are_refused(tmp_path):
 def test_two_climbs_in_one_folder(tmp_path):
     folder = RunFolder.create(tmp_path)
     code = (
-        "import sys, time; from pathlib import Path; from rung.store.folder import RunFolder\n"
-        "with RunFolder(Path(sys.argv[1])).locked():\n    print('held', flush=True); sys.stdin.read()"
+        "import sys, time; from pathlib import Path; from rung.store.folder import RunFolder, locked\n"
+        "with locked(RunFolder(Path(sys.argv[1]))):\n    print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -53,10 +53,10 @@ def test_two_climbs_in_one_folder(tmp_path):
         assert other.stdout is not None
         assert other.stdin is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(FolderBusy, match="another climb is at work"), folder.locked():
+        with pytest.raises(FolderBusy, match="another climb is at work"), locked(folder):
             pass
         other.stdin.close()
-    with folder.locked():
+    with locked(folder):
         pass
 
 

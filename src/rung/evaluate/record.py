@@ -59,7 +59,7 @@ class Record:
         folder = RunFolder.create(path)
         as_read = config.model_dump(mode="json", exclude={"root"})
         if folder.has("run.json"):
-            folder.check_schema()
+            folder = RunFolder.open(path)
             before = folder.read("run.json")
             if before.get("config_sha256") != config.sha256:
                 changed = ", ".join(_changes(before.get("config", {}), as_read)) or "its defaults"

@@ -87,7 +87,7 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder by path. Opening does not lock; `locked()` does."""
+    """A run folder by path. Opening does not lock; `locked` does."""
 
     path: Path
 
@@ -108,10 +108,10 @@ class RunFolder:
             raise RungError(
                 f"{path} is not a run folder (no run.json); name one with --folder or start with `rung climb`"
             )
-        folder.check_schema()
+        folder._check_schema()
         return folder
 
-    def check_schema(self) -> None:
+    def _check_schema(self) -> None:
         schema = self.read("run.json").get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:
             raise NewerFolder(
@@ -183,17 +183,18 @@ class RunFolder:
                 found.append(json.loads(line))
         return found
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for one climb. Raises FolderBusy when another process holds it."""
-        with disk_errors(self.path), (self.path / ".lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise FolderBusy(
-                    f"another climb is at work in {self.path}; wait for it or choose another --folder"
-                ) from error
-            try:
-                yield
-            finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
+
+@contextlib.contextmanager
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Hold the folder for one climb. Raises FolderBusy when another process holds it."""
+    with disk_errors(folder.path), (folder.path / ".lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FolderBusy(
+                f"another climb is at work in {folder.path}; wait for it or choose another --folder"
+            ) from error
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)
