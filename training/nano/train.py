@@ -18,6 +18,7 @@ from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
 from training.nano.grow import grown
+from training.nano.replicas import Replica
 
 SHAPES = {
     "s": Shape(ENTRIES, width=160, layers=6, heads=5, hidden=432),
@@ -46,6 +47,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--grow-from", type=Path, default=None, help="folder of a smaller run to widen instead of starting from nothing"
     )
+    parser.add_argument(
+        "--replicas", type=int, default=1, help="processes that share the work; start each with its --rank"
+    )
+    parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
@@ -75,11 +80,17 @@ def main() -> None:
         bf16=not options.float32,
         seed=options.seed,
     )
+    shards = Shards(trained, options.seed + (1000 if options.grow_from else 0), early=not options.grow_from)
+    replica = Replica(options.rank, options.replicas, folder / "meeting")
+    if options.rank:
+        folder = folder / f"replica-{options.rank}"
+    alone = options.replicas == 1
     trainer = Trainer(
         model.to(options.device),
-        Shards(trained, options.seed + (1000 if options.grow_from else 0), early=not options.grow_from),
+        shards if alone else replica.own(shards),
         settings,
         folder,
+        None if alone else replica.exchange,
     )
     print(
         f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",
@@ -90,7 +101,13 @@ def main() -> None:
         f"ended after {state.tokens / 1e6:.2f} million tokens in {state.seconds:.0f} s; data {state.data_sha256[:16]}",
         flush=True,
     )
-    export(model.cpu(), chat_tokenizer(trained, model.shape.context), options.out or WEIGHTS / f"nano-{options.size}")
+    if not alone:
+        replica.finish(trainer)
+        trainer.save()
+    if options.rank == 0:
+        export(
+            model.cpu(), chat_tokenizer(trained, model.shape.context), options.out or WEIGHTS / f"nano-{options.size}"
+        )
 
 
 if __name__ == "__main__":

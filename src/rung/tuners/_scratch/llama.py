@@ -106,7 +106,9 @@ class Llama(nn.Module):
                 writes = name.endswith(("o_proj.weight", "down_proj.weight"))
                 with torch.no_grad():
                     spread = EMBEDDING_SPREAD if name.startswith("embed") else 0.02
-                    parameter.normal_(0.0, spread / math.sqrt(2 * shape.layers) if writes else spread, generator=generator)
+                    parameter.normal_(
+                        0.0, spread / math.sqrt(2 * shape.layers) if writes else spread, generator=generator
+                    )
 
     def forward(self, ids: Tensor) -> Tensor:
         """Map token ids (documents, positions) to normed states (documents, positions, width)."""

@@ -72,8 +72,21 @@ def rate(step: int, share: float, settings: Settings) -> float:
 class Trainer:
     """A model with its optimizers and its place in the data."""
 
-    def __init__(self, model: Llama, source: Source, settings: Settings, folder: Path) -> None:
-        self.model, self.source, self.settings, self.folder = model, source, settings, folder
+    def __init__(
+        self,
+        model: Llama,
+        source: Source,
+        settings: Settings,
+        folder: Path,
+        after_step: Callable[["Trainer"], None] | None = None,
+    ) -> None:
+        self.model, self.source, self.settings, self.folder, self.after_step = (
+            model,
+            source,
+            settings,
+            folder,
+            after_step,
+        )
         matrices = {n: p for n, p in model.named_parameters() if p.dim() == 2 and "embed" not in n}
         others = {n: p for n, p in model.named_parameters() if n not in matrices}
         self.names = {id(p): n for n, p in model.named_parameters()}
@@ -143,6 +156,8 @@ class Trainer:
                 batch=self.state.batch + 1,
                 seconds=before + now - started,
             )
+            if self.after_step:
+                self.after_step(self)
             if self.state.step % self.settings.log_every == 0:
                 self._log(losses)
                 losses = []

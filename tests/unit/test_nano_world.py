@@ -1,0 +1,127 @@
+"""The invented world keeps what tests need out of training, and never asks a model to learn what it cannot know."""
+
+import json
+
+from rung.tuners._scratch.corpus import Document
+from training.nano.documents import document, task_document
+from training.nano.drills import mapping_document
+from training.nano.tasks.extraction import Extraction
+from training.nano.tasks.questions import Questions
+from training.nano.tasks.reply import Reply
+from training.nano.tasks.routing import Routing
+from training.nano.vocabulary import UNKNOWN
+from training.nano.vocabulary_facts import FACTS
+from training.nano.vocabulary_topics import TOPICS
+from training.nano.world import HELD_BACK, Scheme, World, reserved
+
+
+def documents(count: int, seed: int = 0) -> list[Document]:
+    """Training documents."""
+    world = World(seed)
+    return [document(world) for _ in range(count)]
+
+
+def test_one_seed_gives_one_set_of_documents() -> None:
+    assert documents(20) == documents(20)
+    assert documents(20) != documents(20, seed=1)
+
+
+def test_training_and_test_share_no_invented_string() -> None:
+    train, test = World(0), World(0, "test")
+    for draw in (World.brand, World.product, World.call_to_action, lambda w: w.codes(1)[0]):
+        theirs = {draw(train) for _ in range(300)}
+        ours = {draw(test) for _ in range(100)}
+        assert not theirs & ours
+    assert all(reserved(test.brand()) for _ in range(50))
+
+
+def test_held_back_wordings_come_only_in_tests() -> None:
+    train, test = World(3), World(3, "test")
+    for topic in TOPICS:
+        assert not any(train.message("topic", topic).held_back for _ in range(30))
+    shares = [test.message("fact", "price").held_back for _ in range(300)]
+    assert 0.4 < sum(shares) / 300 < 0.6
+
+
+def test_every_list_is_long_enough_to_hold_wordings_back() -> None:
+    assert all(len(t["messages"]) >= 3 * HELD_BACK for t in TOPICS.values())
+    assert all(len(f["questions"]) >= 2 * HELD_BACK for f in FACTS.values())
+
+
+def test_combinations_of_reply_parts_in_tests_are_new() -> None:
+    def combinations(split: str, count: int) -> set[tuple[str, ...]]:
+        world = World(1, split)
+        jobs = [Reply(world, mode="topic") for _ in range(count)]
+        form = {True: lambda j: j.label_form, False: lambda j: ""}
+        named = {True: lambda j: str(j.nameless), False: lambda j: ""}
+        return {(*j.parts, j.tone, form["label" in j.parts](j), named["greeting" in j.parts](j)) for j in jobs}
+
+    assert not combinations("train", 1500) & combinations("test", 200)
+
+
+def test_labels_are_learnt_only_after_they_were_shown() -> None:
+    world = World(5)
+    for _ in range(50):
+        told, seen = "", set[str]()
+        for turn in mapping_document(world):
+            if turn.role == "system" and "Choose" not in turn.text:
+                told += turn.text
+            if turn.role == "assistant":
+                assert (turn.weight == 1.0) <= (turn.text in seen or turn.text in told)
+                seen.add(turn.text)
+
+
+def test_a_fact_that_no_passage_tells_is_never_learnt() -> None:
+    world, checked = World(6), 0
+    for _ in range(600):
+        turns = task_document(world)
+        before = ""
+        for turn in turns:
+            if (
+                turn.role == "assistant"
+                and turn.weight
+                and not turn.blind
+                and turn.text.startswith("The part number of")
+            ):
+                value = turn.text.rstrip(".").split(" is ")[-1].split(".")[0]
+                assert value in before, turn.text
+                checked += 1
+            before += turn.text
+    assert checked > 5
+
+
+def test_a_question_without_its_passage_is_answered_honestly() -> None:
+    world = World(2)
+    job = Questions(world, form="sentence")
+    job.idk = None
+    assert job.unknown(explicit=True) == UNKNOWN
+    item = job.item()
+    assert not any(str(item.value) in p and item.product in p.split(".")[0] for p in job.passages(item, 0, gold=False))
+    assert any(str(item.value) in p for p in job.passages(item, 3))
+
+
+def test_private_codes_are_told_by_examples_or_meanings_only() -> None:
+    world = World(9)
+    job = Routing(world, Scheme(world, "topic", 3, natural=False), extras=False)
+    item = job.item()
+    assert not job.told(item, set(), explicit=True, meanings=False)
+    assert job.told(item, set(), explicit=True, meanings=True)
+    assert job.told(item, {str(item.convention)}, explicit=False, meanings=False)
+
+
+def test_a_record_is_json_with_the_keys_asked_for() -> None:
+    world = World(4)
+    for _ in range(30):
+        job = Extraction(world, form="json")
+        record = json.loads(job.item().answer)
+        assert list(record) == list(job.key.values())
+
+
+def test_a_reply_has_the_lines_asked_for() -> None:
+    world = World(8)
+    for _ in range(30):
+        job = Reply(world)
+        item = job.item()
+        separator = " " if job.joined else "\n"
+        assert item.answer == separator.join(item.lines)
+        assert len(item.lines) == len(job.parts)
