@@ -27,8 +27,9 @@ class ScreenBar:
         self._progress, self._task = progress, task
 
     def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
-        spent = {} if usd is None else {"usd": f"${usd:.2f}"}
-        self._progress.update(self._task, advance=rows, **spent)
+        self._progress.update(self._task, advance=rows)
+        if usd is not None:
+            self._progress.update(self._task, usd=f"${usd:.2f}")
 
 
 class Screen:

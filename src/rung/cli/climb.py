@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rung.cli._screen import Screen, print_json
+
+if TYPE_CHECKING:
+    from rung.config import Config
 
 
 def climb(
@@ -27,38 +31,41 @@ def climb(
     """
     from rung.config import load_config
 
-    overrides = {"seed": seed, "budget_usd": budget, "goal": goal, "only": only}
-    loaded = load_config(config, overrides)
-    where = folder or Path("runs") / loaded.task.name
-    screen = Screen(quiet=as_json)
+    loaded = load_config(config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only})
     if quick:
-        return _quick(loaded, screen, as_json)
+        return _quick(loaded, as_json)
+    return climb_and_report(loaded, folder or Path("runs") / loaded.task.name, as_json)
+
+
+def climb_and_report(config: Config, folder: Path, as_json: bool) -> int:
+    """Climb, write the page, print the verdict; return the exit code."""
     from rung.ladder import climb as run_climb
+    from rung.report.data import as_data
     from rung.report.page import write_page
     from rung.report.text import render_text
     from rung.store.folder import RunFolder
 
-    run = run_climb(loaded, where, screen)
-    opened = RunFolder.open(where)
+    run = run_climb(config, folder, Screen(quiet=as_json))
+    opened = RunFolder.open(folder)
     page = write_page(opened)
     if as_json:
-        from rung.report.data import as_data
-
         print_json({**as_data(opened), "exit_code": run.exit_code})
         return run.exit_code
     from rich.console import Console
 
     render_text(opened, Console())
+    if run.unanswered_rows:
+        typer.echo(
+            f"{run.unanswered_rows} test rows got no answer by transport trouble: the same command asks them again"
+        )
     typer.echo(f"\nReport: {page}")
     return run.exit_code
 
 
-def _quick(config: object, screen: Screen, as_json: bool) -> int:
-    from rung.config import Config
+def _quick(config: Config, as_json: bool) -> int:
     from rung.evaluate.quick import look, summary
 
-    assert isinstance(config, Config)
-    seen = look(config, screen)
+    seen = look(config, Screen(quiet=as_json))
     if as_json:
         print_json(summary(seen))
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from rung.cli.climb import climb
+from rung.cli.climb import climb_and_report
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FIRST = "brand-voice"
@@ -22,6 +22,7 @@ def demo(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
     """Copy a shipped example, climb it on the embedded model and name the report."""
+    from rung.config import load_config
     from rung.errors import RungError
 
     shipped = sorted(p.name for p in EXAMPLES.iterdir() if (p / "rung.yaml").is_file())
@@ -36,7 +37,7 @@ def demo(
     for file in sorted((EXAMPLES / name).iterdir()):
         if not (where / file.name).exists():
             shutil.copyfile(file, where / file.name)
-    code = climb(where / "rung.yaml", where / "run", None, None, None, None, False, as_json)
+    code = climb_and_report(load_config(where / "rung.yaml"), where / "run", as_json)
     if not as_json:
         typer.echo(f"The example's files are in {where}: change rung.yaml or the rows and climb again.")
     return 0 if code in (0, 1) else code  # an honest "undecided" is no failure of the demonstration
