@@ -90,7 +90,9 @@ class Ledger:
         self._reader = reader
         self._reader_lock = threading.Lock()
         self._writer = writer
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
+        self._pending: list[_Write] = []  # of this turn of the event loop: the writer is woken once a turn, not once a row
+        self._pending_lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="rung-ledger", daemon=True)
         self._thread.start()
@@ -186,6 +188,7 @@ class Ledger:
         if self._closed:
             return
         self._closed = True
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
         self._reader.close()
@@ -202,19 +205,28 @@ class Ledger:
             raise RungError(f"the ledger {self.path} is closed; open it again before asking")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Write(statement, values, done, loop))
+        with self._pending_lock:
+            self._pending.append(_Write(statement, values, done, loop))
+            if len(self._pending) == 1:
+                loop.call_soon(self._hand_over)
         await done
+
+    def _hand_over(self) -> None:
+        with self._pending_lock:
+            writes, self._pending = self._pending, []
+        if writes:
+            self._queue.put(writes)
 
     def _write_all(self) -> None:
         """The writer thread: take what has come in, commit it, tell those who wait."""
         last = False
         while not last:
-            group = [self._queue.get()]
+            groups = [self._queue.get()]
             with contextlib.suppress(queue.Empty):
                 while True:
-                    group.append(self._queue.get_nowait())
-            last = None in group
-            writes = [write for write in group if write is not None]
+                    groups.append(self._queue.get_nowait())
+            last = None in groups
+            writes = [write for group in groups if group is not None for write in group]
             if writes:
                 self._commit(writes)
 
