@@ -16,6 +16,7 @@ import pytest
 from rung import plugin
 from rung.errors import ContextOverflow, IntegrityError, ModelError
 from rung.models.nano import WEIGHTS
+from rung.testing.conformance import check_provider
 from rung.types import Message, Request
 
 pytestmark = pytest.mark.extra
@@ -288,3 +289,7 @@ print(time.process_time())
 def test_the_note_is_honest():
     assert "knows only its own small world" in plugin.make("models", "nano").note
     assert Path(FOLDER, "CARD.md").is_file()
+
+
+def test_it_keeps_the_promises_of_a_provider():
+    check_provider(plugin.find("models", "nano"), {"threads": 1}, context=2048)

@@ -197,7 +197,10 @@ def test_too_few_lines_fail_the_checks_of_the_missing_ones():
 def test_lenient_lines_forgive_bullets_and_chatter():
     chatty = "Sure, here you are:\n\n1. Hello Ann\n2. billing\n3. It is 5.\n4. Yours, Nimbo\n\nAnything else?"
     assert style().lenient(chatty, row(TARGET), task(("billing",))) == 1.0
-    assert style().lenient(chatty.replace("billing", "card"), row(TARGET), task(("billing", "card"))) == 0.0
+    assert style().lenient(chatty.replace("billing", "card"), row(TARGET), task(("billing", "card"))) == 0.8
+    whole = style(all_checks=True)
+    assert whole.lenient(chatty, row(TARGET), task(("billing",))) == 1.0
+    assert whole.lenient(chatty.replace("billing", "card"), row(TARGET), task(("billing", "card"))) == 0.0
 
 
 def test_without_checks_each_line_must_equal_the_target():

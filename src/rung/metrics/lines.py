@@ -117,15 +117,18 @@ class Lines(BaseModel):
         return Score(self._value(parts), adheres=all(form) if form else None, parts=parts)
 
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
-        """Return the share of target checks (without any: of line checks) that hold in the best run of cleaned lines.
+        """Return the score with form checks counted as held, on the best run of cleaned lines.
 
-        Forgiven: fences, quotes, bullets, numbering, empty lines, and lines before or after the wanted ones.
+        Forgiven: fences, quotes, bullets, numbering, empty lines, and lines before or after the wanted ones. Where no
+        check compares with the target, the line checks themselves are the content and only the count is forgiven.
         """
-        wanted = _raw(example.target, self.unit)
+        if any(column not in example.inputs for column in self.absent_inputs):
+            return None
+        raw, wanted = _raw(answer, self.unit), _raw(example.target, self.unit)
         lines = [without_quotes(_MARKER.sub("", line)) for line in _units(without_fences(answer), self.unit)]
         size = self.count if isinstance(self.count, int) else len(wanted)
         windows = [lines[i : i + size] for i in range(max(1, len(lines) - size + 1))]
-        return max(self._lenient_value(window, example, task) for window in windows)
+        return max(self._forgiven(window, example, task) for window in (raw, *windows))
 
     def format_rule(self, task: Task) -> str | None:
         said = [s for s in (check.sentence(task) for check in self.checks) if s]
@@ -138,10 +141,11 @@ class Lines(BaseModel):
         said += [f"Do not write the {column}." for column in self.absent_inputs]
         return " ".join(said) or None
 
-    def _lenient_value(self, lines: list[str], example: Example, task: Task) -> float:
-        parts = {k: v for k, v in self._judge(lines, example, task).items() if k.startswith("line ")}
-        content = {k: v for k, v in parts.items() if k.endswith(" target")} or parts
-        return self._value(content) if content else 1.0
+    def _forgiven(self, lines: list[str], example: Example, task: Task) -> float:
+        parts = self._judge(lines, example, task)
+        content = [name for name in parts if name.endswith(" target")]
+        content = content or [name for name in parts if name.startswith("line ")]
+        return self._value({name: held if name in content else 1.0 for name, held in parts.items()})
 
     def _value(self, parts: dict[str, float]) -> float:
         share = sum(parts.values()) / len(parts) if parts else 1.0

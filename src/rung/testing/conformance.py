@@ -1,0 +1,314 @@
+"""The promises of `rung.protocols` as checks, the same for built-in plugins and for a stranger's.
+
+    from rung.testing.conformance import check_metric
+    def test_my_metric():
+        check_metric(MyMetric, {"strict": True})
+
+Each check raises Broken with every promise that was not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from rung.errors import ContextOverflow, ModelError, NotOffered
+from rung.protocols import Metric, Model, Provider, Rung
+from rung.testing.kit import BareKit, kit_with_fake, small_rows, small_task
+from rung.types import (
+    Candidate,
+    Completion,
+    Example,
+    Failure,
+    Finish,
+    Fitted,
+    Message,
+    Request,
+    RungPlan,
+    Score,
+    Task,
+    canonical_json,
+)
+
+_ODD_ANSWERS = (
+    "",
+    " ",
+    "?",
+    "{",
+    "[1, 2]",
+    "null",
+    "NaN",
+    '{"a": NaN}',
+    "\x00\ud800",
+    "word " * 5000,
+    "a\n" * 500,
+    "```",
+    "é\u202e東京",
+)
+_CHAT = (Message("system", "Answer with one word."), Message("user", "Where is my parcel?"))
+
+
+class Broken(AssertionError):
+    """A plugin broke promises; the message lists them."""
+
+
+class Promises:
+    """Collects broken promises of one plugin."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.broken: list[str] = []
+
+    def that(self, kept: bool, promise: str) -> bool:
+        """Note the promise as broken unless it was kept."""
+        if not kept and promise not in self.broken:
+            self.broken.append(promise)
+        return kept
+
+
+@contextmanager
+def promises(what: str) -> Iterator[Promises]:
+    """Raise Broken at the end if any promise was broken."""
+    found = Promises(what)
+    yield found
+    if found.broken:
+        raise Broken(
+            f"{found.what} breaks {len(found.broken)} promise(s):\n" + "\n".join(f"  - {p}" for p in found.broken)
+        )
+
+
+def check_settings(cls: type[Any], settings: Mapping[str, Any] | None = None) -> None:
+    """Check what holds for every plugin: a frozen pydantic model, without unknown settings, that survives JSON."""
+    with promises(f"plugin {cls.__name__}") as p:
+        if not p.that(issubclass(cls, BaseModel), "it is a pydantic model: its fields are its settings"):
+            return
+        p.that("__init__" not in vars(cls), "it has no __init__ of its own: it only holds settings")
+        made = cls.model_validate(dict(settings or {}))
+        p.that(bool(cls.model_config.get("frozen")), "it is frozen (model_config: frozen=True)")
+        p.that(
+            _refuses(cls, {**(settings or {}), "no_such_setting": 1}), "it refuses unknown settings (extra='forbid')"
+        )
+        dumped = made.model_dump(mode="json", by_alias=True)
+        p.that(cls.model_validate(json.loads(json.dumps(dumped))) == made, "its settings survive JSON")
+
+
+def check_metric(
+    cls: type[Any],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    task: Task | None = None,
+    examples: Sequence[Example] = (),
+    answers: Sequence[str] = (),
+    target_is_right: bool = True,
+) -> None:
+    """Check a metric on the given rows and answers beside odd ones (empty, huge, broken JSON, lone surrogates).
+
+    `target_is_right`: the target itself, given as answer, must score 1.
+    """
+    check_settings(cls, settings)
+    metric = cls.model_validate(dict(settings or {}))
+    task = task or small_task()
+    rows = tuple(examples) or small_rows(6, "m")
+    with promises(f"metric {cls.__name__}") as p:
+        if not p.that(isinstance(metric, Metric), "it has score, lenient and format_rule"):
+            return
+        rule = metric.format_rule(task)
+        p.that(
+            rule is None or (isinstance(rule, str) and bool(rule.strip())), "format_rule is None or words, not empty"
+        )
+        for row in rows:
+            for answer in (row.target, f"```\n{row.target}\n```", *answers, *_ODD_ANSWERS):
+                before = random.getstate()
+                found = metric.score(answer, row, task)
+                lenient = metric.lenient(answer, row, task)
+                _judged(p, found, lenient)
+                p.that(random.getstate() == before, "it draws nothing from the global random generator")
+                again = cls.model_validate(dict(settings or {}))
+                p.that(
+                    again.score(answer, row, task) == found and again.lenient(answer, row, task) == lenient,
+                    "equal arguments give equal results, in another instance too",
+                )
+            if target_is_right:
+                right = metric.score(row.target, row, task)
+                p.that(isinstance(right, Score) and right.value == 1.0, "the target itself, given as answer, scores 1")
+
+
+def check_provider(
+    cls: type[Any],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    deterministic: bool = True,
+    context: int | None = None,
+    parallel: int = 20,
+) -> None:
+    """Check a provider by asking it a few short questions (about 25 requests).
+
+    `deterministic`: temperature 0 gives the same answer twice. `context`: a longer prompt must raise ContextOverflow
+    with both counts.
+    """
+    check_settings(cls, settings)
+    provider = cls.model_validate(dict(settings or {}))
+    with promises(f"provider {cls.__name__}") as p:
+        if not p.that(isinstance(provider, Provider), "it has connect"):
+            return
+        identity = getattr(provider, "identity", None)
+        if p.that(callable(identity), "it has identity, which tells the ledger what determines its answers"):
+            same = cls.model_validate(dict(settings or {}))
+            p.that(
+                canonical_json(provider.identity()) == canonical_json(same.identity()), "equal settings, equal identity"
+            )
+        asyncio.run(_asked(p, provider, deterministic, context, parallel))
+
+
+def check_rung(cls: type[Any], settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Fitted | None:
+    """Check a rung in a small world with a fake model; `name` is its plugin name (default: module's last part).
+
+    Returns what its fit brought back, None where it was not offered for a three-label task of 60 training rows.
+    """
+    check_settings(cls, settings)
+    rung = cls.model_validate(dict(settings or {}))
+    name = name or cls.__module__.rpartition(".")[2]
+    with promises(f"rung {cls.__name__}") as p:
+        if not p.that(isinstance(rung, Rung), "it has trains, asks_model, fit, plan and system"):
+            return None
+        p.that(isinstance(cls.trains, bool) and isinstance(cls.asks_model, bool), "trains and asks_model are bools")
+        return asyncio.run(_climbed(p, rung, name))
+
+
+def _refuses(cls: type[BaseModel], settings: Mapping[str, Any]) -> bool:
+    try:
+        cls.model_validate(dict(settings))
+    except ValidationError:
+        return True
+    return False
+
+
+def _in_range(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value) and 0.0 <= value <= 1.0
+
+
+def _judged(p: Promises, found: object, lenient: object) -> None:
+    p.that(lenient is None or _in_range(lenient), "lenient is None or lies in [0, 1]")
+    if isinstance(found, Failure):
+        p.that(found.cause in ("parse", "metric"), "a metric's failure is of cause parse or metric")
+        p.that(bool(found.message), "a failure says why")
+        return
+    if not p.that(isinstance(found, Score), "score returns a Score or a Failure") or not isinstance(found, Score):
+        return
+    if p.that(_in_range(found.value), "a score lies in [0, 1]") and isinstance(lenient, (int, float)):
+        p.that(lenient >= found.value - 1e-9, "forgiving the form never lowers the score")
+    p.that(found.adheres in (True, False, None), "adheres is True, False or None")
+    p.that(all(_in_range(v) for v in found.parts.values()), "parts lie in [0, 1]")
+
+
+async def _asked(p: Promises, provider: Any, deterministic: bool, context: int | None, parallel: int) -> None:
+    model = provider.connect()
+    try:
+        if not p.that(isinstance(model, Model), "connect returns a model with complete, count_tokens and close"):
+            return
+        longer = (*_CHAT, Message("assistant", "In transit."), Message("user", "And the other one? " * 20))
+        counts = [model.count_tokens(chat) for chat in (_CHAT, longer)]
+        p.that(0 < counts[0] < counts[1], "count_tokens is above 0 and grows with the chat")
+        first = await model.complete(Request(_CHAT, {"temperature": 0.0, "max_tokens": 8}))
+        _completed(p, first)
+        again = await model.complete(Request(_CHAT, {"temperature": 0.0, "max_tokens": 8}))
+        p.that(not deterministic or again.text == first.text, "temperature 0 gives the same answer twice")
+        cut = await model.complete(Request(_CHAT, {"max_tokens": 1}))
+        p.that(cut.output_tokens is None or cut.output_tokens <= 1, "max_tokens is obeyed")
+        chats = [(_CHAT[0], Message("user", f"Where is parcel {i}?")) for i in range(parallel)]
+        together = await asyncio.gather(*(model.complete(Request(chat, {"max_tokens": 4})) for chat in chats))
+        for completion in together:
+            _completed(p, completion)
+        await _refused(p, model, context)
+    finally:
+        await model.close()
+
+
+async def _refused(p: Promises, model: Model, context: int | None) -> None:
+    if context is None:
+        return
+    try:
+        await model.complete(Request((Message("user", "word " * 2 * context),)))
+    except ContextOverflow as error:
+        p.that(bool(error.tokens and error.context), "ContextOverflow tells both counts where a context is known")
+    except ModelError as error:
+        p.that(False, f"a prompt longer than the context raises ContextOverflow, not {type(error).__name__}")
+    else:
+        p.that(False, "a prompt longer than the context raises ContextOverflow")
+
+
+def _completed(p: Promises, found: object) -> None:
+    if not p.that(isinstance(found, Completion), "complete returns a Completion") or not isinstance(found, Completion):
+        return
+    p.that(isinstance(found.text, str) and bool(found.model), "a completion has text and names its model")
+    p.that(found.cost_usd is None, "a provider leaves the price to the client (cost_usd is None)")
+    p.that(math.isfinite(found.latency_s) and found.latency_s >= 0, "latency_s is 0 or more")
+    p.that(found.finish in get_args(Finish), f"finish is one of {', '.join(get_args(Finish))}")
+    p.that(not found.cached and found.attempts == 1, "one call is one attempt, and nothing is cached")
+    tokens = (found.input_tokens, found.output_tokens)
+    p.that(all(t is None or (isinstance(t, int) and t >= 0) for t in tokens), "token counts are None or 0 and more")
+
+
+async def _climbed(p: Promises, rung: Any, name: str) -> Fitted | None:
+    task, train, dev, new = small_task(), small_rows(60, "train"), small_rows(30, "dev"), small_rows(9, "new")
+    abilities = {"base": 0.5, "label_list": 0.2, "examples": {1: 0.1, 3: 0.15}}
+
+    def kit() -> BareKit:
+        return kit_with_fake(task, (*train, *dev, *new), (name, rung), abilities=abilities)
+
+    asked = kit()
+    plan = rung.plan(task, train, dev, asked)
+    p.that(isinstance(plan, RungPlan) and plan.candidates >= 0 and plan.dev_calls >= 0, "plan returns a RungPlan")
+    p.that(not asked.requests, "plan asks no model")
+    try:
+        fitted = await rung.fit(task, train, dev, asked, None, None)
+    except NotOffered as reason:
+        p.that(bool(str(reason)), "NotOffered says why")
+        return None
+    if not p.that(isinstance(fitted, Fitted), "fit returns a Fitted"):
+        return None
+    found: Fitted = fitted
+    _fitted(p, found, name, train, dev)
+    p.that(bool(asked.requests) == rung.asks_model, "asks_model tells whether a language model is asked")
+    again = await rung.fit(task, train, dev, kit(), None, None)
+    p.that(again.candidate.id == found.candidate.id, "equal rows and seed give the same candidate")
+    restored = _restored(found.candidate)
+    p.that(restored.id == found.candidate.id, "a candidate survives JSON with the same id")
+    system = rung.system(restored, task, kit())
+    for outcome, example in zip(found.dev, dev, strict=False):
+        if outcome.answer is not None:
+            answer = await system.answer(dict(example.inputs))
+            p.that(answer.text == outcome.answer.text, "the candidate restored from JSON answers dev rows as measured")
+    answers = [(await system.answer(dict(e.inputs))).text for e in new]
+    p.that(all(isinstance(text, str) for text in answers), "the system answers rows it has never seen")
+    return found
+
+
+def _fitted(p: Promises, found: Fitted, name: str, train: Sequence[Example], dev: Sequence[Example]) -> None:
+    candidate = found.candidate
+    p.that(candidate.rung == name, "the candidate names its rung")
+    p.that([o.example_id for o in found.dev] == [e.id for e in dev], "Fitted.dev holds every dev row, in order")
+    p.that(set(candidate.trained_on) <= {e.id for e in train}, "trained_on names training rows only")
+    try:
+        learned = canonical_json([dict(candidate.settings), dict(candidate.learned)])
+    except (TypeError, ValueError):
+        p.that(False, "settings and learned of a candidate are plain JSON")
+        return
+    p.that(not any(e.inputs["text"] in learned for e in dev), "nothing of a dev row is inside the candidate")
+    used = {e.id for e in train if e.inputs["text"] in learned}
+    p.that(used <= set(candidate.trained_on), "training rows inside the candidate are named in trained_on")
+    names = [trial.candidate.name for trial in found.trials]
+    p.that(len(names) == len(set(names)), "candidates tried have different names")
+
+
+def _restored(candidate: Candidate) -> Candidate:
+    """Return the candidate as it comes back from a run folder."""
+    plain: Any = json.loads(canonical_json([dict(candidate.settings), dict(candidate.learned)]))
+    return Candidate(candidate.rung, candidate.name, plain[0], plain[1], candidate.model, candidate.trained_on)

@@ -1,0 +1,285 @@
+"""Every plugin passes the suite that ships for strangers, and the suite catches plugins that break their word."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint
+from typing import ClassVar
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from rung import plugin
+from rung.errors import NotOffered
+from rung.models._settings import ProviderSettings
+from rung.testing.conformance import Broken, check_metric, check_provider, check_rung, check_settings
+from rung.testing.endpoint import Endpoint
+from rung.testing.kit import known, small_rows
+from rung.types import (
+    Candidate,
+    Completion,
+    Example,
+    Failure,
+    Fitted,
+    Message,
+    MetricSpec,
+    Outcome,
+    RungPlan,
+    Score,
+    Task,
+)
+
+JSON_ROWS = tuple(
+    Example(f"j{i}", {"text": "x"}, target, f"g{i}")
+    for i, target in enumerate(('{"a": "x", "b": [{"c": 1}, {"c": 2}]}', '{"a": null}', "{}"))
+)
+LINE_ROWS = tuple(Example(f"l{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("one\ntwo", "a", "a\nb\nc")))
+ONE_LABEL = '{"a": "y"}'
+METRICS = {
+    "exact_match": [({}, {}), ({"aliases": {"invoices": "billing"}, "articles": True}, {"answers": ["The Invoices."]})],
+    "token_f1": [({}, {}), ({"alternatives": "|"}, {})],
+    "regex": [({"pattern": "[a-z]+"}, {}), ({"pattern": "Answer: (.+)"}, {"target_is_right": False})],
+    "json_fields": [
+        ({}, {"examples": JSON_ROWS, "answers": [ONE_LABEL, f"so: {ONE_LABEL}"]}),
+        ({"all_fields": True, "ordered": True}, {"examples": JSON_ROWS, "answers": [ONE_LABEL]}),
+        ({"schema": {"type": "object", "required": ["a"]}}, {"examples": JSON_ROWS, "answers": [ONE_LABEL]}),
+    ],
+    "lines": [
+        ({}, {"examples": LINE_ROWS, "answers": ["1. one\n2. two", "one", "- a\n- x\n- c"]}),
+        (
+            {
+                "count": 2,
+                "checks": [{"line": 1, "target": "equals"}, {"line": -1, "endswith": "."}],
+                "absent": ["sorry"],
+            },
+            {"examples": LINE_ROWS, "answers": ["one\nend.", "Sure:\n\none\nend."], "target_is_right": False},
+        ),
+    ],
+    "python": [({"function": "scoring.py:same"}, {})],
+}
+
+
+@pytest.mark.parametrize("name", sorted(plugin.available("metrics")))
+def test_every_metric_keeps_its_promises(name, tmp_path, monkeypatch):
+    (tmp_path / "scoring.py").write_text("def same(answer, target, inputs):\n    return answer.strip() == target\n")
+    monkeypatch.chdir(tmp_path)
+    assert name in METRICS, f"add cases for the metric {name!r}"
+    for settings, options in METRICS[name]:
+        check_metric(plugin.find("metrics", name), settings, **options)
+
+
+@pytest.mark.parametrize("name", sorted(plugin.available("rungs")))
+def test_every_rung_keeps_its_promises(name):
+    fitted = check_rung(plugin.find("rungs", name))
+    assert fitted is not None
+    assert fitted.candidate.rung == name
+
+
+def test_the_fake_keeps_its_promises():
+    rows = known(small_rows(9, "r"))
+    check_provider(plugin.find("models", "fake"), {"answers": rows, "context": 400}, context=400)
+
+
+def test_the_endpoint_client_keeps_its_promises():
+    # The suite starts its own event loop, so the endpoint serves from a thread.
+    import threading
+
+    ready, done, found = threading.Event(), threading.Event(), {}
+
+    async def serve():
+        async with Endpoint(answering=lambda prompt: "yes").serving() as endpoint:
+            found["url"] = endpoint.url
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert ready.wait(5)
+        check_provider(plugin.find("models", "openai"), {"name": "stub", "base_url": found["url"]})
+    finally:
+        done.set()
+        thread.join()
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mine(Frozen):
+    """A stranger's metric that does as it should."""
+
+    bonus: float = 0.0
+
+    def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
+        return Score(float(answer == example.target))
+
+    def lenient(self, answer: str, example: Example, task: Task) -> float | None:
+        return None
+
+    def format_rule(self, task: Task) -> str | None:
+        return None
+
+
+def test_a_strangers_plugin_comes_through_an_entry_point(monkeypatch):
+    module = type(sys)("strangers_package")
+    module.Mine = Mine
+    monkeypatch.setitem(sys.modules, "strangers_package", module)
+    point = EntryPoint("mine", "strangers_package:Mine", "rung.metrics")
+    monkeypatch.setattr(plugin, "entry_points", lambda group: [point] if group == point.group else [])
+    plugin.available.cache_clear()
+    try:
+        check_metric(plugin.find("metrics", "mine"), {"bonus": 0.5})
+    finally:
+        plugin.available.cache_clear()
+
+
+class Loose(BaseModel):
+    x: int = 0
+
+    def __init__(self, **values):
+        super().__init__(**values)
+
+
+def test_loose_settings_are_caught():
+    with pytest.raises(Broken) as caught:
+        check_settings(Loose)
+    assert str(caught.value) == (
+        "plugin Loose breaks 3 promise(s):\n"
+        "  - it has no __init__ of its own: it only holds settings\n"
+        "  - it is frozen (model_config: frozen=True)\n"
+        "  - it refuses unknown settings (extra='forbid')"
+    )
+    with pytest.raises(Broken, match="it is a pydantic model"):
+        check_settings(dict)
+
+
+class TooHigh(Mine):
+    def score(self, answer, example, task):
+        return Score(1.5, parts={"a": float("nan")})
+
+
+class Moody(Mine):
+    def score(self, answer, example, task):
+        return Score(float(answer == example.target) or random.random())
+
+
+class Harsh(Mine):
+    def lenient(self, answer, example, task):
+        return 0.0
+
+
+class Blames(Mine):
+    def score(self, answer, example, task):
+        return Failure("model", "")
+
+
+@pytest.mark.parametrize(
+    ("cls", "promise"),
+    [
+        (TooHigh, r"a score lies in \[0, 1\]"),
+        (TooHigh, r"parts lie in \[0, 1\]"),
+        (TooHigh, "the target itself, given as answer, scores 1"),
+        (Moody, "equal arguments give equal results"),
+        (Moody, "draws nothing from the global random generator"),
+        (Harsh, "forgiving the form never lowers the score"),
+        (Blames, "failure is of cause parse or metric"),
+        (Blames, "a failure says why"),
+        (Frozen, "it has score, lenient and format_rule"),
+    ],
+)
+def test_metrics_that_break_their_word_are_caught(cls, promise):
+    with pytest.raises(Broken, match=promise):
+        check_metric(cls)
+
+
+class Priced(ProviderSettings):
+    """A provider that prices, counts attempts, ignores max_tokens and never overflows."""
+
+    name: str = "priced"
+
+    def connect(self):
+        return PricedModel()
+
+
+class PricedModel:
+    calls = 0
+
+    async def complete(self, request):
+        PricedModel.calls += 1
+        return Completion(f"answer {self.calls}", "m", 1, 99, -1.0, 0.5, "done", attempts=2)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return 7
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_provider_that_breaks_its_word_is_caught():
+    with pytest.raises(Broken) as caught:
+        check_provider(Priced, context=100)
+    for promise in (
+        "count_tokens is above 0 and grows", "leaves the price to the client", "latency_s is 0 or more", "finish is one of",
+        "one call is one attempt", "temperature 0 gives the same answer twice", "max_tokens is obeyed",
+        "a prompt longer than the context raises ContextOverflow",
+    ):  # fmt: skip
+        assert promise in str(caught.value)
+
+
+class Echo:
+    async def answer(self, inputs):
+        raise AssertionError("never asked")
+
+
+class Peeking(Frozen):
+    """A rung that keeps dev rows, hides its training rows, changes its mind, and misses a dev row."""
+
+    trains: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = True
+
+    def plan(self, task, train, dev, kit):
+        return RungPlan(1, len(dev), ())
+
+    async def fit(self, task, train, dev, kit, below, diagnosis):
+        learned = {"rows": [train[0].inputs["text"], dev[0].inputs["text"]], "luck": random.random()}
+        candidate = Candidate("peeking", "one", {}, learned, "main", (dev[0].id,))
+        outcomes = tuple(Outcome(e.id, e.group, None, None, Failure("model", "none")) for e in dev[1:])
+        return Fitted(candidate, outcomes)
+
+    def system(self, candidate, task, kit):
+        return Still()
+
+
+class Still:
+    async def answer(self, inputs):
+        from rung.types import Answer
+
+        return Answer("billing")
+
+
+def test_a_rung_that_breaks_its_word_is_caught():
+    with pytest.raises(Broken) as caught:
+        check_rung(Peeking, name="peeking")
+    for promise in (
+        "Fitted.dev holds every dev row", "trained_on names training rows only", "nothing of a dev row is inside",
+        "training rows inside the candidate are named", "equal rows and seed give the same candidate",
+        "asks_model tells whether",
+    ):  # fmt: skip
+        assert promise in str(caught.value)
+
+
+class Never(Peeking):
+    async def fit(self, task, train, dev, kit, below, diagnosis):
+        raise NotOffered("this rung wants documents")
+
+
+def test_a_rung_may_decline_with_a_reason():
+    assert check_rung(Never) is None
+
+
+def test_metric_specs_name_plugins_that_exist():
+    assert {spec.name for spec in (MetricSpec("exact_match"), MetricSpec("lines"))} <= set(plugin.available("metrics"))
