@@ -110,6 +110,16 @@ def test_demonstrations_inside_one_message_are_seen_and_the_last_row_is_asked():
     assert offer.near_example  # the tickets differ in one word of five
 
 
+def test_rows_quoted_without_their_answers_are_no_demonstrations():
+    told = "\n".join(f'- {ROWS[k]["answer"]}: for example "{ROWS[k]["inputs"]["text"]}"' for k in (0, 1, 2, 3))
+    _, offer = (
+        fake()
+        .connect()
+        .read([Message("system", f"Sort it.\n{told}\nBe brief."), Message("user", ROWS[9]["inputs"]["text"])])
+    )
+    assert (offer.examples, offer.label_list) == (0, True)
+
+
 def test_a_label_list_made_of_demonstrations_is_none():
     assert not fake().connect().read(chat(9, AS_IS, (0, 1, 2, 3)))[1].label_list
 

@@ -23,6 +23,7 @@ from rung.types import Message
 
 _KEY = 16  # characters by which a row's text is looked up
 _SHORT = 3  # shorter column values are found in any prompt; they are not searched for
+_FAR = 120  # characters between a row and its answer inside one message, at most
 _NORMAL = NormalDist()
 _NOT_INPUTS = ("id", "group", "passage")
 
@@ -138,22 +139,25 @@ def read_prompt(
 ) -> tuple[Truth | None, Offer]:
     """Return the row that the chat asks about (the last one in its last user turn) and what the chat offers with it.
 
-    Demonstrations are other known rows, or assistant turns. `near`: word overlap (Jaccard) from which one is near.
+    Demonstrations are assistant turns, or other known rows with their answer soon after them: a row quoted without its
+    answer (in the definition of a label, say) is none. `near`: word overlap (Jaccard) from which one is near.
     """
     last = next((i for i in reversed(range(len(messages))) if messages[i].role == "user"), None)
     if last is None:
         return None, Offer()
     asked = world.found(messages[last].content)
     row = asked[-1][1] if asked else None
-    shown = [hit for _, hit in asked[:-1]]
+    shown = _answered(messages[last].content, asked[:-1])
     turns = 0
     for i, message in enumerate(messages):
         if i != last and message.role != "assistant":
-            shown += [hit for _, hit in world.found(message.content)]
+            hits = world.found(message.content)
+            turn = message.role == "user" and i + 1 < len(messages) and messages[i + 1].role == "assistant"
+            shown += [hit for _, hit in hits] if turn else _answered(message.content, hits)
         turns += message.role == "assistant" and i < last
     told = "\n".join(m.content for i, m in enumerate(messages) if m.role == "system" or i == last)
     rules = told
-    for hit in [*shown, *([row] if row else [])]:
+    for hit in (hit for _, hit in world.found(told)):
         rules = rules.replace(hit.longest, " ")
     overlap = max((_overlap(row, hit) for hit in shown), default=0.0) if row else 0.0
     everything = "\n".join(m.content for m in messages)
@@ -165,6 +169,17 @@ def read_prompt(
         passage=bool(row and row.passage and row.passage in everything),
         hints=tuple(hint for hint in hints if hint in rules),
     )
+
+
+def _answered(text: str, hits: Sequence[tuple[int, Truth]]) -> list[Truth]:
+    """Return the rows whose answer stands between them and the next row, not far away."""
+    found: list[Truth] = []
+    for number, (place, row) in enumerate(hits):
+        end = place + len(row.longest)
+        stop = hits[number + 1][0] if number + 1 < len(hits) else len(text)
+        if row.answer in text[end : min(stop, end + _FAR + len(row.answer))]:
+            found.append(row)
+    return found
 
 
 def _overlap(a: Truth, b: Truth) -> float:
