@@ -9,9 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rung.protocols import Kit, Metric
-from rung.rungs._labels import bare, confusions, denoted, labels_of
+from rung.rungs._labels import confusions, denoted, labels_of
 from rung.rungs._similar import Index
 from rung.stats.estimate import wilson
 from rung.types import Candidate, Cause, Diagnosis, Estimate, Example, Outcome, Task, by_id
@@ -22,20 +23,23 @@ CAUSES: tuple[str, ...] = (
     "refusal",  # the model declined
     "truncation",  # the answer was cut off at max_tokens, or the prompt exceeded the context
     "format",  # a lenient reading of the same answer is right, or the answer cannot be read at all
-    "suspect label",  # all rungs so far agree against the expected answer, and so do like rows
-    "knowledge",  # the model says that it does not know, or the task asks for facts and the answer is wrong
+    "suspect label",  # all rungs so far agree against the expected answer, and like rows do not favour it
+    "knowledge",  # the model says that it does not know, or the task asks it for facts and the answer is wrong
     "label confusion",  # another label of the task
     "outside labels",  # an answer that names none of the labels, or several
     "content",  # wrong in some other way
 )
 NEIGHBOURS = 5
 MOST_IDS = 20  # rows listed under a cause
-MOST_PAIRS = 3  # confusion pairs, or weak parts, named in the evidence
+MOST_PAIRS = 3  # confusion pairs, weak parts or answers named in the evidence
+LONGEST_QUOTE = 60  # characters of an answer quoted in the evidence
+OPENING = 200  # characters at the beginning of an answer in which "I do not know" is looked for
 RUNGS: tuple[str, ...] = ("baseline", "prompt", "fewshot", "rag", "finetune")
 
 _REFUSAL = re.compile(
-    r"^\W*(?:i['’]?m sorry|i am sorry|sorry|i apologi[sz]e|unfortunately)?\W*(?:but )?\W*i (?:can(?:no|['’])t|am unable|"
-    r"['’]?m unable|won['’]t|will not|must decline) (?:help|assist|answer|comply|provide|do that|fulfil|to )",
+    r"^\W*(?:(?:i['’]?m|i am)? ?(?:very |so )?sorry|i apologi[sz]e|unfortunately|as an ai[^.,]{0,40})?\W*(?:but )?i"
+    r"(?: can(?:no|['’])t| won['’]t| will not| must decline| have to decline|(?: am|['’]?m) (?:unable|not able|not allowed)) "
+    r"(?:to )?(?:help|assist|answer|comply|provide|do that|fulfil|discuss)",
     re.IGNORECASE,
 )
 _DOES_NOT_KNOW = re.compile(
@@ -80,15 +84,17 @@ async def diagnose(
     A row failed when it has no score or one below the task's goal (for yes/no metrics: when it is wrong). `earlier` holds
     the dev outcomes of the rungs below, for suspect labels. Shares are of the failed rows, with Wilson's interval.
     """
-    case = _Case.of(outcomes, dev, task, kit.metric(), earlier)
-    causes = tuple(case.cause(name) for name in CAUSES if case.rows[name])
-    causes = tuple(sorted(causes, key=lambda c: (-c.count, CAUSES.index(c.name))))
+    labels, examples = labels_of(task, dev), by_id(dev)
+    suspects = _suspects(outcomes, examples, labels, task, earlier) if labels else frozenset()
+    case = _Case(task, kit.metric(), labels, examples, tuple(outcomes), suspects, candidate.model is not None)
+    causes = [case.cause(name) for name in CAUSES if case.rows[name]]
+    causes.sort(key=lambda c: -c.count)  # stable: on a tie the order of CAUSES
     next_rung = _next_rung(rung, causes)
     return Diagnosis(
         rung=rung,
         n=len(outcomes),
         failed=case.failed,
-        causes=causes,
+        causes=tuple(causes),
         next_rung=next_rung,
         sentence=_sentence(rung, len(outcomes), case.failed, causes, next_rung),
     )
@@ -96,35 +102,38 @@ async def diagnose(
 
 @dataclass(frozen=True)
 class _Case:
-    """The failed rows of one rung, sorted by cause."""
+    """The dev rows of one rung, the failed ones sorted by cause. `asks_model`: False for a rung without language model."""
 
     task: Task
+    metric: Metric
     labels: tuple[str, ...] | None
     examples: Mapping[str, Example]
-    rows: Mapping[str, tuple[Outcome, ...]]
+    outcomes: tuple[Outcome, ...]
+    suspects: frozenset[str]
+    asks_model: bool
 
-    @classmethod
-    def of(
-        cls,
-        outcomes: Sequence[Outcome],
-        dev: Sequence[Example],
-        task: Task,
-        metric: Metric,
-        earlier: Sequence[Sequence[Outcome]],
-    ) -> _Case:
-        examples = by_id(dev)
-        labels = labels_of(task, dev)
-        rows: dict[str, list[Outcome]] = {name: [] for name in CAUSES}
-        suspects = _suspects(outcomes, examples, labels, task, earlier) if labels else frozenset()
-        for outcome in outcomes:
-            if failed(outcome, task):
-                name = _cause_of(outcome, examples[outcome.example_id], task, metric, labels, suspects)
-                rows[name].append(outcome)
-        return cls(task, labels, examples, {name: tuple(found) for name, found in rows.items()})
+    @cached_property
+    def rows(self) -> Mapping[str, tuple[Outcome, ...]]:
+        """The failed rows under each cause of CAUSES, in the order given."""
+        found: dict[str, list[Outcome]] = {name: [] for name in CAUSES}
+        for outcome in self.outcomes:
+            if failed(outcome, self.task):
+                found[_cause_of(self, outcome)].append(outcome)
+        return {name: tuple(rows) for name, rows in found.items()}
 
     @property
     def failed(self) -> int:
-        return sum(len(found) for found in self.rows.values())
+        return sum(len(rows) for rows in self.rows.values())
+
+    def only_form(self, outcome: Outcome) -> bool:
+        """Return whether the answer is right once its form is forgiven: read leniently, or by the one label it names."""
+        if outcome.answer is None:
+            return False
+        text, example = outcome.answer.text, self.examples[outcome.example_id]
+        lenient = self.metric.lenient(text, example, self.task)
+        if lenient is not None and lenient >= self.task.goal:
+            return True
+        return self.labels is not None and denoted(text, self.labels) == example.target
 
     def cause(self, name: str) -> Cause:
         found = self.rows[name]
@@ -134,25 +143,52 @@ class _Case:
         return Cause(name, len(found), share, self._evidence(name, found), ids, _SUGGESTS[name])
 
     def _evidence(self, name: str, found: Sequence[Outcome]) -> str:
-        n = len(found)
-        rows = "1 row" if n == 1 else f"{n} rows"
-        if name in ("transport", "metric", "truncation"):
-            return f"{rows} without a score: {_most_common_messages(found)}."
+        on = f"On {_rows(len(found))}"
+        if name == "transport":
+            return f"{on} no answer came: {_most_common_messages(found)}."
+        if name == "metric":
+            return f"{on} the metric cannot judge the answer: {_most_common_messages(found)}."
         if name == "refusal":
-            return f"The model declined to answer on {rows}."
+            return f"{on} the model declined to answer."
+        if name == "truncation":
+            return f"{on} the model's limits were exceeded: {_most_common_messages(found)}."
         if name == "format":
-            return f"The same answers read leniently are right, or cannot be read at all, on {rows}."
+            return self._format_evidence(found)
         if name == "suspect label":
-            return f"On {rows} every rung so far gives one same answer, most like rows carry it, and the file says another."
+            pairs = self._pairs(found, "{answered}, not {expected} ({count})")
+            return f"{on} all rungs agree against the file, and the nearest dev rows do not favour the file's label: {pairs}."
         if name == "knowledge":
-            return f"The answer lacks the fact, or says that it is not known, on {rows}."
-        if name == "label confusion" and self.labels:
-            pairs = confusions(found, self.examples, self.labels)[:MOST_PAIRS]
-            named = "; ".join(f"{p.expected} taken for {p.answered} ({p.count})" for p in pairs)
-            return f"On {rows} the answer is another label of the task: {named}."
+            return self._knowledge_evidence(found)
+        if name == "label confusion":
+            return (
+                f"{on} the answer is another label: {self._pairs(found, '{answered} instead of {expected} ({count})')}."
+            )
         if name == "outside labels":
-            return f"On {rows} the answer names no label of the task, or several."
-        return f"On {rows} the answer is in form but wrong{self._weak_parts(found)}."
+            return f"{on} the answer names none of the labels, or several: {_most_common_answers(found)}."
+        return f"{on} the content of the answer is wrong{self._weak_parts(found)}."
+
+    def _format_evidence(self, found: Sequence[Outcome]) -> str:
+        right = sum(self.only_form(o) for o in found)
+        unread = len(found) - right
+        if not unread:
+            return f"On {_rows(right)} the answer is right and only its form is wrong."
+        if not right:
+            return f"On {_rows(unread)} the answer cannot be read in the form asked for."
+        return (
+            f"On {_rows(right)} the answer is right and only its form is wrong; on {_rows(unread)} it cannot be read in "
+            "the form asked for."
+        )
+
+    def _knowledge_evidence(self, found: Sequence[Outcome]) -> str:
+        said = sum(o.answer is not None and _DOES_NOT_KNOW.search(o.answer.text) is not None for o in found)
+        parts = [f"on {_rows(said)} the model says that it does not know"] if said else []
+        parts += [f"on {_rows(len(found) - said)} the fact that it gives is wrong"] if said < len(found) else []
+        text = "; ".join(parts)
+        return f"{text[:1].upper()}{text[1:]}."
+
+    def _pairs(self, found: Sequence[Outcome], form: str) -> str:
+        pairs = confusions(found, self.examples, self.labels or ())[:MOST_PAIRS]
+        return "; ".join(form.format(answered=p.answered, expected=p.expected, count=p.count) for p in pairs)
 
     def _weak_parts(self, found: Sequence[Outcome]) -> str:
         metric = self.task.metrics[0].name
@@ -161,7 +197,7 @@ class _Case:
             parts = outcome.scores[metric].parts if outcome.scores is not None else {}
             wrong.update(part for part, value in parts.items() if value < 1.0)
         named = sorted(wrong, key=lambda part: (-wrong[part], part))[:MOST_PAIRS]
-        return "; most often in " + ", ".join(f"{part} ({wrong[part]})" for part in named) if named else ""
+        return ", most often in: " + ", ".join(f"{part} ({wrong[part]})" for part in named) if named else ""
 
 
 def failed(outcome: Outcome, task: Task) -> bool:
@@ -169,37 +205,35 @@ def failed(outcome: Outcome, task: Task) -> bool:
     return outcome.scores is None or outcome.scores[task.metrics[0].name].value < task.goal
 
 
-def _cause_of(
-    outcome: Outcome,
-    example: Example,
-    task: Task,
-    metric: Metric,
-    labels: Sequence[str] | None,
-    suspects: frozenset[str],
-) -> str:
+def _cause_of(case: _Case, outcome: Outcome) -> str:
     failure = outcome.failure.cause if outcome.failure is not None else None
     direct = {"model": "transport", "timeout": "transport", "metric": "metric", "refusal": "refusal"}
     if failure in direct:
         return direct[failure]
     if outcome.answer is None:
         return "truncation"  # the prompt was longer than the context: nothing was asked
-    text = outcome.answer.text
-    if any(call.finish == "refused" for call in outcome.answer.calls):
+    text, target = outcome.answer.text, case.examples[outcome.example_id].target
+    if any(call.finish == "refused" for call in outcome.answer.calls) or _only_here(_REFUSAL, text, target):
         return "refusal"
     if failure == "truncated":
         return "truncation"
-    lenient = metric.lenient(text, example, task)
-    if (lenient is not None and lenient >= task.goal) or (failure == "parse" and lenient is None):
+    if case.only_form(outcome):
         return "format"
-    if _REFUSAL.match(text):
-        return "refusal"
-    if outcome.example_id in suspects:
+    if outcome.example_id in case.suspects:
         return "suspect label"
-    if _DOES_NOT_KNOW.search(text):
+    label = denoted(text, case.labels) if case.labels else None
+    if label is None and _only_here(_DOES_NOT_KNOW, text[:OPENING], target):
         return "knowledge"
-    if labels:
-        return "label confusion" if denoted(text, labels) is not None else "outside labels"
-    return "knowledge" if task.kind == "knowledge" else "content"
+    if failure == "parse":
+        return "format"
+    if case.labels:
+        return "outside labels" if label is None else "label confusion"
+    return "knowledge" if case.task.kind == "knowledge" and case.asks_model else "content"
+
+
+def _only_here(pattern: re.Pattern[str], answer: str, target: str) -> bool:
+    """Return whether the answer says it and the expected answer does not: "I do not know" may be the right answer."""
+    return pattern.search(answer) is not None and pattern.search(target) is None
 
 
 def _suspects(
@@ -209,44 +243,74 @@ def _suspects(
     task: Task,
     earlier: Sequence[Sequence[Outcome]],
 ) -> frozenset[str]:
-    """Return the rows whose expected label is doubtful: all rungs (at least two) give one same other label, and the
-    nearest dev rows (five by TF-IDF) carry it more often than the expected one. As often is enough where one of the
-    rungs asks no language model: its answers come from the training rows.
+    """Return the rows whose expected label is doubtful: all rungs (at least two) give one same other label, and the five
+    nearest other dev rows (TF-IDF) carry it more often than the expected one.
+
+    As often is enough where a rung asks no language model, since its answers come from training rows. A rung that
+    answers all rows alike speaks of none. With one label in twenty flipped in banking77 and it-tickets (2,000 rows, 150
+    or 600 of them dev, a linear baseline and a model that is right on 80 %), 71 to 88 % of such rows are flipped ones, and
+    66 to 81 % of the flipped rows are found; neighbours among the training rows, which the baseline knows already, do worse.
     """
-    said: dict[str, list[tuple[str | None, bool]]] = {}
-    for rung in (outcomes, *earlier):
-        for o in rung:
-            label = denoted(o.answer.text, labels) if o.answer is not None else None
-            said.setdefault(o.example_id, []).append((label, o.answer is not None and not o.answer.calls))
-    rungs = 1 + len(earlier)
-    doubtful = {}
-    for o in outcomes:
-        answers = said[o.example_id]
-        label = answers[0][0]
-        agreed = rungs > 1 and len(answers) == rungs and label is not None and all(a == label for a, _ in answers)
-        if agreed and failed(o, task) and bare(str(label)) != bare(examples[o.example_id].target):
-            doubtful[o.example_id] = (label, any(learned for _, learned in answers))
+    said = {o.example_id: _label(o, labels) for o in outcomes}
+    below = [(rung, {o.example_id: _label(o, labels) for o in rung}) for rung in earlier]
+    below = [(rung, heard) for rung, heard in below if _tells_rows_apart(heard)]
+    if not below or not _tells_rows_apart(said):
+        return frozenset()
+    from_rows = any(o.answer is not None and not o.answer.calls for rung, _ in below for o in rung)
+    doubtful = [
+        o.example_id
+        for o in outcomes
+        if failed(o, task)
+        and (label := said[o.example_id]) is not None
+        and all(heard.get(o.example_id) == label for _, heard in below)
+        and label != examples[o.example_id].target
+    ]
     if not doubtful:
         return frozenset()
     rows = list(examples.values())
     index = Index.of([e.text for e in rows])
     found = []
-    for example_id, (label, from_rows) in doubtful.items():
-        near = [rows[i] for i in index.nearest(examples[example_id].text, NEIGHBOURS + 1) if rows[i].id != example_id]
+    for example_id in doubtful:
+        own = examples[example_id]
+        near = [rows[i] for i in index.nearest(own.text, NEIGHBOURS + 1) if rows[i].id != example_id]
         votes = Counter(e.target for e in near[:NEIGHBOURS])
-        margin = votes[str(label)] - votes[examples[example_id].target]
+        margin = votes[str(said[example_id])] - votes[own.target]
         if margin > 0 or (margin == 0 and from_rows):
             found.append(example_id)
     return frozenset(found)
 
 
+def _tells_rows_apart(said: Mapping[str, str | None]) -> bool:
+    return len(set(said.values()) - {None}) > 1
+
+
+def _label(outcome: Outcome, labels: Sequence[str]) -> str | None:
+    return denoted(outcome.answer.text, labels) if outcome.answer is not None else None
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
 def _most_common_messages(found: Sequence[Outcome]) -> str:
-    messages = Counter(" ".join(o.failure.message.split())[:120] for o in found if o.failure is not None)
-    return "; ".join(f"{text} ({n})" for text, n in messages.most_common(2)) or "the answer was cut off"
+    messages = Counter(" ".join(o.failure.message.split())[:120].rstrip(" .") for o in found if o.failure is not None)
+    return "; ".join(f"{text} ({n})" for text, n in messages.most_common(2)) or "nothing more is known"
+
+
+def _most_common_answers(found: Sequence[Outcome]) -> str:
+    answers = Counter(" ".join(o.answer.text.split()) for o in found if o.answer is not None)
+    shown = [
+        (text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…", n)
+        for text, n in answers.most_common(2)
+    ]
+    return "; ".join(f"{text!r} ({n})" for text, n in shown)
 
 
 def _next_rung(rung: str, causes: Sequence[Cause]) -> str | None:
-    """Return the rung above this one that attacks the most failures; None where no rung can (bad labels, transport)."""
+    """Return the rung above this one that attacks the most failures.
+
+    None where no rung above can do anything about most of them (bad labels, transport, a limit on the answer's length).
+    """
     name = rung.split("@")[0]
     above = RUNGS[RUNGS.index(name) + 1 :] if name in RUNGS else RUNGS
     counts: Counter[str] = Counter()
@@ -265,14 +329,11 @@ def _next_rung(rung: str, causes: Sequence[Cause]) -> str | None:
 
 def _sentence(rung: str, n: int, lost: int, causes: Sequence[Cause], next_rung: str | None) -> str:
     if not lost:
-        return f"No dev row of {n} failed at {rung}."
+        return f"At {rung} no dev row failed (n={n})."
     first = causes[0]
-    share = first.share
-    part = (
-        f"all {lost} by {first.name}"
-        if first.count == lost
-        else f"{first.count} by {first.name} ({share.low:.0%} to {share.high:.0%} of failures)"
-    )
-    rows = "1 dev row" if lost == 1 else f"{lost} of {n} dev rows"
-    advice = f"next to try: {next_rung}" if next_rung else first.suggests
-    return f"At {rung} {rows} failed, {part}; {advice}."
+    how = f"{lost} of {n} dev {'row' if n == 1 else 'rows'} failed"
+    if first.count == lost:
+        why = f"{'' if lost == 1 else 'all '}by {first.name}"
+    else:
+        why = f"{first.count} of them by {first.name} ({first.share.low:.0%} to {first.share.high:.0%} of the failures)"
+    return f"At {rung} {how}, {why}; {f'next to try: {next_rung}' if next_rung else first.suggests}."

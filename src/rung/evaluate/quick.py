@@ -66,7 +66,7 @@ async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Pa
         kit = RunKit(task, askers(clients), config.split.seed, progress)
         rung = plugin.make("rungs", "prompt", rewrites=False)
         fitted = await rung.fit(task, (), dev, kit, None, None)
-        diagnosis = await diagnose("prompt", fitted.candidate, fitted.dev, dev, task, kit, [])
+        diagnosis = await diagnose("your prompt", fitted.candidate, fitted.dev, dev, task, kit, [])
     values = [v for _, v in scored(fitted.dev, task.metrics[0].name, task.on_failure)]
     estimate = None
     if values:
