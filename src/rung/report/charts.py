@@ -165,7 +165,7 @@ def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
             parts.append(element("line", x1=lane.left, x2=lane.left, y1=frame.top, y2=frame.bottom + 6, cls="lane"))
         middle = (lane.left + lane.right) / 2
         name = "$ per 1,000 (log)" if kind == "priced" and lane.right - lane.left < 230 else names[kind]
-        middle = min(middle, plane.width - 3.2 * len(name))  # a narrow last lane: its name stays on the chart
+        middle = min(middle, plane.width - 3.7 * len(name))  # a narrow last lane: its name stays on the chart
         parts.append(element("text", name, x=middle, y=frame.bottom + 42, text_anchor="middle", cls="axis-text"))
         if lane.low is None or lane.high is None:
             continue

@@ -22,7 +22,7 @@ def quality(estimate: Estimate | None) -> str:
 def money(usd: float | None, note: str | None = None) -> str:
     """Write dollars with at least two significant digits; None as "unknown: why"."""
     if usd is None:
-        return f"unknown: {note}" if note else "unknown"
+        return f"unknown: {note}" if note else "unknown: the model reports no tokens"
     if usd == 0:
         return "$0"
     if usd >= 0.1:
@@ -30,10 +30,10 @@ def money(usd: float | None, note: str | None = None) -> str:
     return f"${usd:.{min(1 - math.floor(math.log10(usd)), 12)}f}"
 
 
-def seconds(value: float | None) -> str:
-    """Write a duration in the unit that a reader would choose."""
+def seconds(value: float | None, why: str = "no row was answered") -> str:
+    """Write a duration in the unit that a reader would choose; None as "unknown: why"."""
     if value is None:
-        return "unknown"
+        return f"unknown: {why}"
     if value < 0.0995:
         return f"{value * 1000:.2g} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
     if value < 120:
@@ -96,4 +96,4 @@ def tokens(result: Result) -> str:
     """Write the tokens of one request."""
     if result.tokens_per_request is not None:
         return count(result.tokens_per_request)
-    return "no model" if result.candidate.model is None else "unknown"
+    return "no model" if result.candidate.model is None else "unknown: the model reports no tokens"

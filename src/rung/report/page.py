@@ -222,7 +222,7 @@ def _first_sentence(headline: str) -> tuple[str, str]:
     return headline[: found.start()] + ".", rest[:1].upper() + rest[1:]
 
 
-_FIGURES = ("quality", "money", "seconds", "percent", "count", "signed", "p_value", "rows", "failures", "listed")
+_FIGURES = ("quality", "money", "seconds", "percent", "count", "signed", "p_value", "rows", "failures", "listed", "tokens")
 _VIEWS: dict[str, Any] = {
     "FOLKLORE": FOLKLORE,
     "chat": _chat,

@@ -1,0 +1,278 @@
+"""The page: self-contained, complete, escaped; evidence resolves; test rows only once they were revealed."""
+
+import base64
+import hashlib
+import json
+import re
+import time
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from rung.errors import IntegrityError, RungError
+from rung.report.evidence import Archive, anchor_of, slug
+from rung.report.load import load_report
+from rung.report.page import render_page, write_page
+from rung.report.rows import ROWS_SHOWN, side_by_side
+from rung.store.folder import RunFolder
+from rung.store.sealed import reveal
+from rung.types import Example, Fitted, Outcome, Reason, Skipped, Verdict
+from tests.unit._run_folder import LADDER, Made, build
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links and tags, and checks that elements close in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.ids, self.links, self.tags, self.attributes, self.open, self.text = [], [], [], [], [], []
+        self.feed(html)
+        self.close()
+        assert self.open == [], f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        self.ids += [v for k, v in attrs if k == "id"]
+        self.links += [v for k, v in attrs if k in ("href", "src")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    @property
+    def said(self):
+        return " ".join("".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    skipped = (Skipped("rag", "no documents are configured"),)
+    planned = ("baseline", "prompt", "fewshot", "rag", "finetune")
+    return build(tmp_path_factory.mktemp("run"), planned=planned, skipped=skipped)
+
+
+@pytest.fixture(scope="module")
+def html(run):
+    return write_page(run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def test_it_is_one_file_that_loads_and_runs_nothing(html, page):
+    assert "script" not in page.tags
+    assert not {"link", "iframe", "object", "embed", "form", "base"} & set(page.tags)
+    assert all(link.startswith("#") for link in page.links)
+    assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+def test_the_policy_allows_this_very_style_and_nothing_else(html):
+    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1]
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_ids_are_unique_and_every_link_lands(page):
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+
+
+def test_it_opens_with_the_verdict_and_shows_every_number_with_n(run, page):
+    said = page.said.replace("\u00a0", " ")
+    assert "Goal met Yes, at the rung 'fewshot' (examples in the prompt). Shown to be at least 0.88" in said
+    assert "0.96 ± 0.04 (n=200)" in said
+    assert "$174.00 a month at 300,000 requests" in said
+    assert "opened 3 times" in said
+    for line in run.load("verdict.json", Verdict).counterfactuals:
+        assert line in said
+
+
+def test_rungs_not_run_say_why(page):
+    assert "3 rag skipped no documents are configured" in page.said
+    assert "4 finetune not reached the climb ended on a rung below" in page.said
+
+
+def test_the_share_of_failures_fixed_stands_beside_the_folklore(page):
+    assert "Fixed 64 % of the failures that baseline left (61 of 96); folklore says 60 % (tick)." in page.said
+    assert re.search(r"Fixed \d+ % of the failures that prompt left .*?; folklore says 20 %", page.said)
+
+
+def test_the_chosen_prompt_is_shown_whole_and_what_was_left_out_with_its_reason(page):
+    assert "Answer with the team's name alone, in lower case." in page.said
+    assert "prompt long-rules: its longest prompt has 4,210 tokens; toy-1 reads 4,096" in page.said
+
+
+def test_every_reason_is_backed_by_evidence_that_resolves(run, page):
+    report = load_report(run)
+    keys = [key for reason in report.verdict.reasons for key in reason.evidence]
+    assert len(keys) > 10
+    assert set(report.evidence) == set(keys)
+    assert [e.key for e in report.evidence.values() if not e.resolves] == []
+    assert {e.anchor for e in report.evidence.values()} <= set(page.ids)
+    assert "does not resolve" not in page.said
+
+
+def test_an_evidence_key_that_points_at_nothing_is_told(tmp_path):
+    folder = build(tmp_path, sizes=(40, 20, 60))
+    verdict = folder.load("verdict.json", Verdict)
+    reasons = (Reason("made up", "none", ("rungs/prompt/result.json#quality.luck",)),)
+    folder.save("verdict.json", replace(verdict, reasons=reasons), Verdict)
+    said = Page(write_page(folder).read_text(encoding="utf-8")).said
+    assert "does not resolve rungs/prompt/result.json has no 'luck'" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "trouble"),
+    [
+        ("rungs/prompt/result.json#quality.lower", None),
+        ("rungs/prompt/result.json#estimates.exact_match.mean", None),
+        ("comparisons.json#0.gain", None),
+        ("comparisons.json#9.gain", "comparisons.json has no '9.gain'"),
+        ("rungs/prompt/outcomes.jsonl", None),
+        ("rungs/none/result.json#quality", "rungs/none/result.json is not in the run folder"),
+        ("../secret.json#a", "'../secret.json' is no file of the run folder"),
+        ("/etc/passwd", "'/etc/passwd' is no file of the run folder"),
+    ],
+)
+def test_evidence_keys_are_looked_up_inside_the_run_folder(run, key, trouble):
+    assert Archive(run).look_up(key).trouble == trouble
+
+
+def test_anchors_of_odd_names_are_valid_ids():
+    assert anchor_of("rungs/prompt@small/result.json#quality") == "rung-prompt.40small"
+    assert slug('a b"<') == "a.20b.22.3c"
+
+
+def test_test_rows_stay_sealed_until_they_are_revealed(tmp_path):
+    folder = build(tmp_path, sizes=(40, 20, 60))
+    before = write_page(folder).read_text(encoding="utf-8")
+    assert "row-test-" not in before
+    assert "Test rows are sealed." in before
+    assert load_report(folder).opened == 3
+    reveal(folder.path)
+    after = Page(write_page(folder).read_text(encoding="utf-8")).said
+    assert "These test rows were revealed: the test part is spent" in after
+    assert "shown to people" in after
+    assert [e["event"] for e in folder.events()][-2:] == ["test_revealed", "test_opened"]
+
+
+def test_rows_come_failures_first_and_a_sample_says_so(tmp_path):
+    dev = tuple(Example(f"d{i}", {"text": f"row {i}"}, "billing", f"d{i}") for i in range(500))
+    report = load_report(build(tmp_path, sizes=(40, 20, 60), dev=dev))
+    (table,) = side_by_side(report)
+    assert table.best == "fewshot"
+    assert table.total == 500 == sum(table.counts.values())
+    assert len(table.rows) == ROWS_SHOWN
+    kinds = [row.kind for row in table.rows]
+    assert kinds == sorted(kinds, key=["wrong", "differs", "right"].index)
+    assert set(kinds) == {"wrong", "differs", "right"}
+    assert side_by_side(report) == (table,)
+    assert "120 of 500 rows are shown, failures first" in Page(render_page(report)).said
+
+
+def test_rows_named_by_a_diagnosis_are_among_those_shown(tmp_path):
+    dev = tuple(Example(f"d{i}", {"text": f"row {i}"}, "billing", f"d{i}") for i in range(500))
+    report = load_report(build(tmp_path, sizes=(40, 20, 60), dev=dev))
+    shown = {row.id for row in side_by_side(report)[0].rows}
+    for rung in report.rungs:
+        for cause in rung.diagnosis.causes:
+            assert set(cause.example_ids[:3]) <= shown
+
+
+def test_hostile_rows_are_text(tmp_path):
+    evil = "<script>alert(1)</script> \u202egnp.exe {{ 7 * 7 }} {% raw %} \x00 <!-- -->"
+    dev = tuple(Example(f'"><{i}', {"<b>": evil}, "<img src=x onerror=alert(2)>", f"g{i}'") for i in range(20))
+    html = write_page(build(tmp_path, sizes=(40, 20, 60), dev=dev)).read_text(encoding="utf-8")
+    page = Page(html)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert "<script>alert(1)</script> U+202E gnp.exe {{ 7 * 7 }} {% raw %}".replace("E g", "Eg") in page.said
+    assert "\u202e" not in html
+    assert "\x00" not in html
+
+
+def test_a_run_that_is_not_finished_has_a_page_too(tmp_path):
+    folder = build(tmp_path, LADDER[:1], planned=("baseline", "prompt"), sizes=(40, 20, 60))
+    for name in ("verdict.json", "spend.json", "comparisons.json", "skipped.json"):
+        (tmp_path / name).unlink()
+    folder.write("run.json", {**folder.read("run.json"), "status": "interrupted"})
+    said = Page(write_page(folder).read_text(encoding="utf-8")).said
+    assert "No verdict yet" in said
+    assert "Its status is “interrupted”." in said
+    assert "1 prompt not reached" in said
+    assert "Only one rung was measured: there is nothing to compare." in said
+    assert "Nothing was asked yet." in said
+
+
+def test_a_run_without_a_task_is_refused_with_the_next_step(tmp_path):
+    RunFolder.create(tmp_path).write("run.json", {"schema": 1, "status": "failed", "planned": []})
+    with pytest.raises(RungError, match=r"has nothing to report yet: .*\(status 'failed'\); run `rung climb` again"):
+        load_report(RunFolder(tmp_path))
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    folder = build(tmp_path, sizes=(40, 20, 60))
+    (tmp_path / "verdict.json").write_text('{"decision": "perhaps"}')
+    with pytest.raises(IntegrityError, match="stored data is damaged"):
+        load_report(folder)
+
+
+def test_unknown_costs_say_why(tmp_path):
+    said = Page(write_page(build(tmp_path, [Made("prompt", 0.7, None)], sizes=(40, 20, 60))).read_text("utf-8")).said
+    assert "unknown:no price is known for the model 'house-7b'; give prices in rung.yaml" in said
+    assert "nan" not in said.lower().replace("finance", "")
+
+
+def test_long_prompts_and_pools_do_not_swell_the_page(tmp_path):
+    folder = build(tmp_path, LADDER[:2], sizes=(40, 20, 60))
+    fitted = folder.load("rungs/prompt/fit.json", Fitted)
+    pool = [{"id": f"t{i}", "inputs": {"body": "x" * 900}, "target": "billing"} for i in range(2000)]
+    learned = {"messages": [{"role": "user", "content": "y" * 90_000}], "demonstrations": pool, "rows": ["z" * 500] * 5000}
+    changed = replace(fitted, candidate=replace(fitted.candidate, learned=learned))
+    folder.save("rungs/prompt/fit.json", changed, Fitted)
+    path = write_page(folder)
+    said = Page(path.read_text("utf-8")).said
+    assert path.stat().st_size < 300_000
+    assert "70,000 more characters in the run folder" in said
+    assert "2,000 training rows to show, the first 8" in said
+    assert '"rows": "5,000 entries, in the run folder"' in said
+
+
+def test_equal_folders_give_equal_pages(run):
+    assert render_page(load_report(run)) == render_page(load_report(run))
+
+
+def test_ten_thousand_rows_and_six_rungs_stay_small_and_quick(tmp_path):
+    long = "The customer writes at length about the parcel that never came. " * 20
+    dev = tuple(Example(f"d{i}", {"subject": "s", "body": f"{i} {long}"}, "billing", f"d{i}") for i in range(10_000))
+    names = ("baseline", "prompt", "fewshot", "rag", "finetune", "scratch")
+    folder = build(tmp_path, LADDER[:1], planned=names, sizes=(40, 20, 60), dev=dev)
+    for name in names[1:]:
+        for file in ("dev.jsonl", "fit.json", "result.json", "diagnosis.json"):
+            (tmp_path / "rungs" / name).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "rungs" / name / file).write_bytes((tmp_path / "rungs/baseline" / file).read_bytes())
+    start = time.process_time()
+    size = write_page(folder).stat().st_size
+    assert time.process_time() - start < 3.0
+    assert size < 5_000_000
+
+
+def test_outcome_shape_in_rows_is_the_stored_one(run):
+    stored = run.load_rows("rungs/prompt/dev.jsonl", Outcome)
+    side = load_report(run).sides[0]
+    assert list(side.outcomes["prompt"].values()) == list(stored)
+    assert json.loads((run.path / "run.json").read_text())["status"] == "done"

@@ -1,0 +1,206 @@
+"""The same run for a terminal, as Markdown, as JSON and through the verb."""
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from rung.cli.report import report
+from rung.report import figures
+from rung.report.data import as_data
+from rung.report.markdown import render_markdown
+from rung.report.text import render_text
+from rung.store.folder import RunFolder
+from rung.types import Estimate, Finding, Result, Skipped, Verdict
+from tests.unit._run_folder import LADDER, build
+
+app = typer.Typer()
+app.command()(report)
+
+
+@pytest.fixture
+def run(tmp_path):
+    planned = ("baseline", "prompt", "fewshot", "rag")
+    return build(tmp_path / "run", planned=planned, skipped=(Skipped("rag", "no documents are configured"),))
+
+
+def printed(folder, width=120, **console):
+    out = StringIO()
+    render_text(folder, Console(file=out, width=width, **console))
+    return out.getvalue()
+
+
+def ask(*words):
+    return CliRunner().invoke(app, [str(w) for w in words], standalone_mode=False)
+
+
+def test_terminal_shows_verdict_ladder_gains_causes_and_spend(run):
+    text = printed(run)
+    bounds = run.load("rungs/prompt/result.json", Result).quality
+    for line in (
+        "ticket-routing: met",
+        "Yes, at the rung 'fewshot'",
+        "0.96 ± 0.04 (n=200)",
+        f"not met ({bounds.lower:.3f} to {bounds.upper:.3f})",
+        "prompt failed on rows: 5 timeout",
+        "3 rag skipped: no documents are configured",
+        "prompt beats baseline: +0.290 [+0.220, +0.356] (n=200), 61 wins, 3 losses, p < 0.001 adjusted; fixed 64 %",
+        "baseline: 35 of 80 dev rows failed: format 5, label confusion 15, unexplained 15",
+        "stop: 2 rows with equal input have different teams. Next: decide which team is right",
+        "spent $0.19, 731 calls",
+        "test part opened 3 times",
+    ):
+        assert line in text, line
+
+
+def test_without_a_terminal_there_are_no_colours_and_with_one_there_are(run):
+    assert "\x1b" not in printed(run)
+    assert "\x1b[" in printed(run, force_terminal=True, color_system="standard")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
+def test_no_line_is_wider_than_the_terminal_and_verdicts_are_whole(run, width):
+    lines = printed(run, width).splitlines()
+    assert max(len(line) for line in lines) <= width
+    if width >= 80:
+        assert [line for line in lines if line.startswith("2 fewshot") and "  met" in line]
+
+
+def test_the_bar_shows_interval_mean_and_goal_in_their_order(run):
+    row = next(line for line in printed(run).splitlines() if line.startswith("1 prompt  "))
+    assert row.index("─") < row.index("●") < row.index("┊")
+
+
+def test_a_plain_terminal_gets_plain_characters(run):
+    class Ascii(StringIO):
+        encoding = "ascii"
+
+    out = Ascii()
+    render_text(run, Console(file=out, width=100))
+    assert out.getvalue().isascii()
+    assert "0.96 +/- 0.04 (n=200)" in out.getvalue()
+
+
+def test_hostile_texts_do_not_reach_the_terminal(run):
+    bad = Finding("pii", "stop", "row says \x1b]0;owned\x07 [bold]x[/bold] \u202e", "look")
+    run.save("findings.json", (bad,), tuple[Finding, ...])
+    text = printed(run, force_terminal=True, color_system="standard")
+    assert "\x1b]0" not in text
+    assert "[bold]x[/bold] ⟦U+202E⟧" in text
+    assert "\\[bold\\]x\\[/bold\\]" in render_markdown(run)
+
+
+def test_a_rung_that_stopped_early_has_bounds_and_no_mean(tmp_path):
+    folder = build(tmp_path, (LADDER[0], replace(LADDER[1], ability=0.5, stopped_at=60), LADDER[2]))
+    text = printed(folder)
+    assert "0.30 to 0.64 (n=60)" in text
+    assert "0.30 to 0.64 (n=60, stopped early)" in render_markdown(folder)
+
+
+def test_no_verdict_yet(run):
+    (run.path / "verdict.json").unlink()
+    assert "Run the same climb again to go on (status: done)." in printed(run)
+    assert "No verdict yet (status: done)" in render_markdown(run)
+    assert as_data(run)["verdict"] is None
+
+
+def test_markdown_has_a_row_for_each_rung(run):
+    text = render_markdown(run)
+    assert text.startswith("## rung: ticket-routing\n\n**Goal met.** Yes, at the rung 'fewshot'")
+    assert "| **2 fewshot** | label-list | 0.96 ± 0.04 (n=200) |" in text
+    assert "| 3 rag |  |  |  |  |  |  |  | skipped: no documents are configured |" in text
+    assert "| prompt over baseline | +0.290 | +0.220 to +0.356 (n=200) | 61 / 3 | p < 0.001 | 64 % |" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in tables} == {10, 7}
+
+
+def test_json_is_complete_and_keeps_unknown_as_null(tmp_path):
+    folder = build(tmp_path, [replace(LADDER[1], usd=None)], sizes=(40, 20, 60))
+    data = as_data(folder, rows=True)
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    (rung,) = data["rungs"]
+    assert rung["result"]["cost_per_1k_usd"] is None
+    assert rung["result"]["cost_note"].startswith("no price is known")
+    assert rung["result"]["estimates"]["exact_match"]["n"] == 60
+    assert rung["candidate"]["messages"][0]["role"] == "system"
+    assert len(data["rows"]["dev"]) == 20
+    assert set(data["rows"]["dev"][0]["outcomes"]["prompt"]) == {"answer", "scores", "failure", "latency_s", "cost_usd"}
+    assert "test" not in data["rows"]
+    assert all(e["trouble"] is None for e in data["evidence"].values())
+    assert data["test_opened"] == 1
+    assert "rows" not in as_data(folder)
+
+
+def test_the_verb_writes_the_page_into_the_folder(run):
+    result = ask(run.path)
+    assert result.output == f"Report: {run.path / 'report.html'}\n"
+    assert (run.path / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    assert ask("--folder", run.path).return_value == 0
+
+
+def test_the_verb_prints_each_other_form_or_writes_it_to_a_file(run, tmp_path):
+    assert ask(run.path, "--format", "markdown").output == render_markdown(run)
+    assert json.loads(ask(run.path, "--json").output)["verdict"]["winner"] == "fewshot"
+    assert "0.96 ± 0.04" in ask(run.path, "--format", "text").output
+    assert ask(run.path, "--format", "html", "--output", "-").output.startswith("<!doctype html>")
+    for form in ("html", "text", "markdown", "json"):
+        file = tmp_path / f"out.{form}"
+        ask(run.path, "--format", form, "--output", file)
+        assert "fewshot" in file.read_text("utf-8")
+
+
+def test_reveal_test_is_written_down_and_said(run):
+    result = ask(run.path, "--reveal-test")
+    assert "200 test rows are revealed: this is written into the run" in result.output
+    assert any(e["event"] == "test_revealed" for e in run.events())
+    assert "row-test-" in (run.path / "report.html").read_text("utf-8")
+
+
+def test_the_verb_wants_one_run_folder(tmp_path):
+    assert "name one run folder" in str(ask().exception)
+    assert "is not a run folder (no run.json)" in str(ask(tmp_path).exception)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (figures.money(0), "$0"),
+        (figures.money(0.00021), "$0.00021"),
+        (figures.money(0.0375), "$0.037"),
+        (figures.money(1234.5), "$1,234.50"),
+        (figures.money(None, "no price"), "unknown: no price"),
+        (figures.money(1e-9), "$0.0000000010"),
+        (figures.seconds(0.0021), "2.1 ms"),
+        (figures.seconds(0.78), "0.78 s"),
+        (figures.seconds(75), "75 s"),
+        (figures.seconds(600), "10 min"),
+        (figures.seconds(9000), "2 h 30 min"),
+        (figures.seconds(None), "unknown: no row was answered"),
+        (figures.percent(0.999), "> 99 %"),
+        (figures.percent(1.0), "100 %"),
+        (figures.percent(0.001), "< 1 %"),
+        (figures.signed(-0.25), "−0.250"),
+        (figures.p_value(0.0004), "p < 0.001"),
+        (figures.p_value(0.027), "p = 0.027"),
+        (figures.quality(Estimate(0.83, 0.79, 0.86, 100, "wilson")), "0.83 ± 0.04 (n=100)"),
+        (figures.quality(Estimate(None, 0.3, 0.6, 40, "wilson")), "0.30 to 0.60 (n=40, stopped early)"),
+        (figures.quality(None), "unknown: not measured"),
+        (figures.listed(["a", "b", "c"]), "a, b and c"),
+        (figures.listed([]), ""),
+    ],
+)
+def test_numbers_are_written_one_way(written, expected):
+    assert written == expected
+
+
+def test_exploratory_and_provisional_are_said_everywhere(run):
+    verdict = replace(run.load("verdict.json", Verdict), exploratory=True, provisional="judged without labels")
+    run.save("verdict.json", verdict, Verdict)
+    folder = RunFolder.open(run.path)
+    for text in (printed(folder), render_markdown(folder)):
+        assert "Exploratory: people had seen test rows before this climb." in text
+        assert "Provisional: judged without labels" in text
