@@ -234,7 +234,7 @@ def test_rows_that_cannot_be_used_are_told_of_at_once(tickets):
     rows = tickets.read_text().splitlines()
     tickets.write_text("\n".join([*rows, rows[0].replace('"access"', '""').replace('"billing"', '""')]))
     assert "warn: " in (said := run("init", tickets, "--yes").stdout)
-    assert "1 row has no expected output (lines 401)" in said
+    assert "1 row has no expected output (line 401)" in said
 
 
 # --- guessing

@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from rung.data._cells import raw_rows
 from rung.data.load import load
 from rung.errors import DataError
 
@@ -172,3 +173,15 @@ def test_missing_file_names_what_is_there(tmp_path):
 def test_deep_json_is_an_error_not_a_crash(tmp_path):
     with pytest.raises(DataError, match="line 1: bad JSON"):
         read(put(tmp_path, "d.jsonl", '{"q": ' + "[" * 200_000 + "]" * 200_000 + ', "a": "y"}'))
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
+def test_reading_streams(tmp_path, name):
+    """The first row comes before the broken last line is looked at."""
+    line = "q,a\nx,y\n" if name == "d.csv" else '{"q": "x", "a": "y"}\n'
+    rows = raw_rows(
+        put(tmp_path, name, line * 20_000 + "\udcff".encode("utf-8", "surrogatepass").decode("latin-1") + '"')
+    )
+    assert next(rows).cells == {"q": "x", "a": "y"}
+    with pytest.raises(DataError):
+        list(rows)

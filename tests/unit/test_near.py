@@ -14,7 +14,10 @@ def rows(texts):
     return [Example(f"e{i}", {"q": t}, "x", f"e{i}") for i, t in enumerate(texts)]
 
 
-WORDS = [a + b for a in ("ba", "ko", "li", "mur", "sen", "tro", "vex") for b in ("an", "el", "im", "os", "ut", "arp")]
+_LETTERS = random.Random(0)
+WORDS = [
+    "".join(_LETTERS.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(_LETTERS.randint(3, 7))) for _ in range(800)
+]
 
 
 def sentence(rng, n):
@@ -75,14 +78,15 @@ def test_near_rows_of_an_equal_pair_join_its_cluster():
     assert [(p.first, p.second) for p in found.near] == [("e0", "e2")]
 
 
-def test_a_template_does_not_tie_all_rows():
+@pytest.mark.parametrize("n", [40, 300])
+def test_a_template_does_not_tie_all_rows(n):
     rng = random.Random(3)
-    names = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(9)) for _ in range(300)]
+    names = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(9)) for _ in range(n)]
     template = "You are given a word. Give the plural of this word and nothing else, in lower case letters: {}"
     found = find_duplicates(rows([template.format(n) for n in names]))
     assert max((len(c) for c in found.clusters), default=1) == 1
     doubled = find_duplicates(rows([template.format(n) for n in [*names, names[0]]]))
-    assert doubled.clusters == (("e0", "e300"),)
+    assert doubled.clusters == (("e0", f"e{n}"),)
 
 
 def test_empty_and_tiny_inputs():
@@ -93,9 +97,9 @@ def test_empty_and_tiny_inputs():
 
 def test_a_crowd_of_near_rows_is_found_without_all_pairs():
     base = "the quick brown fox jumps over the lazy dog while the cat looks on from the window sill and yawns"
-    texts = [base + " " + c for c in "abcdefghijklmnopqrstuvwxyz"] * 1
-    texts += [f"{base} {a}{b}" for a in "abcdefgh" for b in "abcdefghij"]
-    assert [len(c) for c in find_duplicates(rows(texts)).clusters] == [len(texts)]
+    crowd = [f"{base} {a}{b}" for a in "abcdefgh" for b in "abcdefghij"]
+    others = [sentence(random.Random(i), 15) for i in range(1800)]
+    assert [len(c) for c in find_duplicates(rows([*others, *crowd])).clusters] == [len(crowd)]
 
 
 def test_result_does_not_depend_on_the_process():

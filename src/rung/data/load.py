@@ -107,9 +107,10 @@ class _Intake:
         if self.empty_count:
             lines = ", ".join(map(str, self.empty_targets))
             more = f" and {self.empty_count - len(self.empty_targets)} more" if self.empty_count > LINES_NAMED else ""
+            where = "line" if self.empty_count == 1 else "lines"
             count = "1 row has" if self.empty_count == 1 else f"{self.empty_count} rows have"
             raise DataError(
-                f"{count} no expected output (lines {lines}{more}); fill the cells or take the rows out. Where "
+                f"{count} no expected output ({where} {lines}{more}); fill the cells or take the rows out. Where "
                 "nothing is the right answer, write it as a word, for example 'none' or '{}'",
                 file=self.file,
                 column=self.columns.target,

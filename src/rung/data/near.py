@@ -8,7 +8,7 @@ probability 1 - (1 - 0.8^5)^16 = 0.998, one of 0.5 with 0.40; candidates are the
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,10 +24,12 @@ LONG_WORDS = 32  # rows of at least so many words are compared by three-word shi
 SHORT_WORDS = 40  # rows of at most so many by five-character shingles; between the two by either
 WORD_SHINGLE, CHARACTER_SHINGLE = 3, 5
 BANDS, BAND_ROWS = 16, 5
-COMMON_SHARE, COMMON_ROWS, COMMON_SAMPLE = 0.05, 200, 2000  # see `_common`
+COMMON_SHARE, COMMON_ROWS = 0.05, 10  # shingles in more rows than both of these are a template's
+TELLING = 0.5  # least resemblance of near rows without a template's shingles
 CROWD = 60  # a bucket with more rows is linked in a chain instead of pair by pair
 
 Hashes = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
 Shingler = Callable[[str], list[str]]
 
 
@@ -66,8 +68,8 @@ def normal_text(text: str) -> str:
 def find_duplicates(examples: Sequence[Example], *, threshold: float = THRESHOLD) -> Duplicates:
     """Find rows whose inputs are equal, or nearly so: Jaccard index of their shingle sets at least `threshold`.
 
-    Shingles that occur in more than 5 % of the rows (from 200 rows on) are a template, not content: the index must reach
-    the threshold without them, too. Rows with nothing else, or shorter than one shingle, are matched by equality alone.
+    So that a template with different fillings makes no near rows, the index must also reach 0.5 without the shingles that
+    occur in more than 5 % of the rows (and in more than 10). Rows shorter than one shingle are matched by equality alone.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for i, example in enumerate(examples):
@@ -135,43 +137,38 @@ def _words(text: str) -> list[str]:
     return [" ".join(w[i : i + WORD_SHINGLE]) for i in range(len(w) - WORD_SHINGLE + 1)]
 
 
-def _common(texts: Sequence[str], shingler: Shingler) -> frozenset[str]:
-    """Return the shingles found in more than 5 % of a sample of up to 2,000 evenly spaced rows: a shared template."""
-    if len(texts) < COMMON_ROWS:
-        return frozenset()
-    step = max(1, len(texts) // COMMON_SAMPLE)
-    sample = texts[::step]
-    seen: Counter[str] = Counter()
-    for text in sample:
-        seen.update(set(shingler(text)))
-    return frozenset(s for s, n in seen.items() if n > COMMON_SHARE * len(sample))
-
-
 def _near_pairs(texts: Sequence[str], shingler: Shingler, threshold: float) -> Iterator[tuple[int, int, float]]:
     """Yield (i, j, resemblance) with i < j for the texts that are near."""
-    common = _common(texts, shingler)
     numbers: dict[str, int] = {}
-    sets: list[NDArray[np.int64]] = []
+    sets: list[Numbers] = []
     rows: list[int] = []
     for i, text in enumerate(texts):
-        own = set(shingler(text)) - common
+        own = set(shingler(text))
         if own:
             sets.append(np.sort(np.fromiter((numbers.setdefault(s, len(numbers)) for s in own), np.int64, len(own))))
             rows.append(i)
-    for a, b in sorted(_candidates(sets)):
-        shared = len(np.intersect1d(sets[a], sets[b], assume_unique=True))
-        resemblance = shared / (len(sets[a]) + len(sets[b]) - shared)
-        if resemblance >= threshold and common:
-            resemblance = _jaccard(set(shingler(texts[rows[a]])), set(shingler(texts[rows[b]])))
-        if resemblance >= threshold:
+    if len(sets) < 2:
+        return
+    spread = np.bincount(np.concatenate(sets), minlength=len(numbers))
+    telling = spread <= max(COMMON_SHARE * len(sets), COMMON_ROWS)
+    bare = sets if telling.all() else [own[telling[own]] for own in sets]
+    found = _candidates(sets)
+    if bare is not sets:  # in the crowded buckets of a template true pairs would be lost among strangers
+        kept = [i for i, own in enumerate(bare) if len(own)]
+        found |= {(kept[a], kept[b]) for a, b in _candidates([bare[i] for i in kept])}
+    for a, b in sorted(found):
+        resemblance = _jaccard(sets[a], sets[b])
+        if resemblance >= threshold and (bare is sets or _jaccard(bare[a], bare[b]) >= TELLING):
             yield rows[a], rows[b], resemblance
 
 
-def _jaccard(one: set[str], other: set[str]) -> float:
-    return len(one & other) / len(one | other)
+def _jaccard(one: Numbers, other: Numbers) -> float:
+    """Return the Jaccard index of two sets of numbers; 0 for two empty ones."""
+    shared = len(np.intersect1d(one, other, assume_unique=True))
+    return shared / max(1, len(one) + len(other) - shared)
 
 
-def _candidates(sets: Sequence[NDArray[np.int64]]) -> set[tuple[int, int]]:
+def _candidates(sets: Sequence[Numbers]) -> set[tuple[int, int]]:
     if len(sets) < 2:
         return set()
     signatures = _signatures(sets)
@@ -190,7 +187,7 @@ def _candidates(sets: Sequence[NDArray[np.int64]]) -> set[tuple[int, int]]:
     return found
 
 
-def _signatures(sets: Sequence[NDArray[np.int64]]) -> Hashes:
+def _signatures(sets: Sequence[Numbers]) -> Hashes:
     """Return the minhash signatures, shape (rows, BANDS * BAND_ROWS); fixed constants, so equal in every run."""
     sizes = np.array([len(s) for s in sets])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])

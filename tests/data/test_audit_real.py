@@ -1,0 +1,131 @@
+"""The audit on real sets with known faults: what their sources say is there must be found."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import time
+from dataclasses import replace
+
+import pytest
+
+from rung.data.audit import audit
+from rung.data.audit.labels import suspects
+from rung.data.load import load
+from rung.data.near import find_duplicates
+from rung.data.split import split, split_given
+from rung.types import Dataset, MetricSpec, Task
+
+
+def rows(folder, name, inputs=("input",)):
+    path = next(p for p in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz") if p.exists())
+    return load(path, inputs=inputs, target="expected")
+
+
+def task(kind, inputs=("input",)):
+    return Task("t", "Answer.", inputs, "expected", kind, (MetricSpec("exact_match"),), 0.9)
+
+
+def by_check(findings, check):
+    return [f for f in findings if f.check == check]
+
+
+def leaks(parts, kind):
+    return {f.measured["why"]: f.measured for f in by_check(audit(parts, task(kind), checks=("leakage",)), "leakage")}
+
+
+@pytest.mark.parametrize(("train", "test", "equal"), [("train_full", "test_full", 7), ("train", "test", 1)])
+def test_banking77_leaks(shared_data, train, test, equal):
+    folder = shared_data / "banking77"
+    parts = split_given(rows(folder, train), rows(folder, test))
+    found = leaks(parts, "classification")
+    assert (found["equal"]["test_rows"], found["equal"]["train_rows"]) == (equal, equal)
+    assert found["near"]["test_rows"] > equal  # the set holds near copies beside the verbatim ones
+    kept = {e.inputs["input"].casefold().strip() for e in (*parts.train, *parts.dev)}
+    assert not kept & {e.inputs["input"].casefold().strip() for e in parts.test}
+
+
+def test_banking77_exact_duplicates_in_train_full(shared_data):
+    found = find_duplicates(rows(shared_data / "banking77", "train_full").examples)
+    assert sum(len(c) - 1 for c in found.equal) == 4
+
+
+def test_restaurant8k_quirks(shared_data):
+    folder = shared_data / "restaurant8k"
+    train, test = rows(folder, "train"), rows(folder, "test")
+    parts = split_given(train, test, kind="extraction")
+    assert leaks(parts, "extraction")["equal"]["test_rows"] == 21
+    full = split_given(train, rows(folder, "test_full"), kind="extraction")
+    conflicts = by_check(audit(full, task("extraction"), checks=("conflicts",)), "conflicts")
+    assert [(f.severity, f.measured["inputs"]) for f in conflicts] == [("note", 2)]  # "tomorrow" and "Tomorrow"
+    alone = split(rows(folder, "train", ("text",)), kind="extraction")  # without the question the turn is ambiguous
+    assert (
+        by_check(audit(alone, task("extraction", ("text",)), checks=("conflicts",)), "conflicts")[0].severity == "warn"
+    )
+
+
+def test_it_tickets(shared_data):
+    folder = shared_data / "it-tickets"
+    findings = audit(split_given(rows(folder, "train"), rows(folder, "test")), task("classification"), planned_rungs=3)
+    assert {f.measured["why"] for f in by_check(findings, "leakage")} == {"near"}  # form letters, no verbatim copies
+    assert by_check(findings, "balance")[0].measured == {"labels": 8, "majority_share": pytest.approx(0.284, abs=0.004)}
+    suspect = by_check(findings, "suspect-labels")[0]
+    assert 100 < suspect.measured["suspects"] < 500
+    assert suspect.measured["in_test"] > 0
+
+
+def verdicts(folder, name):
+    with gzip.open(folder / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+@pytest.mark.parametrize(
+    ("name", "flagged", "within", "errors", "precision", "recall"),
+    [("imdb", 1076, 1076, 725, 0.570, 0.846), ("20news", 55, 46, 82, 0.727, 0.488)],
+)
+def test_label_errors(shared_data, name, flagged, within, errors, precision, recall):
+    """An error is a flagged row whose given label the crowd did not confirm (Northcutt et al. 2021).
+
+    Precision here: errors among the rows we flag (rows the authors did not show to people count as no error).
+    """
+    data = verdicts(shared_data / "label-errors", name)
+    found = suspects([r["probs"] for r in data], [r["given"] for r in data])
+    assert len(found) == flagged
+    assert sum(bool(data[s.row].get("flagged_by_authors")) for s in found) == within
+    wrong = {i for i, r in enumerate(data) if r.get("verdict") not in (None, "given_label_ok")}
+    assert len(wrong) == errors
+    hits = sum(s.row in wrong for s in found)
+    assert hits / len(found) == pytest.approx(precision, abs=0.001)
+    assert hits / errors == pytest.approx(recall, abs=0.001)
+
+
+def test_flipped_labels_of_real_tickets_are_found(shared_data):
+    """5 % labels flipped: what the word model can see of it. Real noise is in both counts, so precision is a floor."""
+    data = rows(shared_data / "banking77", "train")
+    rng = random.Random(5)
+    labels = sorted({e.target for e in data.examples})
+    flipped = set(rng.sample(range(len(data)), len(data) // 20))
+    noisy = Dataset(
+        tuple(
+            replace(e, target=rng.choice([x for x in labels if x != e.target])) if i in flipped else e
+            for i, e in enumerate(data.examples)
+        ),
+        "noisy",
+    )
+    findings = audit(split(noisy), task("classification"), checks=("suspect labels",))
+    ids = {noisy.examples[i].id for i in flipped}
+    named = findings[0].example_ids
+    assert sum(i in ids for i in named) / len(named) > 0.8  # the most doubtful fifty
+
+
+def test_20000_rows_within_30_cpu_seconds(shared_data):
+    folder = shared_data / "banking77"
+    base = [*rows(folder, "train_full").examples, *rows(folder, "test_full").examples]
+    more = [*rows(shared_data / "it-tickets", "train").examples, *rows(shared_data / "it-tickets", "test").examples]
+    data = Dataset(tuple(replace(e, id=f"r{i}", group=f"r{i}") for i, e in enumerate((base + more * 2)[:20_000])), "x")
+    assert len(data) >= 19_000
+    start = time.process_time()
+    parts = split(data)
+    audit(parts, task("classification"), planned_rungs=3)
+    assert time.process_time() - start < 30
