@@ -211,6 +211,22 @@ def test_close_ends_what_waits_and_refuses_what_comes():
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("part", ["next_batch", "answer"])
+def test_an_error_inside_reaches_everybody_who_waits(part):
+    model = connect()
+
+    def broken(asks):
+        raise RuntimeError("out of memory")
+
+    setattr(model._engine, part, broken)
+
+    async def run():
+        asked = (model.complete(Request(tuple(chat))) for chat in chats(3))
+        return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 5)
+
+    assert [str(said) for said in asyncio.run(run())] == ["out of memory"] * 3
+
+
 def test_a_damaged_file_is_found(tmp_path):
     folder = tmp_path / "mine"
     shutil.copytree(FOLDER, folder)

@@ -133,6 +133,7 @@ class NanoConnection:
         self._waiting.append(job)
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._answer_all())
+            self._pump.add_done_callback(self._ended)
         said = await job.answer
         taken = time.perf_counter() - started
         return Completion(said.text, self.settings.name, len(tokens), said.tokens, taken, None, said.finish)
@@ -173,6 +174,14 @@ class NanoConnection:
             await asyncio.wait([work])
             self._deliver(batch, work)
             await asyncio.sleep(0)
+
+    def _ended(self, pump: asyncio.Task[None]) -> None:
+        """Hand an error of the loop itself to all who wait: nobody else would see it."""
+        error = None if pump.cancelled() else pump.exception()
+        if error is not None:
+            for job in self._waiting:
+                if not job.answer.done():
+                    job.answer.set_exception(error)
 
     def _deliver(self, batch: Sequence[_Job], work: asyncio.Future[list[Said]]) -> None:
         error = work.exception()
