@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import gc
 import importlib
 import inspect
@@ -13,13 +14,15 @@ from pathlib import Path
 import pytest
 
 import rung
+from rung.config import parse_config
 from rung.data.split import freeze, split
 from rung.errors import IntegrityError
-from rung.evaluate.kit import RunKit
+from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.progress import Silent
+from rung.models.client import open_clients
 from rung.store.folder import RunFolder
 from rung.store.sealed import is_spent, open_test, reveal, times_opened
-from rung.types import Dataset, Example, MetricSpec, Task
+from rung.types import Dataset, Example, Message, MetricSpec, Request, Task
 
 SOURCE = Path(rung.__file__).parent
 
@@ -134,6 +137,59 @@ def test_the_walk_would_find_a_leak(frozen):
             self.look = lambda: rows
 
     assert any(isinstance(t, Example) and t.id == rows[0].id for t in reachable([made.train, Hole()]))
+
+
+def public(thing):
+    """Yield what a rung reaches by the names it may use: those without a leading underscore."""
+    for name in dir(thing):
+        if not name.startswith(("_", "model_")):  # model_*: pydantic's own, about classes
+            yield getattr(thing, name)
+
+
+def test_the_public_names_of_a_live_kit_lead_nowhere(frozen, tmp_path):
+    """With a real client behind it: every kit method called, and every public name of what comes back followed."""
+    _, made, folder = frozen
+    raw = {
+        "task": {
+            "name": "t",
+            "instruction": "Answer.",
+            "inputs": ["q"],
+            "target": "a",
+            "goal": 0.9,
+            "metrics": ["exact_match"],
+        },
+        "data": {"path": "rows.csv"},
+        "models": {"main": {"provider": "fake", "name": "fake"}},
+        "ladder": ["prompt"],
+    }
+    (tmp_path / "rows.csv").write_text("q,a\nx,y\n")
+    config = parse_config(raw, tmp_path)
+    task = config.as_task(kind="classification", labels=("l0", "l1", "l2"))
+    texts = {e.inputs["q"] for e in open_test(folder, "to know what to look for")}
+
+    async def handed():
+        async with open_clients(config, folder) as clients:
+            kit = RunKit(task, askers(clients), 7, Silent())
+            chat = (Message("user", "hello"),)
+            got = [kit, kit.card("main"), kit.metric(), kit.rng("x"), kit.count_tokens("main", chat)]
+            return [*got, await kit.ask("main", Request(chat)), *public(kit), task, made.train, made.dev]
+
+    seen, todo = {}, asyncio.run(handed())
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen or isinstance(thing, types.ModuleType | type | types.BuiltinMethodType):
+            continue
+        seen[id(thing)] = thing  # held, so that no id is used twice
+        said = repr(thing) if isinstance(thing, str | bytes | Path | Example) else ""
+        assert str(folder) not in said
+        assert not any(t in said for t in texts)
+        if isinstance(thing, dict):
+            todo += [*thing.keys(), *thing.values()]
+        elif isinstance(thing, tuple | list | set | frozenset):
+            todo += list(thing)
+        elif not isinstance(thing, str | bytes | int | float | types.MethodType | types.FunctionType):
+            todo += list(public(thing))
+    assert len(seen) > 50
 
 
 CLOSED = ("rungs", "models", "metrics", "stats", "config", "protocols.py", "plugin.py", "data")
