@@ -80,7 +80,14 @@ def test_every_rung_keeps_its_promises(name):
 
 def test_the_fake_keeps_its_promises():
     rows = known(small_rows(9, "r"))
-    check_provider(plugin.find("models", "fake"), {"answers": rows, "context": 400}, context=400)
+    check_provider(
+        plugin.find("models", "fake"), {"answers": rows, "context": 400}, context=400, failing={"faults": {"drop": 1.0}}
+    )
+
+
+def test_no_provider_is_left_out():
+    """The embedded model is checked in tests/extra, the others here."""
+    assert set(plugin.available("models")) == {"fake", "nano", "openai"}
 
 
 def test_the_endpoint_client_keeps_its_promises():
@@ -99,7 +106,8 @@ def test_the_endpoint_client_keeps_its_promises():
     thread.start()
     try:
         assert ready.wait(5)
-        check_provider(plugin.find("models", "openai"), {"name": "stub", "base_url": found["url"]})
+        closed = {"name": "stub", "base_url": "http://127.0.0.1:9/v1"}
+        check_provider(plugin.find("models", "openai"), {"name": "stub", "base_url": found["url"]}, failing=closed)
     finally:
         done.set()
         thread.join()
@@ -209,6 +217,8 @@ class PricedModel:
     calls = 0
 
     async def complete(self, request):
+        if request.params == {} and len(request.messages) == 2:
+            raise KeyError("choices")
         PricedModel.calls += 1
         return Completion(f"answer {self.calls}", "m", 1, 99, -1.0, 0.5, "done", attempts=2)
 
@@ -221,11 +231,11 @@ class PricedModel:
 
 def test_a_provider_that_breaks_its_word_is_caught():
     with pytest.raises(Broken) as caught:
-        check_provider(Priced, context=100)
+        check_provider(Priced, context=100, failing={})
     for promise in (
         "count_tokens is above 0 and grows", "leaves the price to the client", "latency_s is 0 or more", "finish is one of",
         "one call is one attempt", "temperature 0 gives the same answer twice", "max_tokens is obeyed",
-        "a prompt longer than the context raises ContextOverflow",
+        "a prompt longer than the context raises ContextOverflow", "foreign errors become ModelError, not KeyError",
     ):  # fmt: skip
         assert promise in str(caught.value)
 

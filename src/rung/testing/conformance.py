@@ -147,11 +147,13 @@ def check_provider(
     deterministic: bool = True,
     context: int | None = None,
     parallel: int = 20,
+    failing: Mapping[str, Any] | None = None,
 ) -> None:
     """Check a provider by asking it a few short questions (about 25 requests).
 
     `deterministic`: temperature 0 gives the same answer twice. `context`: a longer prompt must raise ContextOverflow
-    with both counts.
+    with both counts. `failing`: settings under which every request fails (a closed port, say), which must raise a
+    ModelError of the provider's name.
     """
     check_settings(cls, settings)
     provider = cls.model_validate(dict(settings or {}))
@@ -165,6 +167,8 @@ def check_provider(
                 canonical_json(provider.identity()) == canonical_json(same.identity()), "equal settings, equal identity"
             )
         asyncio.run(_asked(p, provider, deterministic, context, parallel))
+        if failing is not None:
+            asyncio.run(_failed(p, cls.model_validate(dict(failing))))
 
 
 def check_rung(cls: type[Any], settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Fitted | None:
@@ -231,17 +235,25 @@ async def _asked(p: Promises, provider: Any, deterministic: bool, context: int |
         await model.close()
 
 
+async def _failed(p: Promises, provider: Any) -> None:
+    model = provider.connect()
+    results = await asyncio.gather(model.complete(Request(_CHAT)), return_exceptions=True)
+    await model.close()
+    error = results[0]
+    if not isinstance(error, ModelError):
+        p.that(False, f"foreign errors become ModelError, not {type(error).__name__}")
+        return
+    p.that(bool(error.provider) and bool(str(error)), "a ModelError names its provider and says what happened")
+
+
 async def _refused(p: Promises, model: Model, context: int | None) -> None:
     if context is None:
         return
-    try:
-        await model.complete(Request((Message("user", "word " * 2 * context),)))
-    except ContextOverflow as error:
-        p.that(bool(error.tokens and error.context), "ContextOverflow tells both counts where a context is known")
-    except ModelError as error:
-        p.that(False, f"a prompt longer than the context raises ContextOverflow, not {type(error).__name__}")
-    else:
-        p.that(False, "a prompt longer than the context raises ContextOverflow")
+    long = Request((Message("user", "word " * 2 * context),))
+    [found] = await asyncio.gather(model.complete(long), return_exceptions=True)
+    if p.that(isinstance(found, ContextOverflow), "a prompt longer than the context raises ContextOverflow"):
+        told = bool(getattr(found, "tokens", None) and getattr(found, "context", None))
+        p.that(told, "ContextOverflow tells both counts where a context is known")
 
 
 def _completed(p: Promises, found: object) -> None:
