@@ -12,6 +12,7 @@ import pytest
 
 from rung.errors import IntegrityError, RungError
 from rung.report.evidence import Archive, anchor_of, slug
+from rung.report.gains import mended
 from rung.report.load import load_report
 from rung.report.page import render_page, write_page
 from rung.report.rows import ROWS_SHOWN, side_by_side
@@ -109,6 +110,18 @@ def test_rungs_not_run_say_why(page):
 def test_the_share_of_failures_fixed_stands_beside_the_folklore(page):
     assert "Fixed 64 % of the failures that baseline left (61 of 96); folklore says 60 % (tick)." in page.said
     assert re.search(r"Fixed \d+ % of the failures that prompt left .*?; folklore says 20 %", page.said)
+
+
+def test_for_graded_scores_the_regained_quality_is_said(run):
+    report = load_report(run, rows=False)
+    (pair, _), (below, *rest) = report.comparisons, report.rungs
+    estimates = {"exact_match": replace(report.estimate(below), mean=0.3051)}
+    graded = replace(below, result=replace(below.result, estimates=estimates))
+    report = replace(report, rungs=(graded, *rest), comparisons=(replace(pair, gain=0.2, fixed_share=0.01),))
+    said = Page(render_page(report)).said
+    assert "Regained 29 % of the quality that baseline missed; folklore says 60 % (tick)." in said
+    assert "Wholly right now: 1 % of the rows that were not." in said
+    assert mended(report, report.comparisons[0]) == "regained 29 % of the quality missed"
 
 
 def test_the_chosen_prompt_is_shown_whole_and_what_was_left_out_with_its_reason(page):
@@ -248,7 +261,7 @@ def test_long_prompts_and_pools_do_not_swell_the_page(tmp_path):
     said = Page(path.read_text("utf-8")).said
     assert path.stat().st_size < 300_000
     assert "70,000 more characters in the run folder" in said
-    assert "2,000 training rows to show, the first 8" in said
+    assert "2,000 training rows it may show, the first 8" in said
     assert '"rows": "5,000 entries, in the run folder"' in said
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rung.report import figures
 from rung.report.escape import markdown as safe
+from rung.report.gains import mended
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
 
@@ -81,7 +82,7 @@ def _row(report: Report, rung: RungReport) -> Sequence[str]:
 def _gains(report: Report) -> Iterator[str]:
     if not report.comparisons:
         return
-    head = ("upper over lower", "gain", "interval", "wins / losses", "adjusted", "failures fixed")
+    head = ("upper over lower", "gain", "interval", "wins / losses", "adjusted", "mended")
     rows = [
         (
             f"{safe(c.upper)} over {safe(c.lower)}",
@@ -89,11 +90,11 @@ def _gains(report: Report) -> Iterator[str]:
             f"{figures.signed(c.low)} to {figures.signed(c.high)} (n={c.n})",
             f"{c.wins} / {c.losses}",
             figures.p_value(c.p_adjusted),
-            figures.percent(c.fixed_share) if c.fixed_share is not None else "none were left",
+            mended(report, c),
         )
         for c in report.comparisons
     ]
-    yield from table(head, "lrrrrr", rows)
+    yield from table(head, "lrrrrl", rows)
     yield ""
 
 

@@ -14,13 +14,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from rung.report import charts, figures
+from rung.report import charts, figures, gains
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
 from rung.report.load import Report, RungReport, load_report
 from rung.report.rows import anchor_of_row, side_by_side
 from rung.store.folder import RunFolder, write_atomic
-from rung.types import Candidate, Comparison, Diagnosis
+from rung.types import Candidate, Diagnosis
 
 HERE = Path(__file__).parent
 PAGE = "report.html"
@@ -28,7 +28,6 @@ LONGEST_PROMPT = 20_000  # characters of one message shown
 DEMONSTRATIONS_SHOWN = 8
 IDS_SHOWN = 12
 SHORTEST_LARGE, LONGEST_LARGE = 24, 130  # characters of a headline that are set large
-FOLKLORE = {"prompt": 0.6, "fewshot": 0.2}  # share of the failures below that people say the rung fixes
 
 BADGES = {"met": "Goal met", "undecided": "Undecided", "exhausted": "Goal not met", "stopped": "Stopped early"}
 STATUSES = {
@@ -174,30 +173,6 @@ def _value(evidence: Evidence) -> str:
     return _cut(text, 80)
 
 
-def _fixed_of(report: Report, pair: Comparison) -> str:
-    """Write "41 of 98" where the rows lower got wrong can be counted: 0/1 scores of a rung that visited every row."""
-    below = report.rung(pair.lower)
-    estimate = report.estimate(below) if below else None
-    if pair.fixed_share is None or estimate is None or estimate.mean is None or estimate.n != pair.n:
-        return ""
-    wrong = estimate.n * (1 - estimate.mean)
-    fixed = pair.fixed_share * wrong
-    whole = wrong > 0 and abs(wrong - round(wrong)) < 1e-6 and abs(fixed - round(fixed)) < 1e-6
-    return f"{round(fixed):,} of {round(wrong):,}" if whole and round(fixed) <= pair.wins else ""
-
-
-def _claim(report: Report, pair: Comparison) -> str:
-    """Say in words what a comparison shows."""
-    if pair.p_adjusted < report.task.alpha:
-        return "shown to be better" if pair.gain > 0 else "shown to be worse"
-    return "no difference shown"
-
-
-def _disagrees(report: Report, pair: Comparison) -> bool:
-    """Whether the interval and the p-value say different things; then the p-value decides."""
-    return (pair.low > 0 or pair.high < 0) != (pair.p_adjusted < report.task.alpha)
-
-
 def _segments(diagnosis: Diagnosis, colours: Mapping[str, str]) -> list[tuple[str, int, str]]:
     return [(c.name, c.count, colours[c.name]) for c in diagnosis.causes]
 
@@ -224,14 +199,15 @@ def _first_sentence(headline: str) -> tuple[str, str]:
 
 _FIGURES = ("quality", "money", "seconds", "percent", "count", "signed", "p_value", "rows", "failures", "listed", "tokens")
 _VIEWS: dict[str, Any] = {
-    "FOLKLORE": FOLKLORE,
+    "FOLKLORE": gains.FOLKLORE,
     "chat": _chat,
     "demonstrations": _demonstrations,
     "settings": _settings,
     "value_of": _value,
-    "fixed_of": _fixed_of,
-    "claim": _claim,
-    "disagrees": _disagrees,
+    "fixed_of": gains.fixed_of,
+    "regained_of": gains.regained_of,
+    "claim": gains.claim,
+    "disagrees": gains.disagrees,
     "segments": _segments,
     "monthly": _monthly,
     "headline_parts": _first_sentence,

@@ -60,6 +60,15 @@ class Table:
     def sampled(self) -> bool:
         return len(self.rows) < self.total
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether rows of more than one kind are shown."""
+        return len({row.kind for row in self.rows}) > 1
+
+    def shown(self, kind: Kind) -> int:
+        """Return how many rows of that kind are shown."""
+        return sum(row.kind == kind for row in self.rows)
+
 
 def side_by_side(report: Report) -> tuple[Table, ...]:
     """Return a table for each part that may be shown and that a rung has answered."""

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from rung.report import figures
 from rung.report.escape import terminal
+from rung.report.gains import mended
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
 from rung.types import Comparison, Estimate
@@ -156,7 +157,6 @@ def _span(report: Report) -> tuple[float, float]:
 
 
 def _pair(report: Report, pair: Comparison) -> str:
-    fixed = "" if pair.fixed_share is None else f"; fixed {figures.percent(pair.fixed_share)} of its failures"
     if pair.p_adjusted >= report.task.alpha:
         word = "not shown to beat"
     else:
@@ -164,7 +164,7 @@ def _pair(report: Report, pair: Comparison) -> str:
     return (
         f"{pair.upper} {word} {pair.lower}: {figures.signed(pair.gain)} [{figures.signed(pair.low)}, "
         f"{figures.signed(pair.high)}] (n={pair.n}), {pair.wins} wins, {pair.losses} losses, "
-        f"{figures.p_value(pair.p_adjusted)} adjusted{fixed}"
+        f"{figures.p_value(pair.p_adjusted)} adjusted; {mended(report, pair)}"
     )
 
 

@@ -1,0 +1,54 @@
+"""What a comparison says in words: claim, failures fixed, missed quality regained."""
+
+from __future__ import annotations
+
+from rung.report.figures import percent
+from rung.report.load import Report
+from rung.types import Comparison
+
+FOLKLORE = {"prompt": 0.6, "fewshot": 0.2}  # share of the failures below that people say the rung fixes
+
+
+def claim(report: Report, pair: Comparison) -> str:
+    """Say what a comparison shows."""
+    if pair.p_adjusted < report.task.alpha:
+        return "shown to be better" if pair.gain > 0 else "shown to be worse"
+    return "no difference shown"
+
+
+def disagrees(report: Report, pair: Comparison) -> bool:
+    """Whether the interval and the p-value say different things; then the p-value decides."""
+    return (pair.low > 0 or pair.high < 0) != (pair.p_adjusted < report.task.alpha)
+
+
+def fixed_of(report: Report, pair: Comparison) -> str:
+    """Write "41 of 98" where the rows lower got wrong can be counted: 0/1 scores of a rung that visited every row."""
+    wrong = _missed(report, pair)
+    if pair.fixed_share is None or wrong is None or not _whole(wrong):
+        return ""
+    return f"{round(pair.fixed_share * wrong):,} of {round(wrong):,}"
+
+
+def regained_of(report: Report, pair: Comparison) -> float | None:
+    """Return the share of the missed quality that upper regained, for graded scores; None for 0/1 ones or if unknown."""
+    missed = _missed(report, pair)
+    return None if missed is None or _whole(missed) or missed <= 0 else pair.gain * pair.n / missed
+
+
+def mended(report: Report, pair: Comparison) -> str:
+    """Say what share of lower's failures, or of the quality it missed, upper made good."""
+    regained = regained_of(report, pair)
+    if regained is not None:
+        return f"regained {percent(regained)} of the quality missed" if regained > 0 else "regained nothing"
+    return "none were left" if pair.fixed_share is None else f"fixed {percent(pair.fixed_share)} of its failures"
+
+
+def _missed(report: Report, pair: Comparison) -> float | None:
+    """Return how much lower's scores lack to 1, summed over the rows of the pair; None where it did not visit all."""
+    below = report.rung(pair.lower)
+    estimate = report.estimate(below) if below else None
+    return None if estimate is None or estimate.mean is None or estimate.n != pair.n else pair.n * (1 - estimate.mean)
+
+
+def _whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-6
