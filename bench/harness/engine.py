@@ -17,7 +17,7 @@ from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.progress import Silent
 from rung.metrics.exact_match import ExactMatch
 from rung.models.budget import Budget
-from rung.models.client import Client
+from rung.models.client import Client, quiet_collector
 from rung.models.openai import OpenAI
 from rung.rungs._prompting import ChatSystem, instructed
 from rung.store.folder import RunFolder
@@ -34,7 +34,7 @@ async def answer_all(folder: RunFolder, url: str, concurrency: int) -> dict[str,
     settings = OpenAI(
         name="stub", base_url=url, concurrency=concurrency, input_usd_per_mtok=0.1, output_usd_per_mtok=0.4
     )
-    with Ledger.open(folder.path / "ledger.sqlite") as ledger:
+    with quiet_collector(), Ledger.open(folder.path / "ledger.sqlite") as ledger:
         client = Client(settings, settings.connect(), ledger, Budget(10.0))
         kit = RunKit(TASK, askers({"main": client}), 0, Silent())
         system = ChatSystem(instructed(INSTRUCTION, TASK.inputs), "main", lambda _: (), kit)

@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,26 @@ def run_folder(rows: int) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def start(module: str, *arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", module, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+    """Start a module by its dotted name, or the command line by the name `rung`."""
+    own = str(Path(sys.executable).with_name("rung"))
+    command = [*([own] if program == "rung" else [sys.executable, "-m", program]), *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=_environment()
+    )
 
 
-def measure(module: str, *arguments: object) -> Measured:
-    """Run `python -m module` to its end."""
+@cache
+def _environment() -> dict[str, str]:
+    """Return an environment in which compiled modules are kept, as on any user's machine."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "rung-bench-pycache")}
+
+
+def measure(program: str, *arguments: object) -> Measured:
+    """Run a program to its end. Raises RuntimeError when it fails."""
     began = time.perf_counter()
-    process = start(module, *arguments)
+    process = start(program, *arguments)
     assert process.stdout is not None
     assert process.stderr is not None
     said, complaint = process.stdout.read(), process.stderr.read()
@@ -87,7 +99,7 @@ def measure(module: str, *arguments: object) -> Measured:
     wall_s = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{module} ended with status {process.returncode}: {complaint[-2000:]}")
+        raise RuntimeError(f"{program} ended with status {process.returncode}: {complaint[-2000:]}")
     cpu_s = usage.ru_utime + usage.ru_stime
     last = said.strip().splitlines()[-1] if said.strip() else ""
     told = json.loads(last) if last.startswith("{") else {}
