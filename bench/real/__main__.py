@@ -142,9 +142,9 @@ def one(name: str, source: Path, runs: Path) -> list[str]:
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     folder = RunFolder.open(home / "run")
     checks = verify(folder)
-    write_page(folder)
     examples = {e.id: e for e in folder.load_rows("parts/test.jsonl", Example)}
     lines = [_row(name, label, result, model, examples) for label, result in run.results.items()]
+    write_page(folder)
     numbers = sum(c.compared for c in checks)
     print(f"{name}: {run.verdict.headline}")
     print(
