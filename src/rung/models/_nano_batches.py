@@ -27,7 +27,7 @@ def groups(prompts: Sequence[Sequence[int]]) -> list[Group]:
     """
     if not prompts:
         return []
-    order = sorted(range(len(prompts)), key=lambda i: prompts[i])
+    order = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
     common = [common_length(prompts[a], prompts[b]) for a, b in pairwise(order)]
     return _part(prompts, order, common)
 

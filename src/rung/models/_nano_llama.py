@@ -192,7 +192,8 @@ class Llama:
             k, v = k.repeat_interleave(wide, 1), v.repeat_interleave(wide, 1)
         own, own_size = _flash(q, k, v, 0.0, True)
         if prefix is None:
-            return own.transpose(1, 2).flatten(2)
+            alone: Tensor = own.transpose(1, 2).flatten(2)
+            return alone
         rows, heads, new, size = q.shape
         flat = q.transpose(0, 1).reshape(1, heads, rows * new, size)
         keys, values = prefix.keys[i].unsqueeze(0), prefix.values[i].unsqueeze(0)
