@@ -10,7 +10,7 @@ from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
 from training.nano.documents import SHARES, document
 from training.nano.world import World
 
-ENTRIES = 3072
+ENTRIES = 2048
 TOKENIZER_DOCUMENTS = 20_000
 TOKENIZER_SEED = 1
 DOCUMENTS_PER_SHARD = 4_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from rung.tuners._scratch.export import export
+from rung.tuners._scratch.export import export, load_exported
 from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
@@ -21,8 +21,8 @@ from training.nano.grow import grown
 from training.nano.replicas import Replica
 
 SHAPES = {
-    "s": Shape(ENTRIES, width=160, layers=6, heads=5, hidden=432),
-    "l": Shape(ENTRIES, width=320, layers=6, heads=10, hidden=864),
+    "s": Shape(ENTRIES, width=160, layers=5, heads=5, hidden=432),
+    "l": Shape(ENTRIES, width=320, layers=5, heads=10, hidden=864),
 }
 WEIGHTS = Path(__file__).parents[2] / "src/rung/models/weights"
 
@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--replicas", type=int, default=1, help="processes that share the work; start each with its --rank"
     )
+    parser.add_argument("--start-from", type=Path, default=None, help="exported folder to go on from")
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
@@ -62,11 +63,14 @@ def main() -> None:
     torch.manual_seed(options.seed)
     build = Path("build/nano")
     folder = options.folder or build / options.size
-    trained = tokenizer(build / "tokenizer.json")
+    trained = tokenizer((options.start_from or build) / "tokenizer.json")
     if options.grow_from:
         model = grown(
             options.grow_from / "state" / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed
         )
+    elif options.start_from:
+        model = Llama(SHAPES[options.size])
+        model.load_state_dict(load_exported(options.start_from))
     else:
         model = Llama(SHAPES[options.size], options.seed)
         start_with_copying(model, options.seed)
@@ -80,7 +84,9 @@ def main() -> None:
         bf16=not options.float32,
         seed=options.seed,
     )
-    shards = Shards(trained, options.seed + (1000 if options.grow_from else 0), early=not options.grow_from)
+    shards = Shards(
+        trained, options.seed + (1000 if options.grow_from else 0), early=not (options.grow_from or options.start_from)
+    )
     replica = Replica(options.rank, options.replicas, folder / "meeting")
     if options.rank:
         folder = folder / f"replica-{options.rank}"

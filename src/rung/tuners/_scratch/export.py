@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from rung.tuners._scratch.llama import NORM_EPSILON, Llama
@@ -60,6 +61,13 @@ def export(model: Llama, tokenizer: PreTrainedTokenizerFast, folder: Path, dtype
         {"bos_token_id": BOS, "eos_token_id": END, "pad_token_id": PAD, "do_sample": False, "use_cache": True},
     )
     write_hashes(folder)
+
+
+def load_exported(folder: Path) -> dict[str, Tensor]:
+    """Read the weights of an exported folder as a state of `llama.Llama`, in float32."""
+    return {
+        name.removeprefix("model."): value.float() for name, value in load_file(folder / "model.safetensors").items()
+    }
 
 
 def write_hashes(folder: Path) -> None:
