@@ -12,6 +12,7 @@ from rung.config import parse_config
 from rung.decide.verify import verify
 from rung.errors import ConfigError, DataError, IntegrityError, ModelError
 from rung.ladder import climb
+from rung.report.evidence import Archive
 from rung.store.folder import RunFolder
 from rung.store.sealed import times_opened
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Task
@@ -47,6 +48,18 @@ def test_every_reported_number_can_be_recomputed(tmp_path):
     stored["quality"]["lower"] += 0.01
     folder.write("rungs/prompt/result.json", stored)
     assert "quality.lower" in " ".join(c.differs for c in verify(folder))
+
+
+def test_every_reason_of_a_verdict_has_evidence_that_resolves(tmp_path):
+    limits = {"cost_per_1k_usd": 0.000001}
+    run = climb(
+        world(tmp_path, 300, model=NEEDS_EXAMPLES, limits=limits, ladder=["prompt", "fewshot"]), tmp_path / "run"
+    )
+    archive = Archive(RunFolder.open(tmp_path / "run"))
+    keys = [key for reason in run.verdict.reasons for key in reason.evidence]
+    assert len(keys) > 6
+    assert [key for key in keys if archive.look_up(key).trouble] == []
+    assert archive.look_up("rungs/prompt/result.json#quality.lowest").trouble
 
 
 def test_a_tampered_answer_is_noticed(tmp_path):
