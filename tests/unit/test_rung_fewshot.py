@@ -76,7 +76,7 @@ def test_no_examples_where_they_do_not_help_and_it_is_said():
 
 def test_no_examples_asks_exactly_what_the_prompt_asked():
     the_task = task()
-    kit = KitForTests(the_task, lambda m: topic_of(m[-1].content) if "No explanation" in m[0].content else "?")
+    kit = KitForTests(the_task, lambda m: topic_of(m[-1].content) if "and nothing else" in m[0].content else "?")
     below = asyncio.run(Prompt().fit(the_task, TRAIN, DEV, kit, None, None)).candidate
     asked = set(map(_key, kit.requests))
     kit.requests.clear()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rung.protocols import Metric
-from rung.rungs._forms import as_record, field_line, fields_of, observed_rules
+from rung.rungs._forms import as_record, fields_of, line_rules, observed_rules, source_name
 from rung.rungs._labels import confusions
 from rung.rungs._prompting import Template, heading, instructed
 from rung.rungs._similar import Index, Vocabulary, by_label, typical_order
@@ -16,7 +17,11 @@ LONGEST_QUOTE = 160  # characters of a training text quoted in a definition
 TYPICAL_WORDS = 4
 MOST_RULES = 6  # edge-case rules in one prompt
 SHORT_LIST = 100  # characters up to which labels stand on one line
-WEAK_FIELD = 0.9  # mean sub-score below which a field gets its own rule
+ALREADY_EXACT = re.compile(r"\b(?:only|nothing else|no explanation|do not explain)\b", re.IGNORECASE)
+NAMES_OF_ANY_ANSWER = frozenset(
+    "expected output expected_output target gold ideal completion response result reference solution y".split()
+)
+WEAK_PART = 0.9  # mean sub-score below which a key or a line of the answer gets its own rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,20 @@ class Writer:
         return self._label_drafts(self.labels) if self.labels else self._form_drafts()
 
     @property
+    def answer_word(self) -> str:
+        """What a prompt calls the answer: the target column's name, unless that would fit any answer."""
+        if self.labels:
+            return "label"
+        name = self.task.target.strip().casefold()
+        return "answer" if name in NAMES_OF_ANY_ANSWER else heading(name).casefold()
+
+    @property
     def exactness(self) -> str:
         """How to answer: the metric's rule, and that nothing else may be written."""
         rule = self.metric.format_rule(self.task)
-        only = f"Answer with the {heading(self.task.target).lower()} only. No explanation."
+        if rule and ALREADY_EXACT.search(rule):
+            return rule
+        only = f"Write only the {self.answer_word}. No explanation."
         return f"{rule}\n{only}" if rule else only
 
     def _label_drafts(self, labels: Sequence[str]) -> tuple[Draft, ...]:
@@ -65,14 +80,15 @@ class Writer:
         return tuple(drafts)
 
     def _form_drafts(self) -> tuple[Draft, ...]:
-        rules = observed_rules(self.train)
+        exact = self.exactness
+        rules = [r for r in observed_rules(self.train) if r.rstrip(".") not in exact]
         shape = "\n".join(f"- {rule}" for rule in rules)
-        drafts = [Draft("exact", self.base.with_block(self.exactness))]
+        drafts = [Draft("exact", self.base.with_block(exact))]
         if rules:
-            drafts.append(Draft("format", self.base.with_block(f"{self.exactness}\n{shape}")))
+            drafts.append(Draft("format", self.base.with_block("\n".join([exact, *rules]))))
         model = self._model_answer()
         if model is not None:
-            shown = f"{self.exactness}\n\nA right answer looks like this:\n{model.target.strip()}"
+            shown = f"{exact}\n\nA right answer, to another {source_name(model)}:\n{model.target.strip()}"
             drafts.append(Draft("model-answer", self.base.with_block(shown), (model.id,)))
         drafts.append(Draft("structured", self._structured("Rules", shape)))
         return tuple(drafts)
@@ -95,7 +111,7 @@ class Writer:
             words = vocabulary.typical(label, TYPICAL_WORDS)
             order = typical_order(index, places.get(label, []))
             example = next((self.quotable[i] for i in order if len(self.quotable[i].text) <= LONGEST_QUOTE), None)
-            parts = [f"typical words: {', '.join(words)}"] if words else []
+            parts = [", ".join(words)] if words else []
             if example is not None:
                 parts.append(f'for example "{one_line(example.text)}"')
                 quoted.append(example.id)
@@ -104,7 +120,7 @@ class Writer:
 
     def _model_answer(self) -> Example | None:
         """Return the training row with the most typical answer of moderate length."""
-        answers = sorted(self.quotable, key=lambda e: (len(e.target), e.id))
+        answers = sorted(self.quotable, key=lambda e: (": null" in e.target, len(e.target), e.id))
         middle = answers[: max(1, (3 * len(answers)) // 4)]
         if not middle:
             return None
@@ -114,7 +130,7 @@ class Writer:
     def edge_rules(self, best: Draft, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> Draft | None:
         """Return `best` with rules against the failures seen on dev, worded from training rows; None if none is found."""
         rules = self._format_rules(outcomes, dev)
-        rules += self._confusion_rules(outcomes, dev, self.labels) if self.labels else self._field_rules(outcomes)
+        rules += self._confusion_rules(outcomes, dev, self.labels) if self.labels else self._part_rules(outcomes)
         if not rules:
             return None
         block = "Rules:\n" + "\n".join(f"- {rule}" for rule in rules)
@@ -123,19 +139,17 @@ class Writer:
     def _format_rules(self, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> list[str]:
         """Return what to say when answers were right but for their form on at least one row in fifty."""
         examples = by_id(dev)
-        name = self.task.metrics[0].name
+        name, goal = self.task.metrics[0].name, self.task.goal
         wrong_form = [
             o
             for o in outcomes
             if o.answer is not None
-            and (o.scores is None or o.scores[name].value < 1.0 or o.scores[name].adheres is False)
-            and (self.metric.lenient(o.answer.text, examples[o.example_id], self.task) or 0.0)
-            > (o.value(name, 0.0) or 0.0)
+            and (o.scores is None or o.scores[name].value < goal or o.scores[name].adheres is False)
+            and (self.metric.lenient(o.answer.text, examples[o.example_id], self.task) or 0.0) >= goal
         ]
         if len(wrong_form) * 50 < len(dev) or not wrong_form:
             return []
-        target = heading(self.task.target).lower()
-        return [f"Write the {target} alone: no quotes, no words before or after it, no sentence around it."]
+        return [f"Write the {self.answer_word} alone: no quotes, no words before or after it, no sentence around it."]
 
     def _confusion_rules(self, outcomes: Sequence[Outcome], dev: Sequence[Example], labels: Sequence[str]) -> list[str]:
         vocabulary = Vocabulary.of(self.train)
@@ -148,26 +162,37 @@ class Writer:
                 rules.append(f"Words such as {', '.join(words)} point to {pair.expected}, not to {pair.answered}.")
         return rules
 
-    def _field_rules(self, outcomes: Sequence[Outcome]) -> list[str]:
-        """Return a rule for each field of a JSON answer that is often wrong, with values seen in train."""
+    def _part_rules(self, outcomes: Sequence[Outcome]) -> list[str]:
+        """Return a rule for each key or line of the answer that is often wrong, as train shows it, weakest first."""
         name = self.task.metrics[0].name
         parts: dict[str, list[float]] = {}
         for outcome in outcomes:
             for part, value in (outcome.scores[name].parts if outcome.scores is not None else {}).items():
                 parts.setdefault(part, []).append(value)
-        weak = {p: sum(v) / len(v) for p, v in parts.items() if sum(v) / len(v) < WEAK_FIELD}
-        records = [r for e in self.train if (r := as_record(e.target)) is not None]
-        fields = {f.name: f for f in fields_of(records)} if records else {}
-        order = sorted((p for p in weak if p in fields), key=lambda p: (weak[p], p))
-        return [f"Take care with the field {field_line(fields[p])}." for p in order[:MOST_RULES] if fields[p].examples]
+        weak = {p: sum(v) / len(v) for p, v in parts.items() if sum(v) / len(v) < WEAK_PART}
+        known = self._rules_of_parts()
+        rules = [known[key] for p in sorted(weak, key=lambda p: (weak[p], p)) if (key := part_key(p)) in known]
+        return list(dict.fromkeys(rules))[:MOST_RULES]
+
+    def _rules_of_parts(self) -> dict[str, str]:
+        records = [(r, e) for e in self.train if (r := as_record(e.target)) is not None]
+        fields = fields_of([r for r, _ in records], [e for _, e in records]) if records else ()
+        rules = {f.name: f"Take care: {f.rule}" for f in fields if f.rule is not None}
+        return rules | {f"line {n}": f"Take care with line {n}: {rule}" for n, rule in line_rules(self.train).items()}
+
+
+def part_key(part: str) -> str:
+    """Return the key or line that a metric's part is about: "line 2 equals target" is about "line 2"."""
+    found = re.match(r"line \d+(?= )", part)
+    return found[0] if found else part
 
 
 def label_list(labels: Sequence[str]) -> str:
-    """Return the sentence that names the allowed answers, on one line where they are few and short."""
-    joined = ", ".join(labels)
-    if len(joined) <= SHORT_LIST:
-        return f"Answer with one of these labels: {joined}."
-    return "Answer with one of these labels:\n" + "\n".join(f"- {label}" for label in labels)
+    """Return the sentence that names the allowed answers, on one line where they are few, short and without commas."""
+    joined = ", ".join(labels[:-1]) + (" or " if len(labels) > 1 else "") + labels[-1]
+    if len(joined) <= SHORT_LIST and not any(mark in label for label in labels for mark in (",", "\n", " or ")):
+        return f"Use one of these labels: {joined}."
+    return "Use one of these labels:\n" + "\n".join(f"- {label}" for label in labels)
 
 
 def one_line(text: str) -> str:

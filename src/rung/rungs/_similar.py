@@ -136,6 +136,7 @@ class Vocabulary:
     words: tuple[str, ...]
     labels: tuple[str, ...]
     shares: NDArray[np.float64]  # (labels, words): share of the label's rows that hold the word, add-half smoothed
+    sizes: NDArray[np.float64]  # (labels,): rows
 
     @classmethod
     def of(cls, rows: Sequence[Example]) -> Vocabulary:
@@ -144,26 +145,32 @@ class Vocabulary:
             token_pattern=r"(?u)\b[^\W\d_][^\W\d_]+\b", stop_words="english", use_idf=False, binary=True, norm=None
         )
         texts = [e.text for e in rows]
-        matrix = vectorizer.fit_transform([*texts, "rung0empty"])[:-1].tocsr()
+        matrix = vectorizer.fit_transform([*texts, "rungempty"])[:-1].tocsr()  # as in `Index.of`
         places = by_label(rows)
         labels = tuple(sorted(places))
         sums = [np.asarray(matrix[places[x]].sum(axis=0)).ravel() + 0.5 for x in labels]
-        sizes = [len(places[x]) + 1.0 for x in labels]
-        shares = np.array([s / n for s, n in zip(sums, sizes, strict=True)])
-        return cls(tuple(str(w) for w in vectorizer.get_feature_names_out()), labels, shares)
+        sizes = np.array([float(len(places[x])) for x in labels])
+        shares = np.array([s / (n + 1.0) for s, n in zip(sums, sizes, strict=True)])
+        return cls(tuple(str(w) for w in vectorizer.get_feature_names_out()), labels, shares, sizes)
 
     def typical(self, label: str, k: int, against: str | None = None) -> tuple[str, ...]:
         """Return up to k words that mark `label` against another label, or against the mean of all others.
 
-        A word counts by share * log(share / other share) and must be at least twice as frequent in the label.
+        A word counts by share * log(share / other share); it must be at least twice as frequent in the label, and by more
+        than chance among so many words: three standard errors of the pooled share, two against a single label.
         """
         if label not in self.labels or len(self.labels) < 2:
             return ()
-        own = self.shares[self.labels.index(label)]
-        if against is not None and against in self.labels:
-            other = self.shares[self.labels.index(against)]
-        else:
-            other = np.delete(self.shares, self.labels.index(label), axis=0).mean(axis=0)
+        at = self.labels.index(label)
+        rest = (
+            [self.labels.index(against)] if against in self.labels else [i for i in range(len(self.labels)) if i != at]
+        )
+        own, other = self.shares[at], self.shares[rest].mean(axis=0)
+        n, m = self.sizes[at], self.sizes[rest].sum()
+        pooled = (n * own + m * other) / (n + m)
+        error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m))
+        often = own * (n + 1.0) - 0.5 > min(2.0, n) - 0.5  # rows of the label with the word, at least two
+        marks = often & (own >= 2.0 * other) & (own - other >= (2.0 if len(rest) == 1 else 3.0) * error)
         weight = np.round(own * np.log(own / other), 9)
         ranked = np.lexsort((np.arange(weight.size), -weight))
-        return tuple(self.words[i] for i in ranked[: 4 * k] if own[i] >= 2.0 * other[i] and own[i] >= 0.05)[:k]
+        return tuple(self.words[i] for i in ranked if marks[i])[:k]
