@@ -102,14 +102,23 @@ def near() -> list[Figures]:
     return found
 
 
+def characters(text: str) -> set[object]:
+    return {text[i : i + 5] for i in range(len(text) - 4)}
+
+
+def triples(text: str) -> set[object]:
+    words = text.split(" ")
+    return {tuple(words[i : i + 3]) for i in range(len(words) - 2)}
+
+
 def brute_force(data: tuple[Example, ...]) -> set[tuple[str, str]]:
-    from rung.data.near import LONG_WORDS, SHORT_WORDS, THRESHOLD, _characters, _words, normal_text
+    from rung.data.near import LONG_WORDS, SHORT_WORDS, THRESHOLD, normal_text
 
     first: dict[str, str] = {}
     for e in data:
         first.setdefault(normal_text(e.text), e.id)
     pairs: set[tuple[str, str]] = set()
-    for shingler, fits in ((_characters, lambda n: n <= SHORT_WORDS), (_words, lambda n: n >= LONG_WORDS)):
+    for shingler, fits in ((characters, lambda n: n <= SHORT_WORDS), (triples, lambda n: n >= LONG_WORDS)):
         kept = [(i, set(shingler(t))) for t, i in first.items() if fits(t.count(" ") + 1)]
         kept = [(i, s) for i, s in kept if s]
         for a, (one, s) in enumerate(kept):

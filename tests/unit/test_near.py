@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -103,8 +106,26 @@ def test_a_crowd_of_near_rows_is_found_without_all_pairs():
 
 
 def test_result_does_not_depend_on_the_process():
-    texts = [sentence(random.Random(i % 40), 10) + " x" * (i // 40) for i in range(80)]
-    assert find_duplicates(rows(texts)) == find_duplicates(rows(texts))
+    """Python hashes text differently in every process; a split must not."""
+    code = (
+        "from rung.data.near import find_duplicates as f, _characters, _Words\n"
+        "from rung.types import Example\n"
+        "t = [' '.join(f'w{(i * j) % 97}' for j in range(1, 12 + i % 60)) for i in range(200)]\n"
+        "print(f([Example(str(i), {'q': x}, 'a', str(i)) for i, x in enumerate(t)]))\n"
+        "print(_characters('hello world').tolist(), _Words()('a b c d').tolist())\n"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": s},
+        ).stdout
+        for s in ("1", "2")
+    }
+    assert len(said) == 1
+    assert "NearPair" in said.pop()
 
 
 def test_ties():

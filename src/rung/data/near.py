@@ -7,10 +7,11 @@ probability 1 - (1 - 0.8^5)^16 = 0.998, one of 0.5 with 0.40; candidates are the
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, pairwise
 
@@ -29,8 +30,7 @@ TELLING = 0.5  # least resemblance of near rows without a template's shingles
 CROWD = 60  # a bucket with more rows is linked in a chain instead of pair by pair
 
 Hashes = NDArray[np.uint64]
-Numbers = NDArray[np.int64]
-Shingler = Callable[[str], list[str]]
+Shingler = Callable[[str], Hashes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def find_duplicates(examples: Sequence[Example], *, threshold: float = THRESHOLD
     short = [i for i, n in enumerate(words) if n <= SHORT_WORDS]
     long = [i for i, n in enumerate(words) if n >= LONG_WORDS]
     found: dict[tuple[int, int], float] = {}
-    for rows, shingler in ((short, _characters), (long, _words)):
+    for rows, shingler in ((short, _characters), (long, _Words())):
         for i, j, resemblance in _near_pairs([texts[r] for r in rows], shingler, threshold):
             pair = (rows[i], rows[j])
             found[pair] = max(resemblance, found.get(pair, 0.0))
@@ -128,31 +128,47 @@ class Ties:
         return list(found.values())
 
 
-def _characters(text: str) -> list[str]:
-    return [text[i : i + CHARACTER_SHINGLE] for i in range(len(text) - CHARACTER_SHINGLE + 1)]
+def _characters(text: str) -> Hashes:
+    """Return the distinct hashes of all five-character windows, sorted."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    return _windows(codes, CHARACTER_SHINGLE)
 
 
-def _words(text: str) -> list[str]:
-    w = text.split(" ")
-    return [" ".join(w[i : i + WORD_SHINGLE]) for i in range(len(w) - WORD_SHINGLE + 1)]
+@dataclass(frozen=True)
+class _Words:
+    """Hashes three-word windows; keeps the hash of each word it has met."""
+
+    known: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> Hashes:
+        words = text.split(" ")
+        for word in words:
+            if word not in self.known:
+                digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+                self.known[word] = int.from_bytes(digest, "little")
+        return _windows(np.fromiter((self.known[word] for word in words), np.uint64, len(words)), WORD_SHINGLE)
+
+
+def _windows(items: Hashes, size: int) -> Hashes:
+    """Return the distinct hashes of all runs of `size` items, sorted. Equal in every process, unlike Python's own."""
+    n = len(items) - size + 1
+    if n < 1:
+        return items[:0]
+    result = _mixed(items[:n])
+    for k in range(1, size):
+        result = _mixed(result + _STEP + items[k : k + n])
+    return np.unique(result)
 
 
 def _near_pairs(texts: Sequence[str], shingler: Shingler, threshold: float) -> Iterator[tuple[int, int, float]]:
     """Yield (i, j, resemblance) with i < j for the texts that are near."""
-    numbers: dict[str, int] = {}
-    sets: list[Numbers] = []
-    rows: list[int] = []
-    for i, text in enumerate(texts):
-        own = set(shingler(text))
-        if own:
-            sets.append(np.sort(np.fromiter((numbers.setdefault(s, len(numbers)) for s in own), np.int64, len(own))))
-            rows.append(i)
-    if len(sets) < 2:
+    hashed = [shingler(text) for text in texts]
+    rows = [i for i, own in enumerate(hashed) if len(own)]
+    if len(rows) < 2:
         return
-    spread = np.bincount(np.concatenate(sets), minlength=len(numbers))
-    telling = spread <= max(COMMON_SHARE * len(sets), COMMON_ROWS)
-    bare = sets if telling.all() else [own[telling[own]] for own in sets]
+    sets = [hashed[i] for i in rows]
     found = _candidates(sets)
+    bare = _without_template(sets)
     if bare is not sets:  # in the crowded buckets of a template true pairs would be lost among strangers
         kept = [i for i, own in enumerate(bare) if len(own)]
         found |= {(kept[a], kept[b]) for a, b in _candidates([bare[i] for i in kept])}
@@ -162,13 +178,23 @@ def _near_pairs(texts: Sequence[str], shingler: Shingler, threshold: float) -> I
             yield rows[a], rows[b], resemblance
 
 
-def _jaccard(one: Numbers, other: Numbers) -> float:
-    """Return the Jaccard index of two sets of numbers; 0 for two empty ones."""
+def _without_template(sets: list[Hashes]) -> list[Hashes]:
+    """Return the sets without the shingles that very many rows hold; the very list where there are none."""
+    _, places, counts = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)
+    telling = (counts <= max(COMMON_SHARE * len(sets), COMMON_ROWS))[places]
+    if telling.all():
+        return sets
+    ends = np.cumsum([len(own) for own in sets])
+    return [own[telling[end - len(own) : end]] for own, end in zip(sets, ends, strict=True)]
+
+
+def _jaccard(one: Hashes, other: Hashes) -> float:
+    """Return the Jaccard index of two sets; 0 for two empty ones."""
     shared = len(np.intersect1d(one, other, assume_unique=True))
     return shared / max(1, len(one) + len(other) - shared)
 
 
-def _candidates(sets: Sequence[Numbers]) -> set[tuple[int, int]]:
+def _candidates(sets: Sequence[Hashes]) -> set[tuple[int, int]]:
     if len(sets) < 2:
         return set()
     signatures = _signatures(sets)
@@ -187,11 +213,11 @@ def _candidates(sets: Sequence[Numbers]) -> set[tuple[int, int]]:
     return found
 
 
-def _signatures(sets: Sequence[Numbers]) -> Hashes:
+def _signatures(sets: Sequence[Hashes]) -> Hashes:
     """Return the minhash signatures, shape (rows, BANDS * BAND_ROWS); fixed constants, so equal in every run."""
     sizes = np.array([len(s) for s in sets])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    flat = _mixed(np.concatenate(sets).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    flat = np.concatenate(sets)
     result = np.empty((len(sets), BANDS * BAND_ROWS), dtype=np.uint64)
     for k in range(BANDS * BAND_ROWS):
         scrambled = flat * _ODD[k]
@@ -207,4 +233,5 @@ def _mixed(x: Hashes) -> Hashes:
     return x ^ (x >> np.uint64(31))
 
 
+_STEP = np.uint64(0x9E3779B97F4A7C15)
 _ODD: Hashes = _mixed(np.arange(1, BANDS * BAND_ROWS + 1, dtype=np.uint64)) | np.uint64(1)
