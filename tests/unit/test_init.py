@@ -122,6 +122,11 @@ def test_flags_win_over_guesses(tickets):
     }
 
 
+def test_inputs_may_stand_in_one_list(tickets):
+    run("init", tickets, "--yes", "--inputs", "body, subject")
+    assert load_config(tickets.parent / "rung.yaml").task.inputs == ("body", "subject")
+
+
 def test_never_overwrites_without_force(tickets):
     run("init", tickets, "--yes")
     (tickets.parent / "rung.yaml").write_text("mine")

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -82,7 +82,7 @@ def init(
         file=file,
         out=out,
         target=target,
-        inputs=tuple(c.strip() for entry in inputs or () for c in entry.split(",")),
+        inputs=tuple(inputs or ()),
         kind=kind,
         goal=goal,
         prompt=prompt,
@@ -114,12 +114,13 @@ def init(
 
 def propose(wishes: Wishes) -> Proposal:
     """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
-    from rung.config import DEFAULT_METRIC, read_prompt
-    from rung.data.columns import guess_columns, kind_of
+    from rung.config import read_prompt
+    from rung.data.columns import guess_columns, kind_of, metric_for
     from rung.data.load import as_text
 
     _check_values(wishes)
-    rows = _sample(wishes.file)
+    rows, more = _sample(wishes.file)
+    wishes = replace(wishes, inputs=_listed(wishes.inputs, _names(rows)))
     named = (*wishes.inputs, wishes.target, wishes.group_by)
     _check_columns(rows, wishes.file, [c for c in named if c])
     messages = read_prompt(wishes.prompt) if wishes.prompt is not None else ()
@@ -127,7 +128,8 @@ def propose(wishes: Wishes) -> Proposal:
     guess = guess_columns(rows, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
     target = guess.target or _asked_target(guess, rows, wishes)
     inputs = _asked_inputs(guess, target, rows, wishes)
-    found = kind_of([as_text(r.cells.get(target)) for r in rows])
+    targets = [as_text(r.cells.get(target)) for r in rows]
+    found = kind_of(targets)
     kind = cast("Kind", wishes.kind or found.kind)
     goal = wishes.goal
     if goal is None and wishes.ask:
@@ -144,7 +146,7 @@ def propose(wishes: Wishes) -> Proposal:
         prompt=_beside(wishes.prompt, wishes.out) if wishes.prompt is not None else None,
         inputs=inputs,
         target=target,
-        metric=DEFAULT_METRIC[kind],
+        metric=metric_for(kind, targets),
         goal=DEFAULT_GOAL if goal is None else goal,
         goal_is_own=goal is not None,
         data=_beside(wishes.file, wishes.out),
@@ -159,7 +161,7 @@ def propose(wishes: Wishes) -> Proposal:
         f"kind: {kind}, {draft.kind_reason}",
         f"metric: {draft.metric}, the usual one for {kind}",
     )
-    return Proposal(draft, reasons, tuple(_notes(draft, holes, messages, len(rows))))
+    return Proposal(draft, reasons, tuple(_notes(draft, holes, messages, more)))
 
 
 def _check_values(wishes: Wishes) -> None:
@@ -182,18 +184,24 @@ def _check_goal(goal: float) -> None:
         )
 
 
-def _sample(file: Path) -> list[RawRow]:
+def _sample(file: Path) -> tuple[list[RawRow], bool]:
+    """Return the first rows, and whether there are more."""
     from rung.data._cells import raw_rows
     from rung.errors import DataError
 
-    rows = list(islice(raw_rows(file), SAMPLE))
+    rows = list(islice(raw_rows(file), SAMPLE + 1))
     if not rows:
         raise DataError("holds no rows; put one example a line", file=str(file))
-    return rows
+    return rows[:SAMPLE], len(rows) > SAMPLE
 
 
 def _names(rows: Sequence[RawRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.cells))
+
+
+def _listed(entries: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns named: an entry is a column, or several with commas between."""
+    return tuple(c for entry in entries for c in ([entry] if entry in there else map(str.strip, entry.split(","))))
 
 
 def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) -> None:
@@ -241,20 +249,33 @@ def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
     return answer
 
 
+GENERIC = ("expected", "expected_output", "target", "output", "gold", "ideal", "y", "completion", "response", "result")
+NOUNS = {
+    "classification": "label",
+    "extraction": "fields",
+    "style": "text",
+    "knowledge": "answer",
+    "generation": "text",
+}
+
+
 def _instruction(kind: Kind, inputs: Sequence[str], target: str) -> str:
+    noun = NOUNS[kind] if target.casefold() in GENERIC else target
     read = " and ".join(inputs)
-    verb = {
-        "classification": f"Choose the {target} for the {read}. Answer with the {target} only.",
-        "extraction": f"Extract the {target} from the {read} as one JSON object.",
-        "style": f"Write the {target} for the {read}, in exactly the form asked for.",
-        "knowledge": f"Answer the {read} with the {target}, as short as possible.",
-        "generation": f"Write the {target} for the {read}.",
+    words = {
+        "classification": f"Choose the {noun} for the {read}. Answer with the {noun} only.",
+        "extraction": f"Extract the {noun} from the {read} as one JSON object.",
+        "style": f"Write the {noun} for the {read}, in exactly the form asked for.",
+        "knowledge": f"Give the {noun} to the {read}, as short as possible.",
+        "generation": f"Write the {noun} for the {read}.",
     }
-    return verb[kind]
+    return words[kind]
 
 
 def _name(file: Path) -> str:
     stem = file.name.split(".")[0]
+    if stem.casefold() in ("train", "test", "data", "rows", "examples"):
+        stem = file.resolve().parent.name or stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "task"
 
 
@@ -263,9 +284,9 @@ def _beside(path: Path, out: Path) -> str:
     return os.path.relpath(path, out.resolve().parent if out.is_absolute() else (Path.cwd() / out).parent)
 
 
-def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], sampled: int) -> list[str]:
+def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], more: bool) -> list[str]:
     notes = []
-    if sampled == SAMPLE:
+    if more:
         notes.append(f"the guesses look at the first {SAMPLE:,} rows")
     if messages and not holes:
         notes.append("the prompt has no {{column}} placeholder: the inputs are sent after it as the user's message")
