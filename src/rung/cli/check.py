@@ -69,17 +69,15 @@ def _table(findings: Sequence[Finding]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("", "check", "finding", "next step", box=None, pad_edge=False, show_edge=False)
+    table = Table("", "check", "finding and next step", box=None, pad_edge=False, show_edge=False)
     colours = {"stop": "bold red", "warn": "yellow", "note": "dim"}
     for f in findings:
         named = ", ".join(f.example_ids[:IDS_SHOWN]) + (" ..." if len(f.example_ids) > IDS_SHOWN else "")
         words = f"{f.message} Rows: {named}." if named else f.message
-        table.add_row(
-            Text(f.severity, style=colours[f.severity]),
-            Text(f.check),
-            Text(printable(words)),
-            Text(printable(f.next_step)),
-        )
+        said = Text(printable(words))
+        if f.severity != "note":
+            said.append(f"\n-> {printable(f.next_step)}", style="bold")
+        table.add_row(Text(f.severity, style=colours[f.severity]), Text(f.check), said)
     Console(highlight=False).print(table)
 
 
