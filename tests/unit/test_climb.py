@@ -117,9 +117,9 @@ def test_a_budget_with_an_unknown_price_is_a_configuration_error(tmp_path):
 
 
 def test_faults_are_mended_and_change_no_answer(tmp_path):
-    calm = climb(world(tmp_path / "a", 200, model=NEEDS_EXAMPLES), tmp_path / "a/run")
+    calm = climb(world(tmp_path / "a", 100, model=NEEDS_EXAMPLES), tmp_path / "a/run")
     faults = {"rate_limit": 0.05, "server_error": 0.03, "drop": 0.02, "malformed": 0.02, "retry_after_s": 0.001}
-    stormy = climb(world(tmp_path / "b", 200, model={**NEEDS_EXAMPLES, "faults": faults}), tmp_path / "b/run")
+    stormy = climb(world(tmp_path / "b", 100, model={**NEEDS_EXAMPLES, "faults": faults}), tmp_path / "b/run")
     assert stormy.verdict == calm.verdict
     assert stormy.unanswered_rows == 0
 

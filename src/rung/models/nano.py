@@ -61,6 +61,14 @@ class Nano(ProviderSettings):
             raise ValueError(f"folder {self.folder!r} holds no config.json; it must be a saved model of this family")
         return self
 
+    @model_validator(mode="after")
+    def _own_context(self) -> Nano:
+        """Take the context window from the weights' configuration where the settings name none."""
+        if self.context is None:
+            window = json.loads((self.path / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+            object.__setattr__(self, "context", window)
+        return self
+
     @property
     def path(self) -> Path:
         return WEIGHTS / self.name if self.folder is None else Path(self.folder)
