@@ -78,6 +78,17 @@ def test_a_second_answer_to_one_key_does_not_replace_the_first(tmp_path):
         assert ledger.spend()[0].usd == pytest.approx(0.0015)
 
 
+def test_one_burst_may_hold_more_rows_than_a_statement_and_losses_too(tmp_path):
+    async def work(ledger):
+        puts = (ledger.put(i.to_bytes(4, "big"), "main", ANSWER) for i in range(1201))
+        await asyncio.gather(*puts, *(ledger.lose("main", 0.5, "timeout") for _ in range(3)))
+
+    with Ledger.open(tmp_path / "l") as ledger:
+        asyncio.run(work(ledger))
+        [main] = ledger.spend()
+        assert (main.answers, main.lost_usd) == (1201, 1.5)
+
+
 def test_get_many_finds_all_keys_of_a_long_list(tmp_path):
     keys = [i.to_bytes(32, "big") for i in range(1203)]
     with Ledger.open(tmp_path / "l") as ledger:
@@ -111,7 +122,7 @@ def test_the_file_is_readable_by_its_owner_only_and_synced_at_every_commit(tmp_p
 def test_many_answers_share_few_commits(tmp_path):
     with Ledger.open(tmp_path / "l") as ledger:
         commits = []
-        ledger._writer.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+        ledger._writer.set_trace_callback(lambda sql: commits.append(sql) if sql.startswith("INSERT") else None)
         put_all(ledger, *((i.to_bytes(4, "big"), "main", ANSWER) for i in range(500)))
         assert 1 <= len(commits) <= 100
 

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS losses (role TEXT NOT NULL, usd REAL NOT NULL, reason TEXT NOT NULL, at REAL NOT NULL);
 PRAGMA user_version = {SCHEMA};
 """
-_PUT = "INSERT OR IGNORE INTO answers VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-_LOSE = "INSERT INTO losses VALUES (?,?,?,?)"
+_PUT = "INSERT OR IGNORE INTO answers VALUES ", 12  # and the number of its columns
+_LOSE = "INSERT INTO losses VALUES ", 4
+_ROWS_A_STATEMENT = 500
 _COLUMNS = "text, model, input_tokens, output_tokens, latency_s, cost_usd, finish, attempts, price_note"
 _GET = f"SELECT {_COLUMNS} FROM answers WHERE key = ?"
 
@@ -74,9 +76,9 @@ def identity_bytes(identity: Mapping[str, Any]) -> bytes:
 
 @dataclass(slots=True)
 class _Write:
-    """One statement on its way to the disk, and who waits for it."""
+    """One row on its way to the disk, and who waits for it."""
 
-    statement: str
+    table: tuple[str, int]
     values: tuple[Any, ...]
     done: asyncio.Future[None]
     loop: asyncio.AbstractEventLoop
@@ -91,7 +93,9 @@ class Ledger:
         self._reader_lock = threading.Lock()
         self._writer = writer
         self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
-        self._pending: list[_Write] = []  # of this turn of the event loop: the writer is woken once a turn, not once a row
+        self._pending: list[
+            _Write
+        ] = []  # of this turn of the event loop: the writer is woken once a turn, not once a row
         self._pending_lock = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._write_all, name="rung-ledger", daemon=True)
@@ -200,13 +204,13 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _write(self, statement: str, values: tuple[Any, ...]) -> None:
+    async def _write(self, table: tuple[str, int], values: tuple[Any, ...]) -> None:
         if self._closed:
             raise RungError(f"the ledger {self.path} is closed; open it again before asking")
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         with self._pending_lock:
-            self._pending.append(_Write(statement, values, done, loop))
+            self._pending.append(_Write(table, values, done, loop))
             if len(self._pending) == 1:
                 loop.call_soon(self._hand_over)
         await done
@@ -234,20 +238,43 @@ class Ledger:
         trouble: RungError | None = None
         try:
             with _translated(self.path):
-                self._writer.execute("BEGIN IMMEDIATE")
-                for write in writes:
-                    self._writer.execute(write.statement, write.values)
-                self._writer.execute("COMMIT")
+                self._store(list(_statements(writes)))
         except RungError as error:
             trouble = error
-            with contextlib.suppress(sqlite3.Error):
-                self._writer.execute("ROLLBACK")
         by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         for write in writes:
             by_loop.setdefault(write.loop, []).append(write)
         for loop, waiting in by_loop.items():
             with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
                 loop.call_soon_threadsafe(_resolve, waiting, trouble)
+
+    def _store(self, statements: Sequence[tuple[str, list[Any]]]) -> None:
+        """Run the statements as one transaction. The usual single one is its own: each call of SQLite gives up the
+        interpreter and must win it back from a busy event loop, so there should be few.
+        """
+        if len(statements) == 1:
+            self._writer.execute(*statements[0])
+            return
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            for statement, values in statements:
+                self._writer.execute(statement, values)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error:
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            raise
+
+
+def _statements(writes: Sequence[_Write]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield inserts of many rows each."""
+    for table in (_PUT, _LOSE):
+        insert, columns = table
+        rows = [write.values for write in writes if write.table is table]
+        marks = f"({','.join('?' * columns)})"
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            part = rows[start : start + _ROWS_A_STATEMENT]
+            yield insert + ",".join([marks] * len(part)), list(chain.from_iterable(part))
 
 
 def _resolve(writes: Sequence[_Write], trouble: RungError | None) -> None:
@@ -262,6 +289,8 @@ def _resolve(writes: Sequence[_Write], trouble: RungError | None) -> None:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA synchronous = FULL")
+    # Folding the log into the file costs several syncs and makes answers wait: every 40 MB, and at the end.
+    connection.execute("PRAGMA wal_autocheckpoint = 10000")
     return connection
 
 
