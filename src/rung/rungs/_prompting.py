@@ -119,6 +119,11 @@ class Template:
         joined = Message("system", f"{old.content.rstrip()}\n\n{block}")
         return replace(self, messages=(*self.messages[:at], joined, *self.messages[at + 1 :]))
 
+    @property
+    def length(self) -> int:
+        """Characters of the template."""
+        return sum(len(m.content) for m in self.messages)
+
     def as_list(self) -> list[dict[str, str]]:
         return [m.as_dict() for m in self.messages]
 

@@ -101,8 +101,11 @@ def plan_rounds(candidates: int, rows: int) -> tuple[Round, ...]:
 
 
 def planned_calls(candidates: int, rows: int) -> int:
-    """Return the most calls that a race of so many candidates over so many dev rows makes."""
-    return calls(plan_rounds(candidates, rows), candidates)
+    """Return the most calls that a race of at most so many candidates over so many dev rows makes.
+
+    Fewer candidates may cost more, as they have fewer rounds.
+    """
+    return max(calls(plan_rounds(n, rows), n) for n in range(1, candidates + 1))
 
 
 async def race(candidates: Sequence[Candidate], dev: Sequence[Example], task: Task, kit: Kit) -> Race:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rung.protocols import Metric
+from rung.protocols import Kit, Metric
 from rung.rungs._forms import as_record, fields_of, line_rules, observed_rules, source_name
-from rung.rungs._labels import confusions
-from rung.rungs._prompting import Template, heading, instructed
-from rung.rungs._similar import Index, Vocabulary, by_label, typical_order
-from rung.types import Example, Outcome, Task, by_id
+from rung.rungs._labels import confusions, labels_of
+from rung.rungs._prompting import Template, as_it_stands, heading, instructed
+from rung.rungs._race import context_fit
+from rung.rungs._similar import Index, Vocabulary, apart_from, by_label, typical_order
+from rung.types import Example, Outcome, Skipped, Task, by_id
 
 LONGEST_QUOTE = 160  # characters of a training text quoted in a definition
 TYPICAL_WORDS = 4
@@ -47,6 +48,22 @@ class Writer:
     def drafts(self) -> tuple[Draft, ...]:
         """Return the rewrites of the first round, plainest first."""
         return self._label_drafts(self.labels) if self.labels else self._form_drafts()
+
+    @classmethod
+    def of(cls, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> Writer:
+        """Return the writer of a task's rewrites."""
+        return cls(task, as_it_stands(task), labels_of(task, train), train, apart_from(train, dev), kit.metric())
+
+    @property
+    def as_is(self) -> Draft:
+        """The user's prompt as it stands: candidate 1."""
+        return Draft("as-is", self.base)
+
+    def all_drafts(self) -> list[Draft]:
+        """Return the prompt as it stands and, where there are training rows, its rewrites; of equal texts the first."""
+        found = [self.as_is, *(self.drafts() if self.train else ())]
+        first = {d.template: d for d in reversed(found)}
+        return [d for d in found if first[d.template] is d]
 
     @property
     def answer_word(self) -> str:
@@ -179,6 +196,28 @@ class Writer:
         fields = fields_of([r for r, _ in records], [e for _, e in records]) if records else ()
         rules = {f.name: f"Take care: {f.rule}" for f in fields if f.rule is not None}
         return rules | {f"line {n}": f"Take care with line {n}: {rule}" for n, rule in line_rules(self.train).items()}
+
+
+def drafts_that_fit(
+    drafts: Sequence[Draft], dev: Sequence[Example], role: str, kit: Kit
+) -> tuple[list[Draft], list[Skipped]]:
+    """Part drafts into those whose prompts fit the model's context, shortest first after the first, and the others."""
+    fitting: list[Draft] = []
+    skipped: list[Skipped] = []
+    for draft in drafts:
+        fit = context_fit((draft.template.render(e.inputs) for e in dev), role, kit)
+        if fit is None or fit.holds:
+            fitting.append(draft)
+        else:
+            skipped.append(fit.skipped(f"prompt {draft.name}", kit.card(role).name))
+    if not fitting or not dev:
+        return fitting, skipped
+    first, *others = fitting
+    return [first, *sorted(others, key=lambda d: _tokens(d.template, dev[0], role, kit))], skipped
+
+
+def _tokens(template: Template, example: Example, role: str, kit: Kit) -> int:
+    return kit.count_tokens(role, template.render(example.inputs))
 
 
 def part_key(part: str) -> str:

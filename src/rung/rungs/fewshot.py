@@ -22,6 +22,7 @@ from rung.rungs._prompting import (
     learned_template,
 )
 from rung.rungs._race import Race, completed, context_fit, mean_score, planned_calls, race, racing_scores
+from rung.rungs._rewrites import Writer, drafts_that_fit
 from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
@@ -88,15 +89,21 @@ class FewShot(BaseModel):
         return Fitted(chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped))
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
-        """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows."""
-        template = _below(None, task)
+        """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows.
+
+        The rung below may choose the longest rewrite of the prompt, so examples are counted on top of that. Raises
+        NotOffered like `fit`.
+        """
         rows = self._pool(train, dev, kit)
+        drafts, _ = drafts_that_fit(Writer.of(task, train, dev, kit).all_drafts(), dev, self.model, kit)
+        template = max((d.template for d in drafts), key=lambda t: t.length, default=as_it_stands(task))
         sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
-        tried = self._candidates(template, rows, sizes, labels_of(task, train) is not None)
-        choose = chooser(tried[-1]) if tried else lambda _: ()
+        tried = [_candidate(NONE, template, (), {"k": 0}, self.model)]
+        tried += self._candidates(template, rows, sizes, labels_of(task, train) is not None)
+        choose = chooser(self._that_fit(tried, dev, kit)[0][-1])  # with a shorter prompt all may fit
         chats = tuple(template.render(e.inputs, choose(e.inputs)) for e in dev[:ROWS_PLANNED_WITH])
-        looks = MOST_SECOND_LOOKS * len(dev)
-        return RungPlan(len(tried) + 1, planned_calls(len(tried) + 1, len(dev)) + looks, chats)
+        looks = (MOST_SECOND_LOOKS + 1) * len(dev)  # and the prompt without examples, which is always asked all rows
+        return RungPlan(len(tried), planned_calls(len(tried), len(dev)) + looks, chats)
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""
@@ -137,6 +144,8 @@ class FewShot(BaseModel):
         found: dict[str, Candidate] = {}
         for k in sizes:
             for selection, order in orders.items():
+                if k >= len(rows) and any(c.settings["k"] == k for c in found.values()):
+                    continue  # all rows are shown already: there is nothing to choose
                 settings = {"k": k, "selection": selection}
                 shown = order if selection == "nearest" else order[:k]
                 candidate = _candidate(f"{selection} k={k}", template, shown, settings, self.model)

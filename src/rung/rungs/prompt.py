@@ -9,12 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rung.errors import NotOffered
 from rung.protocols import Kit, System
-from rung.rungs._labels import labels_of
-from rung.rungs._prompting import Template, as_it_stands, chat_system, prompt_notes
-from rung.rungs._race import challenge, context_fit, planned_calls, race
-from rung.rungs._rewrites import Draft, Writer
-from rung.rungs._similar import apart_from
-from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
+from rung.rungs._prompting import chat_system, prompt_notes
+from rung.rungs._race import challenge, planned_calls, race
+from rung.rungs._rewrites import Draft, Writer, drafts_that_fit
+from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Task
 
 ROWS_PLANNED_WITH = 20  # dev rows whose prompts a plan measures
 
@@ -49,7 +47,7 @@ class Prompt(BaseModel):
         for note in prompt_notes(task):
             kit.say(f"prompt: {note}")
         writer, drafts = self._drafts(task, train, dev, kit)
-        fitting, skipped = _that_fit(drafts, dev, self.model, kit)
+        fitting, skipped = drafts_that_fit(drafts, dev, self.model, kit)
         if not fitting:
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
         candidates = {d.name: chat_candidate("prompt", d, self.model) for d in fitting}
@@ -57,7 +55,7 @@ class Prompt(BaseModel):
         best = next(d for d in fitting if d.name == found.winner.name)
         harder = writer.edge_rules(best, found.seen[best.name], dev) if self.rewrites and train else None
         if harder is not None:
-            usable, too_long = _that_fit([harder], dev, self.model, kit)
+            usable, too_long = drafts_that_fit([harder], dev, self.model, kit)
             skipped += too_long
             if usable:
                 found = await challenge(found, chat_candidate("prompt", harder, self.model), task, kit)
@@ -66,19 +64,23 @@ class Prompt(BaseModel):
         return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
-        """Estimate the race of all drafts and the challenge after it, by the longest draft on a few dev rows."""
-        drafts = self._drafts(task, train, dev, kit)[1]
-        longest = max(drafts, key=lambda d: sum(len(m.content) for m in d.template.messages))
+        """Estimate the race of all drafts and the challenge after it, by the longest draft on a few dev rows.
+
+        Raises NotOffered like `fit`.
+        """
+        fitting, skipped = drafts_that_fit(self._drafts(task, train, dev, kit)[1], dev, self.model, kit)
+        if not fitting:
+            raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
+        longest = max(fitting, key=lambda d: d.template.length)
         chats = tuple(longest.template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
-        second = len(dev) if len(drafts) > 1 else 0
-        return RungPlan(len(drafts), planned_calls(len(drafts), len(dev)) + second, chats)
+        second = len(dev) if self.rewrites and train else 0
+        return RungPlan(len(fitting), planned_calls(len(fitting), len(dev)) + second, chats)
 
     def _drafts(
         self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
     ) -> tuple[Writer, list[Draft]]:
-        base = as_it_stands(task)
-        writer = Writer(task, base, labels_of(task, train), train, apart_from(train, dev), kit.metric())
-        return writer, [Draft("as-is", base), *(writer.drafts() if self.rewrites and train else ())]
+        writer = Writer.of(task, train, dev, kit)
+        return writer, writer.all_drafts() if self.rewrites else [writer.as_is]
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that sends the learned chat."""
@@ -90,28 +92,6 @@ def chat_candidate(rung: str, draft: Draft, role: str) -> Candidate:
     template = draft.template
     learned = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
     return Candidate(rung, draft.name, {}, learned, role, draft.quoted)
-
-
-def _that_fit(
-    drafts: Sequence[Draft], dev: Sequence[Example], role: str, kit: Kit
-) -> tuple[list[Draft], list[Skipped]]:
-    """Part drafts into those whose prompts fit the model's context, shortest first after the first, and the others."""
-    fitting: list[Draft] = []
-    skipped: list[Skipped] = []
-    for draft in drafts:
-        fit = context_fit((draft.template.render(e.inputs) for e in dev), role, kit)
-        if fit is None or fit.holds:
-            fitting.append(draft)
-        else:
-            skipped.append(fit.skipped(f"prompt {draft.name}", kit.card(role).name))
-    if not fitting or not dev:
-        return fitting, skipped
-    first, *others = fitting
-    return [first, *sorted(others, key=lambda d: _tokens(d.template, dev[0], role, kit))], skipped
-
-
-def _tokens(template: Template, example: Example, role: str, kit: Kit) -> int:
-    return kit.count_tokens(role, template.render(example.inputs))
 
 
 plugin = Prompt

@@ -1,0 +1,140 @@
+"""What a rung plans to ask: an upper figure, without asking; and what it asks, once each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+
+import pytest
+
+from rung.errors import NotOffered
+from rung.rungs._race import planned_calls
+from rung.rungs.baseline import Baseline
+from rung.rungs.fewshot import FewShot
+from rung.rungs.prompt import Prompt
+from rung.types import Example, Message, canonical_json
+from tests.unit._kit import KitForTests, examples, task, topic_of
+
+TRAIN = examples(90, "t")
+
+
+def luck(share: float, salt: str = ""):
+    """Return a model that is right on `share` of the chats, by their text alone."""
+
+    def script(messages) -> str:
+        text = salt + "\n".join(m.content for m in messages)
+        right = hashlib.blake2b(text.encode(), digest_size=4).digest()[0] < 256 * share
+        return topic_of(messages[-1].content) if right else "refund"
+
+    return script
+
+
+def takes_deliveries_for_refunds(messages) -> str:
+    label = topic_of(messages[-1].content)
+    return "refund" if label == "delivery" else label
+
+
+def planned_and_asked(rung, script, *, train=TRAIN, rows=60, context=None, the_task=None):
+    the_task, dev = the_task or task(), examples(rows, "d")
+    silent = KitForTests(the_task, script, context=context)
+    plan = rung.plan(the_task, train, dev, silent)
+    assert silent.requests == []
+    kit = KitForTests(the_task, script, context=context)
+    fitted = asyncio.run(rung.fit(the_task, train, dev, kit, None, None))
+    return plan, fitted, kit
+
+
+SCRIPTS = [luck(0.5), luck(0.9, "a"), lambda m: "?", takes_deliveries_for_refunds]
+
+
+@pytest.mark.parametrize("rows", [1, 25, 60])
+@pytest.mark.parametrize(
+    "rung", [Prompt(), Prompt(rewrites=False), FewShot(), FewShot(k=(2,), selections=("nearest",))]
+)
+def test_a_plan_is_never_exceeded(rung, rows):
+    for script in SCRIPTS:
+        plan, fitted, kit = planned_and_asked(rung, script, rows=rows)
+        assert rows <= len(kit.requests) <= plan.dev_calls
+        assert sum(t.calls for t in fitted.trials) == len(kit.requests)
+        assert len(fitted.trials) <= plan.candidates + isinstance(rung, Prompt)
+
+
+def test_a_plan_holds_where_candidates_are_skipped():
+    for context in (40, 70):
+        for rung in (Prompt(), FewShot()):
+            plan, _, kit = planned_and_asked(rung, luck(0.5), context=context)
+            assert len(kit.requests) <= plan.dev_calls
+
+
+def test_fewer_candidates_are_never_planned_dearer():
+    for rows in (1, 5, 19, 20, 21, 39, 40, 41, 60, 150, 1000):
+        figures = [planned_calls(n, rows) for n in range(1, 25)]
+        assert figures == sorted(figures)
+        assert figures[0] == rows
+
+
+@pytest.mark.parametrize("rung", [Prompt(), FewShot()])
+def test_a_plan_shows_the_dearest_chats(rung):
+    plan, _, kit = planned_and_asked(rung, luck(0.5))
+    longest = max(
+        sum(len(m.content) for m in r.messages) for r in kit.requests if "Rules:" not in r.messages[0].content
+    )
+    assert len(plan.chats) == 20
+    assert max(sum(len(m.content) for m in chat) for chat in plan.chats) >= 0.85 * longest
+
+
+def test_what_a_plan_says_of_a_prompt_without_rewrites():
+    plan = Prompt(rewrites=False).plan(task(), TRAIN, examples(30, "d"), KitForTests(task()))
+    assert (plan.candidates, plan.dev_calls) == (1, 30)
+    assert plan.chats[0][0] == Message("system", "Route the message to one team.")
+
+
+def test_a_baseline_plans_no_call():
+    plan = Baseline().plan(task(), TRAIN, examples(30, "d"), KitForTests(task()))
+    assert (plan.candidates, plan.dev_calls, plan.chats) == (3, 0, ())
+    with pytest.raises(NotOffered, match="baseline needs training rows"):
+        Baseline().plan(task(), [], examples(30, "d"), KitForTests(task()))
+
+
+def test_plans_refuse_like_fits():
+    with pytest.raises(NotOffered, match="fewshot shows training rows as examples, and there are none"):
+        FewShot().plan(task(), [], examples(30, "d"), KitForTests(task()))
+
+
+# -- nothing is asked twice -----------------------------------------------------------------------------------------------
+
+
+def repeats(kit: KitForTests) -> int:
+    keys = Counter(canonical_json([m.as_dict() for m in r.messages]) for r in kit.requests)
+    return sum(n - 1 for n in keys.values())
+
+
+@pytest.mark.parametrize("rung", [Prompt(), FewShot(), FewShot(k=(1, 2, 3, 90))])
+@pytest.mark.parametrize("train", [TRAIN, TRAIN[:1]])
+def test_no_request_is_asked_twice_within_a_fit(rung, train):
+    for script in SCRIPTS:
+        _, fitted, kit = planned_and_asked(rung, script, train=train)
+        assert repeats(kit) == 0
+        assert len({t.candidate.name for t in fitted.trials}) == len(fitted.trials)
+
+
+def test_rewrites_with_equal_texts_are_asked_once():
+    """No word tells these labels apart and no row may be quoted: definitions would say no more than the list."""
+    dev = examples(30, "d")
+    train = [Example(f"c{e.id}", e.inputs, ("login", "refund")[i % 2], e.id) for i, e in enumerate(dev)]
+    kit = KitForTests(task(), luck(0.5))
+    fitted = asyncio.run(Prompt().fit(task(), train, dev, kit, None, None))
+    names = {t.candidate.name for t in fitted.trials}
+    assert "structured" in names
+    assert "structured-definitions" not in names
+    assert repeats(kit) == 0
+
+
+def test_all_training_rows_are_shown_in_one_order_only():
+    _, fitted, _ = planned_and_asked(FewShot(k=(1, 3)), luck(0.5), train=TRAIN[:3])
+    names = [t.candidate.name for t in fitted.trials]
+    assert "fixed k=3" in names
+    assert "nearest k=3" not in names
+    _, fitted, _ = planned_and_asked(FewShot(k=(3,), selections=("nearest",)), luck(0.5), train=TRAIN[:3])
+    assert [t.candidate.name for t in fitted.trials] == ["k=0", "nearest k=3"]
