@@ -141,6 +141,16 @@ def test_the_same_request_is_answered_from_the_ledger_with_its_cost_and_latency(
         assert one(client, ask("a", repeat=1)).cached is False
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("so \ud83d", "so \ufffd"), ("\udc00x", "\ufffdx"), ("\ud83d\ude00 ü", "😀 ü"), ("\ufeffok", "\ufeffok")]
+)
+def test_half_a_surrogate_pair_is_replaced_so_that_an_answer_can_be_kept(tmp_path, said, kept):
+    with opened(tmp_path, Model(lambda *_: said), **PRICED) as client:
+        assert one(client, ask("a")).text == kept
+    with opened(tmp_path, Model()) as client:
+        assert one(client, ask("a")).text == kept
+
+
 def test_equal_requests_in_flight_are_asked_once(tmp_path):
     model = Model()
     with opened(tmp_path, model) as client:

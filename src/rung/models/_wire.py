@@ -68,8 +68,15 @@ def scrub(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = " ".join(_KEY_LIKE.sub("***", text).split())
+    text = " ".join(_KEY_LIKE.sub("***", storable(text)).split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """Return the text with halves of surrogate pairs, which JSON may hold and UTF-8 may not, replaced by U+FFFD."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def completion_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], latency_s: float) -> Completion:

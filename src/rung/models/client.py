@@ -20,6 +20,7 @@ from rung.config import Config
 from rung.errors import ConfigError, Interrupted, ModelError, RefusedByModel, Retryable, RungError
 from rung.models._pace import Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings
+from rung.models._wire import storable
 from rung.models.budget import Budget
 from rung.models.prices import check_priced, most_tokens, price_of
 from rung.protocols import Model
@@ -218,8 +219,9 @@ class Client:
             self._rate.correct(expected, tokens_in + tokens_out)
         upper = most_tokens(request.messages) if tokens_in is None or tokens_out is None else 0
         cost = self._price.of_call(tokens_in, tokens_out, self._machine_s - began, upper)
+        text, model = storable(raw.text), storable(raw.model)
         return Completion(
-            raw.text, raw.model, tokens_in, tokens_out, raw.latency_s, cost.usd, raw.finish, False, attempt, cost.note
+            text, model, tokens_in, tokens_out, raw.latency_s, cost.usd, raw.finish, False, attempt, cost.note
         )
 
     def _tick(self, change: int) -> None:
@@ -274,7 +276,7 @@ class Client:
         if not self._usage.answers:
             raise ModelError(
                 f"the model {self.settings.name!r} (models.{self.role}) did not answer once, last after {tries}: {error}; "
-                "check that the endpoint is up and its address right, then run the same command again",
+                "once that is mended, run the same command again",
                 provider=error.provider,
                 status=error.status,
                 request_id=error.request_id,
