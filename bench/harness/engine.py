@@ -40,7 +40,7 @@ async def answer_all(folder: RunFolder, url: str, concurrency: int) -> dict[str,
         system = ChatSystem(instructed(INSTRUCTION, TASK.inputs), "main", lambda _: (), kit)
         began = time.perf_counter()
         outcomes = await answer_rows(
-            system, examples, scorer({"exact_match": ExactMatch()}, TASK), concurrency=concurrency
+            system, examples, scorer({"exact_match": ExactMatch()}, TASK), concurrency=client.concurrency
         )
         window_s = time.perf_counter() - began
         await client.close()

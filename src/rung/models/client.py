@@ -91,7 +91,8 @@ class Client:
 
     @property
     def concurrency(self) -> int:
-        return self.settings.concurrency
+        """Rows worth working on at once: as many as requests may be under way, and an eighth more to be stored."""
+        return self.settings.concurrency + self.settings.concurrency // 8
 
     @property
     def free(self) -> bool:
@@ -183,21 +184,20 @@ class Client:
             await self._clock.sleep(wait_s)
 
     async def _attempt(self, key: bytes, request: Request, attempt: int) -> Completion:
-        """Make one attempt. Its slot is held until the answer is durable: what a kill can lose is what is in flight."""
+        """Make one attempt. Its slot is given on before the answer is stored, so that the disk keeps nobody waiting."""
         reserved = self._worst_case(request) if self._budget.limit_usd is not None else 0.0
         await self._budget.reserve(reserved)
         spent = 0.0
         try:
             async with self._slots:
-                try:
-                    completion = await self._send(request, attempt)
-                except Retryable as error:
-                    spent = await self._lost(request, error, attempt)
-                    raise
-                spent = completion.cost_usd or 0.0
-                self._count(completion)
-                await self._ledger.put(key, self.role, completion)
-                return completion
+                completion = await self._send(request, attempt)
+            spent = completion.cost_usd or 0.0
+            self._count(completion)
+            await self._ledger.put(key, self.role, completion)
+            return completion
+        except Retryable as error:
+            spent = await self._lost(request, error, attempt)
+            raise
         finally:
             self._budget.settle(reserved, spent)
 
