@@ -104,15 +104,21 @@ def _default(field: FieldInfo) -> str:
     )
 
 
-def tree() -> str:
-    """Return the package's files with the first line of each one's docstring."""
+def tree(whole: bool) -> str:
+    """Return the package's files with the first line of each docstring; in short: top files, and a line a folder."""
     package = ROOT / "src" / "rung"
     lines = []
     for path in sorted(package.rglob("*.py"), key=lambda p: (len(p.relative_to(package).parts) > 1, p)):
-        name = path.relative_to(package).as_posix()
+        inner = path.relative_to(package)
+        folder = path.name == "__init__.py"
         first = re.match(r'"""(.*?)(?:"""|\n)', path.read_text(encoding="utf-8"))
-        if first and not (path.name == "__init__.py" and path.parent == package):
-            lines.append(f"{name:<34} {first[1].rstrip('.')}")
+        if (
+            first
+            and inner != Path("__init__.py")
+            and (whole or (folder and len(inner.parts) == 2) or len(inner.parts) == 1)
+        ):
+            name = inner.parent.as_posix() + "/" if folder else inner.as_posix()
+            lines.append(f"{name:<28} {first[1].rstrip('.')}")
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
@@ -124,7 +130,8 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "command-line.md": command_line(),
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
         ROOT / "docs" / "plugins.md": plugin_reference(),
-        readme: parts.sub(lambda m: m[1] + tree() + m[2], readme.read_text(encoding="utf-8")),
+        ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
+        readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }
 
 
