@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from rung.errors import NotOffered
+from rung.rungs import _race
 from rung.rungs._race import planned_calls
 from rung.rungs.baseline import Baseline
 from rung.rungs.fewshot import FewShot
@@ -60,6 +61,20 @@ def test_a_plan_is_never_exceeded(rung, rows):
         assert len(fitted.trials) <= plan.candidates + isinstance(rung, Prompt)
 
 
+@pytest.mark.parametrize("rung", [Prompt(), FewShot(k=(1, 3))])
+def test_candidates_are_compared_on_a_part_of_a_large_dev_part(rung, monkeypatch):
+    """The choice alone is asked all rows."""
+    monkeypatch.setattr(_race, "MOST_RACED", 40)
+    for script in SCRIPTS:
+        plan, fitted, kit = planned_and_asked(rung, script, rows=120)
+        rows = {t.candidate.name: t.rows for t in fitted.trials}
+        assert rows.pop(fitted.candidate.name) == len(fitted.dev) == 120
+        assert max(rows.values()) == 40
+        assert len(kit.requests) <= plan.dev_calls
+        assert plan.dev_calls == planned_calls(plan.candidates, 120, 1 if isinstance(rung, Prompt) else 3)
+        assert repeats(kit) == 0
+
+
 def test_a_plan_holds_where_candidates_are_skipped():
     for context in (40, 70):
         for rung in (Prompt(), FewShot()):
@@ -72,6 +87,7 @@ def test_fewer_candidates_are_never_planned_dearer():
         figures = [planned_calls(n, rows) for n in range(1, 25)]
         assert figures == sorted(figures)
         assert figures[0] == rows
+        assert planned_calls(5, rows, 2) == planned_calls(5, rows) + 2 * min(rows, 500)
 
 
 @pytest.mark.parametrize("rung", [Prompt(), FewShot()])

@@ -164,7 +164,7 @@ class Writer:
             and (o.scores is None or o.scores[name].value < goal or o.scores[name].adheres is False)
             and (self.metric.lenient(o.answer.text, examples[o.example_id], self.task) or 0.0) >= goal
         ]
-        if len(wrong_form) * 50 < len(dev) or not wrong_form:
+        if len(wrong_form) * 50 < len(outcomes) or not wrong_form:
             return []
         return [f"Write the {self.answer_word} alone: no quotes, no words before or after it, no sentence around it."]
 

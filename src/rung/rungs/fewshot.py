@@ -21,7 +21,7 @@ from rung.rungs._prompting import (
     learned_demonstrations,
     learned_template,
 )
-from rung.rungs._race import Race, completed, context_fit, mean_score, planned_calls, race, racing_scores
+from rung.rungs._race import Race, asked, context_fit, planned_calls, race, racing_scores
 from rung.rungs._rewrites import Writer, drafts_that_fit
 from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
@@ -75,11 +75,12 @@ class FewShot(BaseModel):
             Skipped(f"fewshot k={k}", f"only {len(rows)} training rows can be shown") for k in self.k if k > len(rows)
         ]
         found = await race(fitting, dev, task, kit)
-        found = await completed(found, NONE, kit)
+        found = await asked(found, NONE, kit)
         found, chosen = await _knee(found, task, kit)
+        found = await asked(found, chosen.name, kit, all_rows=True)
         if chosen.name == NONE:
             reason = (
-                f"on {len(dev)} dev rows no choice of them was at least {task.worth_it:g} better than none: this "
+                f"on {found.raced} dev rows no choice of them was at least {task.worth_it:g} better than none: this "
                 "candidate asks exactly what the prompt below asks"
             )
             skipped.append(Skipped("fewshot examples", reason))
@@ -102,8 +103,8 @@ class FewShot(BaseModel):
         tried += self._candidates(template, rows, sizes, labels_of(task, train) is not None)
         choose = chooser(self._that_fit(tried, dev, kit)[0][-1])  # with a shorter prompt all may fit
         chats = tuple(template.render(e.inputs, choose(e.inputs)) for e in dev[:ROWS_PLANNED_WITH])
-        looks = (MOST_SECOND_LOOKS + 1) * len(dev)  # and the prompt without examples, which is always asked all rows
-        return RungPlan(len(tried), planned_calls(len(tried), len(dev)) + looks, chats)
+        looks = MOST_SECOND_LOOKS + 1  # the prompt without examples is always asked, too
+        return RungPlan(len(tried), planned_calls(len(tried), len(dev), looks), chats)
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""
@@ -199,25 +200,25 @@ def chooser(candidate: Candidate) -> Chooser:
 
 
 async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
-    """Return the cheapest candidate whose mean on all dev rows is less than `worth_it` below the winner's.
+    """Return the cheapest candidate whose mean on the raced rows is less than `worth_it` below the winner's.
 
-    Cheaper ones that the race dropped early get all rows where their gap on the rows they saw is within one standard
+    Cheaper ones that the race dropped early get these rows where their gap on the rows they saw is within one standard
     error of that; at most two of them, cheapest first.
     """
     best = found.winner
-    top = mean_score(found.seen[best.name], task)
+    top = found.mean(best.name, task, found.raced)
     if top is None:
         return found, best
     looks = 0
     for candidate in sorted(found.candidates, key=_cost(found)):
         if candidate.name == best.name:
             break
-        if len(found.seen[candidate.name]) < len(found.order):
+        if len(found.seen[candidate.name]) < found.raced:
             if looks == MOST_SECOND_LOOKS or not _promising(found, candidate, task):
                 continue
             looks += 1
-            found = await completed(found, candidate.name, kit)
-        mean = mean_score(found.seen[candidate.name], task)
+            found = await asked(found, candidate.name, kit)
+        mean = found.mean(candidate.name, task, found.raced)
         if mean is not None and top - mean < task.worth_it:
             return found, candidate
     return found, best

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rung.errors import NotOffered
 from rung.protocols import Kit, System
 from rung.rungs._prompting import chat_system, prompt_notes
-from rung.rungs._race import challenge, planned_calls, race
+from rung.rungs._race import asked, challenge, planned_calls, race
 from rung.rungs._rewrites import Draft, Writer, drafts_that_fit
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Task
 
@@ -59,6 +59,7 @@ class Prompt(BaseModel):
             skipped += too_long
             if usable:
                 found = await challenge(found, chat_candidate("prompt", harder, self.model), task, kit)
+        found = await asked(found, found.winner.name, kit, all_rows=True)
         kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
         name = found.winner.name
         return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
@@ -73,8 +74,8 @@ class Prompt(BaseModel):
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
         longest = max(fitting, key=lambda d: d.template.length)
         chats = tuple(longest.template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
-        second = len(dev) if self.rewrites and train else 0
-        return RungPlan(len(fitting), planned_calls(len(fitting), len(dev)) + second, chats)
+        challenges = 1 if self.rewrites and train else 0
+        return RungPlan(len(fitting), planned_calls(len(fitting), len(dev), challenges), chats)
 
     def _drafts(
         self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
