@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.nano.tasks.extraction import Extraction
+from training.nano.tasks.job import Item, Job
+from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
 from training.nano.world import Scheme, World
 
@@ -42,7 +44,22 @@ def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
         yield {"id": f"n{number:04d}", "message": item.message, "record": item.answer}
 
 
-def _different(job: Reply | Extraction, rows: int) -> Iterator[object]:
+def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:
+    """Questions about 60 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
+    job = Questions(World(seed, "test"), 60, form="sentence", cite=False)
+    drawn = [
+        {"id": f"q{number:04d}", "question": item.message, "answer": item.answer, "product": item.product}
+        for number, item in enumerate(_different(job, rows), 1)
+    ]
+    documents.mkdir(parents=True, exist_ok=True)
+    shelf = job.shelf.catalogue
+    for product in shelf.products:
+        text = f"# {product}\n\n{shelf.passage(product, list(shelf.facts[product]))}\n"
+        (documents / f"{product.lower().replace(' ', '-')}.md").write_text(text, encoding="utf-8")
+    yield from drawn
+
+
+def _different(job: Job, rows: int) -> Iterator[Item]:
     seen: set[str] = set()
     while len(seen) < rows:
         item = job.item()
@@ -53,11 +70,15 @@ def _different(job: Reply | Extraction, rows: int) -> Iterator[object]:
 
 def main() -> None:
     """Write the files of all examples."""
-    for name, draw, rows, seed in (("brand-voice", brand_voice, 1100, 41), ("order-notes", order_notes, 900, 43)):
-        folder = FOLDER / name
-        folder.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in draw(rows, seed))
-        (folder / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
+    drawn = {
+        "brand-voice": brand_voice(1100, 41),
+        "order-notes": order_notes(900, 43),
+        "catalogue": catalogue(800, 47, FOLDER / "catalogue" / "documents"),
+    }
+    for name, rows in drawn.items():
+        (FOLDER / name).mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        (FOLDER / name / "rows.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
