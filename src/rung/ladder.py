@@ -68,14 +68,13 @@ def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run
         record = Record.start(folder, config)
         try:
             return asyncio.run(_climb(config, record, progress or Silent()))
-        except KeyboardInterrupt as error:
-            record.status("interrupted")
+        except BaseException as error:
+            record.broken_off(error)
+            if not isinstance(error, KeyboardInterrupt):
+                raise
             raise Interrupted(
                 f"interrupted; everything answered so far is kept in {folder}: run the same command to go on"
             ) from error
-        except BaseException:
-            record.status("failed")
-            raise
 
 
 async def _climb(config: Config, record: Record, progress: Progress) -> Run:

@@ -67,6 +67,8 @@ def test_events_are_appended_and_a_torn_line_is_left_out(tmp_path):
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('{"event": "thr')
     assert [e["event"] for e in folder.events()] == ["one", "two"]
+    folder.event("four")
+    assert [e["event"] for e in folder.events()] == ["one", "two", "four"]
 
 
 def test_full_and_read_only_disks_say_what_to_do(tmp_path):
@@ -74,6 +76,13 @@ def test_full_and_read_only_disks_say_what_to_do(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(RungError, match="choose a folder you may write"), disk_errors(tmp_path):
         raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_folder_that_cannot_be_one_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("n" * 300)):
+        with pytest.raises(RungError, match="choose another place with --folder"):
+            RunFolder.create(place)
 
 
 def test_a_failed_write_leaves_the_old_content(tmp_path):

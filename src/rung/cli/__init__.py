@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import traceback
+from types import FrameType
 
 import typer
 from typer.exceptions import TyperException
@@ -52,7 +54,14 @@ app.command()(demo.demo)
 
 def main() -> None:
     """Run the command line. Exit codes: 0 met, 1 not met or undecided, 2 input, 3 budget, 4 incomplete, 5 our fault."""
+    for name in ("SIGTERM", "SIGHUP"):  # a stopped service or a closed terminal ends a climb as Ctrl-C does
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
     sys.exit(_run())
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
 
 
 def _run() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 
 from rung import __version__
 from rung.config import Config
-from rung.errors import ConfigError, Problem
+from rung.errors import ConfigError, Interrupted, Problem, RungError
 from rung.evaluate.measure import unanswered
 from rung.models.client import Client
 from rung.store.folder import SCHEMA, RunFolder, now
@@ -104,6 +105,12 @@ class Record:
     def status(self, status: str) -> None:
         self.update(status=status)
         self.folder.event("climb_" + status)
+
+    def broken_off(self, error: BaseException) -> None:
+        """Write down that the climb ended without a verdict; trouble in doing so, as on a full disk, hides nothing."""
+        resumable = isinstance(error, KeyboardInterrupt | Interrupted)
+        with contextlib.suppress(RungError, OSError):
+            self.status("interrupted" if resumable else "failed")
 
     def task(self, task: Task, findings: Sequence[Finding]) -> None:
         """Keep the task as the climb uses it and the audit's findings."""

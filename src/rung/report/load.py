@@ -11,7 +11,7 @@ from typing import Any
 from rung.errors import RungError
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding, point
-from rung.store.folder import RunFolder
+from rung.store.folder import RunFolder, at_work
 from rung.store.sealed import is_spent, open_test, times_opened
 from rung.types import (
     Comparison,
@@ -40,6 +40,7 @@ class RungReport:
     result: Result | None  # without outcomes
     diagnosis: Diagnosis | None
     skipped: str | None
+    not_reached: str = "the climb ended on a rung below"
 
     @property
     def state(self) -> str:
@@ -51,7 +52,7 @@ class RungReport:
     @property
     def why_not(self) -> str:
         """Why there is no result."""
-        return self.skipped or "the climb ended on a rung below"
+        return self.skipped or self.not_reached
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     before it had a task, IntegrityError for damaged files.
     """
     head = folder.read("run.json")
+    if head.get("status") == "running" and not at_work(folder):
+        head = {**head, "status": "interrupted"}  # killed: it could not write so itself
     if "task" not in head:
         raise RungError(
             f"{folder.path} has nothing to report yet: the climb ended before its rows were read (status "
@@ -131,7 +134,8 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     verdict = _optional(folder, "verdict.json", Verdict)
     archive = Archive(folder)
     keys = [key for reason in verdict.reasons for key in reason.evidence] if verdict else []
-    rungs = tuple(_rung(folder, label, i, skipped) for i, label in enumerate(head["planned"]))
+    why = "the climb has not come so far" if verdict is None or verdict.decision == "stopped" else "the climb ended on a rung below"
+    rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(head["planned"]))
     revealed = is_spent(folder.path)
     sides = _sides(folder, rungs, revealed) if rows else ()
     return Report(
@@ -157,7 +161,7 @@ def _optional(folder: RunFolder, name: str, shape: Any) -> Any:
     return folder.load(name, shape) if folder.has(name) else None
 
 
-def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ...]) -> RungReport:
+def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ...], why: str) -> RungReport:
     base = f"rungs/{label}"
     return RungReport(
         label=label,
@@ -166,6 +170,7 @@ def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ..
         result=_optional(folder, f"{base}/result.json", Result),
         diagnosis=_optional(folder, f"{base}/diagnosis.json", Diagnosis),
         skipped=next((s.reason for s in skipped if s.what == label), None),
+        not_reached=why,
     )
 
 

@@ -83,7 +83,8 @@ def _verdict(report: Report, console: Console) -> None:
     verdict = report.verdict
     if verdict is None:
         status = terminal(str(report.head.get("status")))
-        body, colour, word = Text(f"Run the same climb again to go on (status: {_fit(console, status)})."), "yellow", "no verdict yet"
+        on = "The climb is at work." if status == "running" else f"Run the same climb again to go on (status: {status})."
+        body, colour, word = Text(_fit(console, on)), "yellow", "no verdict yet"
     else:
         colour, word = COLOURS[verdict.decision], verdict.decision
         body = Text(_fit(console, terminal(verdict.headline)), style="bold")

@@ -60,6 +60,13 @@ def disk_errors(what: Path) -> Iterator[None]:
             raise RungError(
                 f"cannot write {what}: {error.strerror}; choose a folder you may write with --folder"
             ) from error
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
+            raise RungError(f"cannot make {what}: {error.strerror}; choose another place with --folder") from error
+        if error.errno == errno.EIO:
+            raise Interrupted(
+                f"the disk failed while writing {what}; everything answered so far is kept: check the disk and run the "
+                "same command again"
+            ) from error
         raise
 
 
@@ -168,8 +175,10 @@ class RunFolder:
     def event(self, name: str, **fields: Any) -> None:
         """Append one event; durable when this returns."""
         line = json.dumps({"at": now(), "event": name, **fields}, ensure_ascii=False) + "\n"
-        with disk_errors(self.path / "events.jsonl"), (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line)
+        with disk_errors(self.path / "events.jsonl"), (self.path / "events.jsonl").open("ab+") as file:
+            if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":  # a line torn by a crash
+                line = "\n" + line
+            file.write(line.encode("utf-8", "replace"))
             file.flush()
             os.fsync(file.fileno())
 
@@ -182,6 +191,18 @@ class RunFolder:
             with contextlib.suppress(json.JSONDecodeError):
                 found.append(json.loads(line))
         return found
+
+
+def at_work(folder: RunFolder) -> bool:
+    """Whether a climb holds the folder right now; a climb that was killed does not."""
+    try:
+        with (folder.path / ".lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock file, or a file system without locks
+        return False
+    return False
 
 
 @contextlib.contextmanager

@@ -1,0 +1,103 @@
+"""A climb that is stopped from outside: what it says, what the folder says, and that nothing is paid twice."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import yaml
+
+from rung.report.load import load_report
+from rung.store.folder import RunFolder, at_work, locked
+from rung.testing.endpoint import Endpoint
+from tests.unit._worlds import rows
+
+CONCURRENCY = 8
+
+
+@pytest.fixture
+def endpoint():
+    """Serve an endpoint from a thread; its counts say what was paid."""
+    served = Endpoint(latency_s=0.15)
+    up, loop = threading.Event(), asyncio.new_event_loop()
+    end = asyncio.Event()
+
+    async def serve() -> None:
+        async with served.serving():
+            up.set()
+            await end.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert up.wait(10)
+    yield served
+    loop.call_soon_threadsafe(end.set)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
+def start(tmp_path, endpoint):
+    made = rows(160)
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    task = {"name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": "text", "target": "team"}
+    main = {"provider": "openai", "name": "stub", "base_url": endpoint.url, "concurrency": CONCURRENCY}
+    raw = {"task": {**task, "goal": 0.9}, "data": {"path": "rows.jsonl"}, "models": {"main": main}, "ladder": ["prompt"]}
+    (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
+
+    def run() -> subprocess.Popen[str]:
+        words = [sys.executable, "-c", "from rung.cli import main; main()", "climb"]
+        return subprocess.Popen(words, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    return run
+
+
+def wait_for(condition, process):
+    until = time.monotonic() + 60
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_stopped_and_killed_climbs_go_on_and_pay_only_what_was_in_flight_again(start, endpoint, tmp_path):
+    folder = RunFolder(tmp_path / "runs" / "routing")
+    first = start()
+    wait_for(lambda: endpoint.counts.requests >= 2 * CONCURRENCY, first)
+    assert at_work(folder)
+    assert load_report(folder).head["status"] == "running"
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate(timeout=30)
+    assert first.returncode == 4, said
+    assert "interrupted; everything answered so far is kept in runs/routing: run the same command to go on" in said
+    assert "Traceback" not in said
+    assert folder.read("run.json")["status"] == "interrupted"
+
+    seen = endpoint.counts.requests
+    second = start()
+    wait_for(lambda: endpoint.counts.requests >= seen + 2 * CONCURRENCY, second)
+    second.kill()
+    second.communicate(timeout=30)
+    assert folder.read("run.json")["status"] == "running"  # it had no time to write anything else
+    report = load_report(folder)
+    assert report.head["status"] == "interrupted"
+    assert report.rungs[0].why_not == "the climb has not come so far"
+
+    endpoint.latency_s = 0.0
+    third = start()
+    _, said = third.communicate(timeout=60)
+    assert third.returncode == 1, said
+    assert folder.read("run.json")["status"] == "done"
+    assert endpoint.counts.asked_again <= 2 * 2 * CONCURRENCY  # at most what was in flight at each end
+
+
+def test_a_folder_is_at_work_only_while_it_is_held(tmp_path):
+    folder = RunFolder.create(tmp_path / "run")
+    assert not at_work(folder)
+    with locked(folder):
+        assert at_work(folder)
+    assert not at_work(folder)
