@@ -29,6 +29,8 @@ class Rung:
     passages: int | None = None
     gold: bool = True
     layout: str = "system"
+    mixed: bool = False
+    """Whether every prompt writer has habits of his own: wrappers of the message, titles and marks of passages and examples."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,15 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("routing, private codes", "+ 5 examples", Rung(shots=5)),
     ("routing, private codes", "+ 8 examples", Rung(shots=8)),
     ("routing, private codes", "+ 8 examples as text", Rung(shots=8, layout="text")),
-    ("routing, private codes", "+ 8 examples in one turn", Rung(shots=8, layout="one")),
-    ("routing, private codes", "vague + 8 examples", Rung(explicit=False, shots=8)),
-    ("product questions", "closed book, vague", VAGUE),
-    ("product questions", "closed book", PROMPT),
-    ("product questions", "3 passages", Rung(passages=2)),
-    ("product questions", "6 passages", Rung(passages=5)),
-    ("product questions", "6 passages, fact absent", Rung(passages=5, gold=False)),
-    ("product questions", "4 examples, 3 passages", Rung(shots=4, passages=2)),
-    ("product questions, cited", "4 passages", Rung(passages=3)),
+    ("routing, private codes", "+ 8 examples, mixed habits", Rung(shots=8, mixed=True)),
+    ("product questions", "vague", VAGUE),
+    ("product questions", "prompt, closed book", PROMPT),
+    ("product questions", "+ 1 passage", Rung(passages=0)),
+    ("product questions", "+ 3 passages", Rung(passages=2)),
+    ("product questions", "+ 6 passages", Rung(passages=5)),
+    ("product questions", "+ 3 passages, mixed habits", Rung(passages=2, mixed=True)),
+    ("product questions", "+ 3 passages without the fact", Rung(passages=2, gold=False)),
+    ("product questions, cited", "+ 4 passages", Rung(passages=3)),
     ("extraction, plain", "vague", VAGUE),
     ("extraction, plain", "prompt", PROMPT),
     ("extraction, private conventions", "prompt", PROMPT),
@@ -102,15 +104,14 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("brand voice", "vague", VAGUE),
     ("brand voice", "prompt", PROMPT),
     ("brand voice", "+ 3 examples", Rung(shots=3)),
-    ("brand voice", "vague + 3 examples", Rung(explicit=False, shots=3)),
     ("desk reply", "vague", VAGUE),
     ("desk reply", "prompt", PROMPT),
-    ("desk reply", "+ definitions", Rung(meanings=True)),
     ("desk reply", "+ 5 examples", Rung(shots=5)),
     ("desk reply", "+ 5 examples + 3 passages", Rung(shots=5, passages=2)),
-    ("desk reply", "+ definitions + 3 passages", Rung(meanings=True, passages=2)),
     ("constraints in new combinations", "prompt", PROMPT),
 ]
+LONGEST = {"routing": 14, "product": 40, "extraction": 72}
+"""Most tokens of an answer, by the first word of the task; 96 for all others."""
 
 
 def examples(job: Job, count: int) -> tuple[Item, ...]:
@@ -154,9 +155,7 @@ def cases(task: str, rung: Rung, count: int, seed: int) -> list[Case]:
     world, out = World(seed, "test"), list[Case]()
     while len(out) < count:
         job = TASKS[task](world)
-        habit = wording.style(world)
-        if isinstance(job, Questions) and job.cite:
-            habit = wording.Style(passages="numbers")
+        habit = wording.style(world) if rung.mixed else wording.Style(passages="numbers")
         shots = examples(job, rung.shots)
         out += [Case(job, shots, item, habit) for item in queries(job, ITEMS_PER_JOB, shots)]
     return out[:count]

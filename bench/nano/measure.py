@@ -14,7 +14,7 @@ from statistics import NormalDist
 import torch
 
 from bench.nano.answers import Answerer
-from bench.nano.cases import CELLS, Rung, cases, chat, checks
+from bench.nano.cases import CELLS, LONGEST, Rung, cases, chat, checks
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parents[1] / "src/rung/models/weights"
@@ -51,7 +51,7 @@ def measure(model: Answerer, task: str, name: str, rung: Rung, n: int) -> Result
     started = time.monotonic()
     rows = cases(task, rung, n, SEED)
     chats = [chat(case, rung) for case in rows]
-    got = model.answers([c for c, _ in chats])
+    got = model.answers([c for c, _ in chats], LONGEST.get(task.split(" ")[0].strip(","), 96))
     results = [checks(case, rung, expected, text) for case, (_, expected), text in zip(rows, chats, got, strict=True)]
     scored = [[v for k, v in r.items() if not k.startswith("(")] for r in results]
     passed = [all(s) for s in scored]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
 from training.nano.drills import lookup_document, mapping_document
+from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
 from training.nano.tasks.questions import Questions
@@ -17,14 +18,16 @@ from training.nano.wording import Style
 from training.nano.world import World
 
 FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
-    "routing": (36, Routing),
-    "questions": (22, Questions),
+    "routing": (32, Routing),
+    "questions": (28, Questions),
     "reply": (22, Reply),
-    "extraction": (13, Extraction),
-    "summary": (7, Summary),
+    "extraction": (12, Extraction),
+    "summary": (6, Summary),
 }
 SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
 LONG_SHARE = 0.025
+REWRITTEN_SHARE = 0.45
+"""Share of explicit prompts that are worded as `rewriting` does."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Plan:
     context: str
     """'none', 'last' (the last query has passages), 'each' (every turn), 'system' (one list for all), as far as the job is factual."""
     long: bool = False
+    rewritten: bool = False
 
 
 def plan(world: World, job: Job) -> Plan:
@@ -78,6 +82,11 @@ def task_document(world: World) -> Document:
     if world.chance(0.07):
         return vague_document(world, job, habit)
     outline = plan(world, job)
+    if outline.explicit and world.chance(REWRITTEN_SHARE):
+        outline = replace(
+            outline, rewritten=True, layout="system" if outline.layout in ("each", "text", "one") else outline.layout
+        )
+        habit = habit if world.chance(0.3) else Style(passages=habit.passages, passage_title=habit.passage_title)
     return _write(world, job, habit, outline)
 
 
@@ -112,11 +121,7 @@ class Row:
 
 
 def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
-    instruction = (
-        wording.explicit(world, job.brief, outline.meanings)
-        if outline.explicit
-        else (job.vague if world.chance(0.7) else None)
-    )
+    instruction = _instruction(world, job, outline)
     plain = world.chance(0.2)
     items = [job.item(plain=plain) for _ in range(outline.shots + outline.queries)]
     shared, dropped = _shared_passages(world, job, items, outline)
@@ -129,6 +134,14 @@ def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
         if item.convention:
             seen.add(item.convention)
     return _lay_out(rows, instruction, habit, outline)
+
+
+def _instruction(world: World, job: Job, outline: Plan) -> str | None:
+    if outline.rewritten:
+        return rewritten(world, job, outline.meanings)
+    if outline.explicit:
+        return wording.explicit(world, job.brief, outline.meanings)
+    return job.vague if world.chance(0.7) else None
 
 
 def _shared_passages(world: World, job: Job, items: list[Item], outline: Plan) -> tuple[list[str], str | None]:
@@ -168,7 +181,10 @@ def _row(
     if job.factual:
         if outline.context == "each" or (outline.context == "last" and last):
             gold = world.chance(0.8)
-            passages, known = job.passages(item, r.randint(5, 10) if outline.long else r.randint(0, 6), gold), gold
+            passages, known = (
+                job.passages(item, r.randint(5, 10) if outline.long else r.choice([0, 1, 1, 2, 2, 3, 4, 5, 6]), gold),
+                gold,
+            )
         elif outline.context == "system":
             known = item.product != dropped
         if known and isinstance(job, Questions) and job.cite and outline.explicit:

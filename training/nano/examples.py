@@ -71,8 +71,8 @@ def _different(job: Job, rows: int) -> Iterator[Item]:
 def main() -> None:
     """Write the files of all examples."""
     drawn = {
-        "brand-voice": brand_voice(1100, 41),
-        "order-notes": order_notes(900, 43),
+        "brand-voice": brand_voice(1400, 41),
+        "order-notes": order_notes(1200, 43),
         "catalogue": catalogue(800, 47, FOLDER / "catalogue" / "documents"),
     }
     for name, rows in drawn.items():
