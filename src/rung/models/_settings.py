@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from rung import plugin
+from rung.config import Config
+
 from rung.protocols import Model
 
 OWN_PRICE = ("input_usd_per_mtok", "output_usd_per_mtok")
@@ -40,7 +43,7 @@ class ProviderSettings(BaseModel):
         own = [getattr(self, field) for field in OWN_PRICE]
         if (own[0] is None) != (own[1] is None):
             raise ValueError(f"give both {OWN_PRICE[0]} and {OWN_PRICE[1]}, or neither")
-        if own[0] is not None and self.usd_per_hour is not None:
+        if own[0] is not None and self.usd_per_hour is not None and "usd_per_hour" in self.model_fields_set:
             raise ValueError(f"give a price by token ({', '.join(OWN_PRICE)}) or usd_per_hour, not both")
         return self
 
@@ -71,3 +74,17 @@ class ProviderSettings(BaseModel):
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
         }
+
+
+def configured(config: Config) -> dict[str, ProviderSettings]:
+    """Return the settings of every model under `models:`, by role, with the providers' own defaults filled in."""
+    found: dict[str, ProviderSettings] = {}
+    for role, entry in config.models.items():
+        options = {key: value for key, value in entry.items() if key != "provider"}
+        found[role] = plugin.make("models", entry["provider"], **options)
+    return found
+
+
+def facts(config: Config) -> dict[str, dict[str, Any]]:
+    """Return what an audit may know of each configured model: its name, context and note."""
+    return {role: s.model_dump(include={"name", "context", "note"}) for role, s in configured(config).items()}
