@@ -143,3 +143,14 @@ def test_every_error_has_a_documented_exit_code():
         seen.add(kind.exit_code)
         todo += kind.__subclasses__()
     assert seen <= {2, 3, 4}
+
+
+def test_check_warns_that_the_embedded_model_knows_only_its_world(run, tmp_path):
+    write_config(tmp_path, n=300)
+    raw = yaml.safe_load((tmp_path / "rung.yaml").read_text())
+    raw["models"] = {"main": {"provider": "nano"}}
+    (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
+    code, out, _ = run("check", "--json")
+    [finding] = [f for f in json.loads(out)["findings"] if f["check"] == "model"]
+    assert code == 0
+    assert (finding["severity"], "knows only its own small world" in finding["message"]) == ("warn", True)

@@ -27,6 +27,7 @@ def check(
     from rung.config import load_config
     from rung.data.audit import CHECKS, audit
     from rung.evaluate.prepare import as_task, part_rows, read_rows
+    from rung.models._settings import facts
 
     loaded = load_config(config)
     screen = Screen(quiet=as_json)
@@ -37,7 +38,7 @@ def check(
         bar.advance()
         task = as_task(loaded, kind, (*parts.train, *parts.dev))
         findings = audit(
-            parts, task, planned_rungs=len(loaded.planned), models=loaded.models, on_check=lambda _: bar.advance()
+            parts, task, planned_rungs=len(loaded.planned), models=facts(loaded), on_check=lambda _: bar.advance()
         )
     stops = sum(f.severity == "stop" for f in findings)
     code = 1 if stops else 0

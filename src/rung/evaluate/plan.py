@@ -12,7 +12,7 @@ from rung.errors import ConfigError, NotOffered, Problem
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
-from rung.models._settings import ProviderSettings
+from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_priced, most_tokens, price_of
 from rung.protocols import Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
@@ -62,7 +62,7 @@ def plan(config: Config) -> Plan:
     loaded = read_rows(config)
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    settings = {role: _settings(entry) for role, entry in config.models.items()}
+    settings = configured(config)
     check_budget(config, settings)
     kit = RunKit(task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent())
     answer = _answer_tokens([e.target for e in parts.train])
@@ -126,11 +126,6 @@ def power_lines(task: Task, test_rows: int, planned_rungs: int) -> Iterator[str]
     if task.seek == "cheapest":
         rows = rows_for_non_inferiority(task.worth_it, DISCORDANCE, task.alpha)
         yield f'"Not worse by more than {task.worth_it:g}" takes about {rows:,} test rows at 10 % disagreement.'
-
-
-def _settings(entry: Mapping[str, object]) -> ProviderSettings:
-    options = {k: v for k, v in entry.items() if k != "provider"}
-    return cast(ProviderSettings, plugin.make("models", str(entry["provider"]), **options))
 
 
 def _silent(role: str, settings: ProviderSettings) -> Asker:

@@ -13,6 +13,7 @@ from rung.data.split import joined, split, split_given
 from rung.errors import DataError
 from rung.evaluate.progress import Progress
 from rung.evaluate.record import Record
+from rung.models._settings import facts
 from rung.types import Dataset, Example, Finding, Kind, Split, Task
 
 
@@ -86,7 +87,7 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
         return Prepared(task, frozen, folder.load("findings.json", tuple[Finding, ...]))
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    findings = audit(parts, task, planned_rungs=len(config.planned), models=config.models)
+    findings = audit(parts, task, planned_rungs=len(config.planned), models=facts(config))
     blocking = [f for f in findings if f.severity == "stop"]
     if blocking:
         raise DataError(

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rung import plugin
 from rung.config import Config
-
 from rung.protocols import Model
 
 OWN_PRICE = ("input_usd_per_mtok", "output_usd_per_mtok")

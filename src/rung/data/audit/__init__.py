@@ -10,6 +10,7 @@ from rung.data.audit.balance import check_balance
 from rung.data.audit.duplicates import check_conflicts, check_duplicates, check_leakage, check_spelling
 from rung.data.audit.labels import check_labels
 from rung.data.audit.length import check_length
+from rung.data.audit.models import check_models
 from rung.data.audit.power import check_power
 from rung.data.audit.sizes import check_size
 from rung.data.parts import Parts
@@ -26,6 +27,7 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "label spelling": check_spelling,
     "balance": check_balance,
     "length": check_length,
+    "model": check_models,
     "suspect labels": check_labels,
 }
 QUICK: tuple[str, ...] = ("size", "power", "balance")  # what `rung init` looks at
