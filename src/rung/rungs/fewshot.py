@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from statistics import stdev
 from typing import Any, ClassVar, Literal
 
@@ -194,9 +195,15 @@ def chooser(candidate: Candidate) -> Chooser:
     shown = learned_demonstrations(candidate)
     if candidate.settings.get("selection") != "nearest":
         return lambda _: shown
-    index = Index.of(["\n".join(d.inputs.values()) for d in shown])
+    index = _index(tuple("\n".join(d.inputs.values()) for d in shown))
     k: int = candidate.settings["k"]
     return lambda inputs: [shown[i] for i in reversed(index.nearest("\n".join(inputs.values()), k))]
+
+
+@lru_cache(maxsize=2)
+def _index(texts: tuple[str, ...]) -> Index:
+    """Index the pool once for all candidates of a race and all its rounds: they share the rows."""
+    return Index.of(texts)
 
 
 async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
