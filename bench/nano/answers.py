@@ -1,52 +1,46 @@
-"""Greedy answers of a model folder, in batches of like length."""
+"""Greedy answers of a model folder, by the engine of the provider `nano`."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-
+from rung.models._nano_engine import Ask, Engine
 from rung.tuners._scratch.corpus import Document
+from rung.types import Message
 
-ROWS_PER_BATCH = 50
+ROWS_PER_BATCH = 64
 
 
+@dataclass(frozen=True)
 class Answerer:
-    """A model with its tokenizer, computing in float32."""
+    """A model folder and the engine that answers with it, in float32."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.model, self.tokenizer = model.eval(), tokenizer
+    folder: Path
+    engine: Engine
 
     @staticmethod
-    def load(folder: Path) -> "Answerer":
+    def load(folder: Path, threads: int = 2) -> Answerer:
         """Load a folder written by the exporter."""
-        return Answerer(
-            AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32), AutoTokenizer.from_pretrained(folder)
-        )
+        return Answerer(folder, Engine(folder, "float32", threads, ROWS_PER_BATCH))
 
-    def prompt(self, chat: Document) -> str:
-        """Write a chat without its last turn, ready to be answered."""
-        messages = [{"role": turn.role, "content": turn.text} for turn in chat[:-1]]
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    def tokens(self, chat: Document) -> tuple[int, ...]:
+        """Return a chat without its last turn in tokens, ready to be answered."""
+        return self.engine.tokens([Message(turn.role, turn.text) for turn in chat[:-1]])  # type: ignore[arg-type]
 
-    @torch.no_grad()
     def answers(self, chats: Sequence[Document], max_new: int = 96) -> list[str]:
         """Answer all chats greedily; the order of the answers is that of the chats."""
-        prompts = [self.prompt(c) for c in chats]
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        out = [""] * len(prompts)
-        for begin in range(0, len(order), ROWS_PER_BATCH):
-            chosen = order[begin : begin + ROWS_PER_BATCH]
-            batch = self.tokenizer(
-                [prompts[i] for i in chosen], return_tensors="pt", padding=True, add_special_tokens=False
-            )
-            made = self.model.generate(
-                input_ids=batch.input_ids, attention_mask=batch.attention_mask, max_new_tokens=max_new, do_sample=False
-            )
-            for i, row in zip(chosen, made[:, batch.input_ids.shape[1] :], strict=True):
-                out[i] = str(self.tokenizer.decode(row, skip_special_tokens=True))
+        asks = [Ask(self.tokens(chat), max_new) for chat in chats]
+        out, waiting = [""] * len(asks), list(range(len(asks)))
+        while waiting:
+            places = self.engine.next_batch([asks[i] for i in waiting])
+            chosen = [waiting[p] for p in places]
+            for i, said in zip(chosen, self.engine.answer([asks[i] for i in chosen]), strict=True):
+                out[i] = said.text
+            waiting = [i for i in waiting if i not in set(chosen)]
         return out
 
     def prompt_tokens(self, chats: Sequence[Document]) -> float:
         """Return the mean number of prompt tokens."""
-        return sum(len(self.tokenizer(self.prompt(c), add_special_tokens=False).input_ids) for c in chats) / len(chats)
+        return sum(len(self.tokens(c)) for c in chats) / len(chats)

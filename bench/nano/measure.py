@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
 
-import torch
-
 from bench.nano.answers import Answerer
 from bench.nano.cases import CELLS, LONGEST, Rung, cases, chat, checks
 
@@ -101,9 +99,8 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     folder = WEIGHTS / options.model if (WEIGHTS / options.model).is_dir() else Path(options.model)
-    model = Answerer.load(folder)
+    model = Answerer.load(folder, options.threads)
     print(HEAD)
     results = list[Result]()
     for task, name, rung in CELLS:

@@ -5,9 +5,9 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import argparse
-import copy
 import json
 import random
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.nano.answers import Answerer
 from bench.nano.cases import TASKS, Case, Rung, chat, checks, examples, queries
@@ -145,14 +146,15 @@ def tune(
 ) -> tuple[Answerer, float]:
     """Tune a copy on the cases under a short prompt; `lora` is a rank, 0 tunes all weights.  Return it with the seconds."""
     torch.manual_seed(0)
-    network = copy.deepcopy(model.model)
+    network = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(model.folder)
     if lora:
         network = get_peft_model(network, LoraConfig(r=lora, lora_alpha=2 * lora, target_modules=TARGETS))
     rows = list[tuple[list[int], int]]()
     for case in cases:
         document, answer = chat(case, rung)
-        ask = model.tokenizer(model.prompt(document), add_special_tokens=False).input_ids
-        rows.append((ask + model.tokenizer(answer + "<|end|>", add_special_tokens=False).input_ids, len(ask)))
+        ask = list(model.tokens(document))
+        rows.append((ask + tokenizer(answer + "<|end|>", add_special_tokens=False).input_ids, len(ask)))
     weights = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
     shuffle, started, step, steps = random.Random(0), time.monotonic(), 0, epochs * -(-len(rows) // rows_per_batch)
@@ -175,7 +177,10 @@ def tune(
             optimizer.zero_grad()
             step += 1
     seconds = time.monotonic() - started
-    return Answerer(network.merge_and_unload() if lora else network, model.tokenizer), seconds
+    with tempfile.TemporaryDirectory() as name:
+        (network.merge_and_unload() if lora else network).save_pretrained(name)
+        tokenizer.save_pretrained(name)
+        return Answerer.load(Path(name)), seconds
 
 
 def line(e: Entry) -> str:
