@@ -168,6 +168,7 @@ def test_the_identity_holds_what_shapes_answers_and_no_secret(monkeypatch):
 # What the endpoint says -> what it means: kind, words of the message, further attributes.
 SAID = {
     "too many": (error_reply(429, "slow down", **{"Retry-After": "7"}), Retryable, ["429", "slow down"], {"retry_after_s": 7.0}),
+    "too many for today": (error_reply(429, "quota", **{"Retry-After": "7200"}), Retryable, ["429", "asks to wait 7,200 s"], {"retry_after_s": 7200.0}),
     "too many, in ms": (error_reply(429, **{"retry-after-ms": "250"}), Retryable, ["429"], {"retry_after_s": 0.25}),
     "server error": (error_reply(500, "oh no"), Retryable, ["500", "oh no"], {"retry_after_s": None, "billed": False}),
     "overloaded": (error_reply(529), Retryable, ["529"], {"status": 529}),

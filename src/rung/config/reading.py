@@ -43,8 +43,8 @@ def parse_config(raw: Mapping[str, Any], root: Path, source: str = "rung.yaml") 
     try:
         config = Config.model_validate({**raw, "root": root})
     except ValidationError as error:
-        raise ConfigError([_problem(e) for e in error.errors()] + list(_plugin_problems(raw)), source) from error
-    problems = [*_plugin_problems(raw), *_cross_problems(config)]
+        raise ConfigError([_problem(e) for e in error.errors()] + list(_plugin_problems(raw, root)), source) from error
+    problems = [*_plugin_problems(raw, root), *_cross_problems(config)]
     if problems:
         raise ConfigError(problems, source)
     return config
@@ -96,7 +96,7 @@ def _keys_at(parents: list[str]) -> list[str]:
     return [name for name in model.model_fields if name != "root"]
 
 
-def _plugin_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _plugin_problems(raw: Mapping[str, Any], root: Path) -> Iterator[Problem]:
     """Check every named plugin and its settings."""
     models = raw.get("models")
     for role, entry in (models if isinstance(models, dict) else {}).items():
@@ -105,14 +105,14 @@ def _plugin_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
         if not isinstance(provider, str):
             yield Problem(f"models.{role}.provider", "is missing", None, ", ".join(plugin.available("models")))
             continue
-        yield from _made(f"models.{role}", "models", provider, settings)
+        yield from _made(root, f"models.{role}", "models", provider, settings)
     ladder = raw.get("ladder")
     for index, entry in enumerate(ladder if isinstance(ladder, list) else []):
         try:
             name, options = named_entry(entry)
         except ValueError:
             continue
-        yield from _made(f"ladder.{index}", "rungs", name, options)
+        yield from _made(root, f"ladder.{index}", "rungs", name, options)
     task = raw.get("task")
     metrics = task.get("metrics", []) if isinstance(task, dict) else []
     for index, entry in enumerate(metrics if isinstance(metrics, list) else [metrics]):
@@ -120,16 +120,18 @@ def _plugin_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
             name, options = named_entry(entry)
         except ValueError:
             continue
-        yield from _made(f"task.metrics.{index}", "metrics", name, options)
+        yield from _made(root, f"task.metrics.{index}", "metrics", name, options)
 
 
-def _made(path: str, kind: str, name: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
+def _made(root: Path, path: str, kind: str, name: str, settings: Mapping[str, Any]) -> Iterator[Problem]:
     try:
-        plugin.make(kind, name, **settings)
+        plugin.make_at(root, kind, name, settings)
     except PluginError as error:
         yield Problem(path, str(error))
     except ValidationError as error:
-        known = ", ".join(plugin.find(kind, name).model_fields)
+        found_plugin = plugin.find(kind, name)
+        known = ", ".join(found_plugin.model_fields)
+        hides = bool(found_plugin.model_config.get("hide_input_in_errors"))
         for e in error.errors():
             where = ".".join([path, *(str(part) for part in e["loc"])])
             if e["type"] == "extra_forbidden":
@@ -137,7 +139,9 @@ def _made(path: str, kind: str, name: str, settings: Mapping[str, Any]) -> Itera
             elif e["type"] == "missing":
                 yield Problem(where, "is missing")
             else:
-                yield Problem(where, str(e["msg"]).removeprefix("Value error, "), repr(e.get("input")))
+                found = e.get("input")
+                secret = isinstance(found, str) and hides  # a text among a model's settings may be a key
+                yield Problem(where, str(e["msg"]).removeprefix("Value error, "), None if secret else repr(found))
 
 
 def _cross_problems(config: Config) -> Iterator[Problem]:

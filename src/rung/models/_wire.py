@@ -150,12 +150,14 @@ def trouble_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str]) -> Mode
     said = scrub(said, secrets)
     status, url, provider, request_id = reply.status, endpoint.base_url, endpoint.provider, reply.request_id
     if (status == 429 and code != "insufficient_quota") or status in (408, 409, 425) or status >= 500:
+        asked_s = retry_after(reply.headers)
+        wait = f" (it asks to wait {asked_s:,.0f} s)" if asked_s is not None and asked_s >= 60 else ""
         return Retryable(
-            f"{url} answered {status}: {said}",
+            f"{url} answered {status}: {said}{wait}",
             provider=provider,
             status=status,
             request_id=request_id,
-            retry_after_s=retry_after(reply.headers),
+            retry_after_s=asked_s,
         )
     if status in (400, 413, 422) and (code == "context_length_exceeded" or _TOO_LONG.search(f"{code} {said}")):
         return _overflow(said, endpoint)
