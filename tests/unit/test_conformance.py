@@ -37,6 +37,7 @@ JSON_ROWS = tuple(
     for i, target in enumerate(('{"a": "x", "b": [{"c": 1}, {"c": 2}]}', '{"a": null}', "{}"))
 )
 LINE_ROWS = tuple(Example(f"l{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("one\ntwo", "a", "a\nb\nc")))
+NUMBER_ROWS = tuple(Example(f"n{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("42", "$1,200.50", "-3 %")))
 ONE_LABEL = '{"a": "y"}'
 METRICS = {
     "exact_match": [({}, {}), ({"aliases": {"invoices": "billing"}, "articles": True}, {"answers": ["The Invoices."]})],
@@ -59,6 +60,17 @@ METRICS = {
         ),
     ],
     "python": [({"function": "scoring.py:same"}, {})],
+    "contains": [
+        ({}, {"answers": ["It is billing."]}),
+        (
+            {"texts": ["a", "b"], "match": "any", "whole_words": True},
+            {"target_is_right": False, "answers": ["b", "a b"]},
+        ),
+    ],
+    "numeric": [
+        ({}, {"examples": NUMBER_ROWS, "answers": ["it is 42.", "1200.5", "-0.03", "1 2 3"]}),
+        ({"pick": "only", "relative": 0.1}, {"examples": NUMBER_ROWS, "answers": ["45", "1 2 3", "4,2"]}),
+    ],
 }
 
 
