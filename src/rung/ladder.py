@@ -82,7 +82,7 @@ async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     rules = Rules(len(config.planned), config.stop_early, config.split.seed)
     learned, stopped = _Learned(), None
     async with open_clients(config, record.folder.path) as clients:
-        kit = RunKit(ready.task, askers(clients), rules.seed, progress)
+        kit = RunKit(ready.task, askers(clients), rules.seed, progress, config.root)
         bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress)
         try:
             for step in config.ladder:

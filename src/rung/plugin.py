@@ -15,9 +15,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rung.errors import MissingExtra, PluginConflict, PluginError, UnknownPlugin
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
 
 KINDS: tuple[str, ...] = ("models", "metrics", "rungs")
 
@@ -117,3 +120,17 @@ def find(kind: str, name: str, /) -> type[Any]:
 def make(kind: str, name: str, /, **settings: Any) -> Any:
     """Return the plugin with its settings. Raises pydantic.ValidationError for settings it does not take."""
     return find(kind, name)(**settings)
+
+
+def make_at(root: Path, kind: str, name: str, settings: Mapping[str, Any]) -> Any:
+    """Return the plugin as `make` does; relative files in its settings start at `root`, the folder of rung.yaml.
+
+    A plugin whose settings name a file passes it through `located` in a validator.
+    """
+    return find(kind, name).model_validate(dict(settings), context={"root": root})
+
+
+def located(file: str, info: ValidationInfo) -> str:
+    """Return a file of the settings as a path that can be opened; without a root the working directory counts."""
+    context = info.context
+    return str(Path(context["root"]) / file) if isinstance(context, Mapping) and "root" in context else file

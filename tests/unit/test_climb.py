@@ -10,7 +10,7 @@ import pytest
 from rung import plugin
 from rung.config import parse_config
 from rung.decide.verify import verify
-from rung.errors import ConfigError, DataError, IntegrityError, ModelError
+from rung.errors import ConfigError, DataError, IntegrityError, ModelError, RungError
 from rung.ladder import climb
 from rung.report.evidence import Archive
 from rung.store.folder import RunFolder
@@ -93,6 +93,42 @@ def test_another_configuration_or_other_rows_are_refused_with_what_changed(tmp_p
     (tmp_path / "rows.jsonl").write_text("\n".join([rows[0].replace('"text": "', '"text": "changed '), *rows[1:]]))
     with pytest.raises(IntegrityError, match=r"1 row changed \(r0000\)"):
         climb(config, tmp_path / "run")
+
+
+def test_what_nothing_stands_on_may_be_mended_in_the_same_folder(tmp_path):
+    away = {"faults": {"always": 404}}
+    with pytest.raises(ModelError):
+        climb(world(tmp_path, 200, model=away), tmp_path / "run")
+    assert times_opened(tmp_path / "run") == 1  # the baseline was measured, no model answered
+    with pytest.raises(ConfigError, match=r"another configuration \(changed: .*task\.goal\)"):
+        climb(world(tmp_path, 200, task={"goal": 0.7}), tmp_path / "run")
+    run = climb(world(tmp_path, 200, model=FORMAT_ONLY), tmp_path / "run")
+    assert list(run.results) == ["baseline", "prompt"]
+    assert all(c.passed for c in verify(RunFolder.open(tmp_path / "run")))
+
+    ladder = {"ladder": ["prompt"]}
+    with pytest.raises(ModelError):
+        climb(world(tmp_path, 200, model=away, **ladder), tmp_path / "other")
+    run = climb(world(tmp_path, 200, model=FORMAT_ONLY, task={"goal": 0.7}, split={"seed": 8}, **ladder), tmp_path / "other")
+    assert RunFolder.open(tmp_path / "other").read("parts/manifest.json")["seed"] == 8
+
+
+def test_a_metric_beside_the_file_climbs_and_verifies_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "own.py").write_text("def right(answer, target, inputs):\n    return answer == target\n")
+    metrics = [{"python": {"function": "own.py:right"}}]
+    climb(world(tmp_path, 200, model=FORMAT_ONLY, task={"metrics": metrics}, ladder=["prompt"]), tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert all(c.passed for c in verify(RunFolder.open(tmp_path / "run")))
+    assert str(tmp_path) not in (tmp_path / "run/run.json").read_text()
+
+
+def test_a_metric_that_judges_no_row_is_no_verdict(tmp_path):
+    (tmp_path / "own.py").write_text("def right(answer, target, inputs):\n    raise KeyError('boom')\n")
+    metrics = [{"python": {"function": "own.py:right"}}]
+    broken = world(tmp_path, 200, task={"metrics": metrics}, ladder=["prompt"])
+    with pytest.raises(RungError, match=r"judge none of .* answers: own.py:right raised KeyError: 'boom'; .* same command"):
+        climb(broken, tmp_path / "run")
 
 
 def test_a_budget_is_never_overshot_and_more_money_goes_on(tmp_path):

@@ -140,3 +140,23 @@ def test_limits_and_volume_do_not_change_the_experiment(root):
     same = parse_config(changed(limits={"budget_usd": 3}, volume={"requests_per_month": 5}), root)
     assert same.sha256 == parse_config(GOOD, root).sha256
     assert parse_config(changed(task={"goal": 0.8}), root).sha256 != same.sha256
+
+
+def test_how_fast_and_at_what_price_a_model_is_asked_may_change_and_who_answers_may_not(root):
+    role, entry = next(iter(GOOD["models"].items()))
+    slower = {**entry, "concurrency": 2, "timeout_s": 5, "input_usd_per_mtok": 1, "output_usd_per_mtok": 1}
+    same = parse_config(GOOD, root).sha256
+    assert parse_config(changed(models={role: slower}), root).sha256 == same
+    assert parse_config(changed(models={role: {**entry, "name": "another"}}), root).sha256 != same
+
+
+def test_files_in_settings_start_at_the_folder_of_the_file(root, tmp_path, monkeypatch):
+    (root / "own.py").write_text("def right(answer, target, inputs):\n    return answer == target\n")
+    metrics = [{"python": {"function": "own.py:right"}}]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    config = parse_config(changed(task={"metrics": metrics}), root)
+    assert config.task.metrics[0].settings == {"function": "own.py:right"}  # kept as written: no path of this machine
+    with pytest.raises(ConfigError, match=r"own.py'; write path.py:function, relative to the folder of rung.yaml"):
+        parse_config(changed(task={"metrics": metrics}), elsewhere)

@@ -155,8 +155,13 @@ class Config(Section):
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that steers the climb except the limits and the volume, which may change between resumptions."""
-        return content_hash(self.model_dump(mode="json", exclude={"limits", "volume", "root"}))
+        """Hash of everything that steers the climb; limits, volume, and how fast and at what price a model is asked may
+        change between resumptions."""
+        steers = self.model_dump(mode="json", exclude={"limits", "volume", "root"})
+        for settings in steers["models"].values():
+            for key in NOT_STEERING:
+                settings.pop(key, None)
+        return content_hash(steers)
 
     @property
     def planned(self) -> tuple[str, ...]:
@@ -190,6 +195,11 @@ class Config(Section):
             limits=Limits(**self.limits.model_dump()),
         )
 
+
+NOT_STEERING: tuple[str, ...] = (  # settings of a model that change no answer
+    *("concurrency", "timeout_s", "attempts", "requests_per_minute", "tokens_per_minute", "api_key_env", "headers_env"),
+    *("input_usd_per_mtok", "output_usd_per_mtok", "usd_per_hour", "note"),
+)
 
 DEFAULT_METRIC: Mapping[str, str] = {
     "classification": "exact_match",

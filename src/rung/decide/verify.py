@@ -41,7 +41,8 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
     task = folder.load_field("run.json", "task", Task)
     rows = by_id(open_test(folder.path, "verify the stored numbers"))
     yield Check("frozen test rows against the manifest", len(rows))
-    metrics = {s.name: plugin.make("metrics", s.name, **s.settings) for s in task.metrics}
+    root = folder.path / head.get("root", ".")
+    metrics = {s.name: plugin.make_at(root, "metrics", s.name, s.settings) for s in task.metrics}
     score = scorer(metrics, task)
     planned = tuple(head["planned"])
     results: dict[str, Result] = {}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rung import plugin
-from rung.errors import ConfigError, Problem
+from rung.errors import ConfigError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.progress import Progress
 from rung.models.client import Client
 from rung.protocols import Metric, Rung, System
 from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
+JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
 ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
 
 
@@ -39,13 +41,16 @@ def askers(clients: Mapping[str, Client]) -> dict[str, Asker]:
 class RunKit:
     """The Kit of one climb."""
 
-    def __init__(self, task: Task, roles: Mapping[str, Asker], seed: int, progress: Progress) -> None:
+    def __init__(
+        self, task: Task, roles: Mapping[str, Asker], seed: int, progress: Progress, root: Path | None = None
+    ) -> None:
+        """`root`: where relative files in the metrics' settings start; None: the working directory."""
         self._task = task
         self._roles = dict(roles)
         self._seed = seed
         self._progress = progress
         self._metrics: dict[str, Metric] = {
-            spec.name: plugin.make("metrics", spec.name, **spec.settings) for spec in task.metrics
+            spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
         self._score: Scorer = scorer(self._metrics, task)
 
@@ -83,10 +88,12 @@ class RunKit:
     async def answer(
         self, candidate: Candidate, examples: Sequence[Example], on_row: OnRow | None = None
     ) -> tuple[Outcome, ...]:
-        """Answer rows with a candidate, without announcing a stage."""
-        return await answer_rows(
+        """Answer rows with a candidate, without announcing a stage. Raises RungError when the metric can judge none."""
+        outcomes = await answer_rows(
             self.system(candidate), examples, self._score, concurrency=self.concurrency(candidate), on_row=on_row
         )
+        _judged(outcomes, self._task)
+        return outcomes
 
     def system(self, candidate: Candidate) -> System:
         """Bring a candidate to life through the rung that made it."""
@@ -99,3 +106,13 @@ class RunKit:
     def free(self, candidate: Candidate) -> bool:
         """Whether answering another row costs no money."""
         return candidate.model is None or self._role(candidate.model).free
+
+
+def _judged(outcomes: Sequence[Outcome], task: Task) -> None:
+    """Tell a metric that cannot work from a model that cannot: the first is no evidence about the rung."""
+    broken = [o.failure.message for o in outcomes if o.failure is not None and o.failure.cause == "metric"]
+    if len(broken) == len(outcomes) >= JUDGED_AT_LEAST:
+        raise RungError(
+            f"the metric {task.metrics[0].name!r} could judge none of {len(outcomes)} answers: {broken[0]}; mend the metric "
+            "or its settings and run the same command again: the answers are kept"
+        )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rung.errors import RungError
 from rung.evaluate.answering import TRANSPORT
 from rung.stats.estimate import interval_mean
 from rung.stats.sequential import LOOKS
@@ -46,7 +47,10 @@ def summarise(
     deciding = task.metrics[0].name
     rows = scored(outcomes, deciding, task.on_failure)
     if not rows:
-        raise ValueError("no test row has a value: every row failed and on_failure leaves failed rows out")
+        raise RungError(
+            "no row has a score: every row failed, and task.on_failure: null leaves failed rows out; set it to 0 to count "
+            "them as wrong, or look at why they fail with `rung climb --quick`"
+        )
     groups = groups_of([o for o, _ in rows])
     quality = judge([v for _, v in rows], groups, task.goal, task.tolerance, task.alpha, planned_rungs)
     cost, note = _cost_per_1k(outcomes)

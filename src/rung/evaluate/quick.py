@@ -63,7 +63,7 @@ def look(config: Config, progress: Progress) -> Look:
 
 async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Path, progress: Progress) -> Look:
     async with open_clients(config, folder) as clients:
-        kit = RunKit(task, askers(clients), config.split.seed, progress)
+        kit = RunKit(task, askers(clients), config.split.seed, progress, config.root)
         rung = plugin.make("rungs", "prompt", rewrites=False)
         fitted = await rung.fit(task, (), dev, kit, None, None)
         diagnosis = await diagnose("your prompt", fitted.candidate, fitted.dev, dev, task, kit, [])

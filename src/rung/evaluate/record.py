@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +14,12 @@ from pydantic import TypeAdapter
 
 from rung import __version__
 from rung.config import Config
+from rung.data.parts import MANIFEST
 from rung.errors import ConfigError, Interrupted, Problem, RungError
 from rung.evaluate.measure import unanswered
 from rung.models.client import Client
 from rung.store.folder import SCHEMA, RunFolder, now
+from rung.store.ledger import Ledger
 from rung.types import (
     Candidate,
     Comparison,
@@ -55,6 +58,9 @@ class Record:
     def start(cls, path: Path, config: Config) -> Record:
         """Open or create the run folder for this configuration.
 
+        Another configuration is taken where nothing stands on the old one: before the test part was opened and anything
+        was answered all of it may change, before anything was answered the models may.
+
         Raises NewerFolder, and ConfigError when the folder holds a climb with another configuration.
         """
         folder = RunFolder.create(path)
@@ -62,8 +68,9 @@ class Record:
         if folder.has("run.json"):
             folder = RunFolder.open(path)
             before = folder.read("run.json")
-            if before.get("config_sha256") != config.sha256:
-                changed = ", ".join(_changes(before.get("config", {}), as_read)) or "its defaults"
+            changes = _changes(before.get("config", {}), as_read)
+            if before.get("config_sha256") != config.sha256 and not _may_change(folder, changes):
+                changed = ", ".join(changes) or "its defaults"
                 raise ConfigError(
                     [
                         Problem(
@@ -84,6 +91,7 @@ class Record:
                 "status": "running",
                 "config": as_read,
                 "config_sha256": config.sha256,
+                "root": os.path.relpath(config.root.resolve(), path.resolve()),  # relative: the folders may move together
                 "planned": list(config.planned),
                 "exploratory": revealed,
                 "environment": {
@@ -94,7 +102,13 @@ class Record:
             }
             folder.write("run.json", head)
         else:
-            record.update(status="running", exploratory=revealed, config=as_read)
+            record.update(
+                status="running",
+                exploratory=revealed,
+                config=as_read,
+                config_sha256=config.sha256,
+                planned=list(config.planned),
+            )
         folder.event("climb_started", version=__version__)
         return record
 
@@ -160,6 +174,22 @@ class Record:
         self.folder.save("verdict.json", verdict, Verdict)
         self.update(stopped=climbed.stopped)
         self.status("done" if verdict.decision != "stopped" else "interrupted")
+
+
+def _may_change(folder: RunFolder, changes: Sequence[str]) -> bool:
+    """Whether nothing in the folder stands on what changed; parts that nobody has opened are then given up."""
+    ledger = folder.path / "ledger.sqlite"
+    if ledger.exists():
+        with Ledger.open(ledger) as held:
+            if any(s.answers or s.lost_usd for s in held.spend()):
+                return False
+    if all(c.startswith("models.") for c in changes):
+        return True
+    if any(e.get("event") in ("test_opened", "test_revealed") for e in folder.events()):
+        return False
+    for name in ("findings.json", MANIFEST):  # without these the next step freezes anew
+        (folder.path / name).unlink(missing_ok=True)
+    return True
 
 
 def _changes(before: Any, after: Any, path: str = "") -> list[str]:

@@ -10,15 +10,16 @@ from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from rung.plugin import located
 from rung.types import Example, Failure, Score, Task
 
 
 class PythonFunction(BaseModel):
     """Score with `function(answer, target, inputs)`, which returns a number in [0, 1] or a bool.
 
-    `function` is written `scoring.py:polite`; a relative path is read from the working directory. The file runs as
+    `function` is written `scoring.py:polite`; a relative path starts at the folder of rung.yaml. The file runs as
     part of rung, with all its rights. What it raises, and numbers outside [0, 1], become a failure of the row.
     """
 
@@ -29,19 +30,22 @@ class PythonFunction(BaseModel):
 
     @field_validator("function")
     @classmethod
-    def _exists(cls, function: str) -> str:
+    def _exists(cls, function: str, info: ValidationInfo) -> str:
         """Find the function without running the file, so that a wrong name is told before anything is paid."""
-        path, name = _parts(function)
+        given, name = _parts(function)
+        path = Path(located(str(given), info))
         if not path.is_file():
-            raise ValueError(f"no file {str(path)!r}; write path.py:function, relative to the working directory")
+            raise ValueError(f"no file {str(path)!r}; write path.py:function, relative to the folder of rung.yaml")
         try:
             tree = ast.parse(path.read_text(encoding="utf-8"))
-        except (SyntaxError, UnicodeDecodeError) as error:
+        except (SyntaxError, ValueError) as error:
             raise ValueError(f"{str(path)!r} is not Python: {error}") from error
+        except OSError as error:
+            raise ValueError(f"{str(path)!r} cannot be read: {error.strerror}") from error
         names = sorted(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
         if name not in names:
             raise ValueError(f"{str(path)!r} defines no function {name!r}; it has: {', '.join(names) or 'none'}")
-        return function
+        return f"{path}:{name}"
 
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         try:
@@ -49,17 +53,23 @@ class PythonFunction(BaseModel):
         except _Raised as error:
             return Failure("metric", str(error))
         if not isinstance(value, Real):
-            return Failure("metric", f"{self.function} returned {type(value).__name__}; return a number in [0, 1]")
+            return Failure("metric", f"{self._said} returned {type(value).__name__}; return a number in [0, 1]")
         number = float(value)
         if math.isnan(number) or not 0.0 <= number <= 1.0:
-            return Failure("metric", f"{self.function} returned {number}; return a number in [0, 1]")
+            return Failure("metric", f"{self._said} returned {number}; return a number in [0, 1]")
         return Score(number)
 
     def _called(self, answer: str, example: Example) -> object:
         try:
             return _load(self.function)(answer, example.target, dict(example.inputs))
-        except Exception as error:  # the user's code may raise anything; the row says what
-            raise _Raised(f"{self.function} raised {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:  # the user's code may raise anything; the row says what
+            raise _Raised(f"{self._said} raised {type(error).__name__}: {error}") from error
+
+    @property
+    def _said(self) -> str:
+        """The function as messages name it: without the folders of this machine."""
+        path, name = _parts(self.function)
+        return f"{path.name}:{name}"
 
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
         return None

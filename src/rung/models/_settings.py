@@ -80,7 +80,7 @@ def configured(config: Config) -> dict[str, ProviderSettings]:
     found: dict[str, ProviderSettings] = {}
     for role, entry in config.models.items():
         options = {key: value for key, value in entry.items() if key != "provider"}
-        found[role] = plugin.make("models", entry["provider"], **options)
+        found[role] = plugin.make_at(config.root, "models", entry["provider"], options)
     return found
 
 

@@ -342,7 +342,7 @@ async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[st
         role = step.settings.get("model", "main")
         if plugin.find("rungs", step.rung).asks_model and role not in settings:
             given = dict(config.models[role])
-            settings[role] = plugin.make("models", given.pop("provider"), **given)
+            settings[role] = plugin.make_at(config.root, "models", given.pop("provider"), given)
     limit = config.limits.budget_usd
     unpriced = [check_priced(s, f"models.{role}") for role, s in settings.items()] if limit is not None else []
     problems = [p for p in unpriced if p is not None]

@@ -13,12 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from rung.errors import ContextOverflow, ModelError, RefusedByModel, Retryable
 from rung.models import _fake_world as world_of
 from rung.models._fake_world import Offer, Truth, World
 from rung.models._settings import ProviderSettings
+from rung.plugin import located
 from rung.types import Completion, Finish, Message, Request, content_hash
 
 Share = Field(0.0, ge=0, le=1)
@@ -78,7 +79,7 @@ class KnownRow(BaseModel):
 class FakeModel(ProviderSettings):
     """A model that knows the true answers and gives them as often as `abilities` say. Equal seeds, equal answers.
 
-    `answers`: a jsonl file, a mapping of input text to answer, or rows. The row asked about is found by its input
+    `answers`: a jsonl file (relative to rung.yaml), a mapping of input text to answer, or rows. The row asked about is found by its input
     columns, as they stand, in the last user turn. A JSON object is answered right or wrong field by field.
     """
 
@@ -103,6 +104,11 @@ class FakeModel(ProviderSettings):
     wait: bool = Field(False, description="really wait for the latency")
     unknown: str = Field("I do not know.", description="answer to a row that is not among the answers")
     faults: Faults = Faults()
+
+    @field_validator("answers")
+    @classmethod
+    def _beside(cls, answers: Any, info: ValidationInfo) -> Any:
+        return located(answers, info) if isinstance(answers, str) else answers
 
     def identity(self) -> Mapping[str, Any]:
         """Return all that determines answers; rows by their hash."""
