@@ -249,7 +249,8 @@ def _suspects(
     As often is enough where a rung asks no language model, since its answers come from training rows. A rung that
     answers all rows alike speaks of none. With one label in twenty flipped in banking77 and it-tickets (2,000 rows, 150
     or 600 of them dev, a linear baseline and a model that is right on 80 %), 71 to 88 % of such rows are flipped ones, and
-    66 to 81 % of the flipped rows are found; neighbours among the training rows, which the baseline knows already, do worse.
+    66 to 81 % of the flipped rows are found; neighbours among the training rows, which the baseline knows already, do worse
+    (bench/diagnosis).
     """
     said = {o.example_id: _label(o, labels) for o in outcomes}
     below = [(rung, {o.example_id: _label(o, labels) for o in rung}) for rung in earlier]
