@@ -266,6 +266,15 @@ def test_an_endpoint_that_never_answered_stops_the_run_instead_of_failing_every_
         assert (caught.value.exit_code, client.answered) == (2, 0)
 
 
+def test_rows_that_never_get_an_answer_do_not_keep_a_second_sitting_from_its_end(tmp_path):
+    model = Model(lambda p, n: trouble("500 on this row") if p == "odd" else "yes")
+    for _ in range(2):
+        with opened(tmp_path, model, attempts=2) as client:
+            assert one(client, ask("even")).text == "yes"
+            with pytest.raises(Retryable, match="no answer after 2 attempts: 500 on this row"):
+                one(client, ask("odd"))
+
+
 def test_an_endpoint_that_goes_down_interrupts_the_run(tmp_path):
     model = Model(lambda p, n: "yes" if p == "up" else trouble("gone"))
     with opened(tmp_path, model, attempts=1, concurrency=4) as client:

@@ -86,6 +86,7 @@ class Client:
         self._under_way = 0
         self._most_under_way = 0
         self._given_up_in_a_row = 0
+        self._answered_before = any(s.role == role and s.answers for s in ledger.spend())
         self._machine_s = 0.0  # grows by 1/n a second while n requests are under way: a request's share is a difference
         self._machine_at = self._clock.now()
 
@@ -138,8 +139,8 @@ class Client:
 
         A stored answer, or one that an equal request is just getting, comes back with `cached` set, with the cost and
         latency that it had. Raises RefusedByModel (a stored refusal too), ContextOverflow, BudgetSpent; Retryable when
-        all attempts failed; ModelError when no attempt can help or the model has not answered once; Interrupted when
-        the endpoint went down or the disk is full.
+        all attempts failed; ModelError when no attempt can help or the model has never answered, in no sitting;
+        Interrupted when the endpoint went down or the disk is full.
         """
         key = key_of(self._identity, request)
         while (leader := self._asked.get(key)) is not None:
@@ -273,7 +274,7 @@ class Client:
         self._usage = replace(self._usage, given_up=self._usage.given_up + 1)
         self._given_up_in_a_row += 1
         tries = "1 attempt" if attempt == 1 else f"{attempt} attempts"
-        if not self._usage.answers:
+        if not (self._usage.answers or self._answered_before):
             raise ModelError(
                 f"the model {self.settings.name!r} (models.{self.role}) did not answer once, last after {tries}: {error}; "
                 "once that is mended, run the same command again",
