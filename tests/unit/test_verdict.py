@@ -1,11 +1,13 @@
 """From measured rungs to a verdict."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from rung.decide.compare import adjust, compare, shown_cheaper_or_faster, shown_not_worse
 from rung.decide.verdict import Climbed, decide, may_train, stops
+from rung.decide.wording import mark, tally
 from rung.types import Limits, Result, Skipped, Task
 from tests.unit._results import result, share, task
 
@@ -15,7 +17,7 @@ LADDER = ("baseline", "prompt", "fewshot")
 def climbed(for_task: Task, results: dict[str, Result], **changes: object) -> Climbed:
     names = list(results)
     pairs = [
-        compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in zip(names, names[1:], strict=False)
+        compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in pairwise(names)
     ]
     found = adjust([p for p in pairs if p is not None], len(LADDER))
     settings = {
@@ -58,7 +60,7 @@ def test_exhausted_names_the_nearest_and_the_goal_it_would_carry():
     verdict = decide(climbed(t, {"baseline": result(share(200, 400), t), "prompt": result(share(320, 400), t)}))
     assert (verdict.decision, verdict.lean) == ("exhausted", None)
     assert "'prompt' came nearest with 0.80 ± 0.04 (n=400)" in verdict.headline
-    assert any("'prompt', with a goal of 0.7" in c for c in verdict.counterfactuals)
+    assert any("With a goal of 0.77 or less, 'prompt' would be shown" in c for c in verdict.counterfactuals)
 
 
 def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
@@ -69,6 +71,7 @@ def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
     verdict = decide(climbed(t, {"prompt": dear}))
     assert verdict.decision == "exhausted"
     assert "reaches the goal of 0.90 but not within the limits" in verdict.headline
+    assert verdict.counterfactuals == ("With limits of $1.00 per 1,000 requests instead of $0.50, 'prompt' would be good enough.",)
     unknown = result(share(390, 400), t, usd=None)
     assert (unknown.cost_per_1k_usd, unknown.cost_note, unknown.limits_held) == (None, "no price for toy", None)
     assert not unknown.good_enough
@@ -143,3 +146,28 @@ def test_spent_budget_is_a_verdict_of_its_own():
     t = task(0.9)
     verdict = decide(climbed(t, {"baseline": result(share(200, 400), t)}, stopped="the budget of $1 is spent"))
     assert (verdict.decision, verdict.headline) == ("stopped", "Stopped before an answer: the budget of $1 is spent.")
+
+
+def test_no_goal_is_offered_that_nobody_would_set():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"prompt": result([0.0] * 100, t)}))
+    assert verdict.decision == "exhausted"
+    assert verdict.counterfactuals == ()
+
+
+def test_the_first_sentence_names_rung_cost_and_what_would_change_it():
+    t = task(0.9, tolerance=0.005)
+    verdict = decide(climbed(t, {"prompt": result(share(1960, 2000), t)}))
+    assert verdict.headline.startswith("Yes, at the rung 'prompt' (a better prompt): shown to be at least 0.895, the goal of 0.90")
+    assert "less the tolerance of 0.005 (measured 0.98" in verdict.headline
+    assert "at $1.00 per 1,000 requests; 'fewshot' is not needed; a goal above 0.97 would change this." in verdict.headline
+    unpriced = decide(climbed(t, {"prompt": result(share(1960, 2000), t, usd=None)}))
+    assert ", at an unknown cost (no price for toy); 'fewshot'" in unpriced.headline
+
+
+def test_one_loss_is_no_losses():
+    assert (tally(1, 1), tally(2, 0), tally(1200, 3)) == ("1 win, 1 loss", "2 wins, 0 losses", "1,200 wins, 3 losses")
+
+
+def test_a_goal_keeps_the_places_it_has_and_is_never_rounded_up_into_a_promise():
+    assert [mark(0.9), mark(0.885), mark(0.8999, down=True), mark(0.57, down=True)] == ["0.90", "0.885", "0.89", "0.57"]

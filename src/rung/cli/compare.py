@@ -16,6 +16,7 @@ def compare(
 ) -> int:
     """Compare two rungs row by row; exit code 0 when UPPER is shown to be better, else 1."""
     from rung.decide.across import across
+    from rung.decide.wording import tally
 
     found, alpha = across(lower, upper)
     if as_json:
@@ -23,7 +24,7 @@ def compare(
     else:
         typer.echo(
             f"{found.upper} against {found.lower}: {found.gain:+.3f} [{found.low:+.3f}, {found.high:+.3f}] {found.metric} "
-            f"(n={found.n}); {found.wins} wins, {found.losses} losses, {found.ties} ties; p = {found.p_value:.3g} "
+            f"(n={found.n}); {tally(found.wins, found.losses)}, {found.ties} {'tie' if found.ties == 1 else 'ties'}; p = {found.p_value:.3g} "
             f"({found.method})"
         )
         better = found.gain > 0 and found.p_value < alpha

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from rung.types import Comparison, Reason, Result, Skipped, Task
 
+SMALLEST_GOAL = 0.05  # a lower bound below this makes no goal that anybody would set
+WIDEST_TOLERANCE = 0.15
 IN_WORDS = {"prompt": "a better prompt", "fewshot": "examples in the prompt", "baseline": "no language model at all"}
 
 
@@ -16,6 +19,26 @@ def money(usd: float | None, note: str | None = None) -> str:
     if usd == 0:
         return "$0"
     return f"${usd:,.2f}" if usd >= 0.1 else f"${usd:.2g}"
+
+
+def per_1k(result: Result) -> str:
+    """Write what 1,000 requests cost, for the middle of a sentence."""
+    if result.cost_per_1k_usd is None:
+        why = f" ({result.cost_note.split(':')[0]})" if result.cost_note else ""
+        return f"at an unknown cost{why}"
+    return f"at {money(result.cost_per_1k_usd)} per 1,000 requests"
+
+
+def mark(value: float, *, down: bool = False) -> str:
+    """Write a goal or a floor: two places, three where two would change it; `down` never promises too much."""
+    if down:
+        value = math.floor(100 * value + 1e-9) / 100
+    return f"{value:.2f}" if abs(value - round(value, 2)) < 1e-9 else f"{value:.3f}"
+
+
+def tally(wins: int, losses: int) -> str:
+    """Write wins and losses as words."""
+    return f"{wins:,} {'win' if wins == 1 else 'wins'}, {losses:,} {'loss' if losses == 1 else 'losses'}"
 
 
 def quality(result: Result, task: Task) -> str:
@@ -31,15 +54,14 @@ def plain(label: str) -> str:
 def headline_met(
     task: Task, winner: str, result: Result, planned: Sequence[str], requests_per_month: int | None
 ) -> str:
-    """Say which rung, how sure, what it costs, and what is not needed."""
-    floor = task.goal - task.tolerance
+    """Say which rung, how sure, what it costs, what is not needed, and what would change the answer."""
+    less = f" less the tolerance of {mark(task.tolerance)}" if task.tolerance else ""
     above = list(planned[planned.index(winner) + 1 :])
     rest = f"; {_listed(above)} {'is' if len(above) == 1 else 'are'} not needed" if above else ""
-    bill = _bill(result, requests_per_month)
     return (
-        f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {floor:.2f} against the goal of "
-        f"{task.goal:.2f} (measured {quality(result, task)}), at {money(result.cost_per_1k_usd, result.cost_note)} per "
-        f"1,000 requests{bill}{rest}."
+        f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {mark(task.goal - task.tolerance)}, the goal of "
+        f"{mark(task.goal)}{less} (measured {quality(result, task)}), {per_1k(result)}"
+        f"{_bill(result, requests_per_month)}{rest}; a goal above {mark(_carried(result, task), down=True)} would change this."
     )
 
 
@@ -54,8 +76,8 @@ def headline_undecided(task: Task, label: str, result: Result, lean: str | None)
     )
     leaning = f"; we lean to {lean!r} ({plain(lean)})" if lean else ""
     return (
-        f"Undecided: {label!r} reached {quality(result, task)} against the goal of {task.goal:.2f}, which these rows "
-        f"cannot settle; {need}{leaning}."
+        f"Undecided: {label!r} measured {quality(result, task)}, and these rows cannot settle whether that is the goal of "
+        f"{mark(task.goal)}; {need}{leaning}; it comes {per_1k(result)}."
     )
 
 
@@ -66,13 +88,14 @@ def headline_exhausted(task: Task, results: Mapping[str, Result]) -> str:
     broken = [k for k, r in results.items() if r.quality.status == "met" and r.limits_held is not True]
     if broken:
         return (
-            f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {task.goal:.2f} but not within "
+            f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {mark(task.goal)} but not within "
             f"the limits on cost or latency."
         )
     best = max(results, key=lambda k: _point(results[k], task))
+    near = quality(results[best], task)
     return (
-        f"No: every rung measured is shown to miss the goal of {task.goal:.2f}; {best!r} came nearest with "
-        f"{quality(results[best], task)}."
+        f"No: every rung measured is shown to miss the goal of {mark(task.goal)}; {best!r} came nearest"
+        f"{', ' if near.startswith('between') else ' with '}{near}, {per_1k(results[best])}."
     )
 
 
@@ -96,10 +119,10 @@ def reasons(
         keys = tuple(f"rungs/{label}/result.json#quality.{part}" for part in ("status", "lower", "upper"))
         q = result.quality
         if q.status == "met":
-            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is at or above {floor:.3f}"
+            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {mark(floor)}"
             rule = f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {level:.4g}"
         elif q.status == "not_met":
-            claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {task.goal:.3f}"
+            claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
             rule = f"one-sided upper bound at alpha {task.alpha:g}"
         else:
             claim = (
@@ -119,7 +142,7 @@ def reasons(
         if c.p_adjusted < task.alpha and c.gain < 0:
             word = "is shown to be worse than"
         yield Reason(
-            f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({c.wins} wins, {c.losses} losses, adjusted p = {c.p_adjusted:.2g})",
+            f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({tally(c.wins, c.losses)}, adjusted p = {c.p_adjusted:.2g})",
             f"{c.method}, Holm over {max(planned_rungs - 1, 1)} planned pairs",
             (f"comparisons.json#{index}.gain", f"comparisons.json#{index}.p_adjusted"),
         )
@@ -137,8 +160,7 @@ def counterfactuals(
     """List what would change the answer."""
     if winner is not None:
         result = results[winner]
-        carried = result.quality.lower + task.tolerance
-        yield f"With a goal above {carried:.2f}, {winner!r} would no longer be shown to be good enough."
+        yield f"With a goal above {mark(_carried(result, task), down=True)}, {winner!r} would no longer be shown to be good enough."
         for label, lower in results.items():
             if label == winner:
                 break
@@ -148,14 +170,17 @@ def counterfactuals(
         return
     for label, result in results.items():
         q = result.quality
+        yield from _if_limits_were_wider(task, label, result)
         if q.status == "unclear" and q.rows_needed is not None:
             yield f"About {q.rows_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
-    best = max(results, key=lambda k: results[k].quality.lower, default=None)
-    if best is not None:
-        carried = results[best].quality.lower
-        yield f"Yes, {best!r}, with a goal of {max(carried + task.tolerance, 0):.2f} or less at the same tolerance."
-        if carried < task.goal and task.goal - carried < 0.15:
-            yield f"Yes, {best!r}, with a tolerance of {task.goal - carried:.3f} instead of {task.tolerance:g}."
+    short = {label: r for label, r in results.items() if r.quality.status != "met"}
+    best = max(short, key=lambda k: short[k].quality.lower, default=None)
+    if best is None or short[best].quality.lower < SMALLEST_GOAL:
+        return
+    wider = math.ceil(1000 * (task.goal - short[best].quality.lower) - 1e-9) / 1000
+    yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {best!r} would be shown to be good enough."
+    if task.tolerance < wider < WIDEST_TOLERANCE:
+        yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {best!r} would be shown to be good enough."
 
 
 def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str]:
@@ -163,8 +188,27 @@ def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str
         rows = lower.quality.rows_needed
         more = f"; about {rows:,} test rows would tell" if rows else ""
         yield f"{label!r} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
-    elif lower.quality.status == "not_met":
-        yield f"With a goal of {max(lower.quality.lower + task.tolerance, 0):.2f} or less, {label!r} would do."
+    elif lower.quality.status == "not_met" and lower.quality.lower >= SMALLEST_GOAL:
+        yield f"With a goal of {mark(_carried(lower, task), down=True)} or less, {label!r} would do."
+
+
+def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[str]:
+    if result.quality.status != "met" or result.limits_held is not False:
+        return
+    wanted = []
+    cost, limit = result.cost_per_1k_usd, task.limits.cost_per_1k_usd
+    if cost is not None and limit is not None and cost > limit:
+        wanted.append(f"{money(cost)} per 1,000 requests instead of {money(limit)}")
+    slow, limit = result.p95_latency_s, task.limits.p95_latency_s
+    if slow is not None and limit is not None and slow > limit:
+        wanted.append(f"a p95 latency of {slow:.2g} s instead of {limit:g} s")
+    if wanted:
+        yield f"With limits of {' and '.join(wanted)}, {label!r} would be good enough."
+
+
+def _carried(result: Result, task: Task) -> float:
+    """Return the highest goal that the result is shown to meet at the task's tolerance."""
+    return min(result.quality.lower + task.tolerance, 1.0)
 
 
 def _bill(result: Result, requests_per_month: int | None) -> str:

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.escape import terminal
 from rung.report.gains import mended
@@ -115,6 +116,9 @@ def _ladder(report: Report, console: Console) -> None:
         console.print()
         console.print(table)
         console.print()
+    unpriced = {r.result.cost_note: None for r in report.measured if r.result and r.result.cost_per_1k_usd is None}
+    for note in unpriced:
+        _line(console, f"cost unknown: {note or 'no row was answered'}", "dim")
     for rung in report.rungs:
         if rung.result and rung.result.failures:
             _line(console, f"{rung.label} failed on rows: {figures.failures(rung.result)}", "yellow")
@@ -136,10 +140,10 @@ def _row(report: Report, rung: RungReport, bar: Bar, width: int) -> list[Text]:
         name,
         Text(_short(estimate)),
         Text(bar.draw(estimate), style=STATUS_COLOURS[quality.status]),
-        Text(figures.money(result.cost_per_1k_usd)),
+        Text("unknown" if result.cost_per_1k_usd is None else figures.money(result.cost_per_1k_usd)),
     ]
     cells += [Text(figures.seconds(result.p95_latency_s))] if width >= NARROW else []
-    cells += [Text(figures.tokens(result))] if width >= WIDE else []
+    cells += [Text(figures.tokens(result).split(":")[0])] if width >= WIDE else []
     return [*cells, Text(verdict, style=STATUS_COLOURS[quality.status])]
 
 
@@ -164,7 +168,7 @@ def _pair(report: Report, pair: Comparison) -> str:
         word = "beats" if pair.gain > 0 else "is worse than"
     return (
         f"{pair.upper} {word} {pair.lower}: {figures.signed(pair.gain)} [{figures.signed(pair.low)}, "
-        f"{figures.signed(pair.high)}] (n={pair.n}), {pair.wins} wins, {pair.losses} losses, "
+        f"{figures.signed(pair.high)}] (n={pair.n}), {tally(pair.wins, pair.losses)}, "
         f"{figures.p_value(pair.p_adjusted)} adjusted; {mended(report, pair)}"
     )
 
