@@ -99,7 +99,15 @@ def test_the_fake_keeps_its_promises():
 
 def test_no_provider_is_left_out():
     """The embedded model is checked in tests/extra, the others here."""
-    assert set(plugin.available("models")) == {"fake", "nano", "openai"}
+    assert set(plugin.available("models")) == {"fake", "nano", "openai", "python"}
+
+
+def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):
+    code = "def answer(text):\n    return text[::-1]\ndef fails(text):\n    raise KeyError('label')\n"
+    (tmp_path / "feature.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    failing = {"function": "feature.py:fails"}
+    check_provider(plugin.find("models", "python"), {"function": "feature.py:answer"}, failing=failing)
 
 
 def test_the_endpoint_client_keeps_its_promises():

@@ -1,0 +1,173 @@
+"""A function of the user's own: found by "file.py:name" or "module:name", loaded, and what it raises sorted."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rung.errors import ConfigError, ModelError, Problem, Retryable
+from rung.models._wire import retry_after, scrub
+
+# Errors of the usual clients that are worth another attempt, by class name: their packages need not be installed.
+_PASSING = frozenset(
+    {
+        "TimeoutError",
+        "Timeout",
+        "ConnectionError",
+        "TransportError",
+        "APIConnectionError",
+        "ClientConnectionError",
+        "URLError",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a function is: a file, or a module that Python can import, and the (dotted) name in it."""
+
+    module: str  # a path that ends in .py, or a dotted module name
+    name: str
+
+    @classmethod
+    def of(cls, written: str) -> Place:
+        """Read "file.py:name" or "module:name". Raises ValueError for anything else."""
+        module, colon, name = written.rpartition(":")
+        dotted = all(part.isidentifier() for part in name.split("."))
+        if not colon or not dotted or not (module.endswith(".py") or all(p.isidentifier() for p in module.split("."))):
+            raise ValueError(f"{written!r} is not of the form file.py:function or module:function")
+        return cls(module, name)
+
+    @property
+    def is_file(self) -> bool:
+        return self.module.endswith(".py")
+
+    def __str__(self) -> str:
+        """The function as messages name it: without the folders of this machine."""
+        return f"{Path(self.module).name if self.is_file else self.module}:{self.name}"
+
+    def check(self) -> None:
+        """Raise ValueError where the file cannot define the function. Runs nothing; a module is not looked up."""
+        if not self.is_file:
+            return
+        path = Path(self.module)
+        if not path.is_file():
+            raise ValueError(f"no file {self.module!r}; write file.py:function, relative to the folder of rung.yaml")
+        try:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"{path.name!r} is not Python: {error}") from error
+        functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        if self.name.split(".")[0] not in _bound(tree):
+            raise ValueError(f"{path.name!r} defines no {self.name!r}; it has: {', '.join(functions) or 'no function'}")
+
+    def source_sha256(self) -> str | None:
+        """Return the hash of the source file; None where there is none to be found."""
+        if self.is_file:
+            path: str | None = self.module
+        else:
+            _importable(Path.cwd())
+            try:
+                spec = importlib.util.find_spec(self.module)
+            except (ImportError, ValueError):
+                return None
+            path = spec.origin if spec and spec.has_location else None
+        file = Path(path) if path else None
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
+
+    def load(self, model: str) -> Callable[..., Any]:
+        """Run the file, or import the module, and return the function. Raises ConfigError that names the model."""
+        try:
+            found: Any = self._file() if self.is_file else self._imported()
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
+            raise self._unfit(model, f"cannot be loaded: {said_by(error)}") from error
+        if not callable(found):
+            raise self._unfit(model, f"is of type {type(found).__name__}, which cannot be called; name a function")
+        function: Callable[..., Any] = found
+        return function
+
+    def takes_messages(self, function: Callable[..., Any], model: str) -> bool:
+        """Return whether it takes the chat as `messages` (else it takes one text). Raises ConfigError for neither."""
+        try:
+            signature = inspect.signature(function)
+        except (ValueError, TypeError):
+            return False  # written in C: it does not tell
+        chat = "messages" in signature.parameters
+        try:
+            signature.bind(messages=[]) if chat else signature.bind("")
+        except TypeError as error:
+            message = f"is called with one text, or with `messages` if it takes that, and cannot be: {error}"
+            raise self._unfit(model, message) from None
+        return chat
+
+    def _file(self) -> ModuleType:
+        path = Path(self.module).resolve()
+        name = f"rung_feature_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{path.name} cannot be loaded as Python")
+        _importable(path.parent)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses of the file look themselves up there
+        spec.loader.exec_module(module)
+        return module
+
+    def _imported(self) -> ModuleType:
+        _importable(Path.cwd())
+        return importlib.import_module(self.module)
+
+    def _unfit(self, model: str, message: str) -> ConfigError:
+        return ConfigError([Problem(f"models: {model}", f"{self} {message}")], "the model's function")
+
+
+def fault_of(error: BaseException, place: Place) -> ModelError:
+    """Return what an error raised by the user's function means: worth another attempt or not."""
+    message = f"{place} raised {said_by(error)}"
+    response = getattr(error, "response", None)
+    statuses = [getattr(e, name, None) for e in (error, response) for name in ("status_code", "status", "code")]
+    status = next((s for s in statuses if isinstance(s, int) and 100 <= s <= 599), None)
+    passing = any(kind.__name__ in _PASSING for kind in type(error).__mro__)
+    if status in (408, 409, 425, 429) or (status or 0) >= 500 or (status is None and passing):
+        headers = getattr(response, "headers", None)
+        wait_s = retry_after(headers) if headers is not None and hasattr(headers, "get") else None
+        timed_out = isinstance(error, TimeoutError)
+        return Retryable(message, provider="python", status=status, retry_after_s=wait_s, timed_out=timed_out)
+    return ModelError(message, provider="python", status=status)
+
+
+def said_by(error: BaseException) -> str:
+    """Return kind, words and place of an error in one line, keys masked."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return scrub(f"{type(error).__name__}: {error}", ()) + at
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    """Return every name that the file binds anywhere: too many rather than too few, since loading decides."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).split(".")[0])
+    return found
+
+
+def _importable(folder: Path) -> None:
+    """Let modules of the folder be imported, as `python file.py` does, but after all that is installed."""
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))

@@ -1,0 +1,277 @@
+"""The provider `python`: a user's own function is called, and whatever it does becomes an answer or one paragraph."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from rung import plugin
+from rung.config.reading import parse_config
+from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable
+from rung.types import Completion, Message, Request
+
+CHAT = Request(
+    (Message("system", "Sort it."), Message("user", "old"), Message("assistant", "a"), Message("user", "new row"))
+)
+
+CODE = """
+import asyncio, dataclasses, sys, time, threading
+import sibling
+from rung.errors import RefusedByModel
+
+class Web(Exception):
+    def __init__(self, status): self.status_code = status
+class APIConnectionError(Exception): pass
+
+@dataclasses.dataclass
+class Said:
+    text: str
+    input_tokens: int = 7
+    output_tokens: int = 2
+    def method(self, text): return self.text + text
+
+def plain(text): return text.upper() + sibling.MARK
+def chat(messages): return "|".join(f"{m['role']}:{m['content']}" for m in messages)
+async def later(text):
+    await asyncio.sleep(0)
+    return {"text": text, "input_tokens": 3, "finish": "length"}
+def record(text): return Said(text)
+def lazily(text): return later(text)
+def nothing(text): return None
+def number(text): return 5
+def odd_count(text): return {"text": "x", "input_tokens": "many"}
+def odd_finish(text): return {"text": "x", "finish": "done"}
+def broken(text): return {}["label"]
+def leaves(text): sys.exit("bye sk-abcdefghij")
+def busy(text): raise Web(429)
+def forbidden(text): raise Web(403)
+def offline(text): raise APIConnectionError("no route")
+async def late(text): raise TimeoutError("upstream is slow")
+def declines(text): raise RefusedByModel("not this one", provider="mine")
+def hangs(text):
+    time.sleep(0.6 if text == "new row" else 60)
+    return "late"
+async def waits(text): await asyncio.sleep(60)
+def in_thread(text):
+    time.sleep(0.05)
+    return threading.current_thread().name
+def needs_two(text, other): return text
+thing = Said("hello ")
+value = 5
+"""
+
+
+@pytest.fixture(autouse=True)
+def feature(tmp_path, monkeypatch):
+    (tmp_path / "feature.py").write_text(CODE)
+    (tmp_path / "sibling.py").write_text("MARK = '!'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("sibling", None)
+    sys.modules.pop("feature", None)
+
+
+def made(name="plain", **settings):
+    return plugin.make("models", "python", **{"function": f"feature.py:{name}", **settings})
+
+
+def line_of(name):
+    return next(i for i, line in enumerate(CODE.splitlines(), 1) if f"def {name}(" in line)
+
+
+def ask(name="plain", *, request=CHAT, **settings):
+    async def work():
+        model = made(name, **settings).connect()
+        try:
+            return await model.complete(request)
+        except ModelError as error:
+            return error
+        finally:
+            await model.close()
+
+    return asyncio.run(work())
+
+
+def test_a_function_gets_the_last_user_message():
+    found = ask(request=CHAT)
+    assert isinstance(found, Completion)
+    assert (found.text, found.model, found.cost_usd, found.finish) == ("NEW ROW!", "python", None, "stop")
+    assert (found.input_tokens, found.output_tokens) == (None, None)
+    assert ask(request=Request((Message("system", "only this"),))).text == "ONLY THIS!"
+
+
+def test_a_function_with_messages_gets_the_chat():
+    assert ask("chat").text == "system:Sort it.|user:old|assistant:a|user:new row"
+
+
+def test_async_functions_records_methods_and_modules():
+    found = ask("later")
+    assert (found.text, found.input_tokens, found.output_tokens, found.finish) == ("new row", 3, None, "length")
+    found = ask("record")
+    assert (found.text, found.input_tokens, found.output_tokens) == ("new row", 7, 2)
+    assert ask("lazily").text == "new row"
+    assert ask("thing.method").text == "hello new row"
+    assert ask(function="feature:plain").text == "NEW ROW!"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words", "attributes"),
+    [
+        ("nothing", ModelError, "feature.py:nothing returned None; return a str, or a dict or object with `text`", {}),
+        ("number", ModelError, "feature.py:number returned int without a `text` that is a str; return a str", {}),
+        ("odd_count", ModelError, "returned input_tokens 'many'; return a whole number, or leave it out", {}),
+        ("odd_finish", ModelError, "returned finish 'done'; allowed: stop, length, refused, other", {}),
+        ("broken", ModelError, "feature.py:broken raised KeyError: 'label' (feature.py, line LINE)", {"status": None}),
+        ("leaves", ModelError, "raised SystemExit: bye *** (feature.py, line LINE)", {}),
+        ("busy", Retryable, "feature.py:busy raised Web: 429", {"status": 429, "timed_out": False}),
+        ("forbidden", ModelError, "raised Web: 403", {"status": 403}),
+        ("offline", Retryable, "raised APIConnectionError: no route", {"timed_out": False}),
+        ("late", Retryable, "raised TimeoutError: upstream is slow", {"timed_out": True}),
+    ],
+)  # fmt: skip
+def test_what_a_function_does_wrong_has_its_meaning(name, kind, words, attributes):
+    found = ask(name)
+    words = words.replace("LINE", str(line_of(name)))
+    assert type(found) is kind, found
+    assert words in str(found)
+    assert "\n" not in str(found)
+    assert found.provider == "python"
+    assert {key: getattr(found, key) for key in attributes} == attributes
+
+
+def test_our_own_errors_pass_as_they_are():
+    found = ask("declines")
+    assert type(found) is RefusedByModel
+    assert (str(found), found.provider) == ("not this one", "mine")
+
+
+@pytest.mark.parametrize("name", ["hangs", "waits"])
+def test_a_call_that_hangs_is_given_up(name):
+    found = ask(name, timeout_s=0.05)
+    assert isinstance(found, Retryable)
+    assert (found.timed_out, found.billed) == (True, True)
+    assert f"feature.py:{name} did not return within 0.05 s (timeout_s)" in str(found)
+
+
+def test_threads_that_never_end_are_bounded_and_others_still_answer(monkeypatch):
+    monkeypatch.setattr("rung.models.python._MOST_HUNG", 3)
+
+    async def work():
+        model = made("hangs", timeout_s=0.05, concurrency=2).connect()
+        results = await asyncio.gather(*(model.complete(CHAT) for _ in range(6)), return_exceptions=True)
+        await asyncio.sleep(1.0)
+        return results, await asyncio.gather(model.complete(CHAT), return_exceptions=True)
+
+    results, [after] = asyncio.run(work())
+    assert [type(r) for r in results].count(Retryable) == 4
+    told = [str(r) for r in results if type(r) is ModelError]
+    assert len(told) == 2
+    assert "calls of feature.py:hangs have not returned and hold a thread each; mend the function" in told[0]
+    assert isinstance(after, Retryable)  # the threads ended meanwhile, so there is room for another try
+
+
+def test_a_hanging_call_does_not_keep_the_program_from_ending():
+    code = """
+import asyncio
+from rung import plugin
+from rung.errors import Retryable
+from rung.types import Message, Request
+
+async def work():
+    model = plugin.make("models", "python", function="feature.py:hangs", timeout_s=0.05).connect()
+    try:
+        await model.complete(Request((Message("user", "x"),)))
+    except Retryable:
+        print("given up")
+
+asyncio.run(work())
+"""
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("given up\n", "")
+    assert time.perf_counter() - began < 20
+
+
+def test_sync_functions_run_side_by_side_up_to_concurrency():
+    async def work():
+        model = made("in_thread", concurrency=3).connect()
+        began = time.perf_counter()
+        names = {c.text for c in await asyncio.gather(*(model.complete(CHAT) for _ in range(6)))}
+        return names, time.perf_counter() - began
+
+    names, took = asyncio.run(work())
+    assert names == {"rung feature.py:in_thread"}
+    assert took > 0.09  # two rounds of three
+    assert threading.main_thread().name not in names
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("feature.py", "'feature.py' is not of the form file.py:function or module:function"),
+        ("no/such.py:f", "no file 'no/such.py'; write file.py:function, relative to the folder of rung.yaml"),
+        ("feature.py:plane", "'feature.py' defines no 'plane'; it has: plain, chat, later"),
+        ("bad.py:f", "'bad.py' is not Python: "),
+    ],
+)
+def test_a_wrong_name_is_told_before_anything_runs(function, message, tmp_path):
+    (tmp_path / "bad.py").write_text("def f(:\n")
+    with pytest.raises(ValidationError) as caught:
+        made(function=function)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "value"}, "feature.py:value is of type int, which cannot be called; name a function"),
+        ({"name": "needs_two"}, "and cannot be: missing a required argument: 'other'"),
+        ({"function": "no_such_module:f"}, "no_such_module:f cannot be loaded: ModuleNotFoundError: No module named"),
+        (
+            {"function": "raises.py:f"},
+            "raises.py:f cannot be loaded: ZeroDivisionError: division by zero (raises.py, line 2)",
+        ),
+    ],
+)
+def test_what_cannot_be_called_is_told_at_the_start(settings, message, tmp_path):
+    (tmp_path / "raises.py").write_text("def f(text): ...\n1 / 0\n")
+    with pytest.raises(ConfigError) as caught:
+        made(**{**settings, "name": "mine"}).connect() if "function" in settings else made(settings["name"]).connect()
+    assert message in str(caught.value)
+    assert "the model's function has 1 problem:\n  - models: " in str(caught.value)
+
+
+def test_the_identity_follows_the_source_and_the_version_and_no_folder(tmp_path):
+    one = made().identity()
+    assert one == made(concurrency=3, timeout_s=1, temperature=1).identity()
+    assert one == made(function=str(tmp_path / "feature.py") + ":plain").identity()
+    assert one["function"] == "feature.py:plain"
+    assert made("chat").identity() != one
+    assert made(version="2").identity() != one
+    assert made(function="feature:plain").identity()["source"] == one["source"]
+    (tmp_path / "feature.py").write_text(CODE + "\n# changed\n")
+    assert made().identity() != one
+
+
+def test_a_relative_file_starts_at_the_folder_of_the_configuration(tmp_path, monkeypatch):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "rows.jsonl").write_text('{"text": "a", "label": "b"}\n')
+    raw = {
+        "version": 1,
+        "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
+        "data": {"path": "rows.jsonl"},
+        "models": {"main": {"provider": "python", "function": "feature.py:plain"}},
+    }
+    assert parse_config(raw, tmp_path).models["main"]["function"] == "feature.py:plain"
+    raw["models"]["main"]["function"] = "features.py:plain"
+    with pytest.raises(ConfigError, match="no file .*features.py"):
+        parse_config(raw, tmp_path)
