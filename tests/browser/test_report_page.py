@@ -82,7 +82,9 @@ def test_the_style_applies_in_light_and_dark_and_the_policy_refuses_nothing(tmp_
 @pytest.mark.parametrize("width", [360, 390, 800, 1280])
 def test_nothing_sticks_out_at_any_width(tmp_path, page, width):
     open_all = re.sub(r"<details(?! open)", "<details open", page.read_text("utf-8"))
-    probed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", open_all).replace("</body>", PROBE + "</body>")
+    probed = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", open_all).replace(
+        "</body>", PROBE + "</body>"
+    )
     file = tmp_path / "probed.html"  # a frame, because a window of its own is never narrower than 500 pixels
     frame = f'<iframe width="{width}" height="1200" style="border:0" srcdoc="{html.escape(probed)}"></iframe>'
     file.write_text(f'<!doctype html><meta charset="utf-8"><body>{frame}</body>', encoding="utf-8")

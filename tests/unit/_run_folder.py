@@ -113,7 +113,10 @@ def make_candidate(made: Made) -> Candidate:
     if made.label == "baseline":
         return Candidate("baseline", "tf-idf", {"kind": "linear"}, {"rows": [["text", "billing"]] * 30}, None)
     messages = [
-        {"role": "system", "content": "Route the ticket to one team: billing, delivery, returns, accounts or technical."},
+        {
+            "role": "system",
+            "content": "Route the ticket to one team: billing, delivery, returns, accounts or technical.",
+        },
         {"role": "user", "content": "{{subject}}\n\n{{body}}\n\nAnswer with the team's name alone, in lower case."},
     ]
     learned = {"messages": messages, "columns": ["subject", "body"], "demonstrations": []}

@@ -109,7 +109,9 @@ def test_what_nothing_stands_on_may_be_mended_in_the_same_folder(tmp_path):
     ladder = {"ladder": ["prompt"]}
     with pytest.raises(ModelError):
         climb(world(tmp_path, 200, model=away, **ladder), tmp_path / "other")
-    run = climb(world(tmp_path, 200, model=FORMAT_ONLY, task={"goal": 0.7}, split={"seed": 8}, **ladder), tmp_path / "other")
+    run = climb(
+        world(tmp_path, 200, model=FORMAT_ONLY, task={"goal": 0.7}, split={"seed": 8}, **ladder), tmp_path / "other"
+    )
     assert RunFolder.open(tmp_path / "other").read("parts/manifest.json")["seed"] == 8
 
 
@@ -127,7 +129,9 @@ def test_a_metric_that_judges_no_row_is_no_verdict(tmp_path):
     (tmp_path / "own.py").write_text("def right(answer, target, inputs):\n    raise KeyError('boom')\n")
     metrics = [{"python": {"function": "own.py:right"}}]
     broken = world(tmp_path, 200, task={"metrics": metrics}, ladder=["prompt"])
-    with pytest.raises(RungError, match=r"judge none of .* answers: own.py:right raised KeyError: 'boom'; .* same command"):
+    with pytest.raises(
+        RungError, match=r"judge none of .* answers: own.py:right raised KeyError: 'boom'; .* same command"
+    ):
         climb(broken, tmp_path / "run")
 
 

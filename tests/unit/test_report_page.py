@@ -254,7 +254,11 @@ def test_long_prompts_and_pools_do_not_swell_the_page(tmp_path):
     folder = build(tmp_path, LADDER[:2], sizes=(40, 20, 60))
     fitted = folder.load("rungs/prompt/fit.json", Fitted)
     pool = [{"id": f"t{i}", "inputs": {"body": "x" * 900}, "target": "billing"} for i in range(2000)]
-    learned = {"messages": [{"role": "user", "content": "y" * 90_000}], "demonstrations": pool, "rows": ["z" * 500] * 5000}
+    learned = {
+        "messages": [{"role": "user", "content": "y" * 90_000}],
+        "demonstrations": pool,
+        "rows": ["z" * 500] * 5000,
+    }
     changed = replace(fitted, candidate=replace(fitted.candidate, learned=learned))
     folder.save("rungs/prompt/fit.json", changed, Fitted)
     path = write_page(folder)

@@ -113,7 +113,10 @@ def test_markdown_has_a_row_for_each_rung(run):
     assert text.startswith("## rung: ticket-routing\n\n**Goal met.** Yes, at the rung 'fewshot'")
     assert "| **2 fewshot** | label-list | 0.96 ± 0.04 (n=200) |" in text
     assert "| 3 rag |  |  |  |  |  |  |  | skipped: no documents are configured |" in text
-    assert "| prompt over baseline | +0.290 | +0.220 to +0.356 (n=200) | 61 / 3 | p < 0.001 | fixed 64 % of its failures |" in text
+    assert (
+        "| prompt over baseline | +0.290 | +0.220 to +0.356 (n=200) | 61 / 3 | p < 0.001 | fixed 64 % of its failures |"
+        in text
+    )
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in tables} == {10, 7}
 

@@ -64,7 +64,9 @@ def plan(config: Config) -> Plan:
     task = as_task(config, kind, (*parts.train, *parts.dev))
     settings = configured(config)
     check_budget(config, settings)
-    kit = RunKit(task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent(), config.root)
+    kit = RunKit(
+        task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent(), config.root
+    )
     answer = _answer_tokens([e.target for e in parts.train])
     rungs = []
     for step in config.ladder:

@@ -91,7 +91,9 @@ class Record:
                 "status": "running",
                 "config": as_read,
                 "config_sha256": config.sha256,
-                "root": os.path.relpath(config.root.resolve(), path.resolve()),  # relative: the folders may move together
+                "root": os.path.relpath(
+                    config.root.resolve(), path.resolve()
+                ),  # relative: the folders may move together
                 "planned": list(config.planned),
                 "exploratory": revealed,
                 "environment": {

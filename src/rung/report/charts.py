@@ -79,7 +79,14 @@ def ladder(report: Report, width: float = 980.0, height: float = 430.0) -> Marku
     said = "; ".join(f"{s.rung.label} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots)
     title = element("title", f"Quality against cost per 1,000 requests, goal {report.task.goal:.2f}: {said}")
     return element(
-        "svg", title, *parts, viewBox=f"0 0 {width:.0f} {height:.0f}", role="img", cls="ladder", width=width, height=height
+        "svg",
+        title,
+        *parts,
+        viewBox=f"0 0 {width:.0f} {height:.0f}",
+        role="img",
+        cls="ladder",
+        width=width,
+        height=height,
     )
 
 
@@ -159,7 +166,11 @@ def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
     frame = plane.frame
     parts = [element("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, cls="axis")]
     alone = ": no scale, in ladder order" if len(lanes) == 1 else ""
-    names = {"free": f"free ($0){alone}", "unknown": f"cost unknown{alone}", "priced": "cost per 1,000 requests, log scale"}
+    names = {
+        "free": f"free ($0){alone}",
+        "unknown": f"cost unknown{alone}",
+        "priced": "cost per 1,000 requests, log scale",
+    }
     for n, (kind, lane) in enumerate(lanes.items()):
         if n:
             parts.append(element("line", x1=lane.left, x2=lane.left, y1=frame.top, y2=frame.bottom + 6, cls="lane"))
@@ -172,9 +183,7 @@ def _axis(lanes: dict[str, Lane], plane: Plane) -> list[Markup]:
         for tick in log_ticks(lane.low, lane.high, max(int((lane.right - lane.left) / 62), 1)):
             x = lane.x(tick)
             parts.append(element("line", x1=x, x2=x, y1=frame.bottom, y2=frame.bottom + 5, cls="axis"))
-            parts.append(
-                element("text", money(tick), x=x, y=frame.bottom + 20, text_anchor="middle", cls="tick")
-            )
+            parts.append(element("text", money(tick), x=x, y=frame.bottom + 20, text_anchor="middle", cls="tick"))
     return parts
 
 
@@ -184,9 +193,7 @@ def _limit(report: Report, lanes: dict[str, Lane], plane: Plane) -> list[Markup]
         return []
     return [
         element("line", x1=x, x2=x, y1=plane.frame.top, y2=plane.frame.bottom, cls="goal"),
-        element(
-            "text", f"limit {money(limit)}", x=x - 6, y=plane.frame.bottom - 8, text_anchor="end", cls="goal-text"
-        ),
+        element("text", f"limit {money(limit)}", x=x - 6, y=plane.frame.bottom - 8, text_anchor="end", cls="goal-text"),
     ]
 
 
@@ -231,7 +238,11 @@ def _lines(report: Report, lanes: dict[str, Lane], plane: Plane, spots: Sequence
     goal = [Box(frame.left, y - 2, frame.right, y + 2), _goal_box(report, plane, spots)]
     if limit is None:
         return goal
-    return [*goal, Box(limit - 2, frame.top, limit + 2, frame.bottom), Box(limit - 76, frame.bottom - 20, limit, frame.bottom)]
+    return [
+        *goal,
+        Box(limit - 2, frame.top, limit + 2, frame.bottom),
+        Box(limit - 76, frame.bottom - 20, limit, frame.bottom),
+    ]
 
 
 def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[Markup]:

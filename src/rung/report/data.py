@@ -75,7 +75,9 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
 def _split(report: Report) -> dict[str, Any] | None:
     if not report.manifest:
         return None
-    parts = {name: {k: report.manifest[name][k] for k in ("rows", "groups", "sha256")} for name in ("train", "dev", "test")}
+    parts = {
+        name: {k: report.manifest[name][k] for k in ("rows", "groups", "sha256")} for name in ("train", "dev", "test")
+    }
     return {**parts, "seed": report.manifest.get("seed"), "quarantined": sorted(report.manifest.get("quarantined", {}))}
 
 
@@ -83,7 +85,9 @@ def _rows(side: Side) -> list[dict[str, Any]]:
     return [
         {
             **example.as_dict(),
-            "outcomes": {label: _outcome(found[example.id]) for label, found in side.outcomes.items() if example.id in found},
+            "outcomes": {
+                label: _outcome(found[example.id]) for label, found in side.outcomes.items() if example.id in found
+            },
         }
         for example in side.examples
     ]

@@ -134,7 +134,11 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     verdict = _optional(folder, "verdict.json", Verdict)
     archive = Archive(folder)
     keys = [key for reason in verdict.reasons for key in reason.evidence] if verdict else []
-    why = "the climb has not come so far" if verdict is None or verdict.decision == "stopped" else "the climb ended on a rung below"
+    why = (
+        "the climb has not come so far"
+        if verdict is None or verdict.decision == "stopped"
+        else "the climb ended on a rung below"
+    )
     rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(head["planned"]))
     revealed = is_spent(folder.path)
     sides = _sides(folder, rungs, revealed) if rows else ()

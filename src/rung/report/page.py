@@ -59,21 +59,25 @@ def render_page(report: Report) -> str:
     """Return the page. Equal reports give equal pages."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
     tables = side_by_side(report)
-    return _environment().get_template("page.html").render(
-        report=report,
-        task=report.task,
-        verdict=report.verdict,
-        style=Markup(style),  # ours, and hashed in the policy
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        badge=BADGES[report.verdict.decision] if report.verdict else "No verdict yet",
-        chart_wide=charts.ladder(report),
-        chart_narrow=charts.ladder(report, 360.0, 400.0),
-        most_rows=max((max(c.wins, c.losses) for c in report.comparisons), default=1),
-        tables=tables,
-        shown_rows={row.anchor for table in tables for row in table.rows},
-        colours=_cause_colours(report),
-        most_failed=max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
-        openings=[e for e in report.events if e.get("event") in ("test_opened", "test_revealed")],
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            report=report,
+            task=report.task,
+            verdict=report.verdict,
+            style=Markup(style),  # ours, and hashed in the policy
+            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            badge=BADGES[report.verdict.decision] if report.verdict else "No verdict yet",
+            chart_wide=charts.ladder(report),
+            chart_narrow=charts.ladder(report, 360.0, 400.0),
+            most_rows=max((max(c.wins, c.losses) for c in report.comparisons), default=1),
+            tables=tables,
+            shown_rows={row.anchor for table in tables for row in table.rows},
+            colours=_cause_colours(report),
+            most_failed=max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
+            openings=[e for e in report.events if e.get("event") in ("test_opened", "test_revealed")],
+        )
     )
 
 
@@ -140,7 +144,9 @@ def _demonstrations(candidate: Candidate) -> tuple[Sequence[str], int]:
 def _settings(candidate: Candidate) -> str:
     """Return settings, and what was learned besides the prompt, as short JSON: long lists by their length."""
     rest = {k: v for k, v in candidate.learned.items() if k not in ("messages", "demonstrations")}
-    return json.dumps({"settings": _brief(dict(candidate.settings)), "learned": _brief(rest)}, ensure_ascii=False, indent=1)
+    return json.dumps(
+        {"settings": _brief(dict(candidate.settings)), "learned": _brief(rest)}, ensure_ascii=False, indent=1
+    )
 
 
 def _brief(value: Any) -> Any:
@@ -197,7 +203,19 @@ def _first_sentence(headline: str) -> tuple[str, str]:
     return headline[: found.start()] + ".", rest[:1].upper() + rest[1:]
 
 
-_FIGURES = ("quality", "money", "seconds", "percent", "count", "signed", "p_value", "rows", "failures", "listed", "tokens")
+_FIGURES = (
+    "quality",
+    "money",
+    "seconds",
+    "percent",
+    "count",
+    "signed",
+    "p_value",
+    "rows",
+    "failures",
+    "listed",
+    "tokens",
+)
 _VIEWS: dict[str, Any] = {
     "FOLKLORE": gains.FOLKLORE,
     "chat": _chat,

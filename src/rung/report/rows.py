@@ -111,7 +111,9 @@ def _table(side: Side, report: Report, named: Sequence[str]) -> Table:
     kinds: dict[Kind, list[Example]] = {"wrong": [], "differs": [], "right": []}
     kind_of: dict[str, Kind] = {}
     for example in side.examples:
-        kind = kind_of[example.id] = _kind({label: side.outcomes[label].get(example.id) for label in labels}, best, task)
+        kind = kind_of[example.id] = _kind(
+            {label: side.outcomes[label].get(example.id) for label in labels}, best, task
+        )
         kinds[kind].append(example)
     order = {e.id: e for e in side.examples}
     wanted = {i: order[i] for i in named if i in order} if len(order) > ROWS_SHOWN else {}
@@ -167,7 +169,12 @@ def _row(side: Side, example: Example, kind: Kind, task: Task) -> Row:
 def _affordable(rows: Iterable[Row]) -> list[Row]:
     kept, spent = [], 0
     for row in rows:
-        texts = [row.target, *(t for _, t in row.inputs), *(c.text for c in row.cells), *(c.note or "" for c in row.cells)]
+        texts = [
+            row.target,
+            *(t for _, t in row.inputs),
+            *(c.text for c in row.cells),
+            *(c.note or "" for c in row.cells),
+        ]
         spent += 600 + sum(400 + len(shown(text)) for text in texts)
         if spent > MOST_BYTES:
             break
