@@ -142,7 +142,8 @@ def test_the_same_request_is_answered_from_the_ledger_with_its_cost_and_latency(
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"), [("so \ud83d", "so \ufffd"), ("\udc00x", "\ufffdx"), ("\ud83d\ude00 ü", "😀 ü"), ("\ufeffok", "\ufeffok")]
+    ("said", "kept"),
+    [("so \ud83d", "so \ufffd"), ("\udc00x", "\ufffdx"), ("\ud83d\ude00 ü", "😀 ü"), ("\ufeffok", "\ufeffok")],
 )
 def test_half_a_surrogate_pair_is_replaced_so_that_an_answer_can_be_kept(tmp_path, said, kept):
     with opened(tmp_path, Model(lambda *_: said), **PRICED) as client:
@@ -243,6 +244,33 @@ def test_a_provider_that_asks_for_an_hour_is_not_waited_for(tmp_path):
             one(client, ask("a"))
         assert caught.value.retry_after_s == 3600.0
     assert time.slept == []
+
+
+def test_a_rate_limit_is_waited_out_by_time_and_not_by_attempts(tmp_path):
+    time = FakeTime()
+    model = Model(lambda p, n: trouble("too many", status=429) if p == "a" and n < 15 else "yes")
+    with opened(tmp_path, model, time=time, attempts=3) as client:
+        one(client, ask("b"))
+        found = one(client, ask("a"))
+        assert (found.text, found.attempts) == ("yes", 15)
+        assert client.usage.given_up == 0
+
+
+def test_a_rate_limit_without_end_is_given_up_after_five_minutes(tmp_path):
+    time = FakeTime()
+    model = Model(lambda p, n: trouble("too many", status=429) if p == "a" else "yes")
+    with opened(tmp_path, model, time=time, attempts=3) as client:
+        one(client, ask("b"))
+        with pytest.raises(Retryable, match="no answer after .* attempts: too many"):
+            one(client, ask("a"))
+        assert 300 <= time.t < 330
+
+
+def test_a_rate_limit_before_the_first_answer_counts_attempts(tmp_path):
+    told = "did not answer once, last after 3 attempts: too many"
+    model = Model(lambda p, n: trouble("too many", status=429))
+    with opened(tmp_path, model, attempts=3) as client, pytest.raises(ModelError, match=told):
+        one(client, ask("a"))
 
 
 def test_attempts_end_and_the_last_trouble_is_told(tmp_path):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
-LONGEST_ASKED_WAIT_S = 300.0  # a provider that asks for more has no quota left: the row is given up, to be resumed
+LONGEST_ASKED_WAIT_S = 300.0  # one that asks for more, at once or in all, has no quota left: the row is resumed later
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import Any
 from rung import plugin
 from rung.config import Config
 from rung.errors import ConfigError, Interrupted, ModelError, RefusedByModel, Retryable, RungError
-from rung.models._pace import Clock, Rate, wait_before
+from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings
 from rung.models._wire import storable
 from rung.models.budget import Budget
@@ -172,16 +172,17 @@ class Client:
         if stored is not None:
             self._usage = replace(self._usage, cached=self._usage.cached + 1)
             return stored
-        attempt = 1
+        attempt, waited_s = 1, 0.0
         while True:
             try:
                 completion = await self._attempt(key, request, attempt)
             except Retryable as error:
-                wait_s = self._wait_after(error, key, attempt)
+                wait_s = self._wait_after(error, key, attempt, waited_s)
             else:
                 self._given_up_in_a_row = 0
                 return completion
             attempt += 1
+            waited_s += wait_s
             await self._clock.sleep(wait_s)
 
     async def _attempt(self, key: bytes, request: Request, attempt: int) -> Completion:
@@ -265,16 +266,22 @@ class Client:
             await self._ledger.lose(self.role, usd, str(error))
         return usd
 
-    def _wait_after(self, error: Retryable, key: bytes, attempt: int) -> float:
-        """Return the seconds until the next attempt, or raise what giving up means."""
+    def _wait_after(self, error: Retryable, key: bytes, attempt: int, waited_s: float) -> float:
+        """Return the seconds until the next attempt, or raise what giving up means.
+
+        A model that answers others but is asked too often (429) is waited for by time, not by attempts.
+        """
+        working = bool(self._usage.answers) or self._answered_before
+        patient = error.status == 429 and working and waited_s < LONGEST_ASKED_WAIT_S
         draw = random.Random(f"{self._seed}/{key.hex()}/{attempt}")
-        wait_s = wait_before(attempt + 1, error.retry_after_s, draw) if attempt < self.settings.attempts else None
+        more = patient or attempt < self.settings.attempts
+        wait_s = wait_before(attempt + 1, error.retry_after_s, draw) if more else None
         if wait_s is not None:
             return wait_s
         self._usage = replace(self._usage, given_up=self._usage.given_up + 1)
         self._given_up_in_a_row += 1
         tries = "1 attempt" if attempt == 1 else f"{attempt} attempts"
-        if not (self._usage.answers or self._answered_before):
+        if not working:
             raise ModelError(
                 f"the model {self.settings.name!r} (models.{self.role}) did not answer once, last after {tries}: {error}; "
                 "once that is mended, run the same command again",
