@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 
@@ -187,10 +188,18 @@ def test_what_cannot_be_guessed_is_asked_on_a_terminal(tmp_path, monkeypatch):
     path = tmp_path / "d.csv"
     path.write_text("left,right\n" + "".join(f"{words(i)},{words(-i - 1)}\n" for i in range(30)))
     answers = iter(["right", "left", 0.7, "Turn left into right."])
-    monkeypatch.setattr(typer, "prompt", lambda *a, **k: next(answers))
+    monkeypatch.setattr(typer, "prompt", lambda *a, value_proc=str, **k: value_proc(str(next(answers))))
     proposal = init_verb.propose(init_verb.Wishes(path, tmp_path / "rung.yaml", ask=True))
     assert (proposal.draft.target, proposal.draft.inputs, proposal.draft.goal) == ("right", ("left",), 0.7)
     assert proposal.draft.instruction_is_own
+
+
+def test_an_answer_that_cannot_be_is_told_and_asked_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("abc\n7\n0.8\n"))
+    assert init_verb._ask("How good?", init_verb._as_goal, 0.9) == 0.8
+    said = capsys.readouterr().out
+    assert "is no number (found 'abc')" in said
+    assert "is a share of what can be reached (found 7)" in said
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from rung.cli._screen import print_json
 from rung.cli.climb import climb_and_report
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -27,8 +28,10 @@ def demo(
 
     shipped = sorted(p.name for p in EXAMPLES.iterdir() if (p / "rung.yaml").is_file())
     if listing:
-        for example in shipped:
-            typer.echo(example)
+        if as_json:
+            print_json(shipped)
+        else:
+            typer.echo("\n".join(shipped))
         return 0
     if name not in shipped:
         raise RungError(f"no example is called {name!r}; shipped: {', '.join(shipped)}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import typer
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rung.data.columns import ColumnGuess
     from rung.types import Finding, Kind, Message
 
+T = TypeVar("T")
 SAMPLE = 5_000  # rows the guesses look at
 DEFAULT_GOAL = 0.9
 NO_MODEL = ModelDraft()
@@ -133,7 +134,7 @@ def propose(wishes: Wishes) -> Proposal:
     kind = cast("Kind", wishes.kind or found.kind)
     goal = wishes.goal
     if goal is None and wishes.ask:
-        goal = typer.prompt("Which quality is good enough (0 to 1)?", default=DEFAULT_GOAL, type=float)
+        goal = _ask("Which quality is good enough (0 to 1)?", _as_goal, DEFAULT_GOAL)
     instruction = wishes.instruction or _instruction(kind, inputs, target)
     if wishes.instruction is None and wishes.ask:
         instruction = typer.prompt("What is the model asked to do?", default=instruction)
@@ -227,10 +228,38 @@ def _asked_inputs(guess: ColumnGuess, target: str, rows: Sequence[RawRow], wishe
     if "inputs" not in guess.unsure or not wishes.ask:
         return chosen
     typer.echo(f"Columns: {', '.join(there)}")
-    answer = typer.prompt("Which columns does the model see (comma between)?", default=",".join(chosen))
-    picked = tuple(c.strip() for c in answer.split(",") if c.strip())
-    _check_columns(rows, wishes.file, picked)
-    return picked or chosen
+
+    def picked(said: str) -> tuple[str, ...]:
+        names = tuple(c.strip() for c in said.split(",") if c.strip())
+        _check_columns(rows, wishes.file, names)
+        return names or chosen
+
+    return _ask("Which columns does the model see (comma between)?", picked, ",".join(chosen))
+
+
+def _ask(question: str, accepted: Callable[[str], T], default: object = None) -> T:
+    """Ask until the answer is accepted; what `accepted` raises is shown."""
+    from rung.errors import RungError
+
+    def judged(said: str) -> T:
+        try:
+            return accepted(said)
+        except RungError as error:
+            raise typer.BadParameter(str(error)) from error
+
+    found: T = typer.prompt(question, default=default, value_proc=judged)
+    return found
+
+
+def _as_goal(said: str) -> float:
+    from rung.errors import ConfigError, Problem
+
+    try:
+        goal = float(said)
+    except ValueError:
+        raise ConfigError([Problem("--goal", "is no number", repr(said), "above 0 and at most 1")], "The answer") from None
+    _check_goal(goal)
+    return goal
 
 
 def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
@@ -243,10 +272,13 @@ def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
             file=str(wishes.file),
         )
     typer.echo(f"Columns: {', '.join(there)}")
-    answer = str(typer.prompt(f"Which column holds the {what}?")).strip()
-    if answer not in there:
-        raise missing_column(answer, there, file=str(wishes.file))
-    return answer
+
+    def one(said: str) -> str:
+        if said.strip() not in there:
+            raise missing_column(said.strip(), there, file=str(wishes.file))
+        return said.strip()
+
+    return _ask(f"Which column holds the {what}?", one)
 
 
 GENERIC = ("expected", "expected_output", "target", "output", "gold", "ideal", "y", "completion", "response", "result")
@@ -260,8 +292,10 @@ NOUNS = {
 
 
 def _instruction(kind: Kind, inputs: Sequence[str], target: str) -> str:
+    from rung.report.figures import listed
+
     noun = NOUNS[kind] if target.casefold() in GENERIC else target
-    read = " and ".join(inputs)
+    read = listed(inputs)
     words = {
         "classification": f"Choose the {noun} for the {read}. Answer with the {noun} only.",
         "extraction": f"Extract the {noun} from the {read} as one JSON object.",
