@@ -99,7 +99,7 @@ def test_the_fake_keeps_its_promises():
 
 def test_no_provider_is_left_out():
     """The embedded model is checked in tests/extra, the others here."""
-    assert set(plugin.available("models")) == {"fake", "nano", "openai", "python"}
+    assert set(plugin.available("models")) == {"fake", "http", "nano", "openai", "python"}
 
 
 def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):
     check_provider(plugin.find("models", "python"), {"function": "feature.py:answer"}, failing=failing)
 
 
-def test_the_endpoint_client_keeps_its_promises():
+def test_the_clients_of_endpoints_keep_their_promises():
     # The suite starts its own event loop, so the endpoint serves from a thread.
     import threading
 
@@ -128,6 +128,8 @@ def test_the_endpoint_client_keeps_its_promises():
         assert ready.wait(5)
         closed = {"name": "stub", "base_url": "http://127.0.0.1:9/v1"}
         check_provider(plugin.find("models", "openai"), {"name": "stub", "base_url": found["url"]}, failing=closed)
+        given = {"url": found["url"], "body": {"messages": "{{messages}}"}, "answer": "choices.0.message.content"}
+        check_provider(plugin.find("models", "http"), given, failing={**given, "url": "http://127.0.0.1:9/ask"})
     finally:
         done.set()
         thread.join()

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from rung import plugin
 from rung.errors import ConfigError, ContextOverflow, ModelError, RefusedByModel, Retryable
+from rung.models._post import translate
 from rung.models._wire import retry_after, scrub
 from rung.models.budget import Budget
 from rung.models.client import Client
-from rung.models.openai import Connection, OpenAI, translate
+from rung.models.openai import Connection, OpenAI
 from rung.store.ledger import Ledger
 from rung.testing.endpoint import MIX_A, MIX_B, Endpoint, Faults, Reply, answer_body
 from rung.types import Completion, Message, Request
@@ -139,7 +140,7 @@ def test_wrong_settings_are_refused_and_not_echoed(given, message):
     ],
 )
 def test_the_address_is_taken_in_every_usual_form(written, posted):
-    assert Connection(OpenAI(name="m", base_url=written), {})._url == posted
+    assert Connection(OpenAI(name="m", base_url=written), {}).poster.url == posted
 
 
 def test_the_identity_holds_what_shapes_answers_and_no_secret(monkeypatch):

@@ -47,7 +47,11 @@ class Endpoint(Protocol):
     @property
     def provider(self) -> str: ...
     @property
-    def key_variable(self) -> str | None: ...
+    def address_key(self) -> str: ...
+    @property
+    def not_found_advice(self) -> str: ...
+    @property
+    def key_advice(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ def scrub(text: str, secrets: Sequence[str]) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
+def holds_key(text: str) -> bool:
+    """Return whether something in the text looks like a key."""
+    return _KEY_LIKE.search(text) is not None
+
+
 def storable(text: str) -> str:
     """Return the text with halves of surrogate pairs, which JSON may hold and UTF-8 may not, replaced by U+FFFD."""
     if text.isascii():
@@ -93,10 +102,10 @@ def completion_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], late
         reason = choice.get("finish_reason")
         refusal = message.get("refusal")
         usage = data.get("usage") or {}
-        tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        tokens_in, tokens_out = count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens"))
         model = data.get("model")
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise _no_answer(reply, endpoint, secrets, error) from None
+        raise no_answer(reply, endpoint, secrets, error) from None
     if refusal or reason == "content_filter":
         said = scrub(refusal if isinstance(refusal, str) else "an answer cut by its content filter", secrets)
         raise RefusedByModel(
@@ -121,23 +130,26 @@ def _text(content: Any) -> str:
     return "".join(part["text"] for part in content if part.get("type", "text") == "text")
 
 
-def _count(value: Any) -> int | None:
+def count_of(value: Any) -> int | None:
+    """Return a number of tokens as reported; None for anything that is none."""
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _no_answer(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], error: Exception) -> Retryable:
-    """Describe a reply with status 200 that holds no answer."""
+def no_answer(
+    reply: Reply, endpoint: Endpoint, secrets: Sequence[str], error: Exception, lacking: str = "choices"
+) -> Retryable:
+    """Describe a reply that should hold an answer and does not; `lacking`: what was looked for in its JSON."""
     start = reply.body[:400].decode("utf-8", "replace")
     if start.lstrip().startswith("<"):
         what = "a web page instead of an answer"
     elif isinstance(error, ValueError):
         what = "an answer that is no valid JSON"
     else:
-        what = "an answer without choices"
+        what = f"an answer without {lacking}"
     return Retryable(
         f"{endpoint.base_url} sent {what}: {scrub(start, secrets) or 'nothing'}",
         provider=endpoint.provider,
-        status=200,
+        status=reply.status,
         request_id=reply.request_id,
         retry_after_s=retry_after(reply.headers),
         billed=True,
@@ -171,22 +183,15 @@ def trouble_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str]) -> Mode
             f"the account at {url} has no credit left ({status}): {said}; add credit and run the same command again"
         )
     elif status in (401, 403):
-        message = f"{url} does not accept the key ({status}): {said}; {_key_advice(endpoint)}"
+        message = f"{url} does not accept the key ({status}): {said}; {endpoint.key_advice}"
     elif status == 404 or code == "model_not_found":
-        message = (
-            f"the model {endpoint.name!r} was not found at {url} ({status}): {said}; check `name` and `base_url` "
-            "(requests go to base_url + /chat/completions, and most addresses end in /v1)"
-        )
+        message = f"the model {endpoint.name!r} was not found at {url} ({status}): {said}; {endpoint.not_found_advice}"
     elif 200 <= status < 400:
         place = scrub(reply.headers.get("Location", "nowhere"), secrets)
-        message = f"{url} answered {status} and points to {place}; set base_url to the endpoint's own address"
+        message = (
+            f"{url} answered {status} and points to {place}; set {endpoint.address_key} to the endpoint's own address"
+        )
     return ModelError(message, provider=provider, status=status, request_id=request_id)
-
-
-def _key_advice(endpoint: Endpoint) -> str:
-    if endpoint.key_variable is None:
-        return "set api_key_env to the name of the environment variable that holds the key"
-    return f"set the environment variable {endpoint.key_variable} to a key that may use {endpoint.name!r}"
 
 
 def _overflow(said: str, endpoint: Endpoint) -> ContextOverflow:

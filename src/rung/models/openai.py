@@ -1,31 +1,28 @@
-"""Any OpenAI-compatible chat endpoint: hosted, vLLM, Ollama, llama.cpp. One aiohttp session, one attempt a call.
+"""Any OpenAI-compatible chat endpoint: hosted, vLLM, Ollama, llama.cpp.
 
 The wire format is https://platform.openai.com/docs/api-reference/chat (checked 2026-11). What an endpoint may do wrong
-is sorted in `rung.models._wire`; this file sends, and translates the errors of aiohttp.
+is sorted in `rung.models._wire`; `rung.models._post` sends, and translates the errors of aiohttp.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import re
 import time
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import aiohttp
 from pydantic import Field, field_validator
 
-from rung.errors import ConfigError, ModelError, Problem, Retryable
+from rung.models._post import Poster, check_address, headers_from_environment
 from rung.models._settings import ProviderSettings
-from rung.models._wire import Reply, completion_of, scrub, trouble_of
+from rung.models._tokens import estimated_tokens
+from rung.models._wire import completion_of, trouble_of
 from rung.types import Completion, Message, Request
 
 DEFAULT_URL = "https://api.openai.com/v1"
-LONGEST_BODY = 32 * 1024 * 1024  # bytes of an answer; more is not an answer to a chat request
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -49,13 +46,7 @@ class OpenAI(ProviderSettings):
     @field_validator("base_url")
     @classmethod
     def _address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is no web address; write it as https://HOST/v1")
-        if parts.username or parts.password:
-            raise ValueError(
-                "holds a user name or password; put the key into the environment and name it in api_key_env"
-            )
+        check_address(value, "https://HOST/v1", "put the key into the environment and name it in api_key_env")
         return value.rstrip("/").removesuffix("/chat/completions")
 
     @field_validator("api_key_env")
@@ -85,77 +76,59 @@ class OpenAI(ProviderSettings):
     def identity(self) -> Mapping[str, Any]:
         return {**super().identity(), "base_url": self.base_url, "extra_body": dict(self.extra_body)}
 
+    @property
+    def address_key(self) -> str:
+        """The setting that holds the address, as messages name it."""
+        return "base_url"
+
+    @property
+    def not_found_advice(self) -> str:
+        return (
+            "check `name` and `base_url` (requests go to base_url + /chat/completions, and most addresses end in /v1)"
+        )
+
+    @property
+    def key_advice(self) -> str:
+        if self.key_variable is None:
+            return "set api_key_env to the name of the environment variable that holds the key"
+        return f"set the environment variable {self.key_variable} to a key that may use {self.name!r}"
+
     def connect(self) -> Connection:
-        headers: dict[str, str] = {}
-        problems: list[Problem] = []
         wanted = {name: (variable, "") for name, variable in self.headers_env.items()}
         if self.key_variable:
             wanted["Authorization"] = (self.key_variable, "Bearer ")
-        for name, (variable, prefix) in wanted.items():
-            value = os.environ.get(variable, "").strip()
-            if not value:
-                problems.append(
-                    Problem(
-                        f"models: {self.name}",
-                        f"the environment variable {variable} is not set: put the key of {self.base_url} there",
-                    )
-                )
-            elif not value.isprintable() or not value.isascii():
-                problems.append(
-                    Problem(
-                        f"models: {self.name}",
-                        f"the environment variable {variable} holds characters that no header may have",
-                    )
-                )
-            headers[name] = prefix + value
-        if problems:
-            raise ConfigError(problems, "the environment")
-        return Connection(self, headers)
+        return Connection(self, headers_from_environment(wanted, self))
 
 
 class Connection:
-    """A live connection. The session opens with the first request, inside the running event loop."""
+    """A live connection."""
 
     def __init__(self, settings: OpenAI, headers: Mapping[str, str]) -> None:
         self._settings = settings
-        self._headers = {**headers, "Content-Type": "application/json"}
         self._secrets = tuple(value.removeprefix("Bearer ") for value in headers.values())
         path, _, query = settings.base_url.partition("?")
-        self._url = path.rstrip("/") + "/chat/completions" + (f"?{query}" if query else "")
-        self._proxy = _proxy_for(self._url)
+        url = path.rstrip("/") + "/chat/completions" + (f"?{query}" if query else "")
+        self.poster = Poster(settings, url, headers, self._secrets)
         self._fixed: dict[str, Any] = {"model": settings.name}
         if settings.temperature is not None:
             self._fixed["temperature"] = settings.temperature
         self._fixed["max_tokens"] = settings.max_tokens
-        self._session: aiohttp.ClientSession | None = None
 
     async def complete(self, request: Request) -> Completion:
         body = json.dumps(self._body(request)).encode("ascii")
         began = time.perf_counter()
-        reply = await self._post(body)
+        reply = await self.poster.post(body)
         latency_s = time.perf_counter() - began
         if reply.status != 200:
             raise trouble_of(reply, self._settings, self._secrets)
         return completion_of(reply, self._settings, self._secrets, latency_s)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        """Estimate the prompt's tokens from above, for text in any script, without the model's tokenizer.
-
-        A third of a token a character, 0.6 more for each byte beyond one that a character takes in UTF-8 (so 1.5 for a
-        Chinese character), 4 a message and 3 a request. English takes about a quarter of a token a character. Dense
-        digits or random strings can exceed it; money is therefore reserved by `rung.models.prices.most_tokens`.
-        """
-        total = 3.0
-        for message in messages:
-            text = message.content
-            extra = 0 if text.isascii() else len(text.encode("utf-8", "surrogatepass")) - len(text)
-            total += 4 + len(text) / 3 + extra * 0.6
-        return int(total) + 1
+        """Return an upper estimate for text in any script."""
+        return estimated_tokens(messages)
 
     async def close(self) -> None:
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
+        await self.poster.close()
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {**self._fixed, **self._settings.extra_body, **request.params}
@@ -163,60 +136,6 @@ class Connection:
         if self._settings.max_tokens_field != "max_tokens":
             body[self._settings.max_tokens_field] = body.pop("max_tokens")
         return body
-
-    async def _post(self, body: bytes) -> Reply:
-        if self._session is None:
-            self._session = self._open()
-        began = time.perf_counter()
-        try:
-            async with self._session.post(self._url, data=body, allow_redirects=False, proxy=self._proxy) as response:
-                if (response.content_length or 0) > LONGEST_BODY:
-                    response.close()
-                    raise aiohttp.ClientPayloadError(f"an answer of {response.content_length} bytes")
-                return Reply(response.status, response.headers, await response.read())
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            # Not chained: the error may hold the request's headers, and with them the key.
-            raise translate(error, self._settings, self._secrets, time.perf_counter() - began) from None
-
-    def _open(self) -> aiohttp.ClientSession:
-        settings = self._settings
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.concurrency, keepalive_timeout=30, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
-            headers=self._headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-
-def translate(error: Exception, settings: OpenAI, secrets: Sequence[str], waited_s: float) -> ModelError:
-    """Return what an error of aiohttp, of the socket or of the clock means to the user."""
-    url, name = settings.base_url, settings.provider
-    said = scrub(f"{type(error).__name__}: {error}", secrets)
-    if isinstance(error, TimeoutError):
-        return Retryable(
-            f"no answer from {url} within {waited_s:.1f} s (timeout_s is {settings.timeout_s:g})",
-            provider=name,
-            timed_out=True,
-            billed=True,
-        )
-    if isinstance(error, aiohttp.ClientSSLError):
-        return ModelError(
-            f"{url} has no certificate that this machine trusts ({said}); check base_url and the system's certificates",
-            provider=name,
-        )
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Retryable(f"cannot reach {url} ({said}); check base_url and that the server is running", provider=name)
-    if isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL):
-        return Retryable(f"the connection to {url} broke ({said})", provider=name, billed=True)
-    return ModelError(f"the request to {url} cannot be sent ({said}); check base_url and the headers", provider=name)
-
-
-def _proxy_for(url: str) -> str | None:
-    """Return the proxy that the environment names for this address; looked up once, because it costs time."""
-    parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
 
 
 plugin = OpenAI
