@@ -81,7 +81,7 @@ def test_full_and_read_only_disks_say_what_to_do(tmp_path):
 def test_a_folder_that_cannot_be_one_is_told_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("x")
     for place in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("n" * 300)):
-        with pytest.raises(RungError, match="choose another place with --folder"):
+        with pytest.raises(RungError, match="cannot make .*; choose a folder you may write with --folder"):
             RunFolder.create(place)
 
 

@@ -25,11 +25,12 @@ class ScreenBar:
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress, self._task = progress, task
+        self._usd = 0.0
 
     def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
-        self._progress.update(self._task, advance=rows)
-        if usd is not None:
-            self._progress.update(self._task, usd=f"${usd:.2f}")
+        self._usd += usd or 0.0
+        shown = f"${self._usd:.2f}" if self._usd >= 0.01 else f"${self._usd:.4f}" if self._usd else ""
+        self._progress.update(self._task, advance=rows, usd=shown)
 
 
 class Screen:

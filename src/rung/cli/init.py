@@ -347,7 +347,7 @@ def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], more
 def _write(out: Path, text: str) -> None:
     from rung.store.folder import disk_errors
 
-    with disk_errors(out):
+    with disk_errors(out, "name another file with --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from rung import plugin
 from rung.errors import ConfigError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
-from rung.evaluate.progress import Progress
+from rung.evaluate.progress import Progress, paid
 from rung.models.client import Client
 from rung.protocols import Metric, Rung, System
 from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
@@ -83,7 +83,7 @@ class RunKit:
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
         title = f"{candidate.rung}: {candidate.name} on dev"
         with self._progress.stage(title, len(examples)) as bar:
-            return await self.answer(candidate, examples, lambda _: bar.advance())
+            return await self.answer(candidate, examples, lambda row: bar.advance(usd=paid(row)))
 
     async def answer(
         self, candidate: Candidate, examples: Sequence[Example], on_row: OnRow | None = None

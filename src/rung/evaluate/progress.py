@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from rung.types import Outcome
+
 
 class Bar(Protocol):
     """One running stage."""
 
     def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
-        """Count rows done and, where known, all the dollars spent so far."""
+        """Count rows done and, where known, the dollars that they newly cost."""
         ...
 
 
@@ -24,6 +26,12 @@ class Progress(Protocol):
     def stage(self, title: str, rows: int) -> AbstractContextManager[Bar]:
         """Show a bar of `rows` steps until the context is left."""
         ...
+
+
+def paid(outcome: Outcome) -> float | None:
+    """Return the dollars that a row newly cost: stored answers cost nothing again; None where a price is unknown."""
+    costs = [0.0 if c.cached else c.cost_usd for c in (outcome.answer.calls if outcome.answer else ())]
+    return None if None in costs else sum(c for c in costs if c is not None)
 
 
 class _SilentBar:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import scored, summarise
-from rung.evaluate.progress import Progress
+from rung.evaluate.progress import Progress, paid
 from rung.evaluate.record import Record
 from rung.stats.sequential import Curtailment
 from rung.store.sealed import open_test
@@ -53,7 +53,7 @@ class Bench:
         stopped_at: int | None = None
         with self.progress.stage(f"{label}: {candidate.name} on test", len(rows)) as bar:
             for part in _parts(rows, 10 if curtailment else 1):
-                outcomes += await self.kit.answer(candidate, part, lambda _: bar.advance())
+                outcomes += await self.kit.answer(candidate, part, lambda row: bar.advance(usd=paid(row)))
                 if curtailment and len(outcomes) < len(rows) and _certain(curtailment, outcomes, self.task):
                     stopped_at = len(outcomes)
                     break

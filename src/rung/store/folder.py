@@ -46,8 +46,8 @@ def from_json(text: bytes | str, shape: type[T]) -> T:
 
 
 @contextlib.contextmanager
-def disk_errors(what: Path) -> Iterator[None]:
-    """Translate a full or read-only disk into a RungError that says what to do."""
+def disk_errors(what: Path, otherwise: str = "choose a folder you may write with --folder") -> Iterator[None]:
+    """Translate a full or read-only disk into a RungError that says what to do; `otherwise` is the way out."""
     try:
         yield
     except OSError as error:
@@ -57,11 +57,9 @@ def disk_errors(what: Path) -> Iterator[None]:
                 "same command again"
             ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RungError(
-                f"cannot write {what}: {error.strerror}; choose a folder you may write with --folder"
-            ) from error
+            raise RungError(f"cannot write {what}: {error.strerror}; {otherwise}") from error
         if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP):
-            raise RungError(f"cannot make {what}: {error.strerror}; choose another place with --folder") from error
+            raise RungError(f"cannot make {what}: {error.strerror}; {otherwise}") from error
         if error.errno == errno.EIO:
             raise Interrupted(
                 f"the disk failed while writing {what}; everything answered so far is kept: check the disk and run the "

@@ -1,0 +1,36 @@
+"""What a stage shows: rows, money newly spent, nothing where nobody looks."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from rung.cli._screen import Screen
+from rung.evaluate.progress import paid
+from rung.types import Answer, Completion, Outcome, Score
+
+
+def row(*costs, cached=False):
+    calls = tuple(Completion("x", "m", 1, 1, 0.1, usd, cached=cached) for usd in costs)
+    return Outcome("r", "r", Answer("x", calls), {"exact_match": Score(1.0)})
+
+
+def test_only_new_money_counts_and_unknown_stays_unknown():
+    assert paid(row(0.25, 0.5)) == 0.75
+    assert paid(row(0.25, cached=True)) == 0.0
+    assert paid(row(None)) is None
+    assert paid(row()) == 0.0
+
+
+def test_a_bar_adds_up_money_and_vanishes_where_there_is_no_terminal():
+    screen = Screen()
+    screen.console = Console(file=StringIO(), force_terminal=True, width=100)
+    with screen.stage("prompt: as-is on dev", 3) as bar:
+        bar.advance(usd=0.5)
+        bar.advance(usd=None)
+        bar.advance(usd=0.25)
+        assert bar._progress.tasks[0].fields["usd"] == "$0.75"
+    assert "prompt: as-is on dev" in screen.console.file.getvalue()
+    screen.console = Console(file=StringIO(), force_terminal=False)
+    with screen.stage("prompt", 1) as bar:
+        bar.advance()
+    assert screen.console.file.getvalue() == ""
