@@ -53,7 +53,7 @@ def test_every_problem_is_reported_at_once(root):
     raw["data"] = {"path": "tickets.jsonl", "train": "x.jsonl"}
     text = problems(raw, root)
     assert "rung.yaml has 5 problems" in text
-    assert "task.goal: Input should be less than or equal to 1 (found 1.7)" in text
+    assert "task.goal: must be less than or equal to 1 (found 1.7)" in text
     assert "task.metric: no such key; did you mean 'metrics'?" in text
     assert "leave no training rows" in text
     assert "give either `path`, or both `train` and `test`" in text
@@ -160,3 +160,23 @@ def test_files_in_settings_start_at_the_folder_of_the_file(root, tmp_path, monke
     assert config.task.metrics[0].settings == {"function": "own.py:right"}  # kept as written: no path of this machine
     with pytest.raises(ConfigError, match=r"own.py'; write path.py:function, relative to the folder of rung.yaml"):
         parse_config(changed(task={"metrics": metrics}), elsewhere)
+
+
+def test_messages_speak_yaml_and_not_python(root, tmp_path):
+    with pytest.raises(ConfigError) as told:
+        parse_config(changed(task={"inputs": {"a": 1}, "goal": "high", "name": "../up"}, split={"seed": "x"}), root)
+    said = str(told.value)
+    assert "task.inputs: must be a list" in said
+    assert "task.goal: must be a number (found 'high')" in said
+    assert "task.name: names the run folder too" in said
+    assert "split.seed: must be a whole number (found 'x')" in said
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"task: \xe4")
+    with pytest.raises(ConfigError, match=r"is not UTF-8 at byte 7 \(0xe4\); save the file as UTF-8"):
+        load_config(latin)
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load_config(tmp_path)
+    half = tmp_path / "p.json"
+    half.write_text('[{"role": "user", "content": "\\ud83d {{text}}"}]')
+    with pytest.raises(ConfigError, match="holds half of a surrogate pair"):
+        read_prompt(half)

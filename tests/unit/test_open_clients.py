@@ -59,7 +59,7 @@ def test_a_key_written_into_the_file_by_mistake_is_not_repeated(tmp_path):
     with pytest.raises(ConfigError, match="write the NAME of the variable, never the key") as caught:
         configured(tmp_path, {"main": {**LOCAL, "api_key_env": "sk-verysecret0123", "concurrency": 0}})
     assert "verysecret" not in str(caught.value)
-    assert "models.main.concurrency: Input should be greater than or equal to 1 (found 0)" in str(caught.value)
+    assert "models.main.concurrency: must be greater than or equal to 1 (found 0)" in str(caught.value)
 
 
 def test_a_missing_key_is_told_before_anything_is_asked(tmp_path, monkeypatch):

@@ -13,6 +13,11 @@ from rung.types import Message
 CHAT = "a list of {role: system|user|assistant, content: text}"
 
 
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Say where a file stops being UTF-8."""
+    return f"is not UTF-8 at byte {error.start + 1} (0x{error.object[error.start]:02x}); save the file as UTF-8"
+
+
 def read_prompt(path: Path) -> tuple[Message, ...]:
     """Read a feature's prompt: chat messages (a YAML or JSON list of role and content) or plain text (one message).
 
@@ -21,8 +26,10 @@ def read_prompt(path: Path) -> tuple[Message, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem("task.prompt", f"cannot be read: {error}", str(path))]) from error
+    except OSError as error:
+        raise ConfigError([Problem("task.prompt", f"cannot be read: {error.strerror}", str(path))]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem("task.prompt", not_utf8(error), str(path))]) from error
     if not text.strip():
         raise ConfigError([Problem("task.prompt", "the prompt file is empty", str(path))])
     if path.suffix.lower() not in (".yaml", ".yml", ".json"):
@@ -45,4 +52,6 @@ def read_prompt(path: Path) -> tuple[Message, ...]:
     )
     if not messages or len(messages) != len(entries):
         raise ConfigError([Problem("task.prompt", "is no chat", str(path), CHAT)])
+    if any(not m.content.isascii() and m.content != m.content.encode("utf-8", "replace").decode() for m in messages):
+        raise ConfigError([Problem("task.prompt", "holds half of a surrogate pair, which no request can carry", str(path))])
     return messages

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rung import plugin
-from rung.config.prompt import read_prompt
+from rung.config.prompt import not_utf8, read_prompt
 from rung.config.sections import Config, Step, named_entry
 from rung.errors import ConfigError, PluginError, Problem
 
@@ -27,8 +27,10 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Confi
         raise ConfigError(
             [Problem(str(path), "there is no such file; `rung init DATA` writes one")], str(path)
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error}")], str(path)) from error
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")], str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), not_utf8(error))], str(path)) from error
     except yaml.YAMLError as error:
         raise ConfigError(
             [Problem(str(path), f"is no valid YAML: {' '.join(str(error).split())}")], str(path)
@@ -73,7 +75,7 @@ def _overridden(raw: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, 
 def _problem(error: Any) -> Problem:
     """Turn a pydantic error into ours: path, what is wrong, what was found, what is allowed."""
     path = ".".join(str(part) for part in error["loc"]) or "the file"
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = _plain(str(error["msg"]))
     value = None if isinstance(error.get("input"), dict | list) else repr(error.get("input"))
     if error["type"] == "extra_forbidden":
         *parents, last = [str(part) for part in error["loc"]]
@@ -84,6 +86,28 @@ def _problem(error: Any) -> Problem:
     if error["type"] == "missing":
         return Problem(path, "is missing")
     return Problem(path, message, value)
+
+
+def _plain(message: str) -> str:
+    """Return a message of pydantic in the words of YAML."""
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
+
+
+_WORDS: Mapping[str, str] = {
+    "Value error, ": "",
+    "Input should be": "must be",
+    "a valid tuple": "a list",
+    "a valid dictionary": "a mapping",
+    "a valid mapping": "a mapping",
+    "a valid string": "text",
+    "a valid boolean, unable to interpret input": "true or false",
+    ", unable to parse string as an integer": "",
+    ", unable to parse string as a number": "",
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+}
 
 
 def _keys_at(parents: list[str]) -> list[str]:
@@ -141,7 +165,7 @@ def _made(root: Path, path: str, kind: str, name: str, settings: Mapping[str, An
             else:
                 found = e.get("input")
                 secret = isinstance(found, str) and hides  # a text among a model's settings may be a key
-                yield Problem(where, str(e["msg"]).removeprefix("Value error, "), None if secret else repr(found))
+                yield Problem(where, _plain(str(e["msg"])), None if secret else repr(found))
 
 
 def _cross_problems(config: Config) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ class Section(BaseModel):
 class TaskSection(Section):
     """What is asked of a model, and when it counts as good enough."""
 
-    name: str = Field(min_length=1, description="a short name, shown in reports")
+    name: str = Field(min_length=1, max_length=100, description="a short name, shown in reports")
     kind: Literal["classification", "extraction", "style", "knowledge", "generation", "auto"] = Field(
         "auto", description="decides the data minimums and the default metric; auto looks at the targets"
     )
@@ -44,6 +44,13 @@ class TaskSection(Section):
     on_failure: float | None = Field(
         0.0, ge=0, le=1, description="the score a failed row counts as; null leaves failed rows out"
     )
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, value: str) -> str:
+        if not value.isprintable() or set(value) & set("/\\:") or value.startswith("."):
+            raise ValueError("names the run folder too, so it may hold no / \\ : or control character, and no dot in front")
+        return value
 
     @field_validator("inputs", mode="before")
     @classmethod
@@ -105,7 +112,7 @@ class SplitSection(Section):
 class LimitsSection(Section):
     """Hard limits. Money in US dollars."""
 
-    budget_usd: float | None = Field(None, gt=0, description="cap on everything the climb spends")
+    budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="cap on everything the climb spends")
     cost_per_1k_usd: float | None = Field(None, ge=0, description="a rung above this is not good enough")
     p95_latency_s: float | None = Field(None, gt=0, description="a rung slower than this is not good enough")
 
