@@ -229,6 +229,14 @@ def test_typical_words_tell_labels_apart():
     assert vocabulary.typical("unknown", 3) == ()
 
 
+def test_words_that_a_label_lacks_or_shows_once_do_not_mark_it():
+    rows = [Example(str(i), {"text": text}, label, str(i)) for i, (text, label) in enumerate(
+        [("kettle leaks", "a"), ("kettle broken", "a"), *[(f"parcel late {w}", "b") for w in "north south east west".split()] * 12]
+    )]  # fmt: skip
+    vocabulary = Vocabulary.of(rows)
+    assert vocabulary.typical("a", 9) == vocabulary.typical("a", 9, against="b") == ("kettle",)
+
+
 def test_an_index_of_wordless_texts_resembles_nothing():
     index = Index.of(["", "!!"])
     assert index.similarity("hello").tolist() == [0.0, 0.0]

@@ -100,6 +100,12 @@ def test_a_plan_shows_the_dearest_chats(rung):
     assert max(sum(len(m.content) for m in chat) for chat in plan.chats) >= 0.85 * longest
 
 
+def test_few_shot_is_planned_on_top_of_the_longest_rewrite():
+    plan, _, _ = planned_and_asked(FewShot(), luck(0.5))
+    assert all('for example "' in chat[0].content for chat in plan.chats)
+    assert all(len(chat) == 2 + 2 * 8 for chat in plan.chats)
+
+
 def test_what_a_plan_says_of_a_prompt_without_rewrites():
     plan = Prompt(rewrites=False).plan(task(), TRAIN, examples(30, "d"), KitForTests(task()))
     assert (plan.candidates, plan.dev_calls) == (1, 30)

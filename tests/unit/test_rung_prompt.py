@@ -141,6 +141,16 @@ def test_rules_that_do_not_help_are_dropped_early():
     assert (fitted.trials[-1].candidate.name, fitted.trials[-1].rows) == ("as-is+rules", 30)
 
 
+def test_rules_that_change_nothing_are_not_taken():
+    def script(messages):
+        label = topic_of(messages[-1].content)
+        return "refund" if label == "delivery" else label
+
+    fitted, _ = fit(script)
+    assert fitted.trials[-1].candidate.name == "as-is+rules"
+    assert (fitted.candidate.name, fitted.trials[-1].rows) == ("as-is", len(DEV))
+
+
 def test_a_form_that_is_wrong_gets_a_rule():
     def script(messages):
         label = topic_of(messages[-1].content)

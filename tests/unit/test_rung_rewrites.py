@@ -102,11 +102,21 @@ def test_what_a_line_looks_like(write, rule):
     assert rule in observed_rules(rows(write))
 
 
-def test_a_few_odd_answers_do_not_hide_the_form():
-    train = [*rows(reply, 38), Example("odd", {"message": "?"}, "We cannot help.", "odd")]
+@pytest.mark.parametrize("odd", ["We cannot help.", "Sorry\nWe cannot help\nyou with this\ntoday"])
+def test_a_few_odd_answers_do_not_hide_the_form(odd):
+    train = [*rows(reply, 38), Example("odd", {"message": "?"}, odd, "odd")]
     assert "\n".join(observed_rules(train)[1:]) == LINES
     half = [*rows(reply, 20), *[Example(f"o{i}", {"message": "?"}, f"No {i}.", f"o{i}") for i in range(20)]]
     assert not any(rule.startswith(("Line", "Write exactly")) for rule in observed_rules(half))
+
+
+def test_what_stands_between_the_shared_words():
+    assert str(frame_of(["Hello Anna,", "Hello Ben,", "Hello Cleo Day,"])) == "Hello NAME,"
+    assert str(frame_of(["Hello Anna,", "Hello Ben,"] * 3)) == "Hello ...,"
+    assert str(frame_of(["Hello Anna,", "Hello you,", "Hello Cleo,"])) == "Hello ...,"
+    assert str(frame_of(["No. 12/3.", "No. 4.", "No. A-55."])) == "No. NUMBER"
+    assert str(frame_of(["Dear all"] * 3)) == "Dear all"
+    assert str(frame_of([])) == ""
 
 
 def test_answers_of_varying_length_keep_their_first_and_last_line():
