@@ -35,7 +35,7 @@ def plan(
     from rich.table import Table
 
     table = Table(
-        "rung", "candidates", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
+        "rung", "tried", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
     )
     for r in found.rungs:
         cells = (r.candidates, r.dev_calls, r.test_calls, r.input_tokens, r.output_tokens)
@@ -50,6 +50,6 @@ def plan(
             console.print(f"{r.rung}: {r.note}", markup=False)
     for line in found.power:
         console.print(line, markup=False)
-    total = "unknown" if found.usd is None else f"${found.usd:,.2f}"
-    console.print(f"All rungs together at most about {total}; the climb stops at the first rung that is good enough.")
+    total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
+    console.print(f"All rungs together {total}; the climb stops at the first rung that is good enough.")
     return 0

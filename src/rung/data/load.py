@@ -70,7 +70,7 @@ def missing_column(name: str, there: Sequence[str], *, file: str, line: int | No
     near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
-    return DataError(f"there is no column {name!r}{hint} Columns: {listed or 'none'}", file=file, line=line)
+    return DataError(f"there is no column {name!r}{hint or '.'} Columns: {listed or 'none'}", file=file, line=line)
 
 
 @dataclass

@@ -39,7 +39,8 @@ class Look:
         """Write the look as plain lines, example rows under each cause."""
         metric = self.task.metrics[0].name
         score = str(self.estimate) if self.estimate else "no row has a score"
-        yield f"Your prompt as it stands, on {len(self.rows)} dev rows (test part untouched): {metric} {score}"
+        asked = "Your prompt as it stands" if self.task.prompt else "The bare instruction as the prompt"
+        yield f"{asked}, on {len(self.rows)} dev rows (test part untouched): {metric} {score}"
         answers = {o.example_id: o for o in self.outcomes}
         examples = by_id(self.rows)
         for cause in self.diagnosis.causes:
@@ -66,7 +67,7 @@ async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Pa
         kit = RunKit(task, askers(clients), config.split.seed, progress, config.root)
         rung = plugin.make("rungs", "prompt", rewrites=False)
         fitted = await rung.fit(task, (), dev, kit, None, None)
-        diagnosis = await diagnose("your prompt", fitted.candidate, fitted.dev, dev, task, kit, [])
+        diagnosis = await diagnose("the prompt as it stands", fitted.candidate, fitted.dev, dev, task, kit, [])
     values = [v for _, v in scored(fitted.dev, task.metrics[0].name, task.on_failure)]
     estimate = None
     if values:

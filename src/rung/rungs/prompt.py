@@ -60,7 +60,8 @@ class Prompt(BaseModel):
             if usable:
                 found = await challenge(found, chat_candidate("prompt", harder, self.model), task, kit)
         found = await asked(found, found.winner.name, kit, all_rows=True)
-        kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
+        if len(found.candidates) > 1:
+            kit.say(f"prompt: {found.winner.name} is the best of {len(found.candidates)} prompts on dev")
         name = found.winner.name
         return Fitted(found.winner, found.outcomes(dev, name), found.trials(task, name), tuple(skipped))
 
