@@ -58,12 +58,13 @@ class _Learned:
     diagnosis: Diagnosis | None = None
 
 
-def climb(config: Config, folder: Path, progress: Progress | None = None) -> Run:
+def climb(config: Config, folder: Path | str, progress: Progress | None = None) -> Run:
     """Climb the configured ladder, resuming what the folder holds, and write the verdict there.
 
     Raises RungError: ConfigError, DataError, ModelError and so on before any answer; FolderBusy; IntegrityError.
     A spent budget ends the climb with a verdict "stopped"; what was answered stays in the folder.
     """
+    folder = Path(folder)
     with locked(RunFolder.create(folder)):
         record = Record.start(folder, config)
         try:

@@ -16,11 +16,12 @@ from rung.config.sections import Config, Step, named_entry
 from rung.errors import ConfigError, PluginError, Problem
 
 
-def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
+def load_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read and check a rung.yaml.
 
     `overrides` may hold seed, budget_usd, goal and only (rung names). Raises ConfigError with every problem found.
     """
+    path = Path(path)
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
