@@ -68,6 +68,8 @@ _EXTRA_OF: Mapping[str, str] = {
     "trl": "tune",
     "datasets": "tune",
     "accelerate": "tune",
+    "sacrebleu": "text",
+    "sqlglot": "sql",
 }
 
 

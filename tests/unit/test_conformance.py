@@ -38,6 +38,8 @@ JSON_ROWS = tuple(
 )
 LINE_ROWS = tuple(Example(f"l{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("one\ntwo", "a", "a\nb\nc")))
 NUMBER_ROWS = tuple(Example(f"n{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("42", "$1,200.50", "-3 %")))
+QUERIES = ("SELECT a FROM t", "SELECT x.a, COUNT(*) AS n FROM t AS x JOIN s ON x.i = s.i GROUP BY x.a ORDER BY n")
+QUERY_ROWS = tuple(Example(f"q{i}", {"text": "x"}, query, f"g{i}") for i, query in enumerate(QUERIES))
 ONE_LABEL = '{"a": "y"}'
 METRICS = {
     "exact_match": [({}, {}), ({"aliases": {"invoices": "billing"}, "articles": True}, {"answers": ["The Invoices."]})],
@@ -65,6 +67,15 @@ METRICS = {
         (
             {"texts": ["a", "b"], "match": "any", "whole_words": True},
             {"target_is_right": False, "answers": ["b", "a b"]},
+        ),
+    ],
+    "rouge_l": [({}, {"answers": ["the billing team"]}), ({"beta": 2.0, "alternatives": "|"}, {})],
+    "chrf": [({}, {"answers": ["the billing team"]}), ({"word_order": 2, "casefold": True, "alternatives": "|"}, {})],
+    "sql": [
+        ({}, {"examples": QUERY_ROWS, "answers": ["select A from T;", "so: SELECT a FROM t", "SELECT a FROM a, a"]}),
+        (
+            {"dialect": "sqlite", "column_names": True},
+            {"examples": QUERY_ROWS, "answers": ["PRAGMA x", "SELECT 1; SELECT 2"]},
         ),
     ],
     "numeric": [

@@ -13,9 +13,11 @@ def plugins(
 ) -> None:
     """List the plugins that can be named in rung.yaml."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from rung import plugin
+    from rung.errors import MissingExtra
 
     kinds = [kind] if kind else list(plugin.KINDS)
     found = [item for k in kinds for item in plugin.available(k).values()]
@@ -24,6 +26,9 @@ def plugins(
         return
     table = Table("kind", "name", "from", "what it does", box=None)
     for item in found:
-        words = (item.load().__doc__ or "").strip().splitlines()
-        table.add_row(item.kind, item.name, item.origin, words[0] if words else "")
+        try:
+            words = (item.load().__doc__ or "").strip().splitlines()
+        except MissingExtra as error:
+            words = [str(error).rpartition("which is ")[2]]
+        table.add_row(item.kind, item.name, item.origin, escape(words[0]) if words else "")
     Console().print(table)
