@@ -272,6 +272,16 @@ def test_flipped_labels_are_found():
     assert not seen & {e.id for e in parts.test}
 
 
+def test_labels_that_words_do_not_decide_are_not_contradicted():
+    rng = random.Random(4)
+    rows = data(300)
+    drawn = {i: {"target": rng.choice(("bill", "ship", "login"))} for i in range(300)}
+    finding = one(split(with_rows(rows, drawn)), "suspect-labels")
+    assert (finding.severity, finding.example_ids) == ("note", ())
+    assert "labels were not judged: a word model that never saw the row is right on 3" in finding.message
+    assert "hardly more than always answering the commonest label" in finding.message
+
+
 def test_no_suspects_where_nothing_can_be_learnt():
     no_words = Dataset(tuple(replace(e, inputs={"q": f"{i % 7} ?"}) for i, e in enumerate(data(60).examples)), "x")
     assert not found(split(no_words), "suspect-labels")

@@ -22,6 +22,7 @@ from rung.types import Finding
 
 FEWEST_PER_LABEL = 5  # a rarer label cannot be learnt without the row itself
 MOST_ROWS = 50_000
+WORTH_HEARING = 0.2  # share of what the commonest label leaves wrong that a model must get right to contradict anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,19 @@ def check_labels(case: Case) -> Iterator[Finding]:
         return
     found = suspects(probabilities, labels)
     if not found:
+        return
+    right = float(np.mean(probabilities.argmax(axis=1) == np.asarray(labels)))
+    commonest = max(Counter(labels).values()) / len(labels)
+    if right < commonest + WORTH_HEARING * (1 - commonest):
+        yield Finding(
+            "suspect-labels",
+            "note",
+            f"labels were not judged: a word model that never saw the row is right on {percent(right)}, hardly more than "
+            f"always answering the commonest label ({percent(commonest)}).",
+            "Nothing to do: words alone do not decide these labels, so they cannot contradict them.",
+            (),
+            {"suspects": 0, "in_test": 0, "rows": len(rows), "right": right, "commonest": commonest},
+        )
         return
     ids = [rows[s.row].id for s in found]
     confusions = Counter(
