@@ -110,6 +110,8 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
         bench.progress.say(f"{label}: skipped, {error}")
         return False
     bench.record.fitted(label, fitted)
+    if fitted.skipped:
+        bench.progress.say(f"{label}: {len(fitted.skipped)} left out, the first because {fitted.skipped[0].reason}")
     result = await bench.measure(label, fitted.candidate)
     below = next(reversed(learned.results), None)
     learned.results[label], learned.dev[label] = result, fitted.dev

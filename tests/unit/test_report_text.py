@@ -48,6 +48,7 @@ def test_terminal_shows_verdict_ladder_gains_causes_and_spend(run):
         f"not met ({bounds.lower:.3f} to {bounds.upper:.3f})",
         "prompt failed on rows: 5 timeout",
         "3 rag skipped: no documents are configured",
+        "prompt: 1 candidate was left out; prompt long-rules: its longest prompt has 4,210 tokens; toy-1 reads 4,096",
         "prompt beats baseline: +0.290 [+0.220, +0.356] (n=200), 61 wins, 3 losses, p < 0.001 adjusted; fixed 64 %",
         "baseline: 35 of 80 dev rows failed: format 5, label confusion 15, unexplained 15",
         "stop: 2 rows with equal input have different teams. Next: decide which team is right",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import ASCII, ROUNDED
@@ -17,7 +18,7 @@ from rung.report.escape import terminal
 from rung.report.gains import mended
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
-from rung.types import Comparison, Estimate
+from rung.types import Comparison, Estimate, Skipped
 
 COLOURS = {"met": "green", "undecided": "yellow", "exhausted": "red", "stopped": "red"}
 STATUS_COLOURS = {"met": "green", "not_met": "red", "unclear": "yellow"}
@@ -122,6 +123,8 @@ def _ladder(report: Report, console: Console) -> None:
     for rung in report.rungs:
         if rung.result and rung.result.failures:
             _line(console, f"{rung.label} failed on rows: {figures.failures(rung.result)}", "yellow")
+        if rung.fitted and rung.fitted.skipped:
+            _line(console, f"{rung.label}: {_left_out(rung.fitted.skipped)}", "yellow")
         if rung.result is None:
             _line(console, f"{rung.number} {rung.label} {STATE_WORDS[rung.state]}: {rung.why_not}", "dim")
 
@@ -171,6 +174,12 @@ def _pair(report: Report, pair: Comparison) -> str:
         f"{figures.signed(pair.high)}] (n={pair.n}), {tally(pair.wins, pair.losses)}, "
         f"{figures.p_value(pair.p_adjusted)} adjusted; {mended(report, pair)}"
     )
+
+
+def _left_out(skipped: Sequence[Skipped]) -> str:
+    """Say how many candidates were not tried, and why the first was not."""
+    many = "1 candidate was" if len(skipped) == 1 else f"{len(skipped)} candidates were"
+    return f"{many} left out; {skipped[0].what}: {skipped[0].reason}"
 
 
 def _findings(report: Report, console: Console) -> None:
