@@ -154,3 +154,21 @@ def test_check_warns_that_the_embedded_model_knows_only_its_world(run, tmp_path)
     [finding] = [f for f in json.loads(out)["findings"] if f["check"] == "model"]
     assert code == 0
     assert (finding["severity"], "knows only its own small world" in finding["message"]) == ("warn", True)
+
+
+def test_no_words_at_all_is_the_help_without_cut_sentences(run):
+    code, _, err = run()
+    assert code == 2
+    assert err.startswith("Usage: rung")
+    assert "..." not in err.replace("[ARGS]...", "")
+
+
+def test_quick_asks_the_first_model_of_the_ladder(run, tmp_path):
+    write_config(tmp_path)
+    raw = yaml.safe_load((tmp_path / "rung.yaml").read_text())
+    raw["models"] = {"small": raw["models"]["main"]}
+    raw["ladder"] = ["baseline", {"prompt": {"model": "small"}}]
+    (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
+    code, out, err = run("climb", "--quick")
+    assert code == 0, err
+    assert "The bare instruction as the prompt, on 40 dev rows" in out

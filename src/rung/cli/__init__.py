@@ -41,15 +41,15 @@ def _top(
     return None
 
 
-app.command()(init.init)
-app.command()(check.check)
-app.command()(plan.plan)
-app.command()(climb.climb)
-app.command()(report.report)
-app.command()(compare.compare)
-app.command()(verify.verify)
-app.command()(plugins.plugins)
-app.command()(demo.demo)
+app.command(short_help="Look at a data file and write rung.yaml.")(init.init)
+app.command(short_help="Audit the rows before anything is spent.")(check.check)
+app.command(short_help="Estimate calls, tokens, dollars, minutes.")(plan.plan)
+app.command(short_help="Climb the ladder; run again to resume.")(climb.climb)
+app.command(short_help="Write the report of a run.")(report.report)
+app.command(short_help="Compare two rungs row by row.")(compare.compare)
+app.command(short_help="Recompute every number of a run.")(verify.verify)
+app.command(short_help="List what rung.yaml can name.")(plugins.plugins)
+app.command(short_help="Climb a shipped example, offline.")(demo.demo)
 
 
 def main() -> None:
@@ -91,5 +91,5 @@ def _failed(code: int, name: str, message: str, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps({"error": name, "message": message, "exit_code": code}))
     else:
-        typer.echo(f"rung: {message}", err=True)
+        typer.echo(message if message.startswith("Usage:") else f"rung: {message}", err=True)
     return code

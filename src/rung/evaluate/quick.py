@@ -65,7 +65,8 @@ def look(config: Config, progress: Progress) -> Look:
 async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Path, progress: Progress) -> Look:
     async with open_clients(config, folder) as clients:
         kit = RunKit(task, askers(clients), config.split.seed, progress, config.root)
-        rung = plugin.make("rungs", "prompt", rewrites=False)
+        role = next(iter(clients), "main")  # the first that the ladder asks
+        rung = plugin.make("rungs", "prompt", rewrites=False, model=role)
         fitted = await rung.fit(task, (), dev, kit, None, None)
         diagnosis = await diagnose("the prompt as it stands", fitted.candidate, fitted.dev, dev, task, kit, [])
     values = [v for _, v in scored(fitted.dev, task.metrics[0].name, task.on_failure)]
