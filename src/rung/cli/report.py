@@ -1,4 +1,4 @@
-"""`rung report`: the run folder as a page, for the terminal, as Markdown or as JSON."""
+"""`rung report`: the run folder as a page, for the terminal, as Markdown, JSON, JUnit XML or CSV."""
 
 from __future__ import annotations
 
@@ -22,12 +22,18 @@ class Format(StrEnum):
     text = "text"
     markdown = "markdown"
     json = "json"
+    junit = "junit"
+    csv = "csv"
 
 
 def report(
     folder: Path = typer.Argument(None, help="The run folder."),
     named: Path = typer.Option(None, "--folder", help="The run folder, written as other verbs take it."),
-    form: Format = typer.Option(Format.html, "--format", help="html writes FOLDER/report.html; the others print."),
+    form: Format = typer.Option(
+        Format.html,
+        "--format",
+        help="html writes FOLDER/report.html; the others print. junit: a test case a rung; csv: the rows.",
+    ),
     output: Path = typer.Option(None, "--output", help="Write to this file instead; - prints."),
     reveal_test: bool = typer.Option(
         False,
@@ -82,6 +88,14 @@ def _rendered(run: RunFolder, form: Format) -> str:
         from rung.report.data import as_data
 
         return json.dumps(as_data(run, rows=True), ensure_ascii=False, indent=1) + "\n"
+    if form is Format.junit:
+        from rung.report.junit import render_junit
+
+        return render_junit(run)
+    if form is Format.csv:
+        from rung.report.sheet import render_csv
+
+        return render_csv(run)
     from io import StringIO
 
     from rich.console import Console
