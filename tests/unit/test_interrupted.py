@@ -44,9 +44,20 @@ def endpoint():
 def start(tmp_path, endpoint):
     made = rows(160)
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
-    task = {"name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": "text", "target": "team"}
+    task = {
+        "name": "routing",
+        "kind": "classification",
+        "instruction": "Which team?",
+        "inputs": "text",
+        "target": "team",
+    }
     main = {"provider": "openai", "name": "stub", "base_url": endpoint.url, "concurrency": CONCURRENCY}
-    raw = {"task": {**task, "goal": 0.9}, "data": {"path": "rows.jsonl"}, "models": {"main": main}, "ladder": ["prompt"]}
+    raw = {
+        "task": {**task, "goal": 0.9},
+        "data": {"path": "rows.jsonl"},
+        "models": {"main": main},
+        "ladder": ["prompt"],
+    }
     (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
 
     def run() -> subprocess.Popen[str]:

@@ -16,9 +16,7 @@ LADDER = ("baseline", "prompt", "fewshot")
 
 def climbed(for_task: Task, results: dict[str, Result], **changes: object) -> Climbed:
     names = list(results)
-    pairs = [
-        compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in pairwise(names)
-    ]
+    pairs = [compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in pairwise(names)]
     found = adjust([p for p in pairs if p is not None], len(LADDER))
     settings = {
         "task": for_task,
@@ -71,7 +69,9 @@ def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
     verdict = decide(climbed(t, {"prompt": dear}))
     assert verdict.decision == "exhausted"
     assert "reaches the goal of 0.90 but not within the limits" in verdict.headline
-    assert verdict.counterfactuals == ("With limits of $1.00 per 1,000 requests instead of $0.50, 'prompt' would be good enough.",)
+    assert verdict.counterfactuals == (
+        "With limits of $1.00 per 1,000 requests instead of $0.50, 'prompt' would be good enough.",
+    )
     unknown = result(share(390, 400), t, usd=None)
     assert (unknown.cost_per_1k_usd, unknown.cost_note, unknown.limits_held) == (None, "no price for toy", None)
     assert not unknown.good_enough
@@ -158,9 +158,13 @@ def test_no_goal_is_offered_that_nobody_would_set():
 def test_the_first_sentence_names_rung_cost_and_what_would_change_it():
     t = task(0.9, tolerance=0.005)
     verdict = decide(climbed(t, {"prompt": result(share(1960, 2000), t)}))
-    assert verdict.headline.startswith("Yes, at the rung 'prompt' (a better prompt): shown to be at least 0.895, the goal of 0.90")
+    assert verdict.headline.startswith(
+        "Yes, at the rung 'prompt' (a better prompt): shown to be at least 0.895, the goal of 0.90"
+    )
     assert "less the tolerance of 0.005 (measured 0.98" in verdict.headline
-    assert "at $1.00 per 1,000 requests; 'fewshot' is not needed; a goal above 0.97 would change this." in verdict.headline
+    assert (
+        "at $1.00 per 1,000 requests; 'fewshot' is not needed; a goal above 0.97 would change this." in verdict.headline
+    )
     unpriced = decide(climbed(t, {"prompt": result(share(1960, 2000), t, usd=None)}))
     assert ", at an unknown cost (no price for toy); 'fewshot'" in unpriced.headline
 

@@ -257,7 +257,9 @@ def _as_goal(said: str) -> float:
     try:
         goal = float(said)
     except ValueError:
-        raise ConfigError([Problem("--goal", "is no number", repr(said), "above 0 and at most 1")], "The answer") from None
+        raise ConfigError(
+            [Problem("--goal", "is no number", repr(said), "above 0 and at most 1")], "The answer"
+        ) from None
     _check_goal(goal)
     return goal
 

@@ -53,5 +53,7 @@ def read_prompt(path: Path) -> tuple[Message, ...]:
     if not messages or len(messages) != len(entries):
         raise ConfigError([Problem("task.prompt", "is no chat", str(path), CHAT)])
     if any(not m.content.isascii() and m.content != m.content.encode("utf-8", "replace").decode() for m in messages):
-        raise ConfigError([Problem("task.prompt", "holds half of a surrogate pair, which no request can carry", str(path))])
+        raise ConfigError(
+            [Problem("task.prompt", "holds half of a surrogate pair, which no request can carry", str(path))]
+        )
     return messages

@@ -49,7 +49,9 @@ class TaskSection(Section):
     @classmethod
     def _names_a_folder(cls, value: str) -> str:
         if not value.isprintable() or set(value) & set("/\\:") or value.startswith("."):
-            raise ValueError("names the run folder too, so it may hold no / \\ : or control character, and no dot in front")
+            raise ValueError(
+                "names the run folder too, so it may hold no / \\ : or control character, and no dot in front"
+            )
         return value
 
     @field_validator("inputs", mode="before")

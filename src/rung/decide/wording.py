@@ -58,10 +58,12 @@ def headline_met(
     less = f" less the tolerance of {mark(task.tolerance)}" if task.tolerance else ""
     above = list(planned[planned.index(winner) + 1 :])
     rest = f"; {_listed(above)} {'is' if len(above) == 1 else 'are'} not needed" if above else ""
+    carried = mark(_carried(result, task), down=True)
+    limit = f"; a goal above {carried} would change this" if float(carried) < 1 else ""
     return (
         f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {mark(task.goal - task.tolerance)}, the goal of "
         f"{mark(task.goal)}{less} (measured {quality(result, task)}), {per_1k(result)}"
-        f"{_bill(result, requests_per_month)}{rest}; a goal above {mark(_carried(result, task), down=True)} would change this."
+        f"{_bill(result, requests_per_month)}{rest}{limit}."
     )
 
 
@@ -160,7 +162,9 @@ def counterfactuals(
     """List what would change the answer."""
     if winner is not None:
         result = results[winner]
-        yield f"With a goal above {mark(_carried(result, task), down=True)}, {winner!r} would no longer be shown to be good enough."
+        carried = mark(_carried(result, task), down=True)
+        if float(carried) < 1:
+            yield f"With a goal above {carried}, {winner!r} would no longer be shown to be good enough."
         for label, lower in results.items():
             if label == winner:
                 break

@@ -142,7 +142,11 @@ class Vocabulary:
     def of(cls, rows: Sequence[Example]) -> Vocabulary:
         """Learn from rows; the target is the label. Words of one letter and numbers do not count."""
         vectorizer = TfidfVectorizer(
-            token_pattern=r"(?u)\b[^\W\d_](?:[^\W\d_]|['’](?=[^\W\d_]))+\b", stop_words="english", use_idf=False, binary=True, norm=None
+            token_pattern=r"(?u)\b[^\W\d_](?:[^\W\d_]|['’](?=[^\W\d_]))+\b",
+            stop_words="english",
+            use_idf=False,
+            binary=True,
+            norm=None,
         )
         texts = [e.text for e in rows]
         matrix = vectorizer.fit_transform([*texts, "rungempty"])[:-1].tocsr()  # as in `Index.of`
