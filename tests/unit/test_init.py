@@ -87,6 +87,15 @@ def test_every_line_of_the_file_is_explained(tickets):
     assert "nano" not in text
 
 
+def test_a_column_of_row_names_is_an_id_and_nothing_to_read():
+    texts = [f"my parcel number {i} is late" for i in range(20)]
+    rows = raw(ticket=[f"T{i:04d}" for i in range(20)], body=texts, team=["a", "b"] * 10)
+    guess = guess_columns(rows)
+    assert (guess.id, guess.inputs, guess.target) == ("ticket", ("body",), "team")
+    mixed = raw(ticket=[f"{'TX'[i % 2]}{i}" for i in range(20)], body=texts, team=["a", "b"] * 10)
+    assert guess_columns(mixed).id is None
+
+
 def test_flags_win_over_guesses(tickets):
     run(
         "init",

@@ -46,6 +46,7 @@ SHORT_WORDS, SHORT_CHARACTERS = 8, 60  # a label is not longer
 FACT_WORDS = 12  # nor is the answer to a question of fact
 ALL_TEXT = "because they hold all the text that is left"
 MOST_NUMBERS = 20  # different numbers that may still be labels
+NUMBERED = re.compile(r"([^\W\d]{1,12}[-_#/]?)\d{1,12}")
 NUMBER = re.compile(r"[-+]?[$€£]?\d[\d.,]*\s?%?")
 ALIKE = 0.9  # share of targets that must have a form before the task is said to have it
 LINE_HEADS = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+|[A-Z][\w ]{0,24}:)")
@@ -169,8 +170,15 @@ def _named(texts: dict[str, list[str]], names: Sequence[str], taken: set[str | N
     return [by_name[name] for name in names if name in by_name]
 
 
+def _is_numbered(values: Sequence[str]) -> bool:
+    """Whether the values are one prefix and a number each, such as T0017: the name of a row and nothing to read."""
+    found = [NUMBERED.fullmatch(v.strip()) for v in values]
+    return len(values) > 1 and all(found) and len({m[1] for m in found if m}) == 1
+
+
 def _id_column(texts: dict[str, list[str]], taken: set[str | None]) -> str | None:
-    for column in _named(texts, ID_NAMES, taken):
+    numbered = [c for c, values in texts.items() if c not in taken and _is_numbered(values)]
+    for column in [*_named(texts, ID_NAMES, taken), *numbered]:
         values = texts[column]
         if all(v.strip() for v in values) and len(set(values)) == len(values):
             return column
