@@ -61,7 +61,14 @@ def _constraints(world: World) -> Job:
             return job
 
 
+def _known_names(world: World) -> Job:
+    # labels and meanings as training words them; everything else is held out
+    scheme = Scheme(World(world.random.randrange(10**9)), "topic", 4, natural=True)
+    return Routing(world, scheme, form="bare", extras=False)
+
+
 TASKS: dict[str, Callable[[World], Job]] = {
+    "routing, names seen in training": _known_names,
     "routing, natural names": lambda w: Routing(w, Scheme(w, "topic", 4, natural=True), form="bare", extras=False),
     "routing, private codes": lambda w: Routing(w, Scheme(w, "topic", 3, natural=False), form="bare", extras=False),
     "product questions": lambda w: Questions(w, 12, form="sentence", cite=False),
@@ -79,6 +86,10 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("routing, natural names", "prompt", PROMPT),
     ("routing, natural names", "+ definitions", Rung(meanings=True)),
     ("routing, natural names", "+ definitions + 8 examples", Rung(meanings=True, shots=8)),
+    ("routing, names seen in training", "vague", VAGUE),
+    ("routing, names seen in training", "prompt", PROMPT),
+    ("routing, names seen in training", "+ definitions", Rung(meanings=True)),
+    ("routing, names seen in training", "+ 8 examples", Rung(shots=8)),
     ("routing, private codes", "vague", VAGUE),
     ("routing, private codes", "prompt", PROMPT),
     ("routing, private codes", "+ definitions", Rung(meanings=True)),
