@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rung.tuners._scratch.corpus import Document
 from training.nano import wording
 from training.nano.documents import Plan, Row, _lay_out
+from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
 from training.nano.tasks.questions import Questions
@@ -29,6 +30,8 @@ class Rung:
     passages: int | None = None
     gold: bool = True
     layout: str = "system"
+    rewritten: bool = False
+    """Whether the prompt is worded as rung's own rewrites are."""
     mixed: bool = False
     """Whether every prompt writer has habits of his own: wrappers of the message, titles and marks of passages and examples."""
 
@@ -90,6 +93,7 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("routing, names seen in training", "prompt", PROMPT),
     ("routing, names seen in training", "+ definitions", Rung(meanings=True)),
     ("routing, names seen in training", "+ 8 examples", Rung(shots=8)),
+    ("routing, names seen in training", "rewritten, definitions", Rung(meanings=True, rewritten=True)),
     ("routing, private codes", "vague", VAGUE),
     ("routing, private codes", "prompt", PROMPT),
     ("routing, private codes", "+ definitions", Rung(meanings=True)),
@@ -107,6 +111,7 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("product questions, cited", "+ 4 passages", Rung(passages=3)),
     ("extraction, plain", "vague", VAGUE),
     ("extraction, plain", "prompt", PROMPT),
+    ("extraction, plain", "rewritten", Rung(rewritten=True)),
     ("extraction, private conventions", "prompt", PROMPT),
     ("extraction, private conventions", "+ 5 examples", Rung(shots=5)),
     ("summary in three lines", "vague", VAGUE),
@@ -115,10 +120,12 @@ CELLS: list[tuple[str, str, Rung]] = [
     ("brand voice", "vague", VAGUE),
     ("brand voice", "prompt", PROMPT),
     ("brand voice", "+ 3 examples", Rung(shots=3)),
+    ("brand voice", "rewritten", Rung(rewritten=True)),
     ("desk reply", "vague", VAGUE),
     ("desk reply", "prompt", PROMPT),
     ("desk reply", "+ 5 examples", Rung(shots=5)),
     ("desk reply", "+ 5 examples + 3 passages", Rung(shots=5, passages=2)),
+    ("desk reply", "rewritten + 3 passages", Rung(rewritten=True, passages=2)),
     ("constraints in new combinations", "prompt", PROMPT),
 ]
 LONGEST = {"routing": 14, "product": 40, "extraction": 72}
@@ -175,7 +182,10 @@ def cases(task: str, rung: Rung, count: int, seed: int) -> list[Case]:
 def chat(case: Case, rung: Rung) -> tuple[Document, str]:
     """Write the chat of a case and return it with the right answer there."""
     job, world = case.job, case.job.world
-    instruction = wording.explicit(world, job.brief, rung.meanings) if rung.explicit else job.vague
+    if rung.rewritten:
+        instruction = rewritten(world, job, rung.meanings)
+    else:
+        instruction = wording.explicit(world, job.brief, rung.meanings) if rung.explicit else job.vague
     rows = [Row(x.message, (), x.answer, 0.0, ()) for x in case.shots]
     passages = job.passages(case.item, rung.passages, rung.gold) if rung.passages is not None else []
     answer = case.item.answer
