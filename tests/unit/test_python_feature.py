@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -14,7 +15,9 @@ from pydantic import ValidationError
 from rung import plugin
 from rung.config.reading import parse_config
 from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable
-from rung.types import Completion, Message, Request
+from rung.ladder import climb
+from rung.store.folder import RunFolder
+from rung.types import Completion, Message, Outcome, Request, Result
 
 CHAT = Request(
     (Message("system", "Sort it."), Message("user", "old"), Message("assistant", "a"), Message("user", "new row"))
@@ -51,6 +54,7 @@ def broken(text): return {}["label"]
 def leaves(text): sys.exit("bye sk-abcdefghij")
 def busy(text): raise Web(429)
 def forbidden(text): raise Web(403)
+def unfinished(text): return later_on(text)
 def offline(text): raise APIConnectionError("no route")
 async def late(text): raise TimeoutError("upstream is slow")
 def declines(text): raise RefusedByModel("not this one", provider="mine")
@@ -124,13 +128,14 @@ def test_async_functions_records_methods_and_modules():
 @pytest.mark.parametrize(
     ("name", "kind", "words", "attributes"),
     [
-        ("nothing", ModelError, "feature.py:nothing returned None; return a str, or a dict or object with `text`", {}),
-        ("number", ModelError, "feature.py:number returned int without a `text` that is a str; return a str", {}),
-        ("odd_count", ModelError, "returned input_tokens 'many'; return a whole number, or leave it out", {}),
-        ("odd_finish", ModelError, "returned finish 'done'; allowed: stop, length, refused, other", {}),
-        ("broken", ModelError, "feature.py:broken raised KeyError: 'label' (feature.py, line LINE)", {"status": None}),
-        ("leaves", ModelError, "raised SystemExit: bye *** (feature.py, line LINE)", {}),
+        ("nothing", Retryable, "feature.py:nothing returned None; return a str, or a dict or object with `text`", {}),
+        ("number", Retryable, "feature.py:number returned int without a `text` that is a str; return a str", {}),
+        ("odd_count", Retryable, "returned input_tokens 'many'; return a whole number, or leave it out", {}),
+        ("odd_finish", Retryable, "returned finish 'done'; allowed: stop, length, refused, other", {}),
+        ("broken", Retryable, "feature.py:broken raised KeyError: 'label' (feature.py, line LINE)", {"status": None}),
+        ("leaves", Retryable, "raised SystemExit: bye *** (feature.py, line LINE)", {}),
         ("busy", Retryable, "feature.py:busy raised Web: 429", {"status": 429, "timed_out": False}),
+        ("unfinished", ModelError, "raised NameError: name 'later_on' is not defined", {}),
         ("forbidden", ModelError, "raised Web: 403", {"status": 403}),
         ("offline", Retryable, "raised APIConnectionError: no route", {"timed_out": False}),
         ("late", Retryable, "raised TimeoutError: upstream is slow", {"timed_out": True}),
@@ -275,3 +280,28 @@ def test_a_relative_file_starts_at_the_folder_of_the_configuration(tmp_path, mon
     raw["models"]["main"]["function"] = "features.py:plain"
     with pytest.raises(ConfigError, match="no file .*features.py"):
         parse_config(raw, tmp_path)
+
+
+def test_a_climb_counts_rows_on_which_the_function_raises(tmp_path):
+    code = "def answer(text):\n    if 'seven' in text: raise ValueError('cannot read it')\n    return 'b'\n"
+    (tmp_path / "feature.py").write_text(code)
+    rows = [
+        {"text": f"row {i} {'seven' if i % 7 == 0 else 'other'}", "label": "b" if i % 2 else "c"} for i in range(150)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    raw = {
+        "version": 1,
+        "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
+        "data": {"path": "rows.jsonl"},
+        "models": {"main": {"provider": "python", "function": "feature.py:answer", "attempts": 1}},
+        "ladder": [{"prompt": {"rewrites": False}}],
+    }
+    climb(parse_config(raw, tmp_path), tmp_path / "run")
+    result = RunFolder.open(tmp_path / "run").load("rungs/prompt/result.json", Result)
+    assert result.failures["model"] > 0
+    assert set(result.failures) == {"model"}
+    outcomes = RunFolder.open(tmp_path / "run").load_rows("rungs/prompt/dev.jsonl", Outcome)
+    told = {o.failure.message for o in outcomes if o.failure}
+    assert told == {
+        "no answer after 1 attempt: feature.py:answer raised ValueError: cannot read it (feature.py, line 2)"
+    }

@@ -18,18 +18,9 @@ from typing import Any
 from rung.errors import ConfigError, ModelError, Problem, Retryable
 from rung.models._wire import retry_after, scrub
 
-# Errors of the usual clients that are worth another attempt, by class name: their packages need not be installed.
-_PASSING = frozenset(
-    {
-        "TimeoutError",
-        "Timeout",
-        "ConnectionError",
-        "TransportError",
-        "APIConnectionError",
-        "ClientConnectionError",
-        "URLError",
-    }
-)
+# What no other row and no other attempt would mend: the code is broken, or its own access is.
+_BROKEN = (ImportError, NameError, SyntaxError)
+_NO_ACCESS = (401, 402, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +124,21 @@ class Place:
 
 
 def fault_of(error: BaseException, place: Place) -> ModelError:
-    """Return what an error raised by the user's function means: worth another attempt or not."""
+    """Return what an error raised by the user's function means: a fault of this row, or one that stops the climb.
+
+    A row's fault is Retryable, so that it is tried again, then counted as that row's failure; a function that never
+    answers still stops the climb. Broken code and refused access (by HTTP status) stop it at once.
+    """
     message = f"{place} raised {said_by(error)}"
     response = getattr(error, "response", None)
     statuses = [getattr(e, name, None) for e in (error, response) for name in ("status_code", "status", "code")]
     status = next((s for s in statuses if isinstance(s, int) and 100 <= s <= 599), None)
-    passing = any(kind.__name__ in _PASSING for kind in type(error).__mro__)
-    if status in (408, 409, 425, 429) or (status or 0) >= 500 or (status is None and passing):
-        headers = getattr(response, "headers", None)
-        wait_s = retry_after(headers) if headers is not None and hasattr(headers, "get") else None
-        timed_out = isinstance(error, TimeoutError)
-        return Retryable(message, provider="python", status=status, retry_after_s=wait_s, timed_out=timed_out)
-    return ModelError(message, provider="python", status=status)
+    if status in _NO_ACCESS or isinstance(error, _BROKEN):
+        return ModelError(message, provider="python", status=status)
+    headers = getattr(response, "headers", None)
+    wait_s = retry_after(headers) if headers is not None and hasattr(headers, "get") else None
+    timed_out = isinstance(error, TimeoutError)
+    return Retryable(message, provider="python", status=status, retry_after_s=wait_s, timed_out=timed_out)
 
 
 def said_by(error: BaseException) -> str:

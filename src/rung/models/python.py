@@ -30,11 +30,14 @@ class PythonFeature(ProviderSettings):
     `task.prompt` may lay the columns out otherwise. Measure a feature with `prompt: {rewrites: false}` as its rung: it
     has its own prompt, and rewrites of another one would not reach it. The function returns a text, or a dict or object
     with `text` and, where known, `input_tokens`, `output_tokens` and `finish`; money comes from the price settings.
-    Sync functions run in threads, `concurrency` at once. `temperature` and `max_tokens` are not passed on. The code runs
+    Sync functions run in threads, `concurrency` at once. A row on which the function raises, hangs or returns no text is
+    tried `attempts` times and then counts as failed; code that cannot work (a missing name or package) and refused access
+    stop the climb. `temperature` and `max_tokens` are not passed on. The code runs
     as part of rung, with all its rights.
     """
 
     name: str = Field("python", min_length=1, description="what reports call the feature")
+    attempts: int = Field(2, ge=1, le=100, description="calls for one row, the first included")
     function: str = Field(description="file.py:function, relative to rung.yaml, or module:function")
     version: str = Field(
         "", description="change it when code that the function calls has changed: answers are kept for each version"
@@ -171,7 +174,7 @@ class FeatureConnection:
                 self._hung.add(thread)
 
     def _read(self, returned: Any, latency_s: float) -> Completion:
-        """Read what the function returned. Raises ModelError where that is no text."""
+        """Read what the function returned. Raises Retryable where that is no text: other rows may fare better."""
         if isinstance(returned, str):
             found: Mapping[str, Any] = {"text": returned}
         elif isinstance(returned, Mapping):
@@ -193,8 +196,8 @@ class FeatureConnection:
             raise self._wrong(f"finish {finish!r}; allowed: {', '.join(get_args(Finish))}")
         return Completion(str(text), self._settings.name, counts[0], counts[1], latency_s, None, cast(Finish, finish))
 
-    def _wrong(self, what: str) -> ModelError:
-        return ModelError(f"{self._place} returned {what}", provider="python")
+    def _wrong(self, what: str) -> Retryable:
+        return Retryable(f"{self._place} returned {what}", provider="python")
 
 
 plugin = PythonFeature
