@@ -1,0 +1,103 @@
+"""Replicas meet and end with one set of weights; the measuring script scores as it says."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bench.nano.cases import CELLS, TASKS, Case, Rung, cases, chat, checks
+from bench.nano.measure import wilson
+from rung.tuners._scratch.corpus import Corpus
+from rung.tuners._scratch.llama import Llama, Shape
+from rung.tuners._scratch.loop import Settings, Trainer
+from training.nano.replicas import Replica
+from training.nano.rewriting import rewritten
+from training.nano.tasks.reply import Reply
+from training.nano.world import World, reserved
+
+SHAPE = Shape(vocabulary=40, width=32, layers=3, heads=2, hidden=48)
+
+
+def source(shard: int) -> Corpus:
+    """Documents of one repeated token, another one in each shard."""
+    return Corpus(np.full(400, 6 + shard % 30, np.uint16), np.full(400, 100, np.uint8), np.full(20, 20, np.int32))
+
+
+def test_replicas_see_other_shards_and_end_alike(tmp_path: Path) -> None:
+    def run(rank: int) -> Trainer:
+        replica = Replica(rank, 2, tmp_path / "meeting", every=3)
+        settings = Settings(tokens=1500, tokens_per_batch=256, bf16=False)
+        trainer = Trainer(Llama(SHAPE), replica.own(source), settings, tmp_path / str(rank), replica.exchange)
+        trainer.run()
+        replica.finish(trainer)
+        return trainer
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, (0, 1))
+    assert first.state.data_sha256 != second.state.data_sha256
+    for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_a_replica_does_not_wait_for_one_that_has_ended(tmp_path: Path) -> None:
+    trainer = Trainer(Llama(SHAPE), source, Settings(tokens=1), tmp_path / "0")
+    alone = Replica(0, 2, tmp_path / "meeting", every=1)
+    (tmp_path / "meeting").mkdir()
+    other = Trainer(Llama(SHAPE, seed=1), source, Settings(tokens=1), tmp_path / "1")
+    with ThreadPoolExecutor(2) as pool:
+        ended = pool.submit(Replica(1, 2, tmp_path / "meeting").finish, other)
+        trainer.state = replace(trainer.state, step=5)
+        pool.submit(alone.exchange, trainer).result(timeout=20)
+        pool.submit(alone.finish, trainer).result(timeout=20)
+        ended.result(timeout=20)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_the_right_answer_passes_every_check_and_another_fails(task: str) -> None:
+    rung = Rung(passages=2)
+    for case in cases(task, rung, 4, seed=1):
+        _, expected = chat(case, rung)
+        scored = {k: v for k, v in checks(case, rung, expected, expected).items() if not k.startswith("(")}
+        assert scored
+        assert all(scored.values()), (expected, scored)
+        assert not all(v for k, v in checks(case, rung, expected, "xyz").items() if not k.startswith("("))
+
+
+def test_closed_book_rewards_honesty_only() -> None:
+    rung = Rung()
+    case = cases("product questions", rung, 1, seed=2)[0]
+    _, expected = chat(case, rung)
+    assert checks(case, rung, expected, "I do not have that information.")["abstains"]
+    assert not checks(case, rung, expected, str(case.item.value))["abstains"]
+
+
+def test_every_cell_names_a_task_and_builds_its_prompts() -> None:
+    for task, _, rung in CELLS:
+        case: Case = cases(task, rung, 1, seed=3)[0]
+        document, _ = chat(case, rung)
+        assert document[-1].role == "assistant"
+        assert len(case.shots) == rung.shots
+
+
+def test_test_rows_use_reserved_strings() -> None:
+    for case in cases("brand voice", Rung(), 8, seed=4):
+        assert isinstance(case.job, Reply)
+        assert reserved(case.job.house.call)
+
+
+def test_wilson_agrees_with_its_published_example() -> None:
+    # Newcombe 1998, table I: 81 of 263, score method
+    low, high = wilson(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+def test_rewritten_prompts_quote_the_fixed_lines() -> None:
+    world, seen = World(3), 0
+    while seen < 10:
+        job = Reply(world, mode="fact")
+        if len(job.parts) >= 3 and "call" in job.parts and not job.joined:
+            assert f'exactly "{job.house.call}"' in rewritten(world, job, False)
+            seen += 1
