@@ -1,6 +1,8 @@
 """The command line: exit codes, one paragraph for each mistake, JSON where asked."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -172,3 +174,20 @@ def test_quick_asks_the_first_model_of_the_ladder(run, tmp_path):
     code, out, err = run("climb", "--quick")
     assert code == 0, err
     assert "The bare instruction as the prompt, on 40 dev rows" in out
+
+
+def test_a_terminal_without_the_letters_shows_codes_and_json_stays_json(tmp_path):
+    made = [{"text": f"Größe {i} {'ü' * (i % 5)} von {i * 7}", "team": ("Käse", "Öl")[i % 2]} for i in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}
+    start = [sys.executable, "-c", "from rung.cli import main; main()"]
+
+    def run(*words):
+        return subprocess.run([*start, *words], cwd=tmp_path, env=env, capture_output=True, timeout=60, check=False)
+
+    assert run("init", "rows.jsonl", "--yes").returncode == 0
+    shown = run("check")
+    assert shown.returncode == 0, shown.stderr
+    assert rb"K\xe4se" in shown.stdout or rb"\xd6l" in shown.stdout
+    told = json.loads(run("check", "--json").stdout)
+    assert any("Käse" in f["message"] or "Öl" in f["message"] for f in told["findings"])

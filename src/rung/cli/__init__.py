@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -57,6 +58,9 @@ def main() -> None:
     for name in ("SIGTERM", "SIGHUP"):  # a stopped service or a closed terminal ends a climb as Ctrl-C does
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a terminal without the letters of the rows shows their codes instead
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(_run())
 
 
@@ -77,7 +81,7 @@ def _run() -> int:
         return _failed(
             INTERRUPTED,
             "Interrupted",
-            "interrupted; everything answered so far is kept: the same command goes on",
+            "interrupted; what a climb has stored is kept, and the same command goes on",
             as_json,
         )
     except TyperException as error:

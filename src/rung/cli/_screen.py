@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,4 +62,9 @@ class Screen:
 
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1))
+    typer.echo(json.dumps(value, ensure_ascii=not writes_any_letter(), indent=1))
+
+
+def writes_any_letter() -> bool:
+    """Whether stdout can write every character; where not, JSON escapes them."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from rung.cli._screen import writes_any_letter
+
 if TYPE_CHECKING:
     from rung.store.folder import RunFolder
 
@@ -87,7 +89,7 @@ def _rendered(run: RunFolder, form: Format) -> str:
     if form is Format.json:
         from rung.report.data import as_data
 
-        return json.dumps(as_data(run, rows=True), ensure_ascii=False, indent=1) + "\n"
+        return json.dumps(as_data(run, rows=True), ensure_ascii=not writes_any_letter(), indent=1) + "\n"
     if form is Format.junit:
         from rung.report.junit import render_junit
 
