@@ -117,6 +117,7 @@ def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):
     code = "def answer(text):\n    return text[::-1]\ndef fails(text):\n    raise KeyError('label')\n"
     (tmp_path / "feature.py").write_text(code)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # the file's folder is added
     failing = {"function": "feature.py:fails"}
     check_provider(plugin.find("models", "python"), {"function": "feature.py:answer"}, failing=failing)
 
