@@ -136,6 +136,11 @@ def test_no_cell_is_a_formula(tmp_path, start):
     assert row["input: body"] == "half and \ufffd"
 
 
+def test_the_xml_is_right_whatever_encoding_it_is_redirected_in(run):
+    assert render_junit(run).isascii()
+    assert "±" in properties(cases(run)[1]["prompt"])["quality"]
+
+
 def test_the_verb_prints_both_or_writes_them_to_a_file(run, tmp_path):
     assert ask(run.path, "--format", "junit").output == render_junit(run)
     assert ask(run.path, "--format", "csv").stdout_bytes.decode() == render_csv(run)

@@ -47,7 +47,8 @@ def render_junit(folder: RunFolder) -> str:
     _properties(suite, about)
     suite.extend(cases)
     ET.indent(suites)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    # Other letters than ASCII as character references: right whatever encoding the output is redirected in.
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "us-ascii").decode("ascii") + "\n"
 
 
 def _case(report: Report, rung: RungReport) -> ET.Element:
