@@ -48,7 +48,8 @@ def render_junit(folder: RunFolder) -> str:
     suite.extend(cases)
     ET.indent(suites)
     # Other letters than ASCII as character references: right whatever encoding the output is redirected in.
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, "us-ascii").decode("ascii") + "\n"
+    body: bytes = ET.tostring(suites, "us-ascii")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body.decode("ascii")}\n'
 
 
 def _case(report: Report, rung: RungReport) -> ET.Element:
