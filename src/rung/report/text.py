@@ -22,7 +22,13 @@ from rung.types import Comparison, Estimate, Skipped
 
 COLOURS = {"met": "green", "undecided": "yellow", "exhausted": "red", "stopped": "red"}
 STATUS_COLOURS = {"met": "green", "not_met": "red", "unclear": "yellow"}
-STATE_WORDS = {"met": "met", "not_met": "not met", "unclear": "unclear", "skipped": "skipped", "not_reached": "not reached"}
+STATE_WORDS = {
+    "met": "met",
+    "not_met": "not met",
+    "unclear": "unclear",
+    "skipped": "skipped",
+    "not_reached": "not reached",
+}
 WIDE = 110  # columns from which the table has tokens and bounds too
 NARROW = 80  # columns below which it leaves out latency
 BAR_WIDE, BAR_NARROW = 24, 17
@@ -85,7 +91,9 @@ def _verdict(report: Report, console: Console) -> None:
     verdict = report.verdict
     if verdict is None:
         status = terminal(str(report.head.get("status")))
-        on = "The climb is at work." if status == "running" else f"Run the same climb again to go on (status: {status})."
+        on = (
+            "The climb is at work." if status == "running" else f"Run the same climb again to go on (status: {status})."
+        )
         body, colour, word = Text(_fit(console, on)), "yellow", "no verdict yet"
     else:
         colour, word = COLOURS[verdict.decision], verdict.decision
@@ -112,7 +120,9 @@ def _ladder(report: Report, console: Console) -> None:
         table.add_column(name, justify="right", no_wrap=True, overflow="crop")
     table.add_column("verdict", no_wrap=True, overflow="crop")
     for rung in report.measured:
-        table.add_row(*(Text(_fit(console, cell.plain), style=cell.style) for cell in _row(report, rung, bar, console.width)))
+        table.add_row(
+            *(Text(_fit(console, cell.plain), style=cell.style) for cell in _row(report, rung, bar, console.width))
+        )
     if report.measured:
         console.print()
         console.print(table)
