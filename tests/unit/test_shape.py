@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,10 @@ def test_public_names_resolve_and_unknown_ones_are_answered():
     assert rung.Task.__name__ == "Task"
     with pytest.raises(AttributeError, match="has no attribute 'clim'; it offers: .*climb"):
         rung.clim  # noqa: B018
+
+
+def test_version_and_changelog_agree():
+    root = PACKAGE.parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+    newest = next(line for line in (root / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    assert newest == f"## {rung.__version__}" == f"## {project}"
