@@ -19,12 +19,12 @@ from training.nano.world import World
 
 FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
     "routing": (32, Routing),
-    "questions": (33, Questions),
+    "questions": (28, Questions),
     "reply": (22, Reply),
     "extraction": (12, Extraction),
     "summary": (6, Summary),
 }
-SHARES = {"task": 89.0, "mapping": 9.0, "lookup": 2.0}
+SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
 LONG_SHARE = 0.025
 REWRITTEN_SHARE = 0.45
 """Share of explicit prompts that are worded as `rewriting` does."""
@@ -180,9 +180,9 @@ def _row(
     passages, answer, blind, known = list[str](), item.answer, list[str](), not job.factual
     if job.factual:
         if outline.context == "each" or (outline.context == "last" and last):
-            gold = world.chance(0.68)
+            gold = world.chance(0.8)
             passages, known = (
-                job.passages(item, r.randint(5, 10) if outline.long else r.choice([0, 1, 2, 2, 3, 3, 4, 5, 6]), gold),
+                job.passages(item, r.randint(5, 10) if outline.long else r.choice([0, 1, 1, 2, 2, 3, 4, 5, 6]), gold),
                 gold,
             )
         elif outline.context == "system":
