@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rung.tuners._scratch.corpus import Document
 from training.nano import wording
-from training.nano.documents import Plan, Row, _lay_out
+from training.nano.documents import Plan, Row, lay_out
 from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
@@ -198,7 +198,7 @@ def chat(case: Case, rung: Rung) -> tuple[Document, str]:
     ):
         answer += f" [{number}]"
     rows.append(Row(case.item.message, tuple(passages), answer, 1.0, ()))
-    return _lay_out(
+    return lay_out(
         rows, instruction, case.habit, Plan(rung.explicit, rung.meanings, len(case.shots), 1, rung.layout, "last")
     ), answer
 

@@ -133,7 +133,7 @@ def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
         rows.append(_row(world, job, item, position, outline, seen, shared, dropped))
         if item.convention:
             seen.add(item.convention)
-    return _lay_out(rows, instruction, habit, outline)
+    return lay_out(rows, instruction, habit, outline)
 
 
 def _instruction(world: World, job: Job, outline: Plan) -> str | None:
@@ -204,7 +204,7 @@ def _row(
     return Row(item.message, tuple(passages), answer, weight, tuple(blind))
 
 
-def _lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Plan) -> Document:
+def lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Plan) -> Document:
     """Arrange instruction, examples and queries as a chat."""
     shots, queries = rows[: outline.shots], rows[outline.shots :]
     pairs = [(row.message, row.answer) for row in shots if not row.passages]
