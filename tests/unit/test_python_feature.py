@@ -175,9 +175,10 @@ def test_threads_that_never_end_are_bounded_and_others_still_answer(monkeypatch)
         return results, await asyncio.gather(model.complete(CHAT), return_exceptions=True)
 
     results, [after] = asyncio.run(work())
-    assert [type(r) for r in results].count(Retryable) == 4
+    hung = [type(r) for r in results].count(Retryable)
+    assert 3 <= hung <= 4  # the limit, and one more that may have started beside the third
     told = [str(r) for r in results if type(r) is ModelError]
-    assert len(told) == 2
+    assert len(told) == 6 - hung
     assert "calls of feature.py:hangs have not returned and hold a thread each; mend the function" in told[0]
     assert isinstance(after, Retryable)  # the threads ended meanwhile, so there is room for another try
 

@@ -71,7 +71,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 def _run() -> int:
     as_json = "--json" in sys.argv
     try:
-        result = app(standalone_mode=False)
+        result = app(prog_name="rung", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except typer.Exit as leave:
         return leave.exit_code
