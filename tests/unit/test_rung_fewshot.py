@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -196,6 +197,20 @@ def test_the_knee_prefers_fewer_tokens_within_worth_it():
         race = Race(dev, (few, many), seen, many)
         _, chosen = asyncio.run(_knee(race, task(worth_it=0.02), KitForTests(task())))
         assert chosen.name == expected
+
+
+def test_the_knee_gives_no_quality_away_that_the_goal_needs():
+    dev = tuple(examples(100, "d"))
+    few, many = (Candidate("fewshot", f"fixed k={k}", {"k": k}, {}, "main") for k in (1, 8))
+    seen = {
+        few.name: outcomes_of([1.0] * 89 + [0.0] * 11, 50),
+        many.name: outcomes_of([1.0] * 90 + [0.0] * 10, 400),
+    }
+    race = Race(dev, (few, many), seen, many)
+    for goal, expected in ((0.90, "fixed k=8"), (0.89, "fixed k=1"), (0.95, "fixed k=1")):
+        asked_for = replace(task(worth_it=0.02), goal=goal)
+        _, chosen = asyncio.run(_knee(race, asked_for, KitForTests(asked_for)))
+        assert chosen.name == expected, goal
 
 
 def test_choices_cover_labels_and_are_nested():

@@ -209,7 +209,8 @@ def _index(texts: tuple[str, ...]) -> Index:
 async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
     """Return the cheapest candidate whose mean on the raced rows is less than `worth_it` below the winner's.
 
-    Cheaper ones that the race dropped early get these rows where their gap on the rows they saw is within one standard
+    Where the winner reaches the goal on these rows, a cheaper one must reach it too: tokens saved there could cost the
+    verdict. Cheaper ones that the race dropped early get these rows where their gap on the rows they saw is within one standard
     error of that; at most two of them, cheapest first.
     """
     best = found.winner
@@ -226,7 +227,7 @@ async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
             looks += 1
             found = await asked(found, candidate.name, kit)
         mean = found.mean(candidate.name, task, found.raced)
-        if mean is not None and top - mean < task.worth_it:
+        if mean is not None and top - mean < task.worth_it and (mean >= task.goal or top < task.goal):
             return found, candidate
     return found, best
 
