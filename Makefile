@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-harness clean
+.PHONY: demo install test check docs bench bench-statistics bench-harness bench-audit bench-real bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -26,13 +26,24 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-harness
+bench: bench-statistics bench-harness bench-audit bench-real bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
 
 bench-harness: $(VENV)/.installed-test
 	$(BIN)/python -m bench.harness
+
+# The next two read the shared data sets; name their folder in RUNG_SHARED where it is not ../shared.
+bench-audit: $(VENV)/.installed-test
+	$(BIN)/python -m bench.audit
+
+bench-real: $(VENV)/.installed-test
+	$(BIN)/python -m bench.real
+
+bench-nano: $(VENV)/.installed-test
+	$(BIN)/python -m bench.nano.measure --model nano-s
+	$(BIN)/python -m bench.nano_speed
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info
