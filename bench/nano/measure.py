@@ -9,10 +9,10 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import NormalDist
 
 from bench.nano.answers import Answerer
 from bench.nano.cases import CELLS, LONGEST, Rung, cases, chat, checks
+from rung.stats.estimate import wilson
 
 HERE = Path(__file__).parent
 WEIGHTS = HERE.parents[1] / "src/rung/models/weights"
@@ -37,13 +37,6 @@ class Result:
     failures: list[dict[str, str]]
 
 
-def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval for a share (Wilson 1927)."""
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre, spread = (hits + z * z / 2) / (n + z * z), z / (n + z * z) * (hits * (n - hits) / n + z * z / 4) ** 0.5
-    return max(0.0, centre - spread), min(1.0, centre + spread)
-
-
 def measure(model: Answerer, task: str, name: str, rung: Rung, n: int) -> Result:
     """Measure one cell."""
     started = time.monotonic()
@@ -54,7 +47,7 @@ def measure(model: Answerer, task: str, name: str, rung: Rung, n: int) -> Result
     scored = [[v for k, v in r.items() if not k.startswith("(")] for r in results]
     passed = [all(s) for s in scored]
     unseen = [p for p, case in zip(passed, rows, strict=True) if case.item.held_back]
-    low, high = wilson(sum(passed), n)
+    interval = wilson(sum(passed), n)
     names = list(dict.fromkeys(k for r in results for k in r))
     shares = {k: round(sum(r[k] for r in results if k in r) / sum(k in r for r in results), 3) for k in names}
     failures = [
@@ -68,8 +61,8 @@ def measure(model: Answerer, task: str, name: str, rung: Rung, n: int) -> Result
         n,
         sum(sum(s) / len(s) for s in scored) / n,
         sum(passed) / n,
-        low,
-        high,
+        interval.low,
+        interval.high,
         sum(unseen) / len(unseen) if unseen else None,
         shares,
         model.prompt_tokens([c for c, _ in chats[:40]]),

@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.nano.answers import Answerer
 from bench.nano.cases import TASKS, Case, Rung, chat, checks, examples, queries
-from bench.nano.measure import HERE, WEIGHTS, wilson
+from bench.nano.measure import HERE, WEIGHTS
+from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Document
 from training.nano import wording
 from training.nano.world import World
@@ -107,7 +108,7 @@ def enter(
         for case, (_, expected), text in zip(ready, chats, got, strict=True)
     ]
     hits = sum(all(s) for s in scored)
-    low, high = wilson(hits, len(scored))
+    interval = wilson(hits, len(scored))
     mean = sum(sum(s) / len(s) for s in scored) / len(scored)
     tokens = model.prompt_tokens([c for c, _ in chats[:40]])
     return Entry(
@@ -116,8 +117,8 @@ def enter(
         prompt,
         len(scored),
         hits / len(scored),
-        low,
-        high,
+        interval.low,
+        interval.high,
         mean,
         tokens,
         latency(model, [c for c, _ in chats[:24]]),

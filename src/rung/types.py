@@ -286,6 +286,11 @@ class Estimate:
     level: float = 0.95
     n_effective: float | None = None
 
+    @property
+    def point(self) -> float:
+        """The mean, or the middle of the bounds where there is none: where a chart puts it."""
+        return self.mean if self.mean is not None else (self.low + self.high) / 2
+
     def __str__(self) -> str:
         if self.mean is None:
             return f"between {self.low:.3f} and {self.high:.3f} (n={self.n}, stopped early)"

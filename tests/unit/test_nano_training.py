@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.nano.cases import CELLS, TASKS, Case, Rung, cases, chat, checks
-from bench.nano.measure import wilson
+from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
@@ -90,8 +90,8 @@ def test_test_rows_use_reserved_strings() -> None:
 
 def test_wilson_agrees_with_its_published_example() -> None:
     # Newcombe 1998, table I: 81 of 263, score method
-    low, high = wilson(81, 263)
-    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    interval = wilson(81, 263)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.2553, 0.3662)
 
 
 def test_rewritten_prompts_quote_the_fixed_lines() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from rung.decide.compare import compare
 from rung.errors import IntegrityError, RungError
-from rung.store.folder import RunFolder
-from rung.types import Comparison, Outcome, Result, Task, Verdict
+from rung.store.folder import RunFolder, load_result
+from rung.types import Comparison, Result, Task, Verdict
 
 
 def across(lower: str, upper: str) -> tuple[Comparison, float]:
@@ -45,6 +44,4 @@ def _measured(name: str) -> tuple[str, Result, Task]:
         rung = (verdict.winner or verdict.lean if verdict else None) or measured[-1]
     if rung not in measured:
         raise RungError(f"{path} has no measured rung {rung!r}; measured: {', '.join(measured)}")
-    outcomes = folder.load_rows(f"rungs/{rung}/outcomes.jsonl", Outcome)
-    result = folder.load(f"rungs/{rung}/result.json", Result)
-    return f"{path}:{rung}", replace(result, outcomes=outcomes), folder.load_field("run.json", "task", Task)
+    return f"{path}:{rung}", load_result(folder, rung), folder.load_field("run.json", "task", Task)

@@ -50,27 +50,26 @@ def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
     winner = _winner(climb)
     lean = None if winner else _lean(climb)
+    open_rung = _open_question(climb)
     if winner is not None:
         decision: Decision = "met"
         headline = headline_met(climb.task, winner, climb.results[winner], climb.planned, climb.requests_per_month)
     elif climb.stopped is not None:
         decision, headline = "stopped", headline_stopped(climb.stopped, lean)
-    elif _open_question(climb) is not None:
+    elif open_rung is not None:
         decision = "undecided"
-        label = _open_question(climb) or ""
-        headline = headline_undecided(climb.task, label, climb.results[label], lean)
+        headline = headline_undecided(climb.task, open_rung, climb.results[open_rung], lean)
     else:
         decision, headline = "exhausted", headline_exhausted(climb.task, climb.results)
+    not_settled = decision in ("undecided", "stopped")
     return Verdict(
         decision=decision,
         winner=winner,
         lean=lean,
         headline=headline,
         reasons=tuple(reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned))),
-        counterfactuals=tuple(
-            counterfactuals(climb.task, winner, climb.results, climb.comparisons, climb.requests_per_month)
-        ),
-        rows_needed=_rows_needed(climb) if decision in ("undecided", "stopped") else None,
+        counterfactuals=tuple(counterfactuals(climb.task, winner, climb.results, climb.requests_per_month)),
+        rows_needed=climb.results[open_rung].quality.rows_needed if open_rung and not_settled else None,
         smallest_visible_gain=smallest_visible_gain(
             climb.test_rows, discordance=_discordance(climb.comparisons), alpha=climb.task.alpha
         ),
@@ -133,11 +132,6 @@ def _open_question(climb: Climbed) -> str | None:
         return None
     lean = _lean(climb)
     return lean if lean in waiting else max(waiting, key=lambda k: waiting[k].quality.probability_good)
-
-
-def _rows_needed(climb: Climbed) -> int | None:
-    label = _open_question(climb)
-    return climb.results[label].quality.rows_needed if label else None
 
 
 def _discordance(comparisons: Sequence[Comparison]) -> float:

@@ -13,7 +13,7 @@ from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide
 from rung.evaluate.answering import Scorer, judge, scorer
 from rung.evaluate.measure import summarise
-from rung.store.folder import RunFolder, to_json
+from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
 from rung.types import Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
 
@@ -49,19 +49,18 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
     for label in planned:
         if not folder.has(f"rungs/{label}/result.json"):
             continue
-        stored = folder.load(f"rungs/{label}/result.json", Result)
-        outcomes = folder.load_rows(f"rungs/{label}/outcomes.jsonl", Outcome)
-        yield _scores(label, outcomes, rows, score)
+        stored = load_result(folder, label)
+        yield _scores(label, stored.outcomes, rows, score)
         again = summarise(
             stored.candidate,
-            outcomes,
+            stored.outcomes,
             task,
             len(planned),
             test_sha256=stored.test_sha256,
             stopped_at=stored.stopped_early_at,
         )
-        yield _same(f"{label}: estimates, bounds, cost, latency", replace(again, outcomes=()), stored, Result)
-        results[label] = replace(stored, outcomes=outcomes)
+        yield _same(f"{label}: estimates, bounds, cost, latency", _bare(again), _bare(stored), Result)
+        results[label] = stored
     if not folder.has("verdict.json"):
         yield Check("verdict", 0, "the climb has not come to a verdict yet")
         return
@@ -106,6 +105,11 @@ def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Exampl
                 wrong.append(outcome.example_id)
     differs = f"{len(wrong)} rows score differently now: {', '.join(wrong[:5])}" if wrong else ""
     return Check(f"{label}: scores of the stored answers", len(outcomes), differs)
+
+
+def _bare(result: Result) -> Result:
+    """Leave out the outcomes, whose scores are compared row by row."""
+    return replace(result, outcomes=())
 
 
 def _same(what: str, again: Any, stored: Any, shape: Any) -> Check:

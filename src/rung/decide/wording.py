@@ -93,7 +93,7 @@ def headline_exhausted(task: Task, results: Mapping[str, Result]) -> str:
             f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {mark(task.goal)} but not within "
             f"the limits on cost or latency."
         )
-    best = max(results, key=lambda k: _point(results[k], task))
+    best = max(results, key=lambda k: results[k].estimates[task.metrics[0].name].point)
     near = quality(results[best], task)
     return (
         f"No: every rung measured is shown to miss the goal of {mark(task.goal)}; {best!r} came nearest"
@@ -156,7 +156,6 @@ def counterfactuals(
     task: Task,
     winner: str | None,
     results: Mapping[str, Result],
-    comparisons: Sequence[Comparison],
     requests_per_month: int | None,
 ) -> Iterator[str]:
     """List what would change the answer."""
@@ -219,11 +218,6 @@ def _bill(result: Result, requests_per_month: int | None) -> str:
     if requests_per_month is None or result.cost_per_1k_usd is None:
         return ""
     return f" ({money(result.cost_per_1k_usd * requests_per_month / 1000)} a month at {requests_per_month:,} requests)"
-
-
-def _point(result: Result, task: Task) -> float:
-    estimate = result.estimates[task.metrics[0].name]
-    return estimate.mean if estimate.mean is not None else (estimate.low + estimate.high) / 2
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -8,12 +8,12 @@ from typing import cast
 
 from rung import plugin
 from rung.config import Config
-from rung.errors import ConfigError, NotOffered, Problem
+from rung.errors import NotOffered
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
 from rung.models._settings import ProviderSettings, configured
-from rung.models.prices import check_priced, most_tokens, price_of
+from rung.models.prices import check_budget, most_tokens, price_of
 from rung.protocols import Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
 from rung.types import Completion, Message, ModelCard, Request, Task
@@ -63,7 +63,8 @@ def plan(config: Config) -> Plan:
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
     settings = configured(config)
-    check_budget(config, settings)
+    roles = {step.settings.get("model", "main") for step in config.ladder}
+    check_budget(config.limits.budget_usd, {role: s for role, s in settings.items() if role in roles})
     kit = RunKit(
         task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent(), config.root
     )
@@ -98,17 +99,6 @@ def plan(config: Config) -> Plan:
         )
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
-
-
-def check_budget(config: Config, settings: Mapping[str, ProviderSettings]) -> None:
-    """Raise ConfigError when a budget is set and a model that the ladder asks has no known price."""
-    if config.limits.budget_usd is None:
-        return
-    asked = {str(step.settings.get("model", "main")) for step in config.ladder}
-    found = [check_priced(s, f"models.{role}") for role, s in settings.items() if role in asked]
-    problems: list[Problem] = [p for p in found if p is not None]
-    if problems:
-        raise ConfigError(problems)
 
 
 def power_lines(task: Task, test_rows: int, planned_rungs: int) -> Iterator[str]:

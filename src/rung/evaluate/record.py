@@ -18,8 +18,9 @@ from rung.data.parts import MANIFEST
 from rung.errors import ConfigError, Interrupted, Problem, RungError
 from rung.evaluate.measure import unanswered
 from rung.models.client import Client
-from rung.store.folder import SCHEMA, RunFolder, now
+from rung.store.folder import SCHEMA, RunFolder, load_result, now
 from rung.store.ledger import Ledger
+from rung.store.sealed import is_spent, times_opened
 from rung.types import (
     Candidate,
     Comparison,
@@ -81,7 +82,7 @@ class Record:
                     ],
                     "The run folder",
                 )
-        revealed = any(e.get("event") == "test_revealed" for e in folder.events())
+        revealed = is_spent(path)
         record = cls(folder, revealed)
         if not folder.has("run.json"):
             head = {
@@ -142,11 +143,8 @@ class Record:
         name = f"rungs/{label}/result.json"
         if not self.folder.has(name) or not self.folder.has(f"rungs/{label}/outcomes.jsonl"):
             return None
-        stored = self.folder.load(name, Result)
-        outcomes = self.folder.load_rows(f"rungs/{label}/outcomes.jsonl", Outcome)
-        if stored.candidate.id != candidate.id or unanswered(outcomes):
-            return None
-        return replace(stored, outcomes=outcomes)
+        stored = load_result(self.folder, label)
+        return None if stored.candidate.id != candidate.id or unanswered(stored.outcomes) else stored
 
     def result(self, label: str, result: Result) -> None:
         self.folder.save_rows(f"rungs/{label}/outcomes.jsonl", result.outcomes, Outcome)
@@ -187,7 +185,7 @@ def _may_change(folder: RunFolder, changes: Sequence[str]) -> bool:
                 return False
     if all(c.startswith("models.") for c in changes):
         return True
-    if any(e.get("event") in ("test_opened", "test_revealed") for e in folder.events()):
+    if times_opened(folder.path):
         return False
     for name in ("findings.json", MANIFEST):  # without these the next step freezes anew
         (folder.path / name).unlink(missing_ok=True)

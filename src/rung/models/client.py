@@ -19,10 +19,10 @@ from rung import plugin
 from rung.config import Config
 from rung.errors import ConfigError, Interrupted, ModelError, RefusedByModel, Retryable, RungError
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
-from rung.models._settings import ProviderSettings
+from rung.models._settings import ProviderSettings, configured
 from rung.models._wire import storable
 from rung.models.budget import Budget
-from rung.models.prices import check_priced, most_tokens, price_of
+from rung.models.prices import check_budget, check_priced, most_tokens, price_of
 from rung.protocols import Model
 from rung.store.ledger import Ledger, identity_bytes, key_of
 from rung.types import Completion, Message, ModelCard, Request
@@ -345,17 +345,11 @@ async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[st
 
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
-    settings: dict[str, ProviderSettings] = {}
-    for step in config.ladder:
-        role = step.settings.get("model", "main")
-        if plugin.find("rungs", step.rung).asks_model and role not in settings:
-            given = dict(config.models[role])
-            settings[role] = plugin.make_at(config.root, "models", given.pop("provider"), given)
+    known = configured(config)
+    asking = [step for step in config.ladder if plugin.find("rungs", step.rung).asks_model]
+    settings = {role: known[role] for role in (step.settings.get("model", "main") for step in asking)}
     limit = config.limits.budget_usd
-    unpriced = [check_priced(s, f"models.{role}") for role, s in settings.items()] if limit is not None else []
-    problems = [p for p in unpriced if p is not None]
-    if problems:
-        raise ConfigError(problems)
+    check_budget(limit, settings)
     with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:
         budget = Budget(limit, spent_usd=sum(s.usd + s.lost_usd for s in ledger.spend()))
         clients: dict[str, Client] = {}

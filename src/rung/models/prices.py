@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rung.errors import Problem
+from rung.errors import ConfigError, Problem
 from rung.models._settings import ProviderSettings
 from rung.plugin import require
 from rung.types import Message
@@ -101,6 +101,14 @@ def check_priced(settings: ProviderSettings, path: str = "models.main") -> Probl
     if price.known:
         return None
     return Problem(path, f"limits.budget_usd is set, but {price.source}; or remove the budget")
+
+
+def check_budget(limit_usd: float | None, settings: Mapping[str, ProviderSettings]) -> None:
+    """Raise ConfigError naming every model (by role) whose unknown price a budget cannot cover."""
+    found = [check_priced(s, f"models.{role}") for role, s in settings.items()] if limit_usd is not None else []
+    problems = [p for p in found if p is not None]
+    if problems:
+        raise ConfigError(problems)
 
 
 def most_tokens(messages: Sequence[Message]) -> int:

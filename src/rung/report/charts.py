@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rung.report._svg import Box, Wanted, apart, element, linear_ticks, log_ticks, place
-from rung.report.figures import money, point, quality
+from rung.report.figures import money, quality
 from rung.report.load import Report, RungReport
 from rung.types import Estimate, Result
 
@@ -208,7 +208,7 @@ def _path(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
     """Join the rungs in ladder order, unless the order of costs is another: then the line would only confuse."""
     if any(b.x < a.x for a, b in itertools.pairwise(spots)):
         return []
-    points = " ".join(f"{s.x:.1f},{plane.y(point(s.estimate)):.1f}" for s in spots)
+    points = " ".join(f"{s.x:.1f},{plane.y(s.estimate.point):.1f}" for s in spots)
     return [element("polyline", points=points, cls="climb")]
 
 
@@ -217,7 +217,7 @@ def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
     role = "winner" if verdict and verdict.winner == spot.rung.label else ""
     role = role or ("lean" if verdict and verdict.lean == spot.rung.label else "other")
     early = " early" if spot.estimate.mean is None else ""
-    low, high, y = plane.y(spot.estimate.low), plane.y(spot.estimate.high), plane.y(point(spot.estimate))
+    low, high, y = plane.y(spot.estimate.low), plane.y(spot.estimate.high), plane.y(spot.estimate.point)
     parts = [
         element("line", x1=spot.x, x2=spot.x, y1=high, y2=low, cls="whisker"),
         *(element("line", x1=spot.x - 5, x2=spot.x + 5, y1=edge, y2=edge, cls="cap") for edge in (low, high)),
@@ -249,7 +249,7 @@ def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[M
     texts = [(s.rung.label, _short(s.estimate)) for s in spots]
     wanted, taken = [], list(lines)
     for spot, words in zip(spots, texts, strict=True):
-        y, top, bottom = plane.y(point(spot.estimate)), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
+        y, top, bottom = plane.y(spot.estimate.point), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
         width = max(len(words[0]) * (LABEL_CHAR + 0.8), len(words[1]) * LABEL_CHAR) + 2
         wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
         taken.append(Box(spot.x - 15, y - 15, spot.x + 15, y + 15))

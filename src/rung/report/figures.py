@@ -87,11 +87,6 @@ def deciding(result: Result, task: Task) -> Estimate | None:
     return result.estimates.get(task.metrics[0].name)
 
 
-def point(estimate: Estimate) -> float:
-    """Return where a chart puts an estimate: its mean, or the middle of its bounds where there is none."""
-    return estimate.mean if estimate.mean is not None else (estimate.low + estimate.high) / 2
-
-
 def tokens(result: Result) -> str:
     """Write the tokens of one request."""
     if result.tokens_per_request is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rung.errors import RungError
 from rung.report.evidence import Archive, Evidence
-from rung.report.figures import deciding, point
+from rung.report.figures import deciding
 from rung.store.folder import RunFolder, at_work
 from rung.store.sealed import is_spent, open_test, times_opened
 from rung.types import (
@@ -103,7 +103,7 @@ class Report:
     def best(self) -> RungReport | None:
         """The rung that rows are sorted by: the winner, else the lean, else the one with the highest estimate."""
         scored = [(r, e) for r in self.measured if (e := self.estimate(r))]
-        return self.winner or self.lean or max(scored, key=lambda pair: point(pair[1]), default=(None, None))[0]
+        return self.winner or self.lean or max(scored, key=lambda pair: pair[1].point, default=(None, None))[0]
 
     def estimate(self, rung: RungReport) -> Estimate | None:
         """Return the rung's estimate under the deciding metric."""

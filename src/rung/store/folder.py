@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from rung.errors import FolderBusy, IntegrityError, Interrupted, NewerFolder, RungError
+from rung.types import Outcome, Result
 
 SCHEMA = 1
 T = TypeVar("T")
@@ -201,6 +202,12 @@ def at_work(folder: RunFolder) -> bool:
     except OSError:  # no lock file, or a file system without locks
         return False
     return False
+
+
+def load_result(folder: RunFolder, label: str) -> Result:
+    """Return a measured rung with its outcomes. Raises IntegrityError when a file is missing or damaged."""
+    outcomes = folder.load_rows(f"rungs/{label}/outcomes.jsonl", Outcome)
+    return replace(folder.load(f"rungs/{label}/result.json", Result), outcomes=outcomes)
 
 
 @contextlib.contextmanager
