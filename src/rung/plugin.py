@@ -22,7 +22,7 @@ from rung.errors import MissingExtra, PluginConflict, PluginError, UnknownPlugin
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
-KINDS: tuple[str, ...] = ("models", "metrics", "rungs")
+KINDS: tuple[str, ...] = ("models", "metrics", "retrievers", "tuners", "rungs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from rung.types import (
     Example,
     Failure,
     Fitted,
+    Hit,
     Message,
     ModelCard,
     Outcome,
     Request,
     RungPlan,
     Score,
+    Source,
     Task,
 )
 
@@ -84,8 +86,40 @@ class System(Protocol):
     async def answer(self, inputs: Mapping[str, str]) -> Answer: ...
 
 
+class Library(Protocol):
+    """The user's documents, indexed. What is added, changed or removed is seen by the next search."""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Ways to search: "bm25", and with an embedder "dense" and "hybrid"."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content of all documents, whatever their order: another content, another hash."""
+        ...
+
+    def documents(self) -> tuple[Source, ...]:
+        """Return every document with its whole text, in the order of their names."""
+        ...
+
+    async def search(
+        self, query: str, k: int, *, mode: str = "bm25", dense_weight: float = 0.5, chunk_words: int | None = None
+    ) -> tuple[Hit, ...]:
+        """Return the `k` best passages, best first.
+
+        `dense_weight` in [0, 1] weighs dense against BM25 in "hybrid". `chunk_words`: passages of about so many words;
+        None: the configured size. Raises ConfigError for a mode that is not in `modes`, RungError for a broken index.
+        """
+        ...
+
+
 class Kit(Protocol):
     """All a rung is handed besides its rows: models by role, scoring, randomness, progress. It holds no test row."""
+
+    def library(self) -> Library | None:
+        """Return the user's documents; None where the configuration names none."""
+        ...
 
     def card(self, role: str) -> ModelCard:
         """Return what is known of the model in that role. Raises ConfigError for a role that is not configured."""

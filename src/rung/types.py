@@ -206,6 +206,15 @@ class Source:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that a search found. `score` compares hits of one search only; higher is better."""
+
+    source: Source
+    score: float
+    chunk: str  # id of the passage: stays while the document's content and the chunking stay
+
+
 @dataclass(frozen=True)
 class Answer:
     """The output of a system for one row, with every model call it made."""

@@ -76,6 +76,9 @@ class KitForTests:
             return Outcome(example.id, example.group, answer, None, score)
         return Outcome(example.id, example.group, answer, {self.task.metrics[0].name: score})
 
+    def library(self):
+        return None
+
     def metric(self) -> Metric:
         return self.metric_plugin
 

@@ -37,7 +37,9 @@ def test_every_built_in_loads_a_frozen_settings_model():
 def test_unknown_name_gets_the_nearest():
     with pytest.raises(UnknownPlugin, match="no metrics plugin is called 'exactmatch'; did you mean 'exact_match'"):
         plugin.find("metrics", "exactmatch")
-    with pytest.raises(UnknownPlugin, match="no plugin kind 'metric'; kinds: models, metrics, rungs"):
+    with pytest.raises(
+        UnknownPlugin, match="no plugin kind 'metric'; kinds: models, metrics, retrievers, tuners, rungs"
+    ):
         plugin.available("metric")
 
 

@@ -14,7 +14,9 @@ PACKAGE = Path(rung.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_LINES, FUNCTION_LINES, PARAMETERS, PUBLIC_METHODS = 400, 60, 8, 12
 LADDER_LINES = 150
-RAISED = {"types.py": 480}  # 2026-11-23: the whole vocabulary is read as one text, in order of appearance
+RAISED = {
+    "types.py": 600
+}  # 2026-11-25: the whole vocabulary is read as one text; retrieval, judges and tuning have words too
 
 
 def test_there_is_something_to_check():

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rung import plugin
 from rung.config.prompt import not_utf8, read_prompt
+from rung.config.roles import asked_roles
 from rung.config.sections import Config, Step, named_entry
 from rung.errors import ConfigError, PluginError, Problem
 
@@ -184,11 +185,7 @@ def _cross_problems(config: Config) -> Iterator[Problem]:
         if step.label in seen:
             yield Problem(f"ladder.{index}", "is in the ladder twice", step.label, "each rung once for each model")
         seen.add(step.label)
-        role = step.settings.get("model", "main")
-        if plugin.find("rungs", step.rung).asks_model and role not in config.models:
-            yield Problem(
-                f"models.{role}",
-                f"is missing, and the rung {step.label} asks it",
-                None,
-                ", ".join(config.models) or None,
-            )
+    for role, askers in asked_roles(config).items():
+        if role not in config.models:
+            known = ", ".join(config.models) or None
+            yield from (Problem(f"models.{role}", f"is missing, and {who} asks it", None, known) for who in askers)

@@ -12,7 +12,7 @@ from rung.errors import ConfigError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.progress import Progress, paid
 from rung.models.client import Client
-from rung.protocols import Metric, Rung, System
+from rung.protocols import Library, Metric, Rung, System
 from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
@@ -42,13 +42,20 @@ class RunKit:
     """The Kit of one climb."""
 
     def __init__(
-        self, task: Task, roles: Mapping[str, Asker], seed: int, progress: Progress, root: Path | None = None
+        self,
+        task: Task,
+        roles: Mapping[str, Asker],
+        seed: int,
+        progress: Progress,
+        root: Path | None = None,
+        library: Library | None = None,
     ) -> None:
         """`root`: where relative files in the metrics' settings start; None: the working directory."""
         self._task = task
         self._roles = dict(roles)
         self._seed = seed
         self._progress = progress
+        self._library = library
         self._metrics: dict[str, Metric] = {
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
@@ -70,6 +77,9 @@ class RunKit:
 
     async def ask(self, role: str, request: Request) -> Completion:
         return await self._role(role).ask(request)
+
+    def library(self) -> Library | None:
+        return self._library
 
     def metric(self) -> Metric:
         return next(iter(self._metrics.values()))

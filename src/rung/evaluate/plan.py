@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from rung import plugin
-from rung.config import Config
+from rung.config import Config, asked_roles
 from rung.errors import NotOffered
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.prepare import as_task, part_rows, read_rows
@@ -63,8 +63,8 @@ def plan(config: Config) -> Plan:
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
     settings = configured(config)
-    roles = {step.settings.get("model", "main") for step in config.ladder}
-    check_budget(config.limits.budget_usd, {role: s for role, s in settings.items() if role in roles})
+    asked = asked_roles(config)
+    check_budget(config.limits.budget_usd, {role: s for role, s in settings.items() if role in asked})
     kit = RunKit(
         task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent(), config.root
     )
@@ -74,27 +74,27 @@ def plan(config: Config) -> Plan:
         rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
         role = settings.get(str(step.settings.get("model", "main")))
         try:
-            asked = rung.plan(task, parts.train, parts.dev, kit)
+            wanted = rung.plan(task, parts.train, parts.dev, kit)
         except NotOffered as error:
             rungs.append(RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"will be skipped: {error}"))
             continue
-        sizes = [most_tokens(chat) for chat in asked.chats]
+        sizes = [most_tokens(chat) for chat in wanted.chats]
         per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
-        calls = asked.dev_calls + len(parts.test) if rung.asks_model else 0
+        calls = wanted.dev_calls + len(parts.test) if rung.asks_model else 0
         usd, minutes, note = (
             _money_and_time(role, calls, per_call, answer) if rung.asks_model and role else (0.0, 0.1, None)
         )
         rungs.append(
             RungEstimate(
                 step.label,
-                asked.candidates,
-                asked.dev_calls if rung.asks_model else 0,
+                wanted.candidates,
+                wanted.dev_calls if rung.asks_model else 0,
                 len(parts.test) if rung.asks_model else 0,
                 calls * per_call,
                 calls * min(answer, role.max_tokens) if role and rung.asks_model else 0,
                 usd,
                 minutes,
-                asked.note or note,
+                wanted.note or note,
             )
         )
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rung import plugin
-from rung.config import Config
+from rung.config import Config, asked_roles
 from rung.errors import ConfigError, Interrupted, ModelError, RefusedByModel, Retryable, RungError
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings, configured
@@ -341,13 +340,12 @@ def quiet_collector() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[str, Client]]:
-    """Open the models that the ladder asks, with one ledger (in `folder`) and one budget; close them at the end.
+    """Open the models that rungs and metrics ask, with one ledger (in `folder`) and one budget; close them at the end.
 
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
     known = configured(config)
-    asking = [step for step in config.ladder if plugin.find("rungs", step.rung).asks_model]
-    settings = {role: known[role] for role in (step.settings.get("model", "main") for step in asking)}
+    settings = {role: known[role] for role in asked_roles(config)}
     limit = config.limits.budget_usd
     check_budget(limit, settings)
     with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:

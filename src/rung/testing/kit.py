@@ -11,7 +11,7 @@ from rung.errors import ConfigError, Problem
 from rung.evaluate.answering import answer_rows, scorer
 from rung.metrics.exact_match import ExactMatch
 from rung.models.fake import FakeModel, KnownRow
-from rung.protocols import Metric, Model, Rung, System
+from rung.protocols import Library, Metric, Model, Rung, System
 from rung.types import Candidate, Completion, Example, Message, MetricSpec, ModelCard, Outcome, Request, Task
 
 _CUES = {
@@ -47,6 +47,7 @@ class BareKit:
     card_of_main: ModelCard
     metric_plugin: Metric = field(default_factory=ExactMatch)
     own: tuple[str, Rung] | None = None
+    documents: Library | None = None
     seed: int = 7
     requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -69,6 +70,9 @@ class BareKit:
         return await answer_rows(
             self._system(candidate), examples, scorer({name: self.metric_plugin}, self.task), concurrency=16
         )
+
+    def library(self) -> Library | None:
+        return self.documents
 
     def metric(self) -> Metric:
         return self.metric_plugin
