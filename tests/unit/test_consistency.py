@@ -1,0 +1,94 @@
+"""Failures of form over many requests: how an answer counts, exact intervals, and the verb."""
+
+import json
+
+import pytest
+from scipy.stats import binomtest
+
+from rung.errors import RungError
+from rung.evaluate.consistency import consistency_of, plan_requests, share
+from rung.metrics.exact_match import ExactMatch
+from rung.metrics.token_f1 import TokenF1
+from rung.types import Answer, Example, Failure, MetricSpec, Outcome, Task
+from tests.unit.test_cli import run, write_config  # noqa: F401 - a fixture
+
+TASK = Task(
+    "t", "Route.", ("text",), "team", "classification", (MetricSpec("exact_match"),), 0.9, labels=("billing", "returns")
+)
+ROWS = tuple(Example(f"r{i}", {"text": f"text {i}"}, "billing", f"r{i}") for i in range(5))
+
+
+def answered(texts, task=TASK, metric=None):
+    metric = metric or ExactMatch()
+    outcomes = []
+    for row, text in zip(ROWS, texts, strict=True):
+        if text is None:
+            outcomes.append(Outcome(row.id, row.group, None, None, Failure("refusal", "no")))
+        else:
+            scores = {task.metrics[0].name: metric.score(text, row, task)}
+            outcomes.append(Outcome(row.id, row.group, Answer(text), scores))
+    return outcomes
+
+
+def test_forms_add_up_and_name_the_deviating_rows():
+    texts = ["billing", "returns", "The team is billing.", "I would have to think.", None]
+    found = consistency_of("prompt", [answered(texts)], ROWS, TASK, ExactMatch())
+    assert {form: s.count for form, s in found.forms.items()} == {"exact": 2, "extra": 1, "wrong": 1, "failed": 1}
+    assert found.requests == found.inputs == 5
+    assert found.deviating == ("r2", "r3", "r4")
+    assert found.deviation.count == 3
+    assert found.per_10k == pytest.approx(6000)
+    assert found.agreement is None
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 50), (3, 400), (50, 10_000), (20, 20)])
+def test_intervals_are_clopper_pearson(count, n):
+    want = binomtest(count, n).proportion_ci(0.95, method="exact")
+    got = share(count, n)
+    assert (got.low, got.high) == pytest.approx((want.low, want.high), abs=1e-9)
+
+
+def test_repeats_of_an_input_are_not_counted_as_independent():
+    once, thrice = share(10, 100), share(30, 300, independent=100)
+    assert (once.low, once.high) == pytest.approx((thrice.low, thrice.high))
+
+
+def test_agreement_counts_inputs_whose_repeats_are_equal():
+    rounds = [answered(["billing"] * 5), answered(["billing", "billing", "returns", "billing", None])]
+    found = consistency_of("prompt", rounds, ROWS, TASK, ExactMatch())
+    assert found.agreement is not None
+    assert (found.agreement.count, found.agreement.n) == (3, 5)
+    assert found.requests == 10
+
+
+def test_a_metric_without_form_is_an_error():
+    task = Task("t", "Say.", ("text",), "team", "generation", (MetricSpec("token_f1"),), 0.9)
+    with pytest.raises(RungError, match="consistency by token_f1 means nothing, it knows no exact form; name a metric"):
+        consistency_of("prompt", [answered(["a"] * 5, task, TokenF1())], ROWS, task, TokenF1())
+
+
+def test_requests_are_spread_over_inputs_first():
+    assert plan_requests(available=500, requests=1000, repeats=2) == (500, 2)
+    assert plan_requests(available=100, requests=1000, repeats=2) == (100, 10)
+    assert plan_requests(available=5000, requests=1000, repeats=1) == (1000, 1)
+
+
+def test_the_verb_counts_slips_and_asks_nothing_twice(run, tmp_path):  # noqa: F811
+    slips = {"abilities": {"base": 0.97}, "format_slip": 0.5, "format_slip_when_told": 0.1}
+    write_config(tmp_path, model=slips, n=400)
+    run("climb")
+    code, out, err = run(
+        "consistency", "runs/routing", "--rung", "prompt", "--requests", "200", "--repeats", "1", "--json"
+    )
+    assert code == 0, err
+    [found] = json.loads(out)
+    assert found["requests"] == found["inputs"] == 200
+    assert sum(s["count"] for s in found["forms"].values()) == 200
+    deviates = 200 - found["forms"]["exact"]["count"]
+    assert 5 <= deviates <= 45  # one in ten slips where the form is told
+    assert (tmp_path / "runs/routing/rungs/prompt/consistency.json").is_file()
+    again = run("consistency", "runs/routing", "--rung", "prompt", "--requests", "200", "--repeats", "1")[1]
+    assert f"about {10_000 * deviates / 200:,.0f} failures of form in 10,000 requests" in again
+    code, _, err = run("consistency", "runs/routing", "--rung", "rag")
+    assert code == 2
+    assert "has no measured rung rag; measured: baseline, prompt" in err
