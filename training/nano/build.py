@@ -16,7 +16,7 @@ TOKENIZER_SEED = 1
 DOCUMENTS_PER_SHARD = 4_000
 LONGEST = 1536
 EARLY_SHARDS = 2
-EARLY = {"task": 45.0, "mapping": 35.0, "lookup": 20.0}
+EARLY = {"task": 32.0, "shelf": 24.0, "mapping": 24.0, "definition": 8.0, "lookup": 12.0}
 """Mixture of the first shards: short drills, which settle the copying circuit."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
-from training.nano.drills import lookup_document, mapping_document
+from training.nano.drills import definition_document, lookup_document, mapping_document, shelf_document
 from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
@@ -18,13 +18,13 @@ from training.nano.wording import Style
 from training.nano.world import World
 
 FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
-    "routing": (32, Routing),
-    "questions": (28, Questions),
-    "reply": (22, Reply),
+    "routing": (28, Routing),
+    "questions": (30, Questions),
+    "reply": (24, Reply),
     "extraction": (12, Extraction),
     "summary": (6, Summary),
 }
-SHARES = {"task": 84.0, "mapping": 13.0, "lookup": 3.0}
+SHARES = {"task": 67.0, "shelf": 14.0, "mapping": 10.0, "definition": 7.0, "lookup": 2.0}
 LONG_SHARE = 0.025
 REWRITTEN_SHARE = 0.45
 """Share of explicit prompts that are worded as `rewriting` does."""
@@ -59,7 +59,7 @@ def plan(world: World, job: Job) -> Plan:
     if context in ("each", "system"):
         shots, queries = min(shots, 2), min(queries, 3)
     if context == "last" or (context == "none" and job.factual):
-        shots = min(shots, 4)
+        shots = min(shots, 5)
     if long and context in ("none", "last"):
         shots = r.randint(8, 14)
     layout = world.weighted({"system": 46, "user": 20, "each": 6, "text": 13, "one": 15})
@@ -124,13 +124,13 @@ def _write(world: World, job: Job, habit: Style, outline: Plan) -> Document:
     instruction = _instruction(world, job, outline)
     plain = world.chance(0.2)
     items = [job.item(plain=plain) for _ in range(outline.shots + outline.queries)]
-    shared, dropped = _shared_passages(world, job, items, outline)
+    shared, told = _shared_passages(world, job, items, outline)
     if shared:
         text = wording.passages_text(shared, habit)
         instruction = f"{instruction}\n{text}" if instruction else text
     rows, seen = list[Row](), set[str]()
     for position, item in enumerate(items):
-        rows.append(_row(world, job, item, position, outline, seen, shared, dropped))
+        rows.append(_row(world, job, item, position, outline, seen, shared, told))
         if item.convention:
             seen.add(item.convention)
     return lay_out(rows, instruction, habit, outline)
@@ -144,10 +144,12 @@ def _instruction(world: World, job: Job, outline: Plan) -> str | None:
     return job.vague if world.chance(0.7) else None
 
 
-def _shared_passages(world: World, job: Job, items: list[Item], outline: Plan) -> tuple[list[str], str | None]:
-    """Return passages for the whole chat and the product that they leave out (or None)."""
+def _shared_passages(
+    world: World, job: Job, items: list[Item], outline: Plan
+) -> tuple[list[str], set[tuple[str, str]]]:
+    """Return passages for the whole chat and the facts (product, attribute) that they tell; some asked facts are left out."""
     if outline.context != "system" or not job.factual or not hasattr(job, "shelf"):
-        return [], None
+        return [], set()
     catalogue, style = job.shelf.catalogue, job.shelf.style
     wanted: dict[str, list[str]] = {}
     for item in items:
@@ -158,10 +160,15 @@ def _shared_passages(world: World, job: Job, items: list[Item], outline: Plan) -
         extra = world.random.choice(list(catalogue.facts[product]))
         if extra not in wanted.setdefault(product, []):
             wanted[product].append(extra)
-    dropped = world.random.choice(list(wanted)) if world.chance(0.3) else None
-    passages = [catalogue.passage(p, world.random.sample(a, len(a)), style) for p, a in wanted.items() if p != dropped]
+    if world.chance(0.25):
+        wanted.pop(world.random.choice(list(wanted)))
+    if wanted and world.chance(0.45):
+        asked = world.random.choice(items)
+        if len(wanted.get(asked.product, [])) > 1 and asked.core[1] in wanted[asked.product]:
+            wanted[asked.product].remove(asked.core[1])
+    passages = [catalogue.passage(p, world.random.sample(a, len(a)), style) for p, a in wanted.items()]
     world.random.shuffle(passages)
-    return passages, dropped
+    return passages, {(p, a) for p, own in wanted.items() for a in own}
 
 
 def _row(
@@ -172,7 +179,7 @@ def _row(
     outline: Plan,
     seen: set[str],
     shared: list[str],
-    dropped: str | None,
+    told: set[tuple[str, str]],
 ) -> Row:
     """Decide what a turn shows, what its right answer is and which part of it can be learnt."""
     r = world.random
@@ -180,13 +187,13 @@ def _row(
     passages, answer, blind, known = list[str](), item.answer, list[str](), not job.factual
     if job.factual:
         if outline.context == "each" or (outline.context == "last" and last):
-            gold = world.chance(0.8)
+            gold = world.chance(0.72)
             passages, known = (
                 job.passages(item, r.randint(5, 10) if outline.long else r.choice([0, 1, 1, 2, 2, 3, 4, 5, 6]), gold),
                 gold,
             )
         elif outline.context == "system":
-            known = item.product != dropped
+            known = (item.product, item.core[1]) in told
         if known and isinstance(job, Questions) and job.cite and outline.explicit:
             number = number_of(passages or shared, str(item.value), item.product)
             answer += f" [{number}]" if number else ""
@@ -232,7 +239,16 @@ def lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Pla
     return tuple(turns)
 
 
+KINDS: dict[str, Callable[[World], Document]] = {
+    "task": task_document,
+    "shelf": shelf_document,
+    "mapping": mapping_document,
+    "definition": definition_document,
+    "lookup": lookup_document,
+}
+
+
 def document(world: World, shares: dict[str, float] = SHARES) -> Document:
     """Draw one document: a task, or one of the drills of `drills`."""
     kind = world.weighted(shares)
-    return {"task": task_document, "mapping": mapping_document, "lookup": lookup_document}[kind](world)
+    return KINDS[kind](world)

@@ -1,8 +1,118 @@
-"""Short drills: look up a value by its key; map customers' words to private codes seen earlier in the chat."""
+"""Short drills with many answers a document: look up values, read shelves of passages, apply definitions, map words to private codes."""
+
+import re
 
 from rung.tuners._scratch.corpus import Document, Turn
+from training.nano import wording
 from training.nano import world as w
+from training.nano.rewriting import rewritten
+from training.nano.tasks.job import number_of
+from training.nano.tasks.questions import FORMS, Questions
+from training.nano.tasks.routing import Routing
 from training.nano.vocabulary_facts import FACTS
+
+Fact = tuple[str, str]
+"""Product and attribute."""
+
+
+def shelf_document(world: w.World) -> Document:
+    """Write 1 to 8 passages about products and ask many questions over them, about a quarter of them about facts that none tells."""
+    r = world.random
+    job = Questions(world, r.choice([1, 2, 2, 3, 3, 4, 4, 5, 6, 8]), form="value" if world.chance(0.3) else None)
+    shelf, explicit = job.shelf.catalogue, world.chance(0.65)
+    habit = wording.style(world)
+    if job.cite and explicit:
+        habit = wording.Style(habit.message, passages="numbers", passage_title=habit.passage_title)
+    told: dict[str, list[str]] = {}
+    common = r.choice(list(FACTS)) if world.chance(0.6) else None
+    for product in shelf.products:
+        own = r.sample(list(shelf.facts[product]), min(len(shelf.facts[product]), r.randint(1, 4)))
+        if common and common not in own and world.chance(0.7):
+            shelf.know(product, common)
+            own.insert(r.randint(0, len(own)), common)
+        told[product] = own
+    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
+    instruction = None
+    if explicit:
+        instruction = rewritten(world, job, False) if world.chance(0.4) else wording.explicit(world, job.brief)
+    rows = list[tuple[str, str]]()
+    for product, attribute in _asked(world, told):
+        known = attribute in told.get(product, [])
+        value = shelf.facts[product][attribute] if known else ""
+        sentence = FACTS[attribute]["answer"].format(p=product, v=value)
+        answer = FORMS[job.form].format(s=sentence, v=value) if known else job.unknown(explicit)
+        if known and job.cite and explicit:
+            answer += f" [{number_of(passages, value, product)}]"
+        terse = f"{product}, {r.choice(FACTS[attribute]['keys']).lower()}" if world.chance(0.1) else None
+        plain = w.Extras(plain=world.chance(0.7))
+        rows.append((terse or world.message("fact", attribute, product=product, extras=plain).text, answer))
+    turns = list[Turn]()
+    apart = world.chance(0.45)
+    if apart:
+        text = wording.passages_text(passages, habit)
+        turns.append(Turn("system", f"{instruction}\n{text}" if instruction else text))
+    elif instruction and world.chance(0.7):
+        turns.append(Turn("system", instruction))
+        instruction = None
+    for position, (message, answer) in enumerate(rows):
+        first = position == 0 and not apart
+        shown = wording.user_text(message, habit, instruction if first else None, passages if first else ())
+        turns += [Turn("user", shown), Turn("assistant", answer, 1.0 if explicit or position else 0.0)]
+    return tuple(turns)
+
+
+def _asked(world: w.World, told: dict[str, list[str]]) -> list[Fact]:
+    """Draw what is asked: mostly facts that stand there, else one that another passage tells of its product, else a strange product."""
+    r = world.random
+    there = [(product, attribute) for product, own in told.items() for attribute in own]
+    elsewhere = [(p, a) for p in told for a in {a: None for _, a in there} if a not in told[p]]
+    asked = r.sample(there, min(len(there), r.randint(4, 9)))
+    for _ in range(sum(world.chance(0.33) for _ in asked)):
+        if elsewhere and world.chance(0.7):
+            asked.append(elsewhere.pop(r.randrange(len(elsewhere))))
+        else:
+            brand = r.choice(list(told)).split(" ")[0] if world.chance(0.5) else None
+            product = world.product(brand)
+            if product not in told:
+                asked.append((product, r.choice(there)[1] if world.chance(0.6) else r.choice(list(FACTS))))
+    r.shuffle(asked)
+    return asked
+
+
+def definition_document(world: w.World) -> Document:
+    """Define 3 to 6 labels, mostly private codes, in varied words, and ask for each of them once or twice."""
+    r = world.random
+    kind = world.weighted({"topic": 58, "fact": 34, "tone": 4, "urgency": 4})
+    scheme = w.Scheme(world, kind=kind, count=r.choice([2, 3, 3, 4, 4, 5, 6]), natural=world.chance(0.25))
+    scheme.meaning = {c: definition(world, kind, c) for c in scheme.categories}
+    job = Routing(world, scheme, form="bare" if world.chance(0.8) else None, extras=False)
+    instruction = rewritten(world, job, True) if world.chance(0.35) else wording.explicit(world, job.brief, True)
+    order = r.sample(scheme.categories, len(scheme.categories))
+    order += [r.choice(order) for _ in range(r.randint(0, 2))]
+    plain = world.chance(0.6)
+    turns = [Turn("system", instruction)]
+    for category in order:
+        item = job.item(category=category, plain=plain)
+        turns += [Turn("user", item.message), Turn("assistant", item.answer, 1.0)]
+    return tuple(turns)
+
+
+def definition(world: w.World, kind: str, category: str) -> str:
+    """Say what a category means: in set words, in key words of its messages, or by an example."""
+    r = world.random
+    said = world.own(w.meanings(kind, category))
+    how = r.random()
+    if how < 0.4:
+        return said
+    if how < 0.55:
+        return f"{said}, {world.own(w.meanings(kind, category))}"
+    if how < 0.65:
+        return r.choice(["messages about {m}", "all about {m}", "anything that is about {m}", "{m} and the like"]).format(m=said)
+    messages = [world.message(kind, category, extras=w.Extras(plain=kind in ("topic", "fact"))).text for _ in range(3)]
+    if how < 0.8:
+        words = list(dict.fromkeys(re.findall(r"[a-z]{4,}", " ".join(messages).lower())))
+        return ", ".join(r.sample(words, min(r.randint(3, 6), len(words))))
+    return r.choice(['for example "{m}"', 'messages like "{m}"', 'e.g. "{m}"']).format(m=messages[0])
 
 
 def lookup_document(world: w.World) -> Document:
@@ -22,6 +132,7 @@ def mapping_document(world: w.World) -> Document:
     r = world.random
     kind = world.weighted({"topic": 65, "fact": 35})
     scheme = w.Scheme(world, kind=kind, count=r.choice([2, 2, 3, 3, 4, 5, 6]), natural=False)
+    scheme.meaning = {c: definition(world, kind, c) for c in scheme.categories}
     short, plain = world.chance(0.25), world.chance(0.4)
     names = w.categories(kind)
     turns, seen = list[Turn](), set[str]()

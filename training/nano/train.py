@@ -11,10 +11,11 @@ import argparse
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from rung.tuners._scratch.export import export, load_exported
 from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
-from rung.tuners._scratch.loop import Settings, Trainer
+from rung.tuners._scratch.loop import Settings, Trainer, progress
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
 from training.nano.grow import grown
@@ -33,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SHAPES), default="s")
     parser.add_argument("--folder", type=Path, default=None, help="state and log (default: build/nano/SIZE)")
     parser.add_argument("--out", type=Path, default=None, help="export here (default: the package's weights)")
-    parser.add_argument("--tokens", type=float, default=12e6)
+    parser.add_argument("--tokens", type=float, default=14e6, help="of all processes together")
     parser.add_argument(
         "--minutes", type=float, default=None, help="stop after so much training time even if tokens are left"
     )
@@ -45,7 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--decay-share", type=float, default=0.35)
     parser.add_argument("--float32", action="store_true", help="no bf16 autocast")
     parser.add_argument(
-        "--grow-from", type=Path, default=None, help="folder of a smaller run to widen instead of starting from nothing"
+        "--grow-from", type=Path, default=None, help="folder of smaller weights (state or plateau of a run) to widen"
     )
     parser.add_argument(
         "--replicas", type=int, default=1, help="processes that share the work; start each with its --rank"
@@ -54,6 +55,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
+
+
+def keep_plateau(trainer: Trainer) -> None:
+    """Keep the weights as they are before the rate falls, once: a larger model grows better from there."""
+    folder = trainer.folder / "plateau"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        save_file(
+            {n: p.detach().contiguous() for n, p in trainer.model.named_parameters()}, folder / "model.safetensors"
+        )
 
 
 def main() -> None:
@@ -65,9 +76,7 @@ def main() -> None:
     folder = options.folder or build / options.size
     trained = tokenizer((options.start_from or build) / "tokenizer.json")
     if options.grow_from:
-        model = grown(
-            options.grow_from / "state" / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed
-        )
+        model = grown(options.grow_from / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed)
     elif options.start_from:
         model = Llama(SHAPES[options.size])
         model.load_state_dict(load_exported(options.start_from))
@@ -75,7 +84,7 @@ def main() -> None:
         model = Llama(SHAPES[options.size], options.seed)
         start_with_copying(model, options.seed)
     settings = Settings(
-        tokens=int(options.tokens),
+        tokens=int(options.tokens / options.replicas),
         minutes=options.minutes,
         tokens_per_batch=options.batch,
         matrix_rate=options.matrix_rate,
@@ -91,12 +100,19 @@ def main() -> None:
     if options.rank:
         folder = folder / f"replica-{options.rank}"
     alone = options.replicas == 1
+
+    def after_step(trainer: Trainer) -> None:
+        if not alone:
+            replica.exchange(trainer)
+        if trainer.state.step % replica.every == 0 and progress(trainer.state, settings) >= 1 - settings.decay_share:
+            keep_plateau(trainer)
+
     trainer = Trainer(
         model.to(options.device),
         shards if alone else replica.own(shards),
         settings,
         folder,
-        None if alone else replica.exchange,
+        after_step,
     )
     print(
         f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",

@@ -20,7 +20,8 @@ class Topic(TypedDict):
 TOPICS: dict[str, Topic] = {
     "delivery": {
         "names": ["Shipping", "Delivery", "Parcels", "Logistics", "Shipment", "Transport"],
-        "meanings": ["late or lost parcels", "deliveries that have not arrived", "where a parcel is", "shipping problems", "an order that has not come", "parcel tracking"],
+        "meanings": ["late or lost parcels", "deliveries that have not arrived", "where a parcel is", "shipping problems", "an order that has not come", "parcel tracking",
+                     "parcels on the way", "late deliveries", "a package that never came", "lost packages", "a courier who did not come", "delivery delays"],
         "messages": [
             "[My|The|Our] {p} has [still |]not [arrived|come|turned up|been delivered][ yet|].", "I ordered {it} [{n} weeks|{n} days|a month] ago and [nothing came|it never arrived|it is not here].",
             "The [parcel|package|shipment|delivery] with [my|the] {p} is [late|overdue|delayed|lost].", "Where is [the parcel with |the package with |]my {p}?",
@@ -36,7 +37,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will trace the parcel with the {p} today.", "We apologise and will trace the shipment of the {p} without delay.", "Oh no, we will hunt down your {p} right now!")},
     "refund": {
         "names": ["Refunds", "Money back", "Reimbursement", "Repayments", "Refund desk"],
-        "meanings": ["customers who want their money back", "refund requests", "requests for repayment", "money to be returned", "asks for money back"],
+        "meanings": ["customers who want their money back", "refund requests", "requests for repayment", "money to be returned", "asks for money back",
+                     "money that was not paid back", "missing refunds", "customers who wait for their money", "a refund that is late", "paying back money"],
         "messages": [
             "I want [my money|the money|a refund] [back |]for the {p}.", "Please [refund|reimburse|repay] [the {p}|me for the {p}|my {p}].", "I [returned|sent back] the {p} and [still have|got] no refund.",
             "When [will I|do I] get [the|my] money back[ for the {p}|]?", "I sent the {p} back {n} [weeks|days] ago and [the refund is missing|no money came].", "I [would like|demand|ask for|expect] a [full |]refund [for|of] the {p}.",
@@ -49,7 +51,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will refund the {p} within five days.", "We will return the full amount for the {p} within five days.", "No worries, the money for your {p} is on its way!")},
     "billing": {
         "names": ["Billing", "Invoices", "Payments", "Accounting", "Charges"],
-        "meanings": ["wrong invoices and double charges", "problems with an invoice or a charge", "billing errors", "a bill that is wrong", "payment questions"],
+        "meanings": ["wrong invoices and double charges", "problems with an invoice or a charge", "billing errors", "a bill that is wrong", "payment questions",
+                     "a charge that is wrong", "customers who paid twice", "errors on the invoice", "wrong amounts on a bill", "double payments"],
         "messages": [
             "I was [charged|billed] [twice|two times|{n} times] for the {p}.", "The [invoice|bill] for the {p} [shows|has|lists] the wrong [amount|total|tax|name].", "My [card|credit card|account] was [charged|debited] [twice|{n} times] for [one|the] {p}.",
             "There is [a mistake|an error] on the [bill|invoice] [for my|of the] {p}.", "I need a [corrected|new|proper] [invoice|bill|receipt] for the {p}.", "Why does the [bill|invoice] [for the {p} |]list {n} items?",
@@ -62,7 +65,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will correct the invoice for the {p}.", "We apologise for the error and will issue a corrected invoice for the {p}.", "Oops, we will fix the bill for your {p}!")},
     "login": {
         "names": ["Account", "Login", "Access", "Sign in", "Passwords"],
-        "meanings": ["password and account problems", "customers who cannot log in", "access to the account", "login trouble", "cannot get into the account"],
+        "meanings": ["password and account problems", "customers who cannot log in", "access to the account", "login trouble", "cannot get into the account",
+                     "a password that does not work", "customers who cannot sign in", "a locked account", "problems with the password", "logging in"],
         "messages": [
             "I [cannot|can't|am unable to] [log in|sign in|get in][ to my account|].", "My password [does not|doesn't] work [any more|anymore].", "The [reset mail|reset link|mail] for my password never [comes|arrives].",
             "My account [is|has been] [locked|blocked|closed] [since {day}|for {n} days|].", "I [forgot|lost] my password [and cannot sign in|].", "The [website|app|page] [does not|won't] accept my [login|password|user name].",
@@ -75,7 +79,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We have reset the password of your account.", "We have restored the access to your account; please sign in again.", "All set, your account is open again!")},
     "damage": {
         "names": ["Damage", "Broken items", "Breakage", "Damaged goods", "Transport damage"],
-        "meanings": ["items that arrived broken", "damaged goods", "things broken on arrival", "cracks, dents and scratches", "an item that came damaged"],
+        "meanings": ["items that arrived broken", "damaged goods", "things broken on arrival", "cracks, dents and scratches", "an item that came damaged",
+                     "a product that is broken or scratched", "goods damaged on the way", "dents and scratches", "something that arrived broken", "cracked items"],
         "messages": [
             "The {p} [arrived|came|was delivered] [broken|damaged|cracked|smashed|in pieces].", "[My|The] [new |]{p} has [a big|a|a huge] [crack|dent|scratch|hole|tear].", "The box was [crushed|torn|open|wet] and the {p} is [damaged|broken].",
             "The {p} came with [a scratch|a dent|a crack|{n} scratches] on the [side|front|top|back].", "When I opened the [box|parcel], the {p} was [in pieces|broken|shattered].", "The [glass|case|frame|screen|handle] of the {p} is [cracked|broken|bent|shattered].",
@@ -88,7 +93,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will send you a new {p} for the damaged one.", "We sincerely apologise and will replace the damaged {p}.", "So sorry, a fresh {p} is coming your way!")},
     "parts": {
         "names": ["Spare parts", "Missing parts", "Accessories", "Incomplete", "Parts"],
-        "meanings": ["missing parts and accessories", "incomplete boxes", "parts that are not in the box", "something is missing", "an incomplete delivery"],
+        "meanings": ["missing parts and accessories", "incomplete boxes", "parts that are not in the box", "something is missing", "an incomplete delivery",
+                     "a part that is missing", "something missing in the box", "boxes that are not complete", "missing screws and cables", "lost parts"],
         "messages": [
             "The [cable|plug|lid|charger|adapter|strap] of the {p} was [not in the box|missing|left out].", "The {p} came without [the|its|a] [manual|cable|cover|screws|battery|lid].", "There are {n} [screws|parts|pieces|bolts] missing [for|in] the {p}.",
             "[The|My] {p} is [incomplete|not complete].", "I [miss|cannot find] the [lid|cable|manual|key|filter] of the {p}.", "The bag with the [screws|parts|small parts] for the {p} is [missing|not there].",
@@ -101,7 +107,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will send the missing part of the {p}.", "We regret the oversight and will dispatch the missing part of the {p}.", "Got it, the missing bit of your {p} ships today!")},
     "repair": {
         "names": ["Repair", "Technical", "Service", "Malfunction", "Tech support", "Defects"],
-        "meanings": ["devices that stopped working", "repairs and defects", "a product that no longer works", "technical faults", "a device that fails"],
+        "meanings": ["devices that stopped working", "repairs and defects", "a product that no longer works", "technical faults", "a device that fails",
+                     "a device that is defective", "something that stopped working", "products that do not work any more", "defects", "a machine that fails"],
         "messages": [
             "[My|The] {p} stopped working [after {n} months|yesterday|on {day}].", "The {p} [does not|won't|doesn't] [switch on|turn on|start|react][ any more|].", "The {p} makes [a strange noise|strange noises|a loud noise].",
             "The {p} gets very hot and [turns off|stops|smells].", "[My|The] {p} needs [a repair|to be repaired|fixing].", "The [button|switch|screen|handle] of the {p} does not [react|work|respond].",
@@ -114,7 +121,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will repair the {p} for free.", "Please send the {p} to our workshop; the repair is free of charge.", "Pop the {p} in a box and we will fix it!")},
     "cancel": {
         "names": ["Cancellation", "Cancel orders", "Withdrawals", "Order stop", "Cancellations"],
-        "meanings": ["customers who cancel an order", "orders to be cancelled", "stopping an order", "wants to stop an order", "cancels a purchase"],
+        "meanings": ["customers who cancel an order", "orders to be cancelled", "stopping an order", "wants to stop an order", "cancels a purchase",
+                     "customers who want to cancel", "cancelled orders", "stopping a purchase", "a customer who no longer wants the order", "cancelling"],
         "messages": [
             "Please cancel [my order|the order][ for the {p}| of the {p}|].", "I do not [need|want] the {p} any more, [please |]cancel it.", "I ordered {it} by mistake, please [stop|cancel] the order.", "Can I still cancel [the {p}|my order|the order of the {p}]?",
             "I want to [withdraw|cancel|stop] my order [of|for] the {p}.", "Stop the order of the {p} before it [ships|is sent].", "I found a [better|cheaper] offer, so [please |]cancel the {p}.", "Please [delete|cancel|stop] my order of {n} [units of the {p}|{p}s].",
@@ -126,7 +134,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("Your order of the {p} is cancelled.", "As requested, we have cancelled your order of the {p}.", "Done, the order of the {p} is gone!")},
     "address": {
         "names": ["Address", "Moving", "Change of address", "Contact data", "Addresses"],
-        "meanings": ["changes of address", "customers who have moved", "a new postal address", "a wrong address", "where to send things in future"],
+        "meanings": ["changes of address", "customers who have moved", "a new postal address", "a wrong address", "where to send things in future",
+                     "a customer who moved", "a new address", "sending to another address", "changing the address", "moving house"],
         "messages": [
             "I [have |]moved to {c}, please [change|update] my address.", "My new address is in {c}.", "Please [send|ship|deliver] the {p} to my new [flat|house|home] in {c}.", "The address in my account is [old|wrong|out of date], I now live in {c}.",
             "I moved [house |]{n} weeks ago, please [update|change] my address.", "[Can|Could] you ship the {p} to my [office|parents|new place] in {c}?", "The [street|house number|postcode] in my address is [wrong|old].", "I need to [change|correct|update] the [postal|delivery] address[ for the {p}|].",
@@ -138,7 +147,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We have changed your address.", "We have updated the address in your account as requested.", "New place, nice! Your address is updated!")},
     "exchange": {
         "names": ["Exchange", "Swap", "Wrong item", "Replacement", "Exchanges"],
-        "meanings": ["wrong size, colour or item", "customers who want to swap an item", "exchanges", "the wrong product was sent", "wants another size or colour"],
+        "meanings": ["wrong size, colour or item", "customers who want to swap an item", "exchanges", "the wrong product was sent", "wants another size or colour",
+                     "swapping a product", "a customer who wants another colour", "items to be exchanged", "a wrong size", "a wrong item in the parcel"],
         "messages": [
             "I [got|received] a {k} {p} but I ordered a {k2} one.", "The {p} is too [small|big|large|tight], I [want|need] a [bigger|smaller|different] one.", "You [sent|shipped] me the wrong [{p}|item instead of the {p}].", "I would like to [swap|exchange|change] the {p} for a {k} one.",
             "The colour of the {p} is wrong, [it should be|I ordered] {k}.", "Can I [exchange|swap] the {p} for a [larger|smaller|{k}] one?", "The {p} is the wrong [model|size|version|colour].", "I ordered the {k} {p} and got [another colour|a {k2} one].",
@@ -150,7 +160,8 @@ TOPICS: dict[str, Topic] = {
         "replies": ("We will swap the {p} for the right one.", "We will gladly exchange the {p} free of charge.", "Sure thing, we will swap the {p}!")},
     "praise": {
         "names": ["Praise", "Compliments", "Thanks", "Positive feedback", "Applause"],
-        "meanings": ["customers who say thank you", "positive feedback", "happy customers", "compliments", "praise for a product or the team"],
+        "meanings": ["customers who say thank you", "positive feedback", "happy customers", "compliments", "praise for a product or the team",
+                     "customers who are happy", "thanks and praise", "a customer who likes the product", "kind words", "praise"],
         "messages": [
             "I [love|adore|really like] my new {p}.", "The {p} is [great|super|amazing|excellent], thank you[ so much|].", "Your team was [very kind|so helpful|great] [to me|today|on the phone].", "The {p} works [perfectly|wonderfully|like a charm], [well done|great job|thanks].",
             "I am very [happy|pleased|satisfied] with the {p}.", "Best {p} [that I ever had|ever|in years].", "The {p} came [fast|quickly] and looks [wonderful|great|lovely].", "I just want to say that the {p} is [fantastic|brilliant|lovely].",

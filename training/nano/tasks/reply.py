@@ -22,12 +22,17 @@ GOALS = [
     "Respond to the customer message.",
 ]
 TONE_SAY = {
-    "formal": ["Use a formal tone.", "Be formal.", "Write formally and politely.", "Keep a formal, polite tone."],
+    "formal": ["Use a formal tone.", "Be formal.", "Write formally and politely.", "Keep a formal, polite tone.", "The tone is formal.", "Formal tone.", "Write in a formal voice.", "Sound formal and polite.", "Keep it formal."],
     "casual": [
         "Use a casual tone.",
         "Be casual and friendly.",
         "Sound relaxed and friendly.",
         "Write in a casual voice.",
+        "The tone is casual.",
+        "Casual tone.",
+        "Keep it casual.",
+        "Sound casual and friendly.",
+        "Be relaxed and casual.",
     ],
 }
 LABEL_FORMS = {"bare": "{l}", "key": "{K}: {l}", "brackets": "[{l}]", "upper": "{u}", "hash": "#{l}"}
@@ -97,7 +102,7 @@ class Reply:
         def draw() -> str:
             chosen = parts or self._parts()
             voice = tone or (
-                world.weighted({"neutral": 60, "formal": 20, "casual": 20}) if self.mode == "topic" else "neutral"
+                world.weighted({"neutral": 46, "formal": 27, "casual": 27}) if self.mode == "topic" else "neutral"
             )
             form = label_form or world.weighted({"bare": 40, "key": 20, "brackets": 18, "upper": 14, "hash": 8})
             # what the reply does not have must not tell two combinations apart
