@@ -13,6 +13,7 @@ from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
+from training.nano.record import Run, record, thinned
 from training.nano.replicas import Replica
 from training.nano.rewriting import rewritten
 from training.nano.tasks.reply import Reply
@@ -101,3 +102,15 @@ def test_rewritten_prompts_quote_the_fixed_lines() -> None:
         if len(job.parts) >= 3 and "call" in job.parts and not job.joined:
             assert f'exactly "{job.house.call}"' in rewritten(world, job, False)
             seen += 1
+
+
+def test_the_record_of_a_run_counts_all_processes(tmp_path: Path) -> None:
+    settings = Settings(tokens=1200, tokens_per_batch=256, bf16=False, log_every=2)
+    for folder in (tmp_path, tmp_path / "replica-1"):
+        Trainer(Llama(SHAPE), source, settings, folder).run()
+    (tmp_path / "tokenizer.json").write_text("{}")
+    found = record(Run(tmp_path, 2, "nothing", settings), tmp_path / "tokenizer.json")
+    assert found["tokens"] == 2 * Trainer(Llama(SHAPE), source, settings, tmp_path).state.tokens
+    assert len(found["data_sha256"]) == 2  # type: ignore[arg-type]
+    assert found["curve"][-1]["tokens"] <= found["tokens"]  # type: ignore[index, operator]
+    assert len(thinned([{"tokens": i, "seconds": i, "loss": 1.0, "answer_accuracy": 0.5} for i in range(400)])) == 40

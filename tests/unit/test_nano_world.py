@@ -1,10 +1,11 @@
 """The invented world keeps what tests need out of training, and never asks a model to learn what it cannot know."""
 
 import json
+import re
 
 from rung.tuners._scratch.corpus import Document
 from training.nano.documents import document, task_document
-from training.nano.drills import mapping_document
+from training.nano.drills import definition_document, mapping_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
@@ -125,3 +126,43 @@ def test_a_reply_has_the_lines_asked_for() -> None:
         separator = " " if job.joined else "\n"
         assert item.answer == separator.join(item.lines)
         assert len(item.lines) == len(job.parts)
+
+
+def test_a_shelf_answers_what_its_passages_tell_and_says_so_otherwise() -> None:
+    world, known, unknown = World(11), 0, 0
+    for _ in range(150):
+        turns = shelf_document(world)
+        first = next(i for i, turn in enumerate(turns) if turn.role == "assistant")
+        shown = "".join(turn.text for turn in turns[:first])
+        answers = [turn.text for turn in turns if turn.role == "assistant"]
+        assert len(answers) >= 1
+        for answer in answers:
+            if answer.startswith("The part number of"):
+                value = answer.split(" is ")[-1].split(" [")[0].rstrip(".")
+                assert value in shown, (answer, shown)
+                known += 1
+            unknown += answer == UNKNOWN
+    assert known > 5
+    assert unknown > 50
+
+
+def test_a_citation_names_the_passage_that_tells_the_fact() -> None:
+    world, cited = World(12), 0
+    for _ in range(300):
+        turns = shelf_document(world)
+        passages = re.findall(r"^\[(\d)\] (.*)", "\n".join(turn.text for turn in turns[:2]), re.MULTILINE)
+        for turn in turns:
+            if turn.role == "assistant" and (found := re.fullmatch(r"(.+) \[(\d)\]", turn.text)):
+                numbers = dict(passages)
+                assert found[2] in numbers
+                cited += 1
+    assert cited > 20
+
+
+def test_every_label_that_is_asked_for_was_defined() -> None:
+    world = World(13)
+    for _ in range(100):
+        turns = definition_document(world)
+        labels = {turn.text for turn in turns if turn.role == "assistant" and turn.text.isalnum()}
+        assert all(label in turns[0].text for label in labels)
+        assert all(turn.weight == 1.0 for turn in turns if turn.role == "assistant")

@@ -107,7 +107,9 @@ def definition(world: w.World, kind: str, category: str) -> str:
     if how < 0.55:
         return f"{said}, {world.own(w.meanings(kind, category))}"
     if how < 0.65:
-        return r.choice(["messages about {m}", "all about {m}", "anything that is about {m}", "{m} and the like"]).format(m=said)
+        return r.choice(
+            ["messages about {m}", "all about {m}", "anything that is about {m}", "{m} and the like"]
+        ).format(m=said)
     messages = [world.message(kind, category, extras=w.Extras(plain=kind in ("topic", "fact"))).text for _ in range(3)]
     if how < 0.8:
         words = list(dict.fromkeys(re.findall(r"[a-z]{4,}", " ".join(messages).lower())))

@@ -7,6 +7,7 @@ model for what it was trained to do, on words that it was not trained on.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,23 @@ from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
-from training.nano.world import Scheme, World
+from training.nano.world import LETTERS, Scheme, World
+
+GOODS = {
+    "kettle": "power capacity material", "lamp": "power colour size", "heater": "power size weight", "blender": "power capacity",
+    "speaker": "battery water colour", "monitor": "size power", "backpack": "capacity water material", "camera": "battery water weight",
+    "drone": "battery weight size", "fan": "power size", "headset": "battery weight colour", "mixer": "power capacity weight",
+    "oven": "power capacity size", "printer": "power size weight", "radio": "battery size", "router": "power size",
+    "scooter": "battery weight colour", "tablet": "battery size weight", "tent": "water size weight", "toaster": "power colour",
+    "vacuum": "battery capacity weight", "watch": "battery water material", "desk": "material size colour", "chair": "material weight colour",
+    "kayak": "size weight capacity", "bottle": "capacity material colour", "sofa": "size colour material", "suitcase": "capacity weight size",
+    "phone": "battery water size", "laptop": "battery size weight", "coffee-maker": "power capacity colour", "freezer": "power capacity size",
+    "fridge": "power capacity size", "dishwasher": "power size weight", "projector": "power size weight", "stroller": "weight size colour",
+}  # fmt: skip
+"""What the catalogue's shop sells, and which facts of a thing make sense beside those that all goods have."""
+SLIPS = re.compile(r"[Hh]ow much (goes into the [^?]* hold|does the ((?!hold|weigh|cost)[^?])*)\?")
+"""Wordings of the world's generator that are not quite English."""
+COMMON = ["price", "warranty", "returns", "shiptime", "origin", "fee", "partno", "hours"]
 
 FOLDER = Path(__file__).parents[2] / "src" / "rung" / "examples"
 
@@ -46,24 +63,71 @@ def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
 
 def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:
     """Questions about 60 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
-    job = Questions(World(seed, "test"), 60, form="sentence", cite=False)
+    job = Questions(World(seed, "test"), 1, form="sentence", cite=False)
+    shelf = job.shelf.catalogue
+    shelf.facts = dict(_goods(job.world, 60))
     drawn = [
         {"id": f"q{number:04d}", "question": item.message, "answer": item.answer, "product": item.product}
         for number, item in enumerate(_different(job, rows), 1)
     ]
     documents.mkdir(parents=True, exist_ok=True)
-    shelf = job.shelf.catalogue
     for product in shelf.products:
         text = f"# {product}\n\n{shelf.passage(product, list(shelf.facts[product]))}\n"
         (documents / f"{product.lower().replace(' ', '-')}.md").write_text(text, encoding="utf-8")
     yield from drawn
 
 
+def _goods(world: World, count: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Invent products of a few brands with four to six facts each that such a product can have."""
+    r, seen = world.random, set[str]()
+    brands = [world.brand() for _ in range(9)]
+    while len(seen) < count:
+        noun = r.choice(list(GOODS))
+        model = r.choice(["", "", "", "Pro ", "Mini ", "Max ", f"{r.randint(2, 9)}0 "])
+        product = f"{r.choice(brands)} {model}{noun.replace('-', ' ')}"
+        if product in seen:
+            continue
+        seen.add(product)
+        own = GOODS[noun].split(" ")
+        chosen = [*r.sample(own, r.randint(2, len(own))), *r.sample(COMMON, r.randint(2, 4))]
+        yield product, {a: _sensible(world, a, noun) for a in r.sample(chosen, len(chosen))}
+
+
+LITRES = {
+    "fridge": (90, 340),
+    "freezer": (60, 280),
+    "oven": (40, 75),
+    "backpack": (12, 45),
+    "suitcase": (30, 95),
+    "kayak": (60, 140),
+}
+
+
+def _sensible(world: World, attribute: str, noun: str) -> str:
+    """Invent a value that a buyer would believe; what is not listed here is drawn as in training."""
+    r = world.random
+    values = {
+        "price": f"{r.randint(19, 389)}{r.choice(['', '', '.50', '.90'])} euros",
+        "warranty": r.choice(["12 months", "18 months", "24 months", "36 months", "2 years", "3 years", "5 years"]),
+        "weight": r.choice([f"{r.randint(1, 9)}.{r.randint(1, 9)} kilograms", f"{r.randint(12, 95)}0 grams"]),
+        "battery": f"{r.randint(4, 36)} hours",
+        "returns": r.choice(["14 days", "21 days", "30 days", "45 days", "60 days", "90 days"]),
+        "shiptime": r.choice([f"{r.randint(2, 9)} working days", f"{r.randint(2, 6)} days", "24 hours", "48 hours", "2 weeks"]),
+        "size": f"{r.randint(15, 95)} by {r.randint(10, 60)} cm",
+        "capacity": f"{r.randint(*LITRES[noun])} litres" if noun in LITRES else f"{r.randint(0, 3)}.{r.randint(2, 9)} litres",
+        "power": f"{r.randint(3, 180)}0 watts",
+        "fee": r.choice([f"{r.randint(2, 9)} euros", f"{r.randint(2, 9)}.{r.choice(['50', '90', '95'])} euros"]),
+        "partno": f"{''.join(r.sample(LETTERS, 2))}-{r.randint(100, 999)}",
+        "water": r.choice([f"up to {r.randint(2, 9)} metres", f"up to {r.choice([20, 30, 45, 60])} minutes"]),
+    }  # fmt: skip
+    return values.get(attribute) or world.value(attribute)
+
+
 def _different(job: Job, rows: int) -> Iterator[Item]:
     seen: set[str] = set()
     while len(seen) < rows:
         item = job.item()
-        if item.message not in seen:
+        if item.message not in seen and not SLIPS.search(item.message):
             seen.add(item.message)
             yield item
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from rung.tuners._scratch.export import export, load_exported
+from rung.tuners._scratch.export import export, load_exported, write_hashes
 from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer, progress
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
 from training.nano.grow import grown
+from training.nano.record import Run, write
 from training.nano.replicas import Replica
 
 SHAPES = {
@@ -127,9 +128,16 @@ def main() -> None:
         replica.finish(trainer)
         trainer.save()
     if options.rank == 0:
-        export(
-            model.cpu(), chat_tokenizer(trained, model.shape.context), options.out or WEIGHTS / f"nano-{options.size}"
-        )
+        out = options.out or WEIGHTS / f"nano-{options.size}"
+        export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
+        write(Run(folder, options.replicas, _origin(options), settings), out / "tokenizer.json", out)
+        write_hashes(out)
+
+
+def _origin(options: argparse.Namespace) -> str:
+    if options.grow_from:
+        return f"a smaller model of the family, widened ({options.grow_from})"
+    return f"the weights in {options.start_from}" if options.start_from else "nothing"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,17 @@ GOALS = [
     "Respond to the customer message.",
 ]
 TONE_SAY = {
-    "formal": ["Use a formal tone.", "Be formal.", "Write formally and politely.", "Keep a formal, polite tone.", "The tone is formal.", "Formal tone.", "Write in a formal voice.", "Sound formal and polite.", "Keep it formal."],
+    "formal": [
+        "Use a formal tone.",
+        "Be formal.",
+        "Write formally and politely.",
+        "Keep a formal, polite tone.",
+        "The tone is formal.",
+        "Formal tone.",
+        "Write in a formal voice.",
+        "Sound formal and polite.",
+        "Keep it formal.",
+    ],
     "casual": [
         "Use a casual tone.",
         "Be casual and friendly.",
