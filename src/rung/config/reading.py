@@ -180,6 +180,9 @@ def _cross_problems(config: Config) -> Iterator[Problem]:
             read_prompt(config.resolve(config.task.prompt))
         except ConfigError as error:
             yield from error.problems
+    for index, path in enumerate(config.keep):
+        if not config.resolve(path).exists():
+            yield Problem(f"keep.{index}", "there is no such file or run folder", str(config.resolve(path)))
     seen: set[str] = set()
     for index, step in enumerate(config.ladder):
         if step.label in seen:

@@ -148,6 +148,9 @@ class Config(Section):
         default_factory=dict, description="role -> provider and its settings"
     )
     ladder: tuple[Step, ...] = (Step(rung="baseline"), Step(rung="prompt"), Step(rung="fewshot"))
+    keep: tuple[Path, ...] = Field(
+        (), description="other tasks that tuning must not harm: each a rung.yaml or a finished run folder"
+    )
     stop_early: bool = Field(True, description="stop a rung as soon as its verdict is certain")
     limits: LimitsSection = LimitsSection()
     volume: VolumeSection = VolumeSection()
