@@ -80,7 +80,7 @@ def _said(examples: Sequence[Example], true: Sequence[str], dev_rows: int, draw:
 
 def _outcome(example: Example, text: str, task: Task) -> Outcome:
     answer = Answer(text, (Completion(text, "m", 1, 1, 0.0, 0.0),))
-    return judge(example, answer, scorer({"exact_match": ExactMatch()}, task))
+    return asyncio.run(judge(example, answer, scorer({"exact_match": ExactMatch()}, task)))
 
 
 def table() -> str:

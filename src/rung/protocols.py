@@ -80,6 +80,20 @@ class Metric(Protocol):
 
 
 @runtime_checkable
+class Judge(Metric, Protocol):
+    """A metric that needs more than the answer's text: a model to ask, or the passages that the answer used.
+
+    Where a metric has `judge`, it is awaited in place of `score`, which then says what can be said without asking.
+    Equal arguments give equal requests, in the same order, so that stored answers recompute every score.
+    """
+
+    async def judge(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+        """Judge the answer, asking only through the kit. What a model says is untrusted; what cannot be read is a
+        Failure("metric", why). Raises what `kit.ask` raises."""
+        ...
+
+
+@runtime_checkable
 class System(Protocol):
     """A candidate brought to life: sees input columns, never a target."""
 

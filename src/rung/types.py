@@ -86,17 +86,27 @@ class Task:
 
 @dataclass(frozen=True)
 class Example:
-    """One row: input columns as text, the expected output, and the group it must not be parted from."""
+    """One row: input columns as text, the expected output, and the group it must not be parted from.
+
+    `others`: further right answers, different from `target`; any one of them is as good. Demonstrations show `target`.
+    """
 
     id: str
     inputs: Mapping[str, str]
     target: str
     group: str
+    others: tuple[str, ...] = ()
 
     @cached_property
     def sha256(self) -> str:
         """Content hash; `id` is part of it, so that a renamed row is a changed row."""
-        return content_hash([self.id, dict(self.inputs), self.target, self.group])
+        more = [list(self.others)] if self.others else []
+        return content_hash([self.id, dict(self.inputs), self.target, self.group, *more])
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All right answers, the first one being `target`."""
+        return (self.target, *self.others)
 
     @cached_property
     def text(self) -> str:
@@ -104,11 +114,12 @@ class Example:
         return "\n".join(self.inputs.values())
 
     def as_dict(self) -> dict[str, Any]:
-        return {"id": self.id, "inputs": dict(self.inputs), "target": self.target, "group": self.group}
+        row = {"id": self.id, "inputs": dict(self.inputs), "target": self.target, "group": self.group}
+        return {**row, "others": list(self.others)} if self.others else row
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Example:
-        return cls(row["id"], dict(row["inputs"]), row["target"], row["group"])
+        return cls(row["id"], dict(row["inputs"]), row["target"], row["group"], tuple(row.get("others", ())))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ def rows(n: int) -> list[Example]:
     return [Example(f"r{i}", {"text": str(i)}, str(i), f"r{i}") for i in range(n)]
 
 
-def exact(text: str, example: Example) -> Mapping[str, Score] | Failure:
+async def exact(answer: Answer, example: Example) -> Mapping[str, Score] | Failure:
+    text = answer.text
     return Failure("parse", "no number") if text == "?" else {"m": Score(float(text == example.target))}
 
 

@@ -117,7 +117,7 @@ def propose(wishes: Wishes) -> Proposal:
     """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
     from rung.config import read_prompt
     from rung.data.columns import guess_columns, kind_of, metric_for
-    from rung.data.load import as_text
+    from rung.data.load import answers_in, as_text
 
     _check_values(wishes)
     rows, more = _sample(wishes.file)
@@ -129,7 +129,7 @@ def propose(wishes: Wishes) -> Proposal:
     guess = guess_columns(rows, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
     target = guess.target or _asked_target(guess, rows, wishes)
     inputs = _asked_inputs(guess, target, rows, wishes)
-    targets = [as_text(r.cells.get(target)) for r in rows]
+    targets = [as_text(next(iter(answers_in(r.cells.get(target))), None)) for r in rows]
     found = kind_of(targets)
     kind = cast("Kind", wishes.kind or found.kind)
     goal = wishes.goal

@@ -31,6 +31,12 @@ class TaskSection(Section):
     )
     inputs: tuple[str, ...] = Field(min_length=1, description="the columns that the model sees")
     target: str = Field(description="the column with the expected output")
+    also_right: tuple[str, ...] = Field(
+        (), description="columns with further right answers; any one of a row's right answers counts"
+    )
+    target_lists: Literal["any", "whole"] = Field(
+        "any", description="a list of texts in a target column: any entry is right, or the whole list is the answer"
+    )
     metrics: tuple[MetricSpec, ...] = Field(
         (), description="the first one decides, the others are reported; none: the kind's default"
     )
@@ -54,7 +60,7 @@ class TaskSection(Section):
             )
         return value
 
-    @field_validator("inputs", mode="before")
+    @field_validator("inputs", "also_right", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -72,8 +78,11 @@ class TaskSection(Section):
         names = [metric.name for metric in self.metrics]
         if len(set(names)) < len(names):
             raise ValueError(f"a metric is named twice in {', '.join(names)}; each may stand there once")
-        if self.target in self.inputs:
-            raise ValueError(f"the target column {self.target!r} is also an input: the model would see the answer")
+        for column in (self.target, *self.also_right):
+            if column in self.inputs:
+                raise ValueError(f"the target column {column!r} is also an input: the model would see the answer")
+        if self.target in self.also_right:
+            raise ValueError(f"also_right names the target column {self.target!r} itself; name further columns there")
         if self.tolerance is not None and self.tolerance >= self.goal:
             raise ValueError(f"tolerance {self.tolerance} leaves nothing of the goal {self.goal}")
         return self

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,20 @@ _FIRST_TEXTS = 40  # characters of a value that a message quotes
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a file are what. `id` and `group` may be None: ids are then made, rows stand alone."""
+    """Which columns of a file are what. `id` and `group` may be None: ids are then made, rows stand alone.
+
+    `also`: columns with further right answers. `any_of_list`: a list of texts or numbers in a target column holds several.
+    """
 
     inputs: tuple[str, ...]
     target: str
     id: str | None
     group: str | None
+    also: tuple[str, ...] = ()
+    any_of_list: bool = True
 
     def named(self) -> list[str]:
-        return [*self.inputs, self.target, *(c for c in (self.id, self.group) if c is not None)]
+        return [*self.inputs, self.target, *self.also, *(c for c in (self.id, self.group) if c is not None)]
 
 
 def load(
@@ -37,6 +42,8 @@ def load(
     target: str,
     id_column: str | None = None,
     group_by: str | None = None,
+    also: Sequence[str] = (),
+    any_of_list: bool = True,
     on_rows: Callable[[int], None] | None = None,
 ) -> Dataset:
     """Read jsonl, ndjson, csv, tsv or a json list, each also gzipped.
@@ -44,10 +51,12 @@ def load(
     Numbers and truth values become their JSON text, objects and lists canonical JSON, an absent input (null) "".
     Without `id_column` a column called "id" serves; without that, ids are made from the content, so that they stay
     when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
+    Several right answers come from the columns `also` (empty cells hold none) and, with `any_of_list`, from lists of
+    texts or numbers in a target column of a JSON file; the first is `Example.target`, the others `Example.others`.
     `on_rows` hears the number of rows read, every 1,000 rows and at the end.
     Raises DataError for an unreadable file, a bad row, a missing column, a double id, an empty target or no row.
     """
-    intake = _Intake(str(path), Columns(tuple(inputs), target, id_column, group_by))
+    intake = _Intake(str(path), Columns(tuple(inputs), target, id_column, group_by, tuple(also), any_of_list))
     for row in raw_rows(path):
         intake.take(row)
         if on_rows is not None and len(intake.examples) % PROGRESS_EVERY == 0:
@@ -63,6 +72,14 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return "" if value is None else canonical_json(value)
+
+
+def answers_in(value: Any) -> Sequence[Any]:
+    """Return the right answers that a target cell holds: the entries of a list of texts or numbers, else the cell."""
+    several = isinstance(value, list) and all(
+        isinstance(v, str | int | float) and not isinstance(v, bool) for v in value
+    )
+    return value if several else [value]
 
 
 def missing_column(name: str, there: Sequence[str], *, file: str, line: int | None = None) -> DataError:
@@ -92,14 +109,15 @@ class _Intake:
             if name not in row.cells and name != self.columns.group:
                 raise missing_column(name, list(row.cells), file=self.file, line=row.line)
         inputs = {name: self._text(row, name) for name in self.columns.inputs}
-        target = self._text(row, self.columns.target)
+        target, *others = self._answers(row) or [""]
         if not target.strip():
             self.empty_count += 1
             if len(self.empty_targets) < LINES_NAMED:
                 self.empty_targets.append(row.line)
-        row_id = self._made_id(inputs, target) if self.columns.id is None else self._given_id(row, self.columns.id)
+        content = [inputs, target, *([others] if others else [])]
+        row_id = self._made_id(content) if self.columns.id is None else self._given_id(row, self.columns.id)
         group = self._text(row, self.columns.group) if self.columns.group is not None else ""
-        self.examples.append(Example(row_id, inputs, target, group.strip() or row_id))
+        self.examples.append(Example(row_id, inputs, target, group.strip() or row_id, tuple(others)))
 
     def close(self) -> None:
         if not self.examples:
@@ -123,10 +141,22 @@ class _Intake:
             if name not in row.cells:
                 raise missing_column(name, there, file=self.file)
         if self.columns.id is None and "id" in row.cells and "id" not in self.columns.named():
-            self.columns = Columns(self.columns.inputs, self.columns.target, "id", self.columns.group)
+            self.columns = replace(self.columns, id="id")
+
+    def _answers(self, row: RawRow) -> list[str]:
+        """Return the right answers of a row, each once, without empty ones."""
+        found: dict[str, None] = {}
+        for column in (self.columns.target, *self.columns.also):
+            for value in answers_in(row.cells.get(column)) if self.columns.any_of_list else [row.cells.get(column)]:
+                text = self._clean(as_text(value), row, column)
+                if text.strip():
+                    found[text] = None
+        return list(found)
 
     def _text(self, row: RawRow, column: str) -> str:
-        text = as_text(row.cells.get(column))
+        return self._clean(as_text(row.cells.get(column)), row, column)
+
+    def _clean(self, text: str, row: RawRow, column: str) -> str:
         if not text.isascii():
             try:
                 text.encode("utf-8")
@@ -154,7 +184,7 @@ class _Intake:
         self.id_lines[row_id] = row.line
         return row_id
 
-    def _made_id(self, inputs: Mapping[str, str], target: str) -> str:
-        stem = "r" + content_hash([dict(inputs), target])[:12]
+    def _made_id(self, content: Sequence[Any]) -> str:
+        stem = "r" + content_hash(content)[:12]
         self.repeats[stem] = self.repeats.get(stem, 0) + 1
         return stem if self.repeats[stem] == 1 else f"{stem}-{self.repeats[stem]}"

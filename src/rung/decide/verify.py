@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,8 +12,11 @@ from rung import plugin
 from rung.config import Config
 from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide
-from rung.evaluate.answering import Scorer, judge, scorer
+from rung.errors import IntegrityError
+from rung.evaluate.answering import TRANSPORT
+from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import summarise
+from rung.evaluate.stored import stored_kit
 from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
 from rung.types import Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
@@ -41,26 +45,14 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
     task = folder.load_field("run.json", "task", Task)
     rows = by_id(open_test(folder.path, "verify the stored numbers"))
     yield Check("frozen test rows against the manifest", len(rows))
-    root = folder.path / head.get("root", ".")
-    metrics = {s.name: plugin.make_at(root, "metrics", s.name, s.settings) for s in task.metrics}
-    score = scorer(metrics, task)
     planned = tuple(head["planned"])
     results: dict[str, Result] = {}
-    for label in planned:
-        if not folder.has(f"rungs/{label}/result.json"):
-            continue
-        stored = load_result(folder, label)
-        yield _scores(label, stored.outcomes, rows, score)
-        again = summarise(
-            stored.candidate,
-            stored.outcomes,
-            task,
-            len(planned),
-            test_sha256=stored.test_sha256,
-            stopped_at=stored.stopped_early_at,
-        )
-        yield _same(f"{label}: estimates, bounds, cost, latency", _bare(again), _bare(stored), Result)
-        results[label] = stored
+    with stored_kit(folder, task) as kit:
+        for label in planned:
+            if folder.has(f"rungs/{label}/result.json"):
+                results[label] = load_result(folder, label)
+                yield _scores(label, results[label].outcomes, rows, kit)
+                yield _result(label, results[label], task, len(planned))
     if not folder.has("verdict.json"):
         yield Check("verdict", 0, "the climb has not come to a verdict yet")
         return
@@ -94,17 +86,35 @@ def _conclusions(
     yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)
 
 
-def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Example], score: Scorer) -> Check:
-    wrong = []
-    for outcome in outcomes:
-        if outcome.example_id not in rows:
-            wrong.append(f"{outcome.example_id} is no test row")
-        elif outcome.answer is not None:
-            again = judge(rows[outcome.example_id], outcome.answer, score)
-            if to_json(again, Outcome) != to_json(outcome, Outcome):
-                wrong.append(outcome.example_id)
+def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Example], kit: RunKit) -> Check:
+    wrong = [f"{o.example_id} is no test row" for o in outcomes if o.example_id not in rows]
+    answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
+    try:
+        again = asyncio.run(kit.judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None]))
+    except IntegrityError as error:
+        return Check(f"{label}: scores of the stored answers", len(outcomes), str(error))
+    for stored, new in zip(answered, again, strict=True):
+        if to_json(new, Outcome) != to_json(stored, Outcome):
+            wrong.append(stored.example_id)
     differs = f"{len(wrong)} rows score differently now: {', '.join(wrong[:5])}" if wrong else ""
     return Check(f"{label}: scores of the stored answers", len(outcomes), differs)
+
+
+def _settled(outcome: Outcome) -> bool:
+    """Whether the row was judged: one whose judge gave no answer is asked again on resumption."""
+    return outcome.failure is None or outcome.failure.cause not in TRANSPORT
+
+
+def _result(label: str, stored: Result, task: Task, planned: int) -> Check:
+    again = summarise(
+        stored.candidate,
+        stored.outcomes,
+        task,
+        planned,
+        test_sha256=stored.test_sha256,
+        stopped_at=stored.stopped_early_at,
+    )
+    return _same(f"{label}: estimates, bounds, cost, latency", _bare(again), _bare(stored), Result)
 
 
 def _bare(result: Result) -> Result:

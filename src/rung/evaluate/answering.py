@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from rung.errors import ContextOverflow, RefusedByModel, Retryable
-from rung.protocols import Metric, System
+from rung.metrics._several import AnyRight
+from rung.protocols import Judge, Kit, Metric, System
 from rung.types import Answer, Example, Failure, FailureCause, Outcome, Score, Task
 
-Scorer = Callable[[str, Example], "Mapping[str, Score] | Failure"]
+Scorer = Callable[[Answer, Example], Awaitable["Mapping[str, Score] | Failure"]]
 OnRow = Callable[[Outcome], None]
 
 TRANSPORT: frozenset[FailureCause] = frozenset(
@@ -17,21 +18,43 @@ TRANSPORT: frozenset[FailureCause] = frozenset(
 )  # the row was not answered: asked again on resumption
 
 
-def scorer(metrics: Mapping[str, Metric], task: Task) -> Scorer:
-    """Return a function that judges one answer by every metric; the first metric's failure is the row's failure."""
+def scorer(metrics: Mapping[str, Metric], task: Task, kit: Kit | None = None) -> Scorer:
+    """Return a function that judges one answer by every metric; the first metric's failure is the row's failure.
 
-    def score(text: str, example: Example) -> Mapping[str, Score] | Failure:
+    A metric that asks (`Judge`) does so through `kit`; without one it says what it can without asking. Transport trouble
+    of any of them is the row's failure: the row is asked again on resumption.
+    """
+
+    pure = {name: AnyRight(metric) for name, metric in metrics.items()}
+    asking = {name: metric for name, metric in metrics.items() if kit is not None and isinstance(metric, Judge)}
+
+    async def score(answer: Answer, example: Example) -> Mapping[str, Score] | Failure:
         found: dict[str, Score] = {}
-        for position, (name, metric) in enumerate(metrics.items()):
-            verdict = metric.score(text, example, task)
+        for position, name in enumerate(metrics):
+            if kit is not None and name in asking:
+                verdict = await _judged(asking[name], answer, example, task, kit)
+            else:
+                verdict = pure[name].score(answer.text, example, task)
             if isinstance(verdict, Failure):
-                if position == 0:
+                if position == 0 or verdict.cause in TRANSPORT:
                     return verdict
                 verdict = Score(0.0, adheres=False, note=f"{verdict.cause}: {verdict.message}")
             found[name] = verdict
         return found
 
     return score
+
+
+async def _judged(metric: Judge, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    """Ask a metric for its judgement; what went wrong with this row alone becomes its failure."""
+    try:
+        return await metric.judge(answer, example, task, kit)
+    except RefusedByModel as error:
+        return Failure("metric", f"the judging model declined: {error}")
+    except ContextOverflow as error:
+        return Failure("metric", f"too long for the judging model: {error}")
+    except Retryable as error:
+        return Failure("timeout" if error.timed_out else "model", f"the judging model: {error}")
 
 
 async def answer_rows(
@@ -83,12 +106,14 @@ async def _answer_row(system: System, example: Example, score: Scorer) -> Outcom
         return _failed(example, "timeout" if error.timed_out else "model", error)
     except ContextOverflow as error:
         return _failed(example, "truncated", error)
-    return judge(example, answer, score)
+    return await judge(example, answer, score)
 
 
-def judge(example: Example, answer: Answer, score: Scorer) -> Outcome:
+async def judge(example: Example, answer: Answer, score: Scorer) -> Outcome:
     """Score one answer. One that was cut off and is not fully right counts as truncated, whatever it scored."""
-    scores = score(answer.text, example)
+    scores = await score(answer, example)
+    if isinstance(scores, Failure) and scores.cause in TRANSPORT:
+        return Outcome(example.id, example.group, answer, None, scores)
     right = not isinstance(scores, Failure) and next(iter(scores.values())).value >= 1.0
     if answer.truncated and not right:
         failure = Failure("truncated", "the answer was cut off at max_tokens")

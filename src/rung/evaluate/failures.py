@@ -133,7 +133,7 @@ class _Case:
         lenient = self.metric.lenient(text, example, self.task)
         if lenient is not None and lenient >= self.task.goal:
             return True
-        return self.labels is not None and denoted(text, self.labels) == example.target
+        return self.labels is not None and denoted(text, self.labels) in example.targets
 
     def cause(self, name: str) -> Cause:
         found = self.rows[name]
@@ -264,7 +264,7 @@ def _suspects(
         if failed(o, task)
         and (label := said[o.example_id]) is not None
         and all(heard.get(o.example_id) == label for _, heard in below)
-        and label != examples[o.example_id].target
+        and label not in examples[o.example_id].targets
     ]
     if not doubtful:
         return frozenset()

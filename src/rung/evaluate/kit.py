@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung import plugin
+from rung.config.roles import roles_of
 from rung.errors import ConfigError, Problem, RungError
-from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
+from rung.evaluate.answering import OnRow, Scorer, answer_rows, judge, scorer
 from rung.evaluate.progress import Progress, paid
+from rung.metrics._several import AnyRight
 from rung.models.client import Client
 from rung.protocols import Library, Metric, Rung, System
-from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
+from rung.types import Answer, Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
 ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
@@ -59,7 +61,8 @@ class RunKit:
         self._metrics: dict[str, Metric] = {
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
-        self._score: Scorer = scorer(self._metrics, task)
+        self._score: Scorer = scorer(self._metrics, task, self)
+        self._judging = [r for spec in task.metrics for r in roles_of("metrics", spec.name, spec.settings)]
 
     def _role(self, role: str) -> Asker:
         if role not in self._roles:
@@ -82,7 +85,7 @@ class RunKit:
         return self._library
 
     def metric(self) -> Metric:
-        return next(iter(self._metrics.values()))
+        return AnyRight(next(iter(self._metrics.values())))
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")
@@ -105,17 +108,24 @@ class RunKit:
         _judged(outcomes, self._task)
         return outcomes
 
+    async def judged(self, answered: Sequence[tuple[Example, Answer]]) -> tuple[Outcome, ...]:
+        """Score answers that are there already, one after the other: what `answer` made of them."""
+        return tuple([await judge(example, answer, self._score) for example, answer in answered])
+
     def system(self, candidate: Candidate) -> System:
         """Bring a candidate to life through the rung that made it."""
         rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
         return rung.system(candidate, self._task, self)
 
     def concurrency(self, candidate: Candidate) -> int:
-        return self._role(candidate.model).concurrency if candidate.model is not None else ROWS_WITHOUT_MODEL
+        """Rows worth working on at once: enough to keep the model busy, and the slowest judge behind it."""
+        answering = self._role(candidate.model).concurrency if candidate.model is not None else ROWS_WITHOUT_MODEL
+        return max([answering, *(self._role(role).concurrency for role in self._judging)])
 
     def free(self, candidate: Candidate) -> bool:
-        """Whether answering another row costs no money."""
-        return candidate.model is None or self._role(candidate.model).free
+        """Whether answering and judging another row costs no money."""
+        asked = [*self._judging, *([candidate.model] if candidate.model is not None else [])]
+        return all(self._role(role).free for role in asked)
 
 
 def _judged(outcomes: Sequence[Outcome], task: Task) -> None:

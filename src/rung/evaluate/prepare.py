@@ -45,6 +45,8 @@ def read_rows(config: Config) -> Loaded:
             target=config.task.target,
             id_column=config.data.id,
             group_by=config.data.group_by,
+            also=config.task.also_right,
+            any_of_list=config.task.target_lists == "any",
         )
 
     if config.data.path is not None:
@@ -67,7 +69,7 @@ def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
 
 def as_task(config: Config, kind: Kind, visible: tuple[Example, ...]) -> Task:
     """Return the task; the labels of a classification are those that train and dev show, sorted."""
-    labels = tuple(sorted({e.target for e in visible})) if kind == "classification" else None
+    labels = tuple(sorted({target for e in visible for target in e.targets})) if kind == "classification" else None
     return config.as_task(kind=kind, labels=labels)
 
 

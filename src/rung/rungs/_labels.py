@@ -64,7 +64,7 @@ def confusions(
     for outcome in outcomes:
         example = examples[outcome.example_id]
         said = denoted(outcome.answer.text, labels) if outcome.answer is not None else None
-        if said is not None and said != example.target:
+        if said is not None and said not in example.targets:
             rows.setdefault((example.target, said), []).append(outcome.example_id)
     counts = Counter({pair: len(ids) for pair, ids in rows.items()})
     order = sorted(counts, key=lambda pair: (-counts[pair], pair))

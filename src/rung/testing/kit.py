@@ -68,7 +68,7 @@ class BareKit:
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
         name = self.task.metrics[0].name
         return await answer_rows(
-            self._system(candidate), examples, scorer({name: self.metric_plugin}, self.task), concurrency=16
+            self._system(candidate), examples, scorer({name: self.metric_plugin}, self.task, self), concurrency=16
         )
 
     def library(self) -> Library | None:

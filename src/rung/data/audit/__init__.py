@@ -12,6 +12,7 @@ from rung.data.audit.labels import check_labels
 from rung.data.audit.length import check_length
 from rung.data.audit.models import check_models
 from rung.data.audit.power import check_power
+from rung.data.audit.several import check_several
 from rung.data.audit.sizes import check_size
 from rung.data.parts import Parts
 from rung.types import Finding, Task
@@ -20,6 +21,7 @@ __all__ = ["CHECKS", "QUICK", "Case", "audit"]
 
 CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "size": check_size,
+    "several answers": check_several,
     "power": check_power,
     "duplicates": check_duplicates,
     "conflicts": check_conflicts,
@@ -30,7 +32,7 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "model": check_models,
     "suspect labels": check_labels,
 }
-QUICK: tuple[str, ...] = ("size", "power", "balance")  # what `rung init` looks at
+QUICK: tuple[str, ...] = ("size", "several answers", "power", "balance")  # what `rung init` looks at
 _ORDER = {"stop": 0, "warn": 1, "note": 2}
 
 

@@ -1,0 +1,52 @@
+"""A kit that asks nobody: every answer comes from the ledger of a run, so that judgements can be recomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from rung.config import Config, asked_roles
+from rung.errors import IntegrityError, RefusedByModel
+from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.progress import Silent
+from rung.models._settings import ProviderSettings, configured
+from rung.models.prices import most_tokens
+from rung.store.folder import RunFolder
+from rung.store.ledger import Ledger, identity_bytes, key_of
+from rung.types import Completion, ModelCard, Request, Task
+
+
+@contextmanager
+def stored_kit(folder: RunFolder, task: Task) -> Iterator[RunKit]:
+    """Open the kit of a run as its metrics saw it. What they ask and is not stored raises IntegrityError."""
+    head = folder.read("run.json")
+    config = Config.model_validate({**head["config"], "root": folder.path / head.get("root", ".")})
+    known, path = configured(config), folder.path / "ledger.sqlite"
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(path)) if path.exists() else None
+        roles = {role: _asker(role, known[role], ledger) for role in asked_roles(config) if role in known}
+        yield RunKit(task, roles, config.split.seed, Silent(), config.root)
+
+
+def _asker(role: str, settings: ProviderSettings, ledger: Ledger | None) -> Asker:
+    card = ModelCard(role, settings.provider, settings.name, settings.context, settings.max_tokens, settings.note)
+    return Asker(card, _from_ledger(role, settings, ledger), most_tokens, 1, True)
+
+
+def _from_ledger(
+    role: str, settings: ProviderSettings, ledger: Ledger | None
+) -> Callable[[Request], Awaitable[Completion]]:
+    identity = identity_bytes(settings.identity())
+
+    async def ask(request: Request) -> Completion:
+        found = await ledger.get(key_of(identity, request)) if ledger is not None else None
+        if found is None:
+            raise IntegrityError(
+                f"an answer of models.{role} that the stored scores rest on is not in the run's ledger: the ledger, the "
+                "model's settings or the metric's are not what they were"
+            )
+        if found.finish == "refused":
+            raise RefusedByModel(found.text, provider=settings.provider)
+        return found
+
+    return ask
