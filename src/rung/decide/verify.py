@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,13 @@ from rung.config import Config
 from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide
 from rung.errors import IntegrityError
-from rung.evaluate.answering import TRANSPORT
+from rung.evaluate.answering import TRANSPORT, judge
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import summarise
 from rung.evaluate.stored import stored_kit
 from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
-from rung.types import Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
+from rung.types import Answer, Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Exampl
     wrong = [f"{o.example_id} is no test row" for o in outcomes if o.example_id not in rows]
     answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
     try:
-        again = asyncio.run(kit.judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None]))
+        again = asyncio.run(_judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None], kit))
     except IntegrityError as error:
         return Check(f"{label}: scores of the stored answers", len(outcomes), str(error))
     for stored, new in zip(answered, again, strict=True):
@@ -98,6 +98,10 @@ def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Exampl
             wrong.append(stored.example_id)
     differs = f"{len(wrong)} rows score differently now: {', '.join(wrong[:5])}" if wrong else ""
     return Check(f"{label}: scores of the stored answers", len(outcomes), differs)
+
+
+async def _judged(answered: Sequence[tuple[Example, Answer]], kit: RunKit) -> list[Outcome]:
+    return [await judge(example, answer, kit.score) for example, answer in answered]
 
 
 def _settled(outcome: Outcome) -> bool:

@@ -10,12 +10,12 @@ from pathlib import Path
 from rung import plugin
 from rung.config.roles import roles_of
 from rung.errors import ConfigError, Problem, RungError
-from rung.evaluate.answering import OnRow, Scorer, answer_rows, judge, scorer
+from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.progress import Progress, paid
 from rung.metrics._several import AnyRight
 from rung.models.client import Client
 from rung.protocols import Library, Metric, Rung, System
-from rung.types import Answer, Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
+from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
 ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
@@ -61,7 +61,7 @@ class RunKit:
         self._metrics: dict[str, Metric] = {
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
-        self._score: Scorer = scorer(self._metrics, task, self)
+        self.score: Scorer = scorer(self._metrics, task, self)
         self._judging = [r for spec in task.metrics for r in roles_of("metrics", spec.name, spec.settings)]
 
     def _role(self, role: str) -> Asker:
@@ -103,14 +103,10 @@ class RunKit:
     ) -> tuple[Outcome, ...]:
         """Answer rows with a candidate, without announcing a stage. Raises RungError when the metric can judge none."""
         outcomes = await answer_rows(
-            self.system(candidate), examples, self._score, concurrency=self.concurrency(candidate), on_row=on_row
+            self.system(candidate), examples, self.score, concurrency=self.concurrency(candidate), on_row=on_row
         )
         _judged(outcomes, self._task)
         return outcomes
-
-    async def judged(self, answered: Sequence[tuple[Example, Answer]]) -> tuple[Outcome, ...]:
-        """Score answers that are there already, one after the other: what `answer` made of them."""
-        return tuple([await judge(example, answer, self._score) for example, answer in answered])
 
     def system(self, candidate: Candidate) -> System:
         """Bring a candidate to life through the rung that made it."""
