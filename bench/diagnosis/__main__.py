@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rung.evaluate import failures
 from rung.evaluate.answering import judge, scorer
+from rung.evaluate.diagnosis.case import Case, Subject
+from rung.evaluate.diagnosis.suspects import suspects
 from rung.evaluate.kit import RunKit
 from rung.evaluate.progress import Silent
 from rung.metrics.exact_match import ExactMatch
@@ -61,10 +62,8 @@ def measure(name: str, dev_rows: int, seed: int) -> Found:
     below = asyncio.run(Baseline().fit(task, train, dev, kit, None, None)).dev
     said = _said(examples, true, dev_rows, draw)
     above = [_outcome(e, text, task) for e, text in zip(dev, said, strict=True)]
-    failures.MOST_IDS = ROWS  # list all of them, not the first twenty
     asked = Candidate("prompt", "as-is", {}, {}, "main")
-    found = asyncio.run(failures.diagnose("prompt", asked, above, dev, task, kit, [below]))
-    ids = {i for c in found.causes if c.name == "suspect label" for i in c.example_ids}
+    ids = suspects(Case.of(Subject("prompt", asked, tuple(above), dev, task, (), [below]), kit))
     flipped = {e.id for e, t in zip(dev, true, strict=False) if e.target != t}
     return Found(len(ids), len(ids & flipped), len(flipped))
 

@@ -16,7 +16,8 @@ from rung.config import Config, Step
 from rung.decide.compare import adjust, neighbours
 from rung.decide.verdict import Climbed, decide, may_train, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
-from rung.evaluate.failures import diagnose
+from rung.evaluate.diagnosis.case import Subject
+from rung.evaluate.diagnosis.lab import means_of
 from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.measure import unanswered
 from rung.evaluate.prepare import Prepared, prepare
@@ -84,7 +85,7 @@ async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     learned, stopped = _Learned(), None
     async with open_clients(config, record.folder.path) as clients:
         kit = RunKit(ready.task, askers(clients), rules.seed, progress, config.root)
-        bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress)
+        bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress, means_of(config))
         try:
             for step in config.ladder:
                 if await _rung(step, ready, bench, learned):
@@ -117,11 +118,11 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     learned.results[label], learned.dev[label] = result, fitted.dev
     learned.trained |= {label} if rung.trains else set()
     learned.below = fitted.candidate if rung.asks_model else learned.below
-    earlier = [outcomes for name, outcomes in learned.dev.items() if name != label]
-    learned.diagnosis = await diagnose(label, fitted.candidate, fitted.dev, split.dev, task, bench.kit, earlier)
-    bench.record.diagnosis(label, learned.diagnosis)
+    ends = stops(task, label, result, neighbours(learned.results, task, bench.rules.seed), rung.trains)
+    subject = Subject.of(label, fitted, task, split.train, split.dev, learned.dev)
+    learned.diagnosis = await bench.diagnose(subject, experiments=not ends)
     bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
-    if not stops(task, label, result, neighbours(learned.results, task, bench.rules.seed), rung.trains):
+    if not ends:
         return False
     if below is not None:  # pairing needs all rows of the rung below the winner, even if its verdict was certain early
         learned.results[below] = await bench.measure(below, learned.results[below].candidate, whole=True)

@@ -374,8 +374,35 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rung or candidate that was not run, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a diagnosis foretells of a rung above, row by row, so that it can be checked on the same dev rows later.
+
+    `rung`: the rung that works like the experiment ("fewshot"), "@ROLE" for the same rung with another model, None for
+    whichever rung is measured next. `mended`, `unmended`: the rows that it will, and will not, get right. `share`: the
+    expected share of mended rows.
+    """
+
+    rung: str | None
+    mended: tuple[str, ...]
+    unmended: tuple[str, ...]
+    share: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class Cause:
-    """One cause of dev failures: how many rows, the evidence, example rows."""
+    """One cause of dev failures: how many rows, the evidence, example rows, and what it foretells of the next rung.
+
+    Found by reading, every failed row has exactly one cause, and `share` is one of all failed rows. Found by experiment,
+    `count` rows passed under a change, and `share` is one of the rows tried (its n); a row may pass under several.
+    """
 
     name: str
     count: int
@@ -383,11 +410,17 @@ class Cause:
     evidence: str
     example_ids: tuple[str, ...]
     suggests: str
+    found_by: Literal["reading", "experiment"] = "reading"
+    predicts: Prediction | None = None
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Why dev rows of a rung failed, by experiment, and what the mix says the next rung should attack."""
+    """Why dev rows of a rung failed, by experiment, and what the mix says the next rung should attack.
+
+    `causes` by reading the answers; `experiments` by asking a sample of the failed rows again with one thing changed;
+    `untried`: experiments that were not made, and why; `calls`: what the experiments asked, answers from the ledger too.
+    """
 
     rung: str
     n: int
@@ -395,6 +428,9 @@ class Diagnosis:
     causes: tuple[Cause, ...]
     next_rung: str | None
     sentence: str
+    experiments: tuple[Cause, ...] = ()
+    untried: tuple[Skipped, ...] = ()
+    calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,14 +456,6 @@ class Verdict:
     smallest_visible_gain: float | None
     exploratory: bool = False
     provisional: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """A rung or candidate that was not run, and why."""
-
-    what: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

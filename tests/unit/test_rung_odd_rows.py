@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rung.errors import NotOffered
-from rung.evaluate.failures import diagnose
+from rung.evaluate.diagnosis.case import Subject
+from rung.evaluate.diagnosis.run import diagnose
 from rung.metrics.exact_match import ExactMatch
 from rung.metrics.json_fields import JsonFields
 from rung.metrics.lines import Lines
@@ -49,7 +50,7 @@ def climbed(train, dev, *, script=None, kind="classification", **changes):
         stored = Candidate(c.rung, c.name, *(json.loads(canonical_json(x)) for x in (c.settings, c.learned)), c.model)
         again = asyncio.run(kit.run(stored, dev[:2]))
         assert [o.answer.text for o in again] == [o.answer.text for o in fitted.dev[:2]]
-        found = asyncio.run(diagnose(c.rung, c, fitted.dev, dev, the_task, kit, earlier))
+        found = asyncio.run(diagnose(Subject(c.rung, c, fitted.dev, dev, the_task, (), earlier), kit))
         assert sum(cause.count for cause in found.causes) == found.failed
         below, diagnosis = (c, found) if rung.asks_model else (below, found)
         earlier.append(fitted.dev)

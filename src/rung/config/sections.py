@@ -134,6 +134,14 @@ class VolumeSection(Section):
     requests_per_month: int | None = Field(None, gt=0, description="for the monthly bill in the report")
 
 
+class DiagnosisSection(Section):
+    """How much may be asked to find out why rows failed: experiments on failed dev rows, never on test rows."""
+
+    calls: int = Field(
+        120, ge=0, description="most calls of these experiments for each rung that the climb goes on from; 0: none"
+    )
+
+
 class Step(Section):
     """One planned rung: plugin name, settings, and the name it carries in the report."""
 
@@ -160,6 +168,7 @@ class Config(Section):
     keep: tuple[Path, ...] = Field(
         (), description="other tasks that tuning must not harm: each a rung.yaml or a finished run folder"
     )
+    diagnosis: DiagnosisSection = DiagnosisSection()
     stop_early: bool = Field(True, description="stop a rung as soon as its verdict is certain")
     limits: LimitsSection = LimitsSection()
     volume: VolumeSection = VolumeSection()

@@ -11,7 +11,8 @@ from typing import Any
 
 from rung import plugin
 from rung.config import Config
-from rung.evaluate.failures import diagnose
+from rung.evaluate.diagnosis.case import Subject
+from rung.evaluate.diagnosis.run import diagnose
 from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.measure import scored
 from rung.evaluate.prepare import as_task, part_rows, read_rows
@@ -68,7 +69,7 @@ async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Pa
         role = next(iter(clients), "main")  # the first that the ladder asks
         rung = plugin.make("rungs", "prompt", rewrites=False, model=role)
         fitted = await rung.fit(task, (), dev, kit, None, None)
-        diagnosis = await diagnose("the prompt as it stands", fitted.candidate, fitted.dev, dev, task, kit, [])
+        diagnosis = await diagnose(Subject.of("the prompt as it stands", fitted, task, (), dev, {}), kit)
     values = [v for _, v in scored(fitted.dev, task.metrics[0].name, task.on_failure)]
     estimate = None
     if values:

@@ -7,13 +7,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rung.evaluate.diagnosis.case import Subject
+from rung.evaluate.diagnosis.lab import Means
+from rung.evaluate.diagnosis.run import diagnose
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import scored, summarise
 from rung.evaluate.progress import Progress, paid
 from rung.evaluate.record import Record
 from rung.stats.sequential import Curtailment
 from rung.store.sealed import open_test
-from rung.types import Candidate, Example, Outcome, Result, Task
+from rung.types import Candidate, Diagnosis, Example, Outcome, Result, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Bench:
     test_sha256: str
     rules: Rules
     progress: Progress
+    means: Means
 
     async def measure(self, label: str, candidate: Candidate, *, whole: bool = False) -> Result:
         """Return the candidate measured on the test rows, from the run folder where it is there already.
@@ -67,6 +71,12 @@ class Bench:
         )
         self.record.result(label, result)
         return result
+
+    async def diagnose(self, subject: Subject, *, experiments: bool) -> Diagnosis:
+        """Say why the dev rows of a rung failed, and keep it; without `experiments` nothing is asked."""
+        found = await diagnose(subject, self.kit, self.means if experiments else Means())
+        self.record.diagnosis(subject.rung, found)
+        return found
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:
         """Return the early-stop rule, or None: off for grouped rows, rows left out, and answers that cost nothing."""

@@ -10,13 +10,14 @@ import asyncio
 import gc
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rung.config import Config, asked_roles
-from rung.errors import ConfigError, Interrupted, ModelError, RefusedByModel, Retryable, RungError
+from rung.errors import ConfigError, Interrupted, ModelError, PluginError, RefusedByModel, Retryable, RungError
+from rung.models._larger import larger_roles
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings, configured
 from rung.models._wire import storable
@@ -342,10 +343,13 @@ def quiet_collector() -> Iterator[None]:
 async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[str, Client]]:
     """Open the models that rungs and metrics ask, with one ledger (in `folder`) and one budget; close them at the end.
 
+    A larger model that the diagnosis may ask is opened too, where it can be.
+
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
     known = configured(config)
     settings = {role: known[role] for role in asked_roles(config)}
+    wanted = sorted({*larger_roles(config).values()} - set(settings)) if config.diagnosis.calls else []
     limit = config.limits.budget_usd
     check_budget(limit, settings)
     with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:
@@ -354,6 +358,10 @@ async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[st
         try:
             for role, s in settings.items():
                 clients[role] = Client(s, s.connect(), ledger, budget, role=role, seed=config.split.seed)
+            for role in wanted:  # asked by the diagnosis alone, which can do without
+                with suppress(ConfigError, ModelError, PluginError):
+                    larger = known[role]
+                    clients[role] = Client(larger, larger.connect(), ledger, budget, role=role, seed=config.split.seed)
             yield clients
         finally:
             for client in clients.values():

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rung.evaluate.failures import CAUSES, RUNGS, diagnose
+from rung.evaluate.diagnosis.case import RUNGS, Subject
+from rung.evaluate.diagnosis.reading import CAUSES
+from rung.evaluate.diagnosis.run import diagnose
 from rung.metrics.exact_match import ExactMatch
 from rung.metrics.json_fields import JsonFields
 from rung.metrics.lines import Lines
@@ -51,7 +53,7 @@ def said(texts, dev=DEV, metric=None, the_task=None, **kwargs) -> list[Outcome]:
 def diagnosed(outcomes, dev=DEV, *, rung="prompt", metric=None, the_task=None, earlier=(), candidate=ASKS):
     the_task = the_task or task()
     kit = KitForTests(the_task, metric_plugin=metric or ExactMatch())
-    found = asyncio.run(diagnose(rung, candidate, outcomes, dev, the_task, kit, earlier))
+    found = asyncio.run(diagnose(Subject(rung, candidate, tuple(outcomes), dev, the_task, (), earlier), kit))
     assert sum(c.count for c in found.causes) == found.failed
     assert kit.requests == []
     return found
