@@ -91,7 +91,7 @@ class Trial:
         """Answer and score rows with a candidate of any rung. Raises what concerns all rows, as a climb does."""
         kit, task = AskingKit(self.kit, repeat), self.case.task
         rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
-        score = scorer({task.metrics[0].name: self.case.metric}, task)
+        score = scorer({task.metrics[0].name: self.case.metric}, task, kit)
         try:
             return await answer_rows(rung.system(candidate, task, kit), rows, score, concurrency=IN_FLIGHT)
         finally:
@@ -122,8 +122,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment by name: how many calls a row takes, and the function that makes it."""
+    """An experiment by name: how often it answers each row, and the function that makes it."""
 
     name: str
     find: Callable[[Trial], Awaitable[tuple[Cause, ...]]]
-    calls_a_row: int = 1
+    rounds: int = 1

@@ -14,11 +14,11 @@ from rung.evaluate.diagnosis.instruction import missing_instruction
 from rung.evaluate.diagnosis.lab import Experiment, Means, Trial
 from rung.evaluate.diagnosis.reading import Reading, causes, read
 from rung.evaluate.diagnosis.repeats import REPEATS, unstable
-from rung.protocols import Kit
+from rung.protocols import Judge, Kit, Metric
 from rung.types import Cause, Diagnosis, Outcome, Prediction, Skipped
 
 EXPERIMENTS: tuple[Experiment, ...] = (
-    Experiment("unstable", unstable, calls_a_row=REPEATS),
+    Experiment("unstable", unstable, rounds=REPEATS),
     Experiment("missing instruction", missing_instruction),
     Experiment("missing convention", missing_convention),
     Experiment("capacity", capacity),
@@ -78,9 +78,11 @@ async def _experiments(case: Case, reading: Reading, kit: Kit, means: Means) -> 
     kit.rng(f"diagnosis of {case.subject.rung}").shuffle(rows)
     found: list[Cause] = []
     untried: list[Skipped] = []
-    calls = 0
-    for experiment in EXPERIMENTS:
-        trial = Trial(case, reading, _sample(rows, experiment, means.calls), kit, means)
+    calls, each = 0, _calls_each(rows, case.metric)
+    for experiment in EXPERIMENTS:  # every one has an equal part of the calls
+        trial = Trial(
+            case, reading, tuple(rows[: means.calls // len(EXPERIMENTS) // (each * experiment.rounds)]), kit, means
+        )
         try:
             if not trial.rows:
                 raise NotOffered(f"{means.calls} calls are too few for it (diagnosis.calls)")
@@ -91,9 +93,10 @@ async def _experiments(case: Case, reading: Reading, kit: Kit, means: Means) -> 
     return _Made(tuple(found), tuple(untried), calls)
 
 
-def _sample(rows: Sequence[Outcome], experiment: Experiment, calls: int) -> tuple[Outcome, ...]:
-    """Return the rows that an experiment may try: every one has an equal part of the calls."""
-    return tuple(rows[: calls // len(EXPERIMENTS) // experiment.calls_a_row])
+def _calls_each(rows: Sequence[Outcome], metric: Metric) -> int:
+    """Return the most calls that answering and judging one of these rows took."""
+    answering = max(len(o.answer.calls) if o.answer else 1 for o in rows)
+    return max(1, answering) + (1 if isinstance(metric, Judge) else 0)
 
 
 def _foretold(cause: Cause, reading: Reading, rung: str, experiments: Sequence[Cause]) -> Cause:
