@@ -70,6 +70,8 @@ _EXTRA_OF: Mapping[str, str] = {
     "accelerate": "tune",
     "sacrebleu": "text",
     "sqlglot": "sql",
+    "pyarrow": "files",
+    "openpyxl": "files",
 }
 
 

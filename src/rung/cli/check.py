@@ -37,9 +37,10 @@ def check(
         kind, parts = part_rows(loaded, rows)
         bar.advance()
         task = as_task(loaded, kind, (*parts.train, *parts.dev))
-        findings = audit(
+        found = audit(
             parts, task, planned_rungs=len(loaded.planned), models=facts(loaded), on_check=lambda _: bar.advance()
         )
+    findings = (*found, *rows.findings)
     stops = sum(f.severity == "stop" for f in findings)
     code = 1 if stops else 0
     if as_json:

@@ -56,7 +56,9 @@ class Proposal:
 
 
 def init(
-    file: Path = typer.Argument(..., help="Examples: jsonl, csv, tsv or json, gzipped or not."),
+    file: Path = typer.Argument(
+        ..., help="Examples: jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml, or a folder of texts."
+    ),
     target: str = typer.Option(None, "--target", help="The column with the expected output."),
     inputs: list[str] = typer.Option(None, "--inputs", help="A column the model sees; may be given again."),
     kind: str = typer.Option(None, "--kind", help="classification, extraction, style, knowledge or generation."),
@@ -116,11 +118,12 @@ def init(
 def propose(wishes: Wishes) -> Proposal:
     """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
     from rung.config import read_prompt
-    from rung.data.columns import guess_columns, kind_of, metric_for
-    from rung.data.load import answers_in, as_text
+    from rung.data.columns import guess_columns, kind_of, metric_for, shared_system
+    from rung.data.load import answers_in, as_text, value_of
 
     _check_values(wishes)
-    rows, more = _sample(wishes.file)
+    told: list[str] = []
+    rows, more = _sample(wishes.file, told.append)
     wishes = replace(wishes, inputs=_listed(wishes.inputs, _names(rows)))
     named = (*wishes.inputs, wishes.target, wishes.group_by)
     _check_columns(rows, wishes.file, [c for c in named if c])
@@ -129,13 +132,13 @@ def propose(wishes: Wishes) -> Proposal:
     guess = guess_columns(rows, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
     target = guess.target or _asked_target(guess, rows, wishes)
     inputs = _asked_inputs(guess, target, rows, wishes)
-    targets = [as_text(next(iter(answers_in(r.cells.get(target))), None)) for r in rows]
+    targets = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows]
     found = kind_of(targets)
     kind = cast("Kind", wishes.kind or found.kind)
     goal = wishes.goal
     if goal is None and wishes.ask:
         goal = _ask("Which quality is good enough (0 to 1)?", _as_goal, DEFAULT_GOAL)
-    instruction = wishes.instruction or _instruction(kind, inputs, target)
+    instruction = wishes.instruction or shared_system(rows) or _instruction(kind, inputs, target)
     if wishes.instruction is None and wishes.ask:
         instruction = typer.prompt("What is the model asked to do?", default=instruction)
     draft = Draft(
@@ -162,7 +165,7 @@ def propose(wishes: Wishes) -> Proposal:
         f"kind: {kind}, {draft.kind_reason}",
         f"metric: {draft.metric}, the usual one for {kind}",
     )
-    return Proposal(draft, reasons, tuple(_notes(draft, holes, messages, more)))
+    return Proposal(draft, reasons, (*told, *_notes(draft, holes, messages, more)))
 
 
 def _check_values(wishes: Wishes) -> None:
@@ -185,12 +188,12 @@ def _check_goal(goal: float) -> None:
         )
 
 
-def _sample(file: Path) -> tuple[list[RawRow], bool]:
+def _sample(file: Path, on_note: Callable[[str], None]) -> tuple[list[RawRow], bool]:
     """Return the first rows, and whether there are more."""
-    from rung.data._cells import raw_rows
+    from rung.data._files import raw_rows
     from rung.errors import DataError
 
-    rows = list(islice(raw_rows(file), SAMPLE + 1))
+    rows = list(islice(raw_rows(file, on_note), SAMPLE + 1))
     if not rows:
         raise DataError("holds no rows; put one example a line", file=str(file))
     return rows[:SAMPLE], len(rows) > SAMPLE
@@ -206,11 +209,11 @@ def _listed(entries: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) -> None:
-    from rung.data.load import missing_column
+    from rung.data.load import holds, missing_column
 
     there = _names(rows)
     for name in wanted:
-        if name not in there:
+        if name not in there and not any(holds(row.cells, name) for row in rows):
             raise missing_column(name, there, file=str(file))
 
 

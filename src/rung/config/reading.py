@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from rung import plugin
+from rung.config.files import sheet_of
 from rung.config.prompt import not_utf8, read_prompt
 from rung.config.roles import asked_roles
 from rung.config.sections import Config, Step, named_entry
@@ -173,8 +174,8 @@ def _made(root: Path, path: str, kind: str, name: str, settings: Mapping[str, An
 def _cross_problems(config: Config) -> Iterator[Problem]:
     """Check what no single key can tell."""
     for name, path in (("path", config.data.path), ("train", config.data.train), ("test", config.data.test)):
-        if path is not None and not config.resolve(path).is_file():
-            yield Problem(f"data.{name}", "there is no such file", str(config.resolve(path)))
+        if path is not None and not sheet_of(config.resolve(path))[0].exists():
+            yield Problem(f"data.{name}", "there is no such file or folder", str(config.resolve(path)))
     if config.task.prompt is not None:
         try:
             read_prompt(config.resolve(config.task.prompt))

@@ -91,7 +91,9 @@ class TaskSection(Section):
 class DataSection(Section):
     """Where the rows are: one file to be split, or the user's own train and test files."""
 
-    path: Path | None = Field(None, description="one file: jsonl, csv, tsv or json, gzipped or not")
+    path: Path | None = Field(
+        None, description="one file (jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml) or a folder of texts"
+    )
     train: Path | None = Field(None, description="your own training part")
     test: Path | None = Field(None, description="your own test part")
     id: str | None = Field(None, description="the column with row ids; none: ids are made from the content")

@@ -1,4 +1,4 @@
-"""Read files of rows as they stand: one reader a format, each yielding the line a row starts at and its cells.
+"""Text files of rows as they stand: one reader a format, each yielding the line a row starts at and its cells.
 
 A further format is one function and one entry in `READERS`.
 """
@@ -6,13 +6,9 @@ A further format is one function and one entry in `READERS`.
 from __future__ import annotations
 
 import csv
-import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from rung.errors import DataError
@@ -31,58 +27,11 @@ class RawRow:
 Reader = Callable[[IO[bytes], str], Iterator[RawRow]]
 
 
-def raw_rows(path: str | Path) -> Iterator[RawRow]:
-    """Yield the rows of a data file one by one, without holding the file in memory (a JSON list is held as text).
-
-    Raises DataError naming file and line for anything that cannot be read.
-    """
-    path = Path(path)
-    reader = _reader_of(path)
-    with _opened(path) as stream:
-        try:
-            yield from reader(stream, str(path))
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DataError(f"is not a complete gzip file ({error}); pack or copy it again", file=str(path)) from error
-        except OSError as error:
-            raise DataError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
-
-
-def _reader_of(path: Path) -> Reader:
-    suffixes = [s.lower() for s in path.suffixes]
-    kind = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes[-1] if suffixes else "")
-    if kind not in READERS:
-        raise DataError(
-            f"has the ending {''.join(suffixes[-2:]) or '(none)'!r}; allowed: {', '.join(READERS)}, each also with .gz",
-            file=str(path),
-        )
-    return READERS[kind]
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        stream: IO[bytes] = path.open("rb")
-    except FileNotFoundError as error:
-        beside = sorted(p.name for p in path.parent.glob("*") if p.is_file())[:8] if path.parent.is_dir() else []
-        there = f"; that folder holds {', '.join(beside)}" if beside else ""
-        raise DataError(f"there is no such file{there}", file=str(path)) from error
-    except IsADirectoryError as error:
-        raise DataError("is a folder; name the file in it", file=str(path)) from error
-    except OSError as error:
-        raise DataError(f"cannot be opened: {error.strerror or error}", file=str(path)) from error
-    with stream:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(stream, "rb") as unpacked:
-                yield unpacked  # type: ignore[misc]
-        else:
-            yield stream
-
-
-def _decoded(stream: Iterable[bytes], file: str) -> Iterator[str]:
+def decoded(stream: Iterable[bytes], file: str) -> Iterator[str]:
     """Yield lines as text, the byte order mark removed; line ends stay."""
     for number, raw in enumerate(stream, 1):
         if number == 1:
-            raw = _without_mark(raw, file)
+            raw = without_mark(raw, file)
         try:
             yield raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -94,7 +43,7 @@ def _decoded(stream: Iterable[bytes], file: str) -> Iterator[str]:
             ) from error
 
 
-def _without_mark(raw: bytes, file: str) -> bytes:
+def without_mark(raw: bytes, file: str) -> bytes:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError("is UTF-16; save it as UTF-8 and run again", file=file, line=1)
     if raw.startswith((b"PK\x03\x04", b"PAR1", b"\x1f\x8b")):
@@ -105,7 +54,7 @@ def _without_mark(raw: bytes, file: str) -> bytes:
 def _delimited(delimiter: str) -> Reader:
     def read(stream: IO[bytes], file: str) -> Iterator[RawRow]:
         csv.field_size_limit(LONGEST_CELL)
-        lines = _decoded(stream, file)
+        lines = decoded(stream, file)
         first = next(lines, "")
         cut = ";" if delimiter == "," and "," not in first and ";" in first else delimiter
         rows = csv.reader(_chain(first, lines), delimiter=cut, strict=True)
@@ -120,7 +69,7 @@ def _delimited(delimiter: str) -> Reader:
                 return
             if any(cells):  # a blank line is no row
                 if header is None:
-                    header = _header(cells, file, start)
+                    header = header_of(cells, file, start)
                 else:
                     yield RawRow(start, _matched(header, cells, file, start))
             start = rows.line_num + 1
@@ -144,7 +93,7 @@ def _refuse_csv(error: csv.Error, file: str, line: int) -> NoReturn:
     raise DataError(f"not readable as CSV: {reason}", file=file, line=line) from error
 
 
-def _header(cells: list[str], file: str, line: int) -> list[str]:
+def header_of(cells: list[str], file: str, line: int) -> list[str]:
     names = [c.strip() for c in cells]
     doubled = sorted({n for n in names if names.count(n) > 1 and n})
     if doubled:
@@ -173,7 +122,7 @@ _JSON = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _json_lines(stream: IO[bytes], file: str) -> Iterator[RawRow]:
-    for number, line in enumerate(_decoded(stream, file), 1):
+    for number, line in enumerate(decoded(stream, file), 1):
         text = line.strip()
         if not text:
             continue
@@ -185,11 +134,11 @@ def _json_lines(stream: IO[bytes], file: str) -> Iterator[RawRow]:
             raise DataError(f"bad JSON at character {column}: {error.msg}{hint}", file=file, line=number) from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"bad JSON: {error}", file=file, line=number) from error
-        yield RawRow(number, _object(value, file, number))
+        yield RawRow(number, row_object(value, file, number))
 
 
 def _json_list(stream: IO[bytes], file: str) -> Iterator[RawRow]:
-    text = "".join(_decoded(stream, file))
+    text = "".join(decoded(stream, file))
     at, line, counted = _skip(text, 0), 1, 0
     if at == len(text):
         return
@@ -210,7 +159,7 @@ def _json_list(stream: IO[bytes], file: str) -> Iterator[RawRow]:
             ) from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"bad JSON: {error}", file=file, line=line) from error
-        yield RawRow(line, _object(value, file, line))
+        yield RawRow(line, row_object(value, file, line))
         at = _skip(text, at)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
@@ -227,7 +176,7 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _object(value: Any, file: str, line: int) -> dict[str, Any]:
+def row_object(value: Any, file: str, line: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         kind = {list: "a list", str: "text", type(None): "null", bool: "a truth value"}.get(type(value), "a number")
         raise DataError(f"is {kind}; each row must be an object of columns", file=file, line=line)

@@ -37,6 +37,8 @@ INPUT_NAMES = (
         "source_text",
     ),
 )
+SYSTEM = "system"  # the column of a chat's system message
+FEWEST_WORDS = 3  # of a system message that says what to do
 ID_NAMES = ("id", "_id", "row_id", "uuid", "guid", "key", "index")
 GROUP_NAMES = (
     *("group", "customer", "customer_id", "client", "account", "account_id", "user", "user_id", "author", "session"),
@@ -99,6 +101,13 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
             "knowledge", f"the expected outputs are short ({statistics.median(words):g} words) and mostly differ"
         )
     return KindGuess("generation", f"the expected outputs are free text of about {statistics.median(words):g} words")
+
+
+def shared_system(rows: Sequence[RawRow]) -> str | None:
+    """Return the system message that all rows share, where they are chats: the instruction as it is used today."""
+    said = {as_text(row.cells.get(SYSTEM)).strip() if "input" in row.cells else "" for row in rows}
+    alone = next(iter(said)) if len(said) == 1 else ""
+    return alone if len(alone.split()) >= FEWEST_WORDS else None
 
 
 def metric_for(kind: Kind, targets: Sequence[str]) -> str:
@@ -216,9 +225,12 @@ def _input_columns(
     named = _named(texts, INPUT_NAMES, taken)
     chosen = [c for c in texts if c in named and any(v.strip() for v in texts[c])]
     chosen = [c for c in chosen if not any(o != c and _contained(texts[c], texts[o]) for o in chosen)]
+    if chosen and len(set(texts.get(SYSTEM, ()))) > 1 and SYSTEM not in taken:
+        return (SYSTEM, *chosen), "by their names, and the system message as it differs from row to row"
     if chosen:
         return tuple(chosen), "by their names"
-    left = [c for c in texts if c not in taken and statistics.median(len(v.split()) for v in texts[c]) >= 2]
+    free = [c for c in texts if c not in taken and not c.startswith("__")]
+    left = [c for c in free if statistics.median(len(v.split()) for v in texts[c]) >= 2]
     return tuple(left), ALL_TEXT
 
 

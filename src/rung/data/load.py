@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rung.data._cells import RawRow, raw_rows
+from rung.data._cells import RawRow
+from rung.data._files import raw_rows
 from rung.errors import DataError
 from rung.types import Dataset, Example, canonical_json, content_hash
 
 LINES_NAMED = 10
-PROGRESS_EVERY = 1000
 _FIRST_TEXTS = 40  # characters of a value that a message quotes
 
 
@@ -44,26 +44,23 @@ def load(
     group_by: str | None = None,
     also: Sequence[str] = (),
     any_of_list: bool = True,
-    on_rows: Callable[[int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Dataset:
-    """Read jsonl, ndjson, csv, tsv or a json list, each also gzipped.
+    """Read jsonl, ndjson, csv, tsv or a json list (each also gzipped), parquet, xlsx, a promptfoo file, a folder of texts.
 
     Numbers and truth values become their JSON text, objects and lists canonical JSON, an absent input (null) "".
+    A column "answers.text" is the field of that name in the column "answers", where no column has the whole name.
     Without `id_column` a column called "id" serves; without that, ids are made from the content, so that they stay
     when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
     Several right answers come from the columns `also` (empty cells hold none) and, with `any_of_list`, from lists of
     texts or numbers in a target column of a JSON file; the first is `Example.target`, the others `Example.others`.
-    `on_rows` hears the number of rows read, every 1,000 rows and at the end.
+    `on_note` hears what was read in a way worth telling (merged cells, formulas).
     Raises DataError for an unreadable file, a bad row, a missing column, a double id, an empty target or no row.
     """
     intake = _Intake(str(path), Columns(tuple(inputs), target, id_column, group_by, tuple(also), any_of_list))
-    for row in raw_rows(path):
+    for row in raw_rows(path, on_note):
         intake.take(row)
-        if on_rows is not None and len(intake.examples) % PROGRESS_EVERY == 0:
-            on_rows(len(intake.examples))
     intake.close()
-    if on_rows is not None:
-        on_rows(len(intake.examples))
     return Dataset(tuple(intake.examples), str(path))
 
 
@@ -80,6 +77,28 @@ def answers_in(value: Any) -> Sequence[Any]:
         isinstance(v, str | int | float) and not isinstance(v, bool) for v in value
     )
     return value if several else [value]
+
+
+def holds(cells: Mapping[str, Any], column: str) -> bool:
+    """Whether a row has the column, or the field inside one ("answers.text")."""
+    value: Any = cells
+    if column in cells:
+        return True
+    for key in column.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def value_of(cells: Mapping[str, Any], column: str) -> Any:
+    """Return a row's cell by column name, or by the way to a field inside it; None where there is none."""
+    if column in cells or not holds(cells, column):
+        return cells.get(column)
+    value: Any = cells
+    for key in column.split("."):
+        value = value[key]
+    return value
 
 
 def missing_column(name: str, there: Sequence[str], *, file: str, line: int | None = None) -> DataError:
@@ -106,7 +125,7 @@ class _Intake:
         if not self.examples:
             self._first(row)
         for name in self.columns.named():
-            if name not in row.cells and name != self.columns.group:
+            if name not in row.cells and name != self.columns.group and not holds(row.cells, name):
                 raise missing_column(name, list(row.cells), file=self.file, line=row.line)
         inputs = {name: self._text(row, name) for name in self.columns.inputs}
         target, *others = self._answers(row) or [""]
@@ -138,7 +157,7 @@ class _Intake:
         """Check the columns once against the first row, and let a column called "id" name the rows."""
         there = list(row.cells)
         for name in self.columns.named():
-            if name not in row.cells:
+            if not holds(row.cells, name):
                 raise missing_column(name, there, file=self.file)
         if self.columns.id is None and "id" in row.cells and "id" not in self.columns.named():
             self.columns = replace(self.columns, id="id")
@@ -147,14 +166,15 @@ class _Intake:
         """Return the right answers of a row, each once, without empty ones."""
         found: dict[str, None] = {}
         for column in (self.columns.target, *self.columns.also):
-            for value in answers_in(row.cells.get(column)) if self.columns.any_of_list else [row.cells.get(column)]:
+            held = value_of(row.cells, column)
+            for value in answers_in(held) if self.columns.any_of_list else [held]:
                 text = self._clean(as_text(value), row, column)
                 if text.strip():
                     found[text] = None
         return list(found)
 
     def _text(self, row: RawRow, column: str) -> str:
-        return self._clean(as_text(row.cells.get(column)), row, column)
+        return self._clean(as_text(value_of(row.cells, column)), row, column)
 
     def _clean(self, text: str, row: RawRow, column: str) -> str:
         if not text.isascii():

@@ -24,6 +24,12 @@ class Loaded:
     whole: Dataset
     train: Dataset | None = None
     test: Dataset | None = None
+    notes: tuple[str, ...] = ()  # what was read in a way worth telling
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the notes of the reading as findings."""
+        return tuple(Finding("file", "note", f"{note}.", "Look whether that is what you meant.") for note in self.notes)
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Prepared:
 def read_rows(config: Config) -> Loaded:
     """Load the configured file or files. Raises DataError."""
 
+    notes: list[str] = []
+
     def one(path: str) -> Dataset:
         return load(
             path,
@@ -47,14 +55,16 @@ def read_rows(config: Config) -> Loaded:
             group_by=config.data.group_by,
             also=config.task.also_right,
             any_of_list=config.task.target_lists == "any",
+            on_note=notes.append,
         )
 
     if config.data.path is not None:
-        return Loaded(one(str(config.resolve(config.data.path))))
+        whole = one(str(config.resolve(config.data.path)))
+        return Loaded(whole, notes=tuple(notes))
     assert config.data.train is not None
     assert config.data.test is not None
     train, test = one(str(config.resolve(config.data.train))), one(str(config.resolve(config.data.test)))
-    return Loaded(joined(train, test), train, test)
+    return Loaded(joined(train, test), train, test, tuple(notes))
 
 
 def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
@@ -89,7 +99,7 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
         return Prepared(task, frozen, folder.load("findings.json", tuple[Finding, ...]))
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    findings = audit(parts, task, planned_rungs=len(config.planned), models=facts(config))
+    findings = (*audit(parts, task, planned_rungs=len(config.planned), models=facts(config)), *loaded.findings)
     blocking = [f for f in findings if f.severity == "stop"]
     if blocking:
         raise DataError(
