@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,36 +13,17 @@ import torch  # isort: skip
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from rung.errors import IntegrityError, ModelError
+from rung.models._batched import Ask, Said
 from rung.models._nano_batches import batches, common_length, groups
+from rung.models._sampling import pick, said, step
 from rung.types import Finish, Message
 
 _ROLES = ("system", "user", "assistant")
 _KNOWN_PREFIXES = 4  # beginnings kept with their keys and values: a climb asks a few candidates at a time
 _BATCH_TOKENS = 8192  # prompt tokens of one batch, padding included: bounds memory
 _SHRINK = 0.8  # rows leave a batch when the unfinished ones are at most this share of it
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One prompt in tokens, and how its answer is to be made. `temperature` 0 is greedy."""
-
-    tokens: tuple[int, ...]
-    limit: int
-    temperature: float = 0.0
-    seed: int = 0
-    stops: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An answer: its text, its tokens without the end token, and whether it ended by itself."""
-
-    text: str
-    tokens: int
-    finish: Finish
 
 
 class Engine:
@@ -112,31 +91,18 @@ class Engine:
         finish: list[Finish | None] = [None] * len(asks)
         active = list(range(len(asks)))
         while active and not self.stopping:
-            picked = _pick(logits, [asks[i] for i in active], [made[i] for i in active])
+            picked = pick(logits, [asks[i] for i in active], [made[i] for i in active])
             for i, token in zip(active, picked, strict=True):
                 if finish[i] is None:
-                    finish[i] = self._step(asks[i], made[i], token)
+                    finish[i] = step(asks[i], made[i], token, self._ends, self._tokenizer.decode)
             open_rows = [place for place, i in enumerate(active) if finish[i] is None]
             if len(open_rows) <= _SHRINK * len(active):
                 rows.keep(torch.tensor(open_rows, dtype=torch.long))
                 active, picked = [active[p] for p in open_rows], [picked[p] for p in open_rows]
             if active:
                 logits = self._llama.step(prefix, torch.tensor(picked), rows)
-        return [self._said(ask, tokens, end) for ask, tokens, end in zip(asks, made, finish, strict=True)]
-
-    def _step(self, ask: Ask, made: list[int], token: int) -> Finish | None:
-        """Append a token to an answer unless it ends it; return how the answer finished, None while it goes on."""
-        if token in self._ends:
-            return "stop"
-        made.append(token)
-        if ask.stops and any(stop in self._tokenizer.decode(made) for stop in ask.stops):
-            return "stop"
-        return "length" if len(made) >= ask.limit else None
-
-    def _said(self, ask: Ask, made: list[int], finish: Finish | None) -> Said:
-        text = self._tokenizer.decode(made)
-        cuts = [text.find(stop) for stop in ask.stops if stop in text]
-        return Said(text[: min(cuts)] if cuts else text, len(made), finish or "other")
+        decode = self._tokenizer.decode
+        return [said(ask, tokens, end, decode) for ask, tokens, end in zip(asks, made, finish, strict=True)]
 
     def _prefix(self, prompts: Sequence[tuple[int, ...]]) -> Prefix:
         """Return the longest common beginning with its keys and values, computed on from what is known of it."""
@@ -166,16 +132,3 @@ class Engine:
         if found is None:
             raise ModelError(f"the tokenizer in {folder} has no {name}; nano runs its own family only", provider="nano")
         return int(found)
-
-
-def _pick(logits: Tensor, asks: Sequence[Ask], made: Sequence[Sequence[int]]) -> list[int]:
-    """Return the next token of each row: the likeliest, or a draw that seed, prompt and place decide."""
-    for row, ask in enumerate(asks):
-        if ask.temperature > 0:
-            text = f"{ask.seed} {len(made[row])} {ask.tokens}".encode()
-            noise = torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big"))
-            uniform = torch.rand(logits.shape[1], generator=noise, dtype=torch.float64).clamp_min(1e-300)
-            gumbel = -torch.log(-torch.log(uniform))  # Gumbel-max: argmax of logits/T + Gumbel noise is a softmax draw
-            logits[row] = (logits[row].double() / ask.temperature + gumbel).to(logits.dtype)
-    picked: list[int] = logits.argmax(-1).tolist()
-    return picked

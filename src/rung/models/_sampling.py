@@ -1,0 +1,44 @@
+"""Token by token: the likeliest or a draw that seed, prompt and place decide; where an answer ends and what it says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from rung.models._batched import Ask, Said
+from rung.types import Finish
+
+
+def pick(logits: Tensor, asks: Sequence[Ask], made: Sequence[Sequence[int]]) -> list[int]:
+    """Return the next token of each row: the likeliest, or a draw that seed, prompt and place decide."""
+    for row, ask in enumerate(asks):
+        if ask.temperature > 0:
+            text = f"{ask.seed} {len(made[row])} {ask.tokens}".encode()
+            noise = torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(text, digest_size=7).digest(), "big"))
+            uniform = torch.rand(logits.shape[1], generator=noise, dtype=torch.float64).clamp_min(1e-300)
+            gumbel = -torch.log(-torch.log(uniform))  # Gumbel-max: argmax of logits/T + Gumbel noise is a softmax draw
+            logits[row] = (logits[row].double() / ask.temperature + gumbel.to(logits.device)).to(logits.dtype)
+    picked: list[int] = logits.argmax(-1).tolist()
+    return picked
+
+
+def step(
+    ask: Ask, made: list[int], token: int, ends: Collection[int], decode: Callable[[list[int]], str]
+) -> Finish | None:
+    """Append a token to an answer unless it ends it; return how the answer finished, None while it goes on."""
+    if token in ends:
+        return "stop"
+    made.append(token)
+    if ask.stops and any(stop in decode(made) for stop in ask.stops):
+        return "stop"
+    return "length" if len(made) >= ask.limit else None
+
+
+def said(ask: Ask, made: list[int], finish: Finish | None, decode: Callable[[list[int]], str]) -> Said:
+    """Return an answer's text, cut before the first stop text."""
+    text = decode(made)
+    cuts = [text.find(stop) for stop in ask.stops if stop in text]
+    return Said(text[: min(cuts)] if cuts else text, len(made), finish or "other")

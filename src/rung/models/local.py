@@ -1,0 +1,117 @@
+"""Open weights on this machine: a folder or a Hub model run by transformers, with or without a tuned adapter."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from rung import plugin as plugins
+from rung.models._batched import BatchedModel, cores
+from rung.models._settings import ProviderSettings
+from rung.plugin import located
+
+_SHAPING = ("*.safetensors", "*.json", "*.jinja")  # files of a folder that determine answers
+_NOT_SHAPING = frozenset({"hashes.json", "training_args.json", "trainer_state.json", "README.json"})
+
+
+class Local(ProviderSettings):
+    """A chat model that transformers can load from safetensors. Greedy at temperature 0, else seeded draws.
+
+    Requests that wait together are computed together, sorted by length, and a beginning that they share is computed once;
+    the answers are those of one row after the other, up to rounding (none in float32 but for ties). `latency_s` is the
+    time from asking to answer with batch mates included; `batch: 1` and `concurrency: 1` measure a single use. Code that
+    comes with weights is never run. `response_format` is not enforced.
+    """
+
+    name: str = Field(min_length=1, description="the model's name on the Hub; any name for a model in `folder`")
+    folder: str | None = Field(None, description="folder of a saved model, relative to rung.yaml; nothing is fetched")
+    adapter: str | None = Field(None, description="folder of a tuned adapter (PEFT) for this model, relative likewise")
+    revision: str | None = Field(None, description="commit of the Hub model; name one, so that it stays the same")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32 on a CPU, as saved on a GPU; the shorter ones may change some answers"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
+    batch: int = Field(32, ge=1, le=1024, description="rows computed together at most; halved where memory is short")
+    concurrency: int = Field(128, ge=1, le=1024, description="requests in flight; many, so that batches fill")
+    timeout_s: float = Field(3600.0, gt=0, description="for one answer, waiting for its batch included")
+    usd_per_hour: float | None = Field(0.0, ge=0, description="what this machine costs; nothing, unless you say so")
+    template: Mapping[str, str | int | float | bool] = Field(
+        default_factory=dict, description="variables of the chat template, such as {enable_thinking: false}"
+    )
+
+    @field_validator("folder", "adapter")
+    @classmethod
+    def _beside(cls, folder: str | None, info: ValidationInfo) -> str | None:
+        return None if folder is None else located(folder, info)
+
+    @model_validator(mode="after")
+    def _saved(self) -> Local:
+        if self.folder is not None:
+            if self.revision is not None:
+                raise ValueError("revision is of a Hub model; a folder has none")
+            if not (Path(self.folder) / "config.json").is_file():
+                tuned = (Path(self.folder) / "adapter_config.json").is_file()
+                advice = "it is an adapter: name it as `adapter`, and its base model as `name` or `folder`"
+                cure = advice if tuned else "it must be a model saved by transformers"
+                raise ValueError(f"folder {self.folder!r} holds no config.json; {cure}")
+        elif self.name.startswith((".", "/", "~")):
+            raise ValueError(f"name {self.name!r} looks like a folder; write it as `folder`, with any name")
+        if self.adapter is not None and not (Path(self.adapter) / "adapter_config.json").is_file():
+            raise ValueError(f"adapter {self.adapter!r} holds no adapter_config.json; it must be one saved by PEFT")
+        return self
+
+    @model_validator(mode="after")
+    def _own_context(self) -> Local:
+        """Take the context window from the folder's configuration where the settings name none."""
+        if self.context is None and self.folder is not None:
+            object.__setattr__(self, "context", _window(Path(self.folder) / "config.json"))
+        return self
+
+    def identity(self) -> Mapping[str, Any]:
+        """Return what determines the answers: names and hashes of files, number format and device."""
+        own = {"dtype": self.dtype, "device": self.device, "template": dict(self.template), "revision": self.revision}
+        return {**super().identity(), **own, "files": dict(self._hashes)}
+
+    def connect(self) -> BatchedModel:
+        """Load the weights. Raises MissingExtra without torch, ModelError for a model that cannot be used."""
+        engine = plugins.require("rung.models._local_engine", "local")
+        if self.adapter is not None:
+            plugins.require("peft", "tune")
+        return BatchedModel(self, engine.Engine(self, cores(self.threads)))
+
+    @cached_property
+    def _hashes(self) -> Mapping[str, str]:
+        """SHA-256 of the files that determine answers, as they are on disk; a Hub model goes by name and revision."""
+        found: dict[str, str] = {}
+        for kind, folder in (("model", self.folder), ("adapter", self.adapter)):
+            if folder is not None:
+                paths = sorted({path for pattern in _SHAPING for path in Path(folder).glob(pattern)})
+                found |= {f"{kind}/{path.name}": _sha256(path) for path in paths if path.name not in _NOT_SHAPING}
+        return found
+
+
+def _window(path: Path) -> int | None:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # connect says what is wrong with it
+    for part in (config, config.get("text_config")) if isinstance(config, dict) else ():
+        window = part.get("max_position_embeddings") if isinstance(part, dict) else None
+        if isinstance(window, int) and not isinstance(window, bool) and window > 0:
+            return window
+    return None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+plugin = Local
