@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench.statistics import early_stop, intervals, ladders, pairs, races
+from bench.statistics import early_stop, intervals, judged, ladders, pairs, races
 from bench.statistics.table import publish
 
 SCRIPTS = {
@@ -14,6 +14,7 @@ SCRIPTS = {
     "pairs": pairs.tables,
     "intervals": intervals.tables,
     "races": races.tables,
+    "judged": judged.tables,
 }
 
 

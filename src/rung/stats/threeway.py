@@ -33,8 +33,12 @@ def judge(
     true rate is (hits + 1/2) / (n + 1); only for unclear, None above ten times the rows (then see `advice`).
     Raises ValueError for no scores, scores outside [0, 1], or settings that make no sense.
     """
+    return judge_sample(summarise(scores, groups), goal, tolerance, alpha, planned_rungs)
+
+
+def judge_sample(sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> Quality:
+    """Judge rows that are summarised already, as `judge` does."""
     check_rule(goal, tolerance, alpha, planned_rungs)
-    sample = summarise(scores, groups)
     lower = sample_lower(sample, alpha / planned_rungs)
     upper = sample_upper(sample, alpha)
     good = beta_above(sample.hits + 0.5, sample.n_eff - sample.hits + 0.5, goal - tolerance)
