@@ -1,7 +1,6 @@
 """The main path: climb(config, folder) -> Run. Read this first.
 
-load -> audit -> split -> for each rung: fit on train and dev -> measure on test -> compare -> diagnose -> stop?
-     -> verdict -> report
+load, audit, split -> each rung: fit on train and dev -> measure on test -> compare -> diagnose -> stop? -> verdict
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from rung.decide.verdict import Climbed, decide, may_train, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import means_of
+from rung.evaluate.documents import open_library
 from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.measure import unanswered
 from rung.evaluate.prepare import Prepared, prepare
@@ -83,8 +83,8 @@ async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     ready = prepare(config, record, progress)
     rules = Rules(len(config.planned), config.stop_early, config.split.seed)
     learned, stopped = _Learned(), None
-    async with open_clients(config, record.folder.path) as clients:
-        kit = RunKit(ready.task, askers(clients), rules.seed, progress, config.root)
+    async with open_clients(config, record.folder.path) as clients, open_library(config, clients, progress) as library:
+        kit = RunKit(ready.task, askers(clients), rules.seed, progress, config.root, library)
         bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress, means_of(config))
         try:
             for step in config.ladder:

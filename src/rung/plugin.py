@@ -62,8 +62,8 @@ def require(module_name: str, extra: str | None = None) -> ModuleType:
 _EXTRA_OF: Mapping[str, str] = {
     "torch": "local",
     "transformers": "local",
-    "tokenizers": "local",
-    "safetensors": "local",
+    "tokenizers": "static",
+    "safetensors": "static",
     "peft": "tune",
     "trl": "tune",
     "datasets": "tune",
@@ -72,6 +72,9 @@ _EXTRA_OF: Mapping[str, str] = {
     "sqlglot": "sql",
     "pyarrow": "files",
     "openpyxl": "files",
+    "pypdf": "docs",
+    "docx": "docs",
+    "lxml": "docs",
 }
 
 

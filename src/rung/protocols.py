@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rung.types import (
     Answer,
     Candidate,
+    Change,
     Completion,
     Diagnosis,
+    Document,
     Example,
     Failure,
     Fitted,
@@ -22,6 +24,7 @@ from rung.types import (
     Message,
     ModelCard,
     Outcome,
+    Passage,
     Request,
     RungPlan,
     Score,
@@ -98,6 +101,61 @@ class System(Protocol):
     """A candidate brought to life: sees input columns, never a target."""
 
     async def answer(self, inputs: Mapping[str, str]) -> Answer: ...
+
+
+class Shelf(Protocol):
+    """Documents with their passages, searched by words and by vectors; one per place, opened by a Retriever.
+
+    A change is written whole or not at all, is on the disk when `write` returns, and is seen by the next call of any
+    shelf at the same place, in this process or another. Passages of several sizes (in words) stand side by side. Calls
+    may come from several threads. What is removed is gone from the files, too. Raises FolderBusy where another process
+    keeps writing, IntegrityError for a damaged place, Interrupted for a full disk.
+    """
+
+    def documents(self) -> Mapping[str, str]:
+        """Return the SHA-256 of every document by name, sorted by name."""
+        ...
+
+    def read(self, names: Sequence[str] | None = None) -> tuple[Document, ...]:
+        """Return documents whole, sorted by name; None: all."""
+        ...
+
+    def facts(self, prefix: str = "") -> Mapping[str, Any]:
+        """Return the facts whose names start so."""
+        ...
+
+    def sizes(self) -> Mapping[int, int]:
+        """Return the sizes of passages that are there (in words), each with the number of its passages."""
+        ...
+
+    def write(self, change: Change) -> None: ...
+
+    def match(self, query: str, k: int, size: int) -> list[tuple[int, float]]:
+        """Return the keys of the `k` best passages of this size by BM25, best first, with scores; ties by key."""
+        ...
+
+    def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
+        """Return the keys of the `k` passages with the highest dot product, best first, with it; exact."""
+        ...
+
+    def without_vector(self, size: int, most: int) -> Mapping[int, str]:
+        """Return title and text of passages that have no vector yet, by key."""
+        ...
+
+    def passages(self, keys: Sequence[int], size: int) -> Mapping[int, Passage]:
+        """Return passages by key; those that are gone are left out."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Retriever(Protocol):
+    """Plugin of kind `retrievers`: a kind of place where documents are kept; the settings name the place."""
+
+    def open(self) -> Shelf:
+        """Open the place, or make it. Raises NewerFolder for one that a later version wrote."""
+        ...
 
 
 class Library(Protocol):

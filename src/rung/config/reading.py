@@ -133,6 +133,11 @@ def _plugin_problems(raw: Mapping[str, Any], root: Path) -> Iterator[Problem]:
             yield Problem(f"models.{role}.provider", "is missing", None, ", ".join(plugin.available("models")))
             continue
         yield from _made(root, f"models.{role}", "models", provider, settings)
+    documents = raw.get("documents")
+    store = documents.get("store") if isinstance(documents, dict) else None
+    if isinstance(store, str) and ":" in store:
+        retriever, _, place = store.partition(":")
+        yield from _made(root, "documents.store", "retrievers", retriever, {"place": place})
     ladder = raw.get("ladder")
     for index, entry in enumerate(ladder if isinstance(ladder, list) else []):
         try:
@@ -176,6 +181,8 @@ def _cross_problems(config: Config) -> Iterator[Problem]:
     for name, path in (("path", config.data.path), ("train", config.data.train), ("test", config.data.test)):
         if path is not None and not sheet_of(config.resolve(path))[0].exists():
             yield Problem(f"data.{name}", "there is no such file or folder", str(config.resolve(path)))
+    if config.documents is not None and not config.resolve(config.documents.path).is_dir():
+        yield Problem("documents.path", "there is no such folder", str(config.resolve(config.documents.path)))
     if config.task.prompt is not None:
         try:
             read_prompt(config.resolve(config.task.prompt))

@@ -21,6 +21,8 @@ def asked_roles(config: Config) -> dict[str, tuple[str, ...]]:
     for who, kind, name, settings in _users(config):
         for role in roles_of(kind, name, settings):
             found[role] = (*found.get(role, ()), who)
+    if config.embedder is not None:
+        found[config.embedder] = (*found.get(config.embedder, ()), "the section documents")
     return found
 
 

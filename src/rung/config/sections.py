@@ -108,6 +108,37 @@ class DataSection(Section):
         return self
 
 
+class DocumentsSection(Section):
+    """The user's documents, for rungs that look answers up."""
+
+    path: Path = Field(description="the folder: Markdown, text, HTML, PDF, DOCX, CSV and JSONL files, at any depth")
+    embedder: str | None = Field(
+        None,
+        description="the role under `models` that makes vectors; none: the role `embedder` if there is one, else words alone",
+    )
+    chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where a rung does not choose")
+    store: str = Field(
+        "sqlite:.rung/documents.sqlite",
+        description="where the index is kept: a retriever plugin, a colon, and the place",
+    )
+
+    @field_validator("store")
+    @classmethod
+    def _plugin_and_place(cls, value: str) -> str:
+        name, colon, place = value.partition(":")
+        if not (name and colon and place):
+            raise ValueError(
+                "is written as RETRIEVER:PLACE, for example sqlite:.rung/documents.sqlite or lance:vectors"
+            )
+        return value
+
+    @property
+    def retriever(self) -> tuple[str, str]:
+        """The plugin's name, and the place."""
+        name, _, place = self.store.partition(":")
+        return name, place
+
+
 class SplitSection(Section):
     """How the rows are parted. Shares of all rows."""
 
@@ -162,6 +193,9 @@ class Config(Section):
     version: Literal[1] = 1
     task: TaskSection
     data: DataSection
+    documents: DocumentsSection | None = Field(
+        None, description="the user's documents; none: no rung can look answers up"
+    )
     split: SplitSection = SplitSection()
     models: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict, description="role -> provider and its settings"
@@ -190,6 +224,8 @@ class Config(Section):
         """Hash of everything that steers the climb; limits, volume, and how fast and at what price a model is asked may
         change between resumptions."""
         steers = self.model_dump(mode="json", exclude={"limits", "volume", "root"})
+        if steers["documents"] is not None:
+            del steers["documents"]["store"]  # where the index lies changes no answer
         for settings in steers["models"].values():
             for key in NOT_STEERING:
                 settings.pop(key, None)
@@ -198,6 +234,13 @@ class Config(Section):
     @property
     def planned(self) -> tuple[str, ...]:
         return tuple(step.label for step in self.ladder)
+
+    @property
+    def embedder(self) -> str | None:
+        """The role that turns documents and queries into vectors; None: there is none."""
+        if self.documents is None:
+            return None
+        return self.documents.embedder or ("embedder" if "embedder" in self.models else None)
 
     def resolve(self, path: Path) -> Path:
         return path if path.is_absolute() else self.root / path

@@ -11,6 +11,7 @@ from rung.data.load import load
 from rung.data.parts import MANIFEST, Parts, check_unchanged, freeze, thaw
 from rung.data.split import joined, split, split_given
 from rung.errors import DataError
+from rung.evaluate.documents import ABOUT_DOCUMENTS, gather
 from rung.evaluate.progress import Progress
 from rung.evaluate.record import Record
 from rung.models._settings import facts
@@ -86,9 +87,12 @@ def as_task(config: Config, kind: Kind, visible: tuple[Example, ...]) -> Task:
 def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
     """Load, split, audit and freeze; in a folder that holds frozen parts, check that the rows are still the same.
 
+    The index of documents is brought in step with their folder each time: documents may change between two sittings.
+
     Raises DataError for a finding that stops the climb, IntegrityError for rows that changed.
     """
     loaded = read_rows(config)
+    documents = gather(config, progress)
     folder = record.folder
     if folder.has(MANIFEST) and folder.has("findings.json"):
         manifest = folder.read(MANIFEST)
@@ -96,7 +100,10 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
         frozen = thaw(folder.path)
         kind: Kind = folder.load_field("run.json", "task", Task).kind
         task = as_task(config, kind, (*frozen.train, *frozen.dev))
-        return Prepared(task, frozen, folder.load("findings.json", tuple[Finding, ...]))
+        earlier = folder.load("findings.json", tuple[Finding, ...])
+        findings = (*documents, *(f for f in earlier if f.check not in ABOUT_DOCUMENTS))
+        record.task(task, findings)
+        return Prepared(task, frozen, findings)
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
     findings = (*audit(parts, task, planned_rungs=len(config.planned), models=facts(config)), *loaded.findings)
@@ -107,6 +114,7 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
             file=loaded.whole.source,
         )
     frozen = freeze(parts, folder.path)
+    findings = (*documents, *findings)
     record.task(task, findings)
     progress.say(
         f"{len(loaded.whole):,} rows: {len(frozen.train):,} train, {len(frozen.dev):,} dev, {frozen.test_size:,} test (sealed)"

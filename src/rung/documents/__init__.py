@@ -1,0 +1,1 @@
+"""The user's documents: read, cut into passages, kept in step with their folder, searched."""

@@ -1,0 +1,222 @@
+"""Keep a shelf in step with files: read what is new or changed, take out what is gone. Nothing else is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rung.documents.chunk import chunk
+from rung.documents.parse import MOST_BYTES, READERS, Parsed, parse, suffix_of
+from rung.documents.trouble import Unreadable, noted
+from rung.errors import DataError
+from rung.protocols import Shelf
+from rung.types import Change, Document, Finding, Passage
+
+FILE = "file/"  # opens the names of facts about files: what was read, and what was found
+REMOVED = "removed/"  # ... about files of the folder that the user took out by hand
+_PASSAGES_A_CHANGE = 4000
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What happened to the shelf, by file, with every finding about files that are on it or could not be."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass
+class _Log:
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+
+
+def files_in(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder that may hold documents, by name within it; hidden ones are left out.
+
+    Raises DataError for a folder that is not there.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            "there is no such folder; name the folder of your documents in documents.path", file=str(folder)
+        )
+    found: dict[str, Path] = {}
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in names:
+            if not name.startswith("."):
+                path = Path(here, name)
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = lambda: None) -> Synced:
+    """Bring the shelf in step with a folder. `size`: words of the passages that must be there at the end.
+
+    Files are compared by content; those added from elsewhere stay. Interrupted, it goes on where it was. Raises
+    DataError for a folder that is not there or holds no document.
+    """
+    here = {name: path for name, path in files_in(folder).items() if f"{REMOVED}{name}" not in shelf.facts(REMOVED)}
+    known = shelf.facts(FILE)
+    log = _Log()
+    writer = _Writer(shelf, size)
+    for name, fact in known.items():
+        file = name.removeprefix(FILE)
+        if file not in here and not fact.get("added"):
+            writer.forget(file, fact)
+            log.removed.append(file)
+    skipped: dict[str, int] = {}
+    for file, path in here.items():
+        on_file()
+        if suffix_of(file) not in READERS:
+            ending = suffix_of(file) or "no ending"
+            skipped[ending] = skipped.get(ending, 0) + 1
+            continue
+        _take(writer, folder, file, path, known.get(FILE + file), log)
+    writer.flush()
+    findings = [*_findings(shelf), *_skipped(skipped)]
+    if not shelf.documents():
+        why = "; ".join(f.message for f in findings[:5]) or "it is empty"
+        raise DataError(
+            f"holds no document that can be read ({why}); put Markdown, text, HTML, PDF, DOCX, CSV or JSONL files there",
+            file=str(folder),
+        )
+    return Synced(tuple(log.added), tuple(log.changed), tuple(log.removed), log.unchanged, tuple(findings))
+
+
+def add(shelf: Shelf, name: str, content: bytes, size: int, **fact: Any) -> Parsed:
+    """Read one file onto the shelf under that name, in place of what had it before; `fact` is kept beside it."""
+    before = shelf.facts(FILE + name).get(FILE + name)
+    parsed = parse(name, content)
+    if parsed.documents:
+        back = (name, *(d.name for d in parsed.documents))  # whatever of it was taken out by hand before
+        writer = _Writer(shelf, size, back)
+        writer.put(name, parsed, {**fact, "sha256": hashlib.sha256(content).hexdigest()}, before)
+        writer.flush({f"{REMOVED}{n}": None for n in back})
+    return parsed
+
+
+def remove(shelf: Shelf, names: Sequence[str], folder_files: Sequence[str] = ()) -> tuple[str, ...]:
+    """Take files or single documents out; returns those that were there. Files of the folder stay out from now on."""
+    facts = shelf.facts(FILE)
+    documents = shelf.documents()
+    gone: list[str] = []
+    leave: list[str] = []
+    changed: dict[str, Any] = {}
+    for name in names:
+        fact = facts.get(FILE + name)
+        if fact is None and name not in documents:
+            continue
+        gone.append(name)
+        leave += fact["documents"] if fact is not None else [name]
+        if fact is not None:
+            changed[FILE + name] = None
+        if name in folder_files or fact is None:
+            changed[REMOVED + name] = True
+    shelf.write(Change(remove=leave, facts=changed))
+    return tuple(gone)
+
+
+def _take(writer: _Writer, folder: Path, file: str, path: Path, before: Mapping[str, Any] | None, log: _Log) -> None:
+    """Read one file of the folder if it is new or changed."""
+    try:
+        content = _content(folder, path)
+        digest = hashlib.sha256(content).hexdigest()
+        if before is not None and before.get("sha256") == digest and before.get("reader") == VERSION:
+            log.unchanged += 1
+            return
+        parsed = parse(file, content)
+    except Unreadable as trouble:
+        digest, parsed = "", Parsed(findings=(trouble.finding(file),))
+    (log.added if before is None else log.changed).append(file)
+    writer.put(file, parsed, {"sha256": digest}, before)
+
+
+def _content(folder: Path, path: Path) -> bytes:
+    """Return a file's bytes. Raises Unreadable for one that leads out of the folder, is too large or cannot be opened."""
+    try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise Unreadable("is a link that leads out of the folder", next_step="Copy the file into the folder.")
+        if not path.is_file():
+            raise Unreadable("is no ordinary file")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise Unreadable(
+                f"has {size / 2**20:,.0f} MiB, and at most {MOST_BYTES // 2**20} are read",
+                next_step="Split it, or take out what is no text.",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise Unreadable(f"cannot be opened ({error.strerror})", next_step="Check its permissions.") from error
+
+
+VERSION = 1  # of what readers make of a file; a higher number makes everything be read again
+
+
+class _Writer:
+    """Gathers what files gave and writes it in changes of a few thousand passages."""
+
+    def __init__(self, shelf: Shelf, size: int, back: Sequence[str] = ()) -> None:
+        self._shelf = shelf
+        self._sizes = sorted({*shelf.sizes(), size})
+        self._have = dict(shelf.documents())
+        self._out = {name.removeprefix(REMOVED) for name in shelf.facts(REMOVED)} - set(back)
+        self._remove: list[str] = []
+        self._put: list[Document] = []
+        self._passages: dict[int, list[Passage]] = {s: [] for s in self._sizes}
+        self._facts: dict[str, Any] = {}
+
+    def forget(self, file: str, fact: Mapping[str, Any]) -> None:
+        self._remove += fact["documents"]
+        self._facts[FILE + file] = None
+
+    def put(self, file: str, parsed: Parsed, fact: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+        """Take in a file's documents: only those that are not on the shelf just so."""
+        names = {d.name for d in parsed.documents}
+        self._remove += [n for n in (before or {}).get("documents", ()) if n not in names]
+        for document in parsed.documents:
+            if document.name in self._out or self._have.get(document.name) == document.sha256:
+                continue
+            self._put.append(document)
+            for size in self._sizes:
+                self._passages[size] += chunk(document, size)
+            if len(self._passages[self._sizes[0]]) >= _PASSAGES_A_CHANGE:
+                self.flush()
+        self._facts[FILE + file] = {
+            **fact,
+            "reader": VERSION,
+            "documents": sorted(names - self._out),
+            "findings": [[f.check, f.severity, f.message, f.next_step, dict(f.measured)] for f in parsed.findings],
+        }
+
+    def flush(self, facts: Mapping[str, Any] | None = None) -> None:
+        """Write what was gathered. The fact about a file goes with the last of its documents."""
+        change = Change(self._remove, self._put, self._passages, {}, {**self._facts, **(facts or {})})
+        if change.remove or change.put or change.facts:
+            self._shelf.write(change)
+        self._have.update((d.name, d.sha256) for d in self._put)
+        self._remove, self._put, self._facts = [], [], {}
+        self._passages = {s: [] for s in self._sizes}
+
+
+def _findings(shelf: Shelf) -> Iterator[Finding]:
+    for fact in shelf.facts(FILE).values():
+        for check, severity, message, next_step, measured in fact["findings"]:
+            yield Finding(check, severity, message, next_step, (), measured)
+
+
+def _skipped(skipped: Mapping[str, int]) -> Iterator[Finding]:
+    if skipped:
+        listed = ", ".join(f"{count} {ending}" for ending, count in sorted(skipped.items()))
+        yield noted(
+            "The folder", f"holds files of types that are not read: {listed}.", "Turn them into text if they matter."
+        )

@@ -1,0 +1,135 @@
+"""Static embeddings: a folder with one vector a token (model2vec's format). Numpy alone, no network, no torch.
+
+The vector of a text is the mean of its tokens' vectors, brought to length 1. Format: `model.safetensors` with the tensor
+"embeddings" (and, in newer files, "weights" and "mapping"), `tokenizer.json`, `config.json`;
+https://github.com/MinishLab/model2vec (checked 2026-11).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from rung.embedding import is_embedding, unit, write_vectors
+from rung.errors import IntegrityError, ModelError
+from rung.models._settings import ProviderSettings
+from rung.plugin import located
+from rung.types import Completion, Message, Request
+
+FILES = ("model.safetensors", "tokenizer.json")
+MOST_TOKENS = 4096  # of a text; the mean of so many hardly moves with more
+
+
+class Static(ProviderSettings):
+    """A small embedding model in a `folder`: for the role `embedder` only, it answers no questions."""
+
+    name: str = Field("static", min_length=1, description="what reports call it")
+    folder: str = Field(description="the folder with model.safetensors and tokenizer.json")
+    usd_per_hour: float | None = Field(0.0, ge=0, description="what this machine costs; nothing, unless you say so")
+
+    @field_validator("folder")
+    @classmethod
+    def _from_the_root(cls, value: str, info: ValidationInfo) -> str:
+        return located(value, info)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Static:
+        missing = [file for file in FILES if not (Path(self.folder) / file).is_file()]
+        if missing:
+            raise ValueError(
+                f"the folder {self.folder} holds no {' and no '.join(missing)}; name one with a static model"
+            )
+        return self
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"provider": self.provider, "weights": self._digest}
+
+    @cached_property
+    def _digest(self) -> str:
+        found = hashlib.sha256()
+        for file in FILES:
+            found.update((Path(self.folder) / file).read_bytes())
+        return found.hexdigest()
+
+    def connect(self) -> Lookup:
+        return Lookup(self)
+
+
+class Lookup:
+    """The loaded table."""
+
+    def __init__(self, settings: Static) -> None:
+        folder = Path(settings.folder)
+        try:
+            tensors = load_file(folder / "model.safetensors")
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise IntegrityError(f"the model in {folder} is damaged: {error}; copy it anew") from error
+        except Exception as error:
+            # The tokenizers package raises bare Exception for a file that it cannot read.
+            raise IntegrityError(f"the tokenizer in {folder} is damaged: {error}; copy it anew") from error
+        self._settings = settings
+        self._vectors, self._row_of = _table(tensors, folder)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        unknown = json.loads(self._tokenizer.to_str())["model"].get("unk_token")
+        self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
+
+    async def complete(self, request: Request) -> Completion:
+        if not is_embedding(request):
+            raise ModelError(
+                f"the model {self._settings.name!r} makes embeddings and answers no questions; name it under embedder only",
+                provider=self._settings.provider,
+            )
+        began = time.perf_counter()
+        texts = [message.content for message in request.messages]
+        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        ids = [[i for i in e.ids[:MOST_TOKENS] if i != self._unknown] for e in encoded]
+        vectors = unit(np.stack([self._mean(row) for row in ids]))
+        tokens = sum(len(row) for row in ids)
+        return Completion(write_vectors(vectors), self._settings.name, tokens, 0, time.perf_counter() - began, None)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return max(1, sum(len(self._tokenizer.encode(m.content, add_special_tokens=False).ids) for m in messages))
+
+    async def close(self) -> None:
+        return None
+
+    def _mean(self, ids: list[int]) -> npt.NDArray[np.float32]:
+        if not ids:
+            return np.zeros(self._vectors.shape[1], dtype=np.float32)
+        rows = ids if self._row_of is None else self._row_of[ids]
+        found: npt.NDArray[np.float32] = self._vectors[rows].mean(axis=0, dtype=np.float32)
+        return found
+
+
+def _table(tensors: Mapping[str, Any], folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+    """Return a vector a token (or a vector a row, and each token's row)."""
+    if "embeddings" not in tensors or tensors["embeddings"].ndim != 2:
+        names = ", ".join(sorted(tensors)) or "nothing"
+        raise IntegrityError(
+            f"{folder}/model.safetensors holds {names} and no table called embeddings; name a static model"
+        )
+    vectors = tensors["embeddings"].astype(np.float32)
+    mapping = tensors["mapping"].astype(np.int64) if "mapping" in tensors else None
+    if "weights" in tensors:
+        weights = tensors["weights"].astype(np.float32)[:, None]
+        if mapping is None:
+            return vectors * weights, None
+        return vectors[mapping] * weights, None
+    return vectors, mapping
+
+
+plugin = Static

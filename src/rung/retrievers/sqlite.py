@@ -1,0 +1,256 @@
+"""The built-in place for documents: one SQLite file. FTS5 ranks by BM25, vectors are searched exactly in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from rung.errors import RungError
+from rung.plugin import located
+from rung.retrievers._matrix import Matrix
+from rung.retrievers._schema import checked, drop_texts, make_size, put_documents, put_passages, take_away, translate
+from rung.retrievers._words import words_of
+from rung.types import Change, Document, Passage, Source
+
+TITLE_WEIGHT = 2.0  # of a word in the title against one in the text: chosen on scifact's training queries
+MOST_POSTINGS = 12_000  # entries that one search may walk through before its commonest words are left out
+_COUNTS_KEPT = 20_000
+_VARIABLES = 500
+
+
+class SqliteRetriever(BaseModel):
+    """One SQLite file: words and vectors in one transaction, several readers beside one writer, nothing to install."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    place: str = Field(min_length=1, description="the file")
+    busy_s: float = Field(10.0, ge=0, description="how long to wait for another process that is writing")
+
+    @field_validator("place")
+    @classmethod
+    def _from_the_root(cls, value: str, info: ValidationInfo) -> str:
+        return located(value, info)
+
+    def open(self) -> SqliteShelf:
+        return SqliteShelf(Path(self.place), self.busy_s)
+
+
+class SqliteShelf:
+    """A shelf in one file. One connection, used by one thread at a time."""
+
+    def __init__(self, path: Path, busy_s: float) -> None:
+        self.path = path
+        self._busy_s = busy_s
+        self._lock = threading.RLock()
+        self._matrices: dict[int, Matrix] = {}
+        self._counts: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._seen = -1
+        self._writes = 0
+        with self._translated():
+            self._db = _connect(path, busy_s)
+            try:
+                checked(self._db, path)
+            except BaseException:
+                self._db.close()
+                raise
+
+    def documents(self) -> Mapping[str, str]:
+        with self._translated():
+            return dict(self._db.execute("SELECT name, sha256 FROM documents ORDER BY name").fetchall())
+
+    def read(self, names: Sequence[str] | None = None) -> tuple[Document, ...]:
+        columns = "SELECT name, title, file, parts FROM documents"
+        with self._translated():
+            if names is None:
+                rows = self._db.execute(f"{columns} ORDER BY name").fetchall()
+            else:
+                rows = sorted(self._in(f"{columns} WHERE name IN", names))
+        return tuple(_document(*row) for row in rows)
+
+    def facts(self, prefix: str = "") -> Mapping[str, Any]:
+        # A range instead of LIKE: names may hold % and _.
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT name, value FROM facts WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name",
+                (prefix, len(prefix), prefix),
+            ).fetchall()
+        return {name: json.loads(value) for name, value in rows}
+
+    def sizes(self) -> Mapping[int, int]:
+        with self._translated():
+            found = [row[0] for row in self._db.execute("SELECT words FROM sizes ORDER BY words").fetchall()]
+            return {w: self._db.execute(f"SELECT count(*) FROM passages_{w}").fetchone()[0] for w in found}
+
+    def write(self, change: Change) -> None:
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                have = [row[0] for row in self._db.execute("SELECT words FROM sizes").fetchall()]
+                gone = take_away(self._db, [*change.remove, *(d.name for d in change.put)], have)
+                put_documents(self._db, change.put)
+                for size, passages in change.passages.items():
+                    if size not in have:
+                        make_size(self._db, size)
+                    put_passages(self._db, size, passages)
+                for size, vectors in change.vectors.items():
+                    # A passage that went away meanwhile takes no vector with it.
+                    rows = [(key, data, key) for key, data in vectors.items()]
+                    insert = f"INSERT OR REPLACE INTO vectors_{size} SELECT ?, ? WHERE EXISTS "
+                    self._db.executemany(f"{insert}(SELECT 1 FROM passages_{size} WHERE id = ?)", rows)
+                for name, value in change.facts.items():
+                    if value is None:
+                        self._db.execute("DELETE FROM facts WHERE name = ?", (name,))
+                    else:
+                        stored = json.dumps(value, ensure_ascii=False)
+                        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, stored))
+                if gone:
+                    drop_texts(self._db, have)
+                self._db.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    self._db.execute("ROLLBACK")
+                raise
+            self._writes += 1
+            if gone:  # the write-ahead log still holds what was removed; a reader under way may put this off
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def match(self, query: str, k: int, size: int) -> list[tuple[int, float]]:
+        with self._translated():
+            self._follow()
+            words = self._affordable(words_of(query), size)
+            if not words or k < 1:
+                return []
+            rows = self._db.execute(
+                f"SELECT rowid, -rank FROM fts_{size} WHERE fts_{size} MATCH ? AND rank MATCH 'bm25({TITLE_WEIGHT}, 1.0)' "
+                "ORDER BY rank LIMIT ?",
+                (" OR ".join(f'"{word}"' for word in words), k),
+            ).fetchall()
+        return sorted(rows, key=lambda row: (-row[1], row[0]))
+
+    def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
+        with self._translated():
+            self._follow()
+            if size not in self._matrices:
+                matrix = self._matrices[size] = Matrix()
+                stored = self._db.execute(f"SELECT id FROM vectors_{size} ORDER BY id").fetchall()
+                matrix.follow(
+                    np.array([row[0] for row in stored], dtype=np.int64), lambda keys: self._vectors(size, keys)
+                )
+            return self._matrices[size].nearest(vector, k)
+
+    def without_vector(self, size: int, most: int) -> Mapping[int, str]:
+        with self._translated():
+            rows = self._db.execute(
+                f"SELECT id, title, text FROM passages_{size} WHERE id NOT IN (SELECT id FROM vectors_{size}) "
+                "ORDER BY id LIMIT ?",
+                (most,),
+            ).fetchall()
+        return {key: f"{title}\n{text}" if title else text for key, title, text in rows}
+
+    def passages(self, keys: Sequence[int], size: int) -> Mapping[int, Passage]:
+        with self._translated():
+            rows = self._in(
+                "SELECT p.id, d.name, p.ordinal, p.title, p.position, p.text "
+                f"FROM passages_{size} AS p JOIN documents AS d ON d.id = p.document WHERE p.id IN",
+                keys,
+            )
+        return {row[0]: Passage(*row[1:]) for row in rows}
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def _in(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(values), _VARIABLES):
+            part = list(values[start : start + _VARIABLES])
+            found += self._db.execute(f"{statement} ({','.join('?' * len(part))})", part).fetchall()
+        return found
+
+    def _vectors(self, size: int, keys: Sequence[int]) -> Iterable[tuple[int, bytes]]:
+        if len(keys) <= _VARIABLES:
+            return self._in(f"SELECT id, vector FROM vectors_{size} WHERE id IN", keys)
+        wanted = set(keys)
+        rows = self._db.execute(f"SELECT id, vector FROM vectors_{size}")
+        return (row for row in rows if row[0] in wanted)
+
+    def _follow(self) -> None:
+        """Forget what was remembered of the file when anyone has written to it."""
+        [other] = self._db.execute("PRAGMA data_version").fetchone()  # moves with the writes of others only
+        version = (other << 32) + self._writes
+        if version == self._seen:
+            return
+        self._counts.clear()
+        sizes = {row[0] for row in self._db.execute("SELECT words FROM sizes").fetchall()}
+        for size in list(self._matrices):
+            if size not in sizes:
+                del self._matrices[size]
+                continue
+            stored = self._db.execute(f"SELECT id FROM vectors_{size} ORDER BY id").fetchall()
+            self._matrices[size].follow(
+                np.array([row[0] for row in stored], dtype=np.int64),
+                lambda keys, size=size: self._vectors(size, keys),  # type: ignore[misc]
+            )
+        self._seen = version
+
+    def _affordable(self, words: list[str], size: int) -> list[str]:
+        """Return the rarest words, at least one that occurs, whose entries are few enough to be walked through."""
+        counted = sorted((count, word) for word in words if (count := self._count(word, size)))
+        total = 0
+        kept: list[str] = []
+        for count, word in counted:
+            total += count
+            if kept and total > MOST_POSTINGS:
+                break
+            kept.append(word)
+        return kept
+
+    def _count(self, word: str, size: int) -> int:
+        """Return in how many passages a word occurs."""
+        key = (size, word)
+        if key not in self._counts:
+            statement = f"SELECT count(*) FROM fts_{size} WHERE fts_{size} MATCH ?"
+            self._counts[key] = self._db.execute(statement, (f'"{word}"',)).fetchone()[0]
+            if len(self._counts) > _COUNTS_KEPT:
+                self._counts.popitem(last=False)
+        return self._counts[key]
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise translate(error, self.path, self._busy_s) from error
+
+
+def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise RungError(
+            f"cannot open the index of documents {path}: {error.strerror}; name a place that you may write in documents.store"
+        ) from error
+    db = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten, not only forgotten
+    db.execute("PRAGMA cache_size = -65536")
+    return db
+
+
+def _document(name: str, title: str, file: str, parts: str) -> Document:
+    return Document(name, title, tuple(Source(name, position, text) for position, text in json.loads(parts)), file)
+
+
+plugin = SqliteRetriever

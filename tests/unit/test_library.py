@@ -1,0 +1,187 @@
+"""A folder of documents, kept in step and searched: by words, by meaning, by both, in passages of any size."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rung.documents.folder import add, remove, sync
+from rung.documents.library import DEPTH, ShelvedLibrary, fuse
+from rung.embedding import Embedder, is_embedding, write_vectors
+from rung.errors import ConfigError, DataError, ModelError, RungError
+from rung.retrievers.sqlite import SqliteRetriever
+from rung.types import Completion
+
+HANDBOOK = {
+    "refunds.md": "# Refunds\n\nMoney comes back within ten days.\n\n## Late parcels\n\nA late parcel is refunded in full.\n",
+    "opening.txt": "The shop opens at nine.\n\nOn Sundays it is closed.\n",
+    "stock/lamp.md": "The green lamp costs 12 euros.\n",
+}
+THEMES = {"refund": 0, "money": 0, "parcel": 0, "opens": 1, "sundays": 1, "hours": 1, "lamp": 2, "light": 2, "euros": 2}
+
+
+def themed(dimensions: int = 3, name: str = "themes", drop: int = 0) -> Embedder:
+    """An embedder whose vectors say which of three themes a text is about; it knows that a light is a lamp."""
+
+    async def ask(request):
+        assert is_embedding(request)
+        vectors = np.full((len(request.messages) - drop, dimensions), 0.01, dtype=np.float32)
+        for row, message in zip(vectors, request.messages, strict=False):
+            for word, theme in THEMES.items():
+                row[theme] += word in message.content.lower()
+        return Completion(write_vectors(vectors), name, 1, 0, 0.0, 0.0)
+
+    return Embedder(name, f"{name}/{dimensions}", ask)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name, text in HANDBOOK.items():
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "docs"
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    opened = SqliteRetriever(place=str(tmp_path / "index.sqlite")).open()
+    yield opened
+    opened.close()
+
+
+def search(library, query, k=3, **how):
+    return asyncio.run(library.search(query, k, **how))
+
+
+def test_a_folder_is_searched_and_every_passage_says_where_it_stands(folder, shelf):
+    synced = sync(shelf, folder, 180)
+    assert (synced.added, synced.changed, synced.removed) == (tuple(sorted(HANDBOOK)), (), ())
+    found = search(ShelvedLibrary(shelf, 180), "Is a late parcel refunded?")
+    assert (found[0].source.document, found[0].source.position) == ("refunds.md", "§ Refunds to Refunds > Late parcels")
+    assert "refunded in full" in found[0].source.text
+    assert search(ShelvedLibrary(shelf, 180), "sunday")[0].source.position == "line 1 to line 3"
+
+
+def test_passages_of_another_size_are_made_on_first_use_and_stand_beside_the_others(folder, shelf):
+    sync(shelf, folder, 180)
+    library = ShelvedLibrary(shelf, 180)
+    small = search(library, "late parcel", chunk_words=10)
+    assert small[0].source.position == "§ Refunds > Late parcels"
+    assert set(shelf.sizes()) == {10, 180}
+    (folder / "opening.txt").write_text("The shop opens at seven.\n")
+    sync(shelf, folder, 180)
+    assert "seven" in search(library, "opens", chunk_words=10)[0].source.text
+    assert "seven" in search(library, "opens")[0].source.text
+
+
+def test_only_changed_files_are_read_again(folder, shelf):
+    sync(shelf, folder, 180)
+    before = ShelvedLibrary(shelf, 180).sha256
+    assert sync(shelf, folder, 180).unchanged == 3
+    (folder / "stock/lamp.md").write_text("The green lamp costs 13 euros.\n")
+    (folder / "opening.txt").unlink()
+    (folder / "new.md").write_text("# Gift cards\n\nThey never expire.\n")
+    synced = sync(shelf, folder, 180)
+    assert (synced.added, synced.changed, synced.removed) == (("new.md",), ("stock/lamp.md",), ("opening.txt",))
+    assert synced.unchanged == 1
+    assert ShelvedLibrary(shelf, 180).sha256 != before
+    assert "13 euros" in search(ShelvedLibrary(shelf, 180), "price of the green lamp in euros")[0].source.text
+    assert search(ShelvedLibrary(shelf, 180), "sundays") == ()
+
+
+def test_another_shelf_at_the_same_place_sees_a_change_at_once(folder, shelf, tmp_path):
+    sync(shelf, folder, 180)
+    library = ShelvedLibrary(shelf, 180, themed())
+    assert "12 euros" in search(library, "lamp", mode="dense")[0].source.text
+    other = SqliteRetriever(place=str(tmp_path / "index.sqlite")).open()
+    add(other, "stock/lamp.md", b"The green lamp costs 99 euros.", 180)
+    other.close()
+    for mode in library.modes:
+        assert "99 euros" in search(library, "lamp", mode=mode)[0].source.text
+
+
+def test_what_is_removed_is_neither_found_nor_left_in_the_file(folder, shelf, tmp_path):
+    (folder / "secret.md").write_text("Our zanzibarquux recipe needs wombatflour.\n")
+    sync(shelf, folder, 180)
+    library = ShelvedLibrary(shelf, 180, themed())
+    assert search(library, "zanzibarquux", mode="hybrid")[0].source.document == "secret.md"
+    search(library, "zanzibarquux", chunk_words=20)
+    assert remove(shelf, ["secret.md", "no-such.md"], ["secret.md"]) == ("secret.md",)
+    assert search(library, "zanzibarquux") == search(library, "wombatflour", chunk_words=20) == ()
+    assert "secret.md" not in {h.source.document for h in search(library, "recipe", mode="dense", k=9)}
+    for file in tmp_path.glob("index.sqlite*"):
+        content = file.read_bytes().lower()
+        assert b"zanzibarquux" not in content, file.name
+        assert b"wombatflour"[:9] not in content, file.name
+    assert sync(shelf, folder, 180).added == ()  # the user took it out: it stays out while the file lies there
+    add(shelf, "secret.md", (folder / "secret.md").read_bytes(), 180)
+    assert search(library, "zanzibarquux")[0].source.document == "secret.md"
+
+
+def test_without_an_embedder_words_are_all_there_is(folder, shelf):
+    sync(shelf, folder, 180)
+    library = ShelvedLibrary(shelf, 180)
+    assert library.modes == ("bm25",)
+    with pytest.raises(ConfigError, match=r"documents: no embedder is configured \(found hybrid\); allowed: bm25"):
+        search(library, "lamp", mode="hybrid")
+    with pytest.raises(ConfigError, match=r"there is no such way to search \(found sparse\)"):
+        search(ShelvedLibrary(shelf, 180, themed()), "lamp", mode="sparse")
+
+
+def test_meaning_finds_what_words_do_not(folder, shelf):
+    sync(shelf, folder, 180)
+    library = ShelvedLibrary(shelf, 180, themed())
+    assert search(library, "light") == ()
+    for how in ({"mode": "dense"}, {"mode": "hybrid"}):
+        assert search(library, "light", **how)[0].source.document == "stock/lamp.md"
+
+
+def test_fusion_at_the_ends_is_one_of_the_two_rankings():
+    words, near = [(1, 9.0), (2, 5.0)], [(3, 0.9), (1, 0.8)]
+    assert [key for key, _ in fuse(words, near, 0.0)] == [1, 2]
+    assert [key for key, _ in fuse(words, near, 1.0)] == [3, 1]
+    assert fuse(words, near, 0.5) == [(1, 0.5 / 61 + 0.5 / 62), (3, 0.5 / 61), (2, 0.5 / 62)]
+    assert DEPTH >= 50
+
+
+def test_vectors_of_two_models_are_never_mixed(folder, shelf):
+    sync(shelf, folder, 180)
+    search(ShelvedLibrary(shelf, 180, themed()), "lamp", mode="dense")
+    (folder / "new.md").write_text("A blue lamp.")
+    sync(shelf, folder, 180)
+    with pytest.raises(RungError) as caught:
+        search(ShelvedLibrary(shelf, 180, themed(5, "wider")), "lamp", mode="dense")
+    assert caught.value.exit_code == 2
+    assert str(caught.value) == (
+        "the index of documents holds vectors of 3 numbers made by 'themes', and documents.embedder is now 'wider', which "
+        "makes 5: vectors of two models cannot be compared. Put 'themes' back, or run `rung docs update --embed-again` to "
+        "make all vectors anew; nothing was changed"
+    )
+    assert "12 euros" in search(ShelvedLibrary(shelf, 180, themed()), "green lamp", mode="hybrid")[0].source.text
+
+
+def test_a_wrong_number_of_vectors_is_told_and_nothing_is_kept(folder, shelf):
+    sync(shelf, folder, 180)
+    with pytest.raises(
+        ModelError, match="was given 3 texts and answered with 2 vectors, so nobody can tell which belongs"
+    ):
+        search(ShelvedLibrary(shelf, 180, themed(drop=1)), "lamp", mode="dense")
+    assert len(shelf.without_vector(180, 99)) == 3
+
+
+def test_a_folder_without_a_document_is_one_clear_paragraph(tmp_path, shelf):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "photo.png").write_bytes(b"\x89PNG")
+    (tmp_path / "docs" / "empty.md").write_bytes(b" \n")
+    with pytest.raises(
+        DataError, match=r"holds no document that can be read \(empty.md is empty: it was left out.; The folder"
+    ):
+        sync(shelf, tmp_path / "docs", 180)
+    with pytest.raises(
+        DataError, match=r"nowhere: there is no such folder; name the folder of your documents in documents.path"
+    ):
+        sync(shelf, tmp_path / "nowhere", 180)
