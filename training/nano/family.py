@@ -12,7 +12,7 @@ from pathlib import Path
 from training.nano.build import tokenizer
 
 BUILD = Path("build/nano")
-SMALL = ("--size", "s", "--tokens", "20e6")
+SMALL = ("--size", "s", "--tokens", "20e6", "--decay-share", "0.55")
 LARGE = ("--size", "l", "--tokens", "6e6", "--grow-from", str(BUILD / "s" / "plateau"))
 
 

@@ -1,0 +1,120 @@
+"""Write the cards of the shipped weights from their records and measurements: ``python -m bench.nano.card``.
+
+Every number in a card comes from `training.json` beside the weights or from `results/`; the text around them is here.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.nano.curve import svg
+from bench.nano.measure import HERE, SEED, WEIGHTS
+from rung.tuners._scratch.export import write_hashes
+
+WATTS_A_CORE = 15
+CURVE = HERE.parents[1] / "docs" / "images" / "nano-training.svg"
+CAN = """- It knows **one invented world**: customers of made-up shops who write about parcels, refunds, bills, logins, damage, parts, repairs, cancellations, addresses, exchanges, praise, and ask about products. It knows **no facts of ours** and little English beyond that world; nothing is promised there, and on your own data it will mostly do badly.
+- It reads labels, codes, fixed sentences, names and facts from the prompt; examples teach private conventions; where no passage tells a fact it is trained to answer "I do not have that information."
+- It is small and errs often: see the table. Unusual wordings, long prompts, several constraints at once and many similar passages are where it fails first. Never rely on its answers.
+- Context: 2,048 tokens; trained on chats of up to 1,536, most of them below 500.
+- Tuning it on one task costs it abilities on others; measure with `keep`."""
+HELD_OUT = """Brands, products, codes, calls to action, label names, wordings of tasks, key sets and combinations of reply parts never occur in training; half of the messages use wordings that are never trained. "All checks": the share of rows on which every check passes, with Wilson's 95 % interval, which takes rows as independent although four share a job; greedy, float32."""
+
+
+def card(name: str) -> str:
+    """Return the card of a model."""
+    folder = WEIGHTS / name
+    config = _read(folder / "config.json")
+    run = _read(folder / "training.json")
+    cells = _read(HERE / "results" / f"{name}.json")
+    parts = [
+        f"# {name}",
+        f"A Llama of {_parameters(config) / 1e6:.1f} million parameters (width {config['hidden_size']}, {config['num_hidden_layers']} layers, "
+        f"{config['num_attention_heads']} heads, vocabulary {config['vocab_size']:,} tokens, context {config['max_position_embeddings']:,} tokens) for one "
+        "invented support-desk world. It exists so that every rung can be tried offline in minutes, on a transformer whose quality "
+        "rises for real reasons. It is not a general assistant.",
+        f"## What it can and cannot do\n\n{CAN}",
+        f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}, which was not looked at "
+        "while mixture and checkpoint were chosen.\n\n" + cells_table(cells),
+        _tuned(name),
+        f"## Data and recipe\n\n{_recipe(run)}",
+        "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
+        f"training mixture.\n\n{curve_table(run['curve'])}",
+        "## Files\n\n`hashes.json` holds the SHA-256 of every other file, `training.json` the record of the training. Template: `<|bos|>` "
+        "then `<|role|>text<|end|>` for each turn; padding on the left. License: as the repository.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def cells_table(cells: list[dict[str, Any]]) -> str:
+    """Return the table of all cells of `bench.nano.measure`."""
+    head = "| task | prompt | n | all checks | 95 % interval | mean of checks |\n|---|---|--:|--:|---|--:|"
+    rows = [
+        f"| {c['task']} | {c['rung']} | {c['n']} | {c['all_checks']:.3f} | {c['low']:.3f} to {c['high']:.3f} | {c['mean']:.3f} |"
+        for c in cells
+    ]
+    return "\n".join([head, *rows])
+
+
+def curve_table(curve: list[dict[str, float]], rows: int = 10) -> str:
+    """Return about `rows` points of a training curve."""
+    step = max(1, len(curve) // rows)
+    chosen = [*curve[step - 1 : -1 : step], curve[-1]]
+    lines = [
+        f"| {p['tokens'] / 1e6:.1f} | {p['minutes']:.0f} | {p['loss']:.2f} | {p['answer_accuracy']:.3f} |"
+        for p in chosen
+    ]
+    return "\n".join(["| million tokens | minutes | loss | answer accuracy |", "|--:|--:|--:|--:|", *lines])
+
+
+def _tuned(name: str) -> str:
+    path = HERE / "results" / "tuned.md"
+    if not path.is_file():
+        return ""
+    return (
+        "## Tuned on 500 rows of one company\n\n400 other rows as the test; `python -m bench.nano.tuned`. Times are medians of single answers on a "
+        f"machine with other work; compare them within a task only.\n\n{path.read_text(encoding='utf-8').strip()}"
+    )
+
+
+def _recipe(run: dict[str, Any]) -> str:
+    each, versions = run["settings_of_each_process"], run["versions"]
+    kwh = run["wall_minutes"] / 60 * run["processes"] * WATTS_A_CORE / 1000
+    return "\n".join(
+        [
+            "- One command trains the family, both sizes: `python -m training.nano.family`; see `training/nano/README.md`. The bytes depend on the "
+            "order of floating-point sums, so another machine gives like weights, not the same ones.",
+            f"- Starting point: {run['origin']}.",
+            "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 chained over the finished shards, "
+            f"one a process: {', '.join(f'`{h[:32]}`' for h in run['data_sha256'])}; of the tokenizer: `{run['tokenizer_sha256'][:32]}`.",
+            f"- {run['tokens'] / 1e6:.2f} million tokens in {run['steps']:,} steps of {run['processes']} processes, each with one thread and {each['tokens_per_batch']:,} "
+            f"padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, AdamW ({each['other_rate']:g}) for the rest; "
+            f"{each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%}; {'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}.",
+            f"- {run['wall_minutes']:.0f} minutes of wall time on 2 CPU cores shared with other work at low priority; no GPU. Energy was not measured; "
+            f"at an assumed {WATTS_A_CORE} W for a core it is at most {kwh:.2f} kWh.",
+            f"- Versions: {', '.join(f'{k} {v}' for k, v in versions.items())}.",
+        ]
+    )
+
+
+def _parameters(config: dict[str, Any]) -> int:
+    width, hidden, layers = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
+    return int(config["vocab_size"] * width + layers * (4 * width * width + 3 * width * hidden + 2 * width) + width)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    """Write the cards of all shipped models and the picture of their training."""
+    names = sorted((p.name for p in WEIGHTS.iterdir() if (p / "training.json").is_file()), reverse=True)
+    for name in names:
+        (WEIGHTS / name / "CARD.md").write_text(card(name), encoding="utf-8")
+        write_hashes(WEIGHTS / name)
+        print(f"wrote {WEIGHTS / name / 'CARD.md'}")
+    CURVE.write_text(svg({name: _read(WEIGHTS / name / "training.json")["curve"] for name in names}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Cards of the embedded models are written from records, and their numbers are those of the records."""
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from bench.nano import card as cards
+from bench.nano.curve import svg
+
+CURVE = [{"tokens": i * 1e5, "minutes": i / 10, "loss": 4 - i / 20, "answer_accuracy": i / 50} for i in range(1, 41)]
+RUN = {
+    "origin": "nothing",
+    "processes": 2,
+    "settings_of_each_process": {
+        "tokens_per_batch": 4096, "matrix_rate": 0.016, "other_rate": 0.0025, "warmup_steps": 60, "decay_share": 0.35, "bf16": True, "seed": 0,
+    },
+    "tokens": 4_000_000, "steps": 500, "wall_minutes": 20.0, "data_sha256": ["ab" * 32, "cd" * 32], "tokenizer_sha256": "ef" * 32,
+    "versions": {"python": "3.11.0", "torch": "2.13.0"}, "curve": CURVE,
+}  # fmt: skip
+CONFIG = {"hidden_size": 160, "num_hidden_layers": 5, "num_attention_heads": 5, "vocab_size": 2048, "max_position_embeddings": 2048, "intermediate_size": 432}  # fmt: skip
+CELL = {"task": "brand voice", "rung": "prompt", "n": 400, "all_checks": 0.5, "low": 0.45, "high": 0.55, "mean": 0.75}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(cards, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(cards, "HERE", tmp_path)
+    made = tmp_path / "nano-s"
+    for name, value in (("config", CONFIG), ("training", RUN)):
+        made.mkdir(exist_ok=True)
+        (made / f"{name}.json").write_text(json.dumps(value))
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "nano-s.json").write_text(json.dumps([CELL]))
+    return made
+
+
+def test_a_card_states_seed_versions_hashes_tokens_minutes_energy_and_limits(folder: Path) -> None:
+    text = cards.card("nano-s")
+    for said in (
+        "Llama of 1.9 million parameters", "seed 0", "torch 2.13.0", "`abababababababababababababababab`, `cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd`",
+        "4.00 million tokens in 500 steps", "20 minutes of wall time", "at an assumed 15 W for a core it is at most 0.01 kWh",
+        "knows **no facts of ours**", "python -m training.nano.family", "| brand voice | prompt | 400 | 0.500 | 0.450 to 0.550 | 0.750 |",
+    ):  # fmt: skip
+        assert said in text
+    assert "Tuned on" not in text
+    (folder.parent / "results" / "tuned.md").write_text("| a table |")
+    assert "| a table |" in cards.card("nano-s")
+
+
+def test_the_curve_table_ends_where_the_run_does() -> None:
+    rows = cards.curve_table(CURVE).splitlines()
+    assert rows[-1] == "| 4.0 | 4 | 2.00 | 0.800 |"
+    assert 8 <= len(rows) <= 14
+
+
+def test_the_picture_of_the_curves_is_xml_with_a_line_a_model() -> None:
+    root = ET.fromstring(svg({"nano-s": CURVE, "nano-l": CURVE[:5]}))
+    lines = root.findall("{http://www.w3.org/2000/svg}polyline")
+    assert len(lines) == 2
+    assert len(str(lines[0].get("points")).split(" ")) == len(CURVE)
+    ET.fromstring(svg({}))
