@@ -21,7 +21,7 @@ class Answerer:
     engine: Engine
 
     @staticmethod
-    def load(folder: Path, threads: int = 2) -> Answerer:
+    def load(folder: Path, threads: int = 1) -> Answerer:
         """Load a folder written by the exporter."""
         return Answerer(folder, Engine(folder, "float32", threads, ROWS_PER_BATCH))
 

@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.nano.answers import Answerer
 from bench.nano.cases import TASKS, Case, Rung, chat, checks, examples, queries
+from bench.nano.entries import DUEL, HEAD, Entry, duels, line
 from bench.nano.measure import HERE, WEIGHTS
 from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Document
@@ -60,23 +61,6 @@ CONTESTS = (
         Rung(explicit=False, passages=2),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The result of one contestant; `latency_ms` is the median of single answers."""
-
-    task: str
-    model: str
-    prompt: str
-    n: int
-    all_checks: float
-    low: float
-    high: float
-    mean: float
-    prompt_tokens: float
-    latency_ms: float
-    training_seconds: float | None = None
 
 
 def one_job(task: str, seed: int) -> tuple[list[Case], list[Case], list[Case]]:
@@ -121,18 +105,21 @@ def enter(
         interval.high,
         mean,
         tokens,
-        latency(model, [c for c, _ in chats[:24]]),
+        latency(model, [c for c, _ in chats[:24]], fresh=True),
+        latency(model, [c for c, _ in chats[:24]], fresh=False),
         seconds,
     )
 
 
-def latency(model: Answerer, chats: Sequence[Document]) -> float:
-    """Return the median time of single answers in milliseconds; the first four warm up."""
+def latency(model: Answerer, chats: Sequence[Document], fresh: bool) -> float:
+    """Return the median CPU time of single answers in milliseconds on one thread; the first four warm up."""
     times = list[float]()
     for one in chats:
-        started = time.perf_counter()
+        if fresh:
+            model.engine.forget()
+        started = time.process_time()
         model.answers([one])
-        times.append(1000 * (time.perf_counter() - started))
+        times.append(1000 * (time.process_time() - started))
     return sorted(times[4:])[len(times[4:]) // 2]
 
 
@@ -145,7 +132,7 @@ def tune(
     rate: float = 1e-3,
     rows_per_batch: int = 16,
 ) -> tuple[Answerer, float]:
-    """Tune a copy on the cases under a short prompt; `lora` is a rank, 0 tunes all weights.  Return it with the seconds."""
+    """Tune a copy on the cases under a short prompt; `lora` is a rank, 0 tunes all weights.  Return it with the CPU-seconds."""
     torch.manual_seed(0)
     network = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(model.folder)
@@ -158,7 +145,7 @@ def tune(
         rows.append((ask + tokenizer(answer + "<|end|>", add_special_tokens=False).input_ids, len(ask)))
     weights = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
-    shuffle, started, step, steps = random.Random(0), time.monotonic(), 0, epochs * -(-len(rows) // rows_per_batch)
+    shuffle, started, step, steps = random.Random(0), time.process_time(), 0, epochs * -(-len(rows) // rows_per_batch)
     network.train()
     for _ in range(epochs):
         shuffle.shuffle(rows)
@@ -177,26 +164,11 @@ def tune(
             optimizer.step()
             optimizer.zero_grad()
             step += 1
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     with tempfile.TemporaryDirectory() as name:
         (network.merge_and_unload() if lora else network).save_pretrained(name)
         tokenizer.save_pretrained(name)
         return Answerer.load(Path(name)), seconds
-
-
-def line(e: Entry) -> str:
-    """Write an entry as a line of a Markdown table."""
-    seconds = "" if e.training_seconds is None else f"{e.training_seconds:.0f}"
-    return (
-        f"| {e.task} | {e.model} | {e.prompt} | {e.n} | {e.all_checks:.3f} | {e.low:.3f} to {e.high:.3f} | {e.mean:.3f} | {e.prompt_tokens:.0f} "
-        f"| {e.latency_ms:.0f} | {seconds} |"
-    )
-
-
-HEAD = (
-    "| task (one company) | model | prompt | n | all checks | 95 % interval | mean of checks | prompt tokens | ms an answer | s to tune |\n"
-    "|---|---|---|--:|--:|---|--:|--:|--:|--:|"
-)
 
 
 def main() -> None:
@@ -206,7 +178,7 @@ def main() -> None:
     parser.add_argument("--large", default="nano-l", help="a name or a folder; left out if it does not exist")
     parser.add_argument("--only", default="")
     parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of the tuning; answers take one")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "tuned")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -229,7 +201,9 @@ def main() -> None:
             print(line(entries[-1]), flush=True)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.with_suffix(".json").write_text(json.dumps([asdict(e) for e in entries], indent=1) + "\n")
-    options.out.with_suffix(".md").write_text("\n".join([HEAD, *map(line, entries)]) + "\n")
+    compared = duels(entries, options.small, options.large)
+    text = [HEAD, *map(line, entries), *(["", DUEL, *compared] if compared else [])]
+    options.out.with_suffix(".md").write_text("\n".join(text) + "\n")
 
 
 if __name__ == "__main__":

@@ -93,6 +93,14 @@ def test_an_answer_does_not_depend_on_its_batch(nano):
     assert [said.text for said in ask_all(nano, asked[::-1])] == together[::-1]
 
 
+def test_answers_stay_the_same_when_what_was_kept_is_dropped(nano):
+    asked = chats(8)
+    before = [said.text for said in ask_all(nano, asked)]
+    nano._engine.forget()
+    assert nano._engine._prefixes == []
+    assert [said.text for said in ask_all(nano, asked)] == before
+
+
 @pytest.mark.parametrize("kv_heads", [1, 2, 4])
 def test_logits_equal_transformers(kv_heads):
     from rung.models._nano_llama import Llama, Rows

@@ -8,6 +8,7 @@ import pytest
 
 from bench.nano import card as cards
 from bench.nano.curve import svg
+from bench.nano.entries import Entry, duels
 
 CURVE = [{"tokens": i * 1e5, "minutes": i / 10, "loss": 4 - i / 20, "answer_accuracy": i / 50} for i in range(1, 41)]
 RUN = {
@@ -61,3 +62,16 @@ def test_the_picture_of_the_curves_is_xml_with_a_line_a_model() -> None:
     assert len(lines) == 2
     assert len(str(lines[0].get("points")).split(" ")) == len(CURVE)
     ET.fromstring(svg({}))
+
+
+def test_a_duel_sets_the_best_tuned_against_the_large_at_its_best_prompt() -> None:
+    def entry(model: str, prompt: str, hits: float, ms: float) -> Entry:
+        return Entry("codes", model, prompt, 400, hits, 0.0, 1.0, hits, 100.0, ms, ms / 2)
+
+    entries = [
+        entry("nano-s", "+ 5 examples", 0.6, 20.0), entry("nano-s", "+ 8 examples", 0.7, 30.0),
+        entry("nano-l", "+ 5 examples", 0.7, 60.0), entry("nano-l", "+ 8 examples", 0.8, 90.0),
+        entry("nano-s tuned (LoRA 16)", "short", 0.9, 10.0), entry("nano-s tuned (all weights)", "short", 0.95, 9.0),
+    ]  # fmt: skip
+    assert duels(entries, "nano-s", "nano-l") == ["| codes | 0.950 | 0.800 (+ 8 examples) | +0.150 | 3.0 | 10.0 |"]
+    assert duels(entries[:2], "nano-s", "nano-l") == []

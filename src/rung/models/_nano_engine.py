@@ -64,6 +64,10 @@ class Engine:
         found.append(self._marks["assistant"])
         return tuple(found)
 
+    def forget(self) -> None:
+        """Drop what is kept of earlier prompts, so that the next answer reads its whole prompt."""
+        self._prefixes = []
+
     def next_batch(self, asks: Sequence[Ask]) -> list[int]:
         """Return the indices that are best answered together now; the first ask is always among them."""
         prompts = [ask.tokens for ask in asks]
