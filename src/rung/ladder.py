@@ -120,7 +120,7 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     learned.below = fitted.candidate if rung.asks_model else learned.below
     ends = stops(task, label, result, neighbours(learned.results, task, bench.rules.seed), rung.trains)
     subject = Subject.of(label, fitted, task, split.train, split.dev, learned.dev)
-    learned.diagnosis = await bench.diagnose(subject, experiments=not ends)
+    learned.diagnosis = await bench.examine(subject, experiments=not ends)
     bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
     if not ends:
         return False

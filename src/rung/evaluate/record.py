@@ -16,7 +16,9 @@ from rung import __version__
 from rung.config import Config
 from rung.data.parts import MANIFEST
 from rung.errors import ConfigError, Interrupted, Problem, RungError
+from rung.evaluate.diagnosis.calibration import Foretold, check
 from rung.evaluate.measure import unanswered
+from rung.evaluate.profile import Profile
 from rung.models.client import Client
 from rung.store.folder import SCHEMA, RunFolder, load_result, now
 from rung.store.ledger import Ledger
@@ -150,8 +152,21 @@ class Record:
         self.folder.save_rows(f"rungs/{label}/outcomes.jsonl", result.outcomes, Outcome)
         self.folder.save(f"rungs/{label}/result.json", replace(result, outcomes=()), Result)
 
-    def diagnosis(self, label: str, diagnosis: Diagnosis) -> None:
+    def profiled(self, label: str, candidate: Candidate) -> Profile | None:
+        """Return what one request of this very candidate takes, where it is known already."""
+        name = f"rungs/{label}/profile.json"
+        stored = self.folder.load(name, Profile) if self.folder.has(name) else None
+        return stored if stored is not None and stored.candidate == candidate.id and stored.n else None
+
+    def examined(self, label: str, diagnosis: Diagnosis, profile: Profile, dev: Sequence[Outcome], task: Task) -> None:
+        """Keep what was learned of a rung on dev, and how well the diagnoses below foretold it."""
+        planned = self.folder.read("run.json")["planned"]
+        below = [f"rungs/{name}/diagnosis.json" for name in planned[: planned.index(label)]]
+        earlier = [self.folder.load(name, Diagnosis) for name in below if self.folder.has(name)]
         self.folder.save(f"rungs/{label}/diagnosis.json", diagnosis, Diagnosis)
+        self.folder.save(f"rungs/{label}/profile.json", profile, Profile)
+        checked = check(earlier, label, dev, task)
+        self.folder.save(f"rungs/{label}/foretold.json", checked, tuple[Foretold, ...])
 
     def spend(self, clients: Mapping[str, Client]) -> None:
         """Keep what was asked and spent, by role, over all sittings."""

@@ -12,6 +12,7 @@ from rung.evaluate.diagnosis.lab import Means
 from rung.evaluate.diagnosis.run import diagnose
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import scored, summarise
+from rung.evaluate.profile import profile
 from rung.evaluate.progress import Progress, paid
 from rung.evaluate.record import Record
 from rung.stats.sequential import Curtailment
@@ -72,10 +73,16 @@ class Bench:
         self.record.result(label, result)
         return result
 
-    async def diagnose(self, subject: Subject, *, experiments: bool) -> Diagnosis:
-        """Say why the dev rows of a rung failed, and keep it; without `experiments` nothing is asked."""
+    async def examine(self, subject: Subject, *, experiments: bool) -> Diagnosis:
+        """Learn on dev what a measured rung is like, and keep it: why rows failed, and what one request takes.
+
+        What the rungs below foretold of it is checked. Without `experiments` no failed row is asked again.
+        """
         found = await diagnose(subject, self.kit, self.means if experiments else Means())
-        self.record.diagnosis(subject.rung, found)
+        taken = self.record.profiled(subject.rung, subject.candidate)
+        if taken is None:
+            taken = await profile(subject.candidate, subject.dev, self.task, self.kit)
+        self.record.examined(subject.rung, found, taken, subject.outcomes, self.task)
         return found
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:

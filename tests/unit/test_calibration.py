@@ -1,0 +1,131 @@
+"""What a diagnosis foretold, checked on the same dev rows, and what one request takes by itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rung.errors import BudgetSpent
+from rung.evaluate.diagnosis.calibration import check
+from rung.evaluate.diagnosis.case import share_of
+from rung.evaluate.profile import PARTS, _counted, profile
+from rung.rungs._prompting import Demonstration, as_it_stands
+from rung.rungs.baseline import Baseline
+from rung.types import (
+    Answer,
+    Candidate,
+    Cause,
+    Diagnosis,
+    Example,
+    Outcome,
+    Prediction,
+    Score,
+    Source,
+)
+from tests.unit._kit import KitForTests, examples, task
+
+TASK = task()
+
+
+def outcomes(right: str, wrong: str) -> list[Outcome]:
+    scored = [(i, 1.0) for i in right.split()] + [(i, 0.0) for i in wrong.split()]
+    return [Outcome(i, i, Answer("x"), {"exact_match": Score(v)}) for i, v in scored]
+
+
+def diagnosis(at: str, rung: str | None, mended: str, unmended: str, found_by="experiment") -> Diagnosis:
+    told = Prediction(rung, tuple(mended.split()), tuple(unmended.split()), share_of(1, 2))
+    cause = Cause("convention", 3, share_of(1, 2), "Evidence.", (), "do it", found_by, told)
+    by_experiment = found_by == "experiment"
+    return Diagnosis(
+        at, 9, 5, () if by_experiment else (cause,), None, "S.", experiments=(cause,) if by_experiment else ()
+    )
+
+
+def test_predictions_are_counted_against_what_came_true():
+    told = diagnosis("prompt", "fewshot", "a b c", "d e")
+    (found,) = check([told], "fewshot", outcomes("a b d", "c e"), TASK)
+    assert (found.at, found.rung, found.cause, found.found_by) == ("prompt", "fewshot", "convention", "experiment")
+    assert (found.mended, found.kept, found.unmended, found.surprises) == (3, 2, 2, 1)
+    assert (found.foretold.mean, found.fixed.mean, found.right.mean) == (0.6, 0.6, 0.6)
+    assert found.tells_apart == pytest.approx(2 / 3 - 1 / 2)
+    assert found.right.n == 5
+
+
+def test_rows_that_the_later_rung_did_not_see_do_not_count():
+    (found,) = check([diagnosis("prompt", "fewshot", "a b c", "")], "fewshot", outcomes("a", ""), TASK)
+    assert (found.mended, found.kept, found.right.n, found.tells_apart) == (1, 1, 1, None)
+    assert check([diagnosis("prompt", "fewshot", "z", "")], "fewshot", outcomes("a", ""), TASK) == ()
+
+
+@pytest.mark.parametrize(
+    ("foretold_of", "measured", "speaks"),
+    [
+        ("fewshot", "fewshot", True),
+        ("fewshot", "fewshot@small", True),
+        ("fewshot", "rag", False),
+        ("@large", "prompt@large", True),
+        ("@large", "prompt", False),
+        (None, "rag", True),
+    ],
+)
+def test_which_rung_a_prediction_speaks_of(foretold_of, measured, speaks):
+    told = diagnosis("prompt", foretold_of, "a", "b")
+    assert bool(check([told], measured, outcomes("a b", ""), TASK)) is speaks
+
+
+def test_a_prediction_of_any_rung_is_of_the_next_one():
+    first, second = diagnosis("prompt", None, "a", "b"), diagnosis("fewshot", None, "a", "b", "reading")
+    (found,) = check([first, second], "rag", outcomes("a", "b"), TASK)
+    assert (found.at, found.found_by, found.right.mean) == ("fewshot", "reading", 1.0)
+
+
+# -- what one request takes ---------------------------------------------------------------------------------------------
+
+TEMPLATE = as_it_stands(TASK)
+SHOWN = [Demonstration.of(e).as_dict() for e in examples(2, "t")]
+FEWSHOT = Candidate(
+    "fewshot",
+    "fixed k=2",
+    {"k": 2, "selection": "fixed"},
+    {"messages": TEMPLATE.as_list(), "columns": ["text"], "demonstrations": SHOWN},
+    "main",
+)
+
+
+def profiled(candidate=FEWSHOT, kit=None):
+    kit = kit or KitForTests(TASK, script=lambda messages: "refund")
+    return asyncio.run(profile(candidate, examples(20, "d"), TASK, kit)), kit
+
+
+def test_tokens_by_part_and_latency_of_requests_one_after_the_other():
+    found, kit = profiled()
+    assert (found.n, found.unloaded_s, found.output_tokens, found.note) == (5, 0.01, 1.0, None)
+    assert [r.repeat for r in kit.requests] == [1000] * 5
+    assert found.tokens == {"instruction": 6.0, "examples": 19.0, "passages": 0.0, "input": 8.2}
+    assert tuple(found.tokens) == PARTS
+
+
+def test_passages_are_told_from_the_rest():
+    chat = TEMPLATE.with_block("Passages:\nthe courier comes at noon today").render({"text": "where is it"})
+    answer = Answer("x", (), (Source("faq", "1", "the courier comes at noon today"),))
+    row = Example("r", {"text": "where is it"}, "delivery", "r")
+    counted = _counted("main", chat, row, answer, 0, KitForTests(TASK))
+    assert counted == {"instruction": 7.0, "examples": 0.0, "passages": 6.0, "input": 3.0}
+
+
+def test_what_cannot_be_asked_is_unknown_with_the_reason():
+    class Spent(KitForTests):
+        async def ask(self, role, request):
+            raise BudgetSpent("the budget of $1 is spent", spent=1.0, limit=1.0)
+
+    found, _ = profiled(kit=Spent(TASK))
+    assert (found.n, found.unloaded_s, found.tokens, found.note) == (0, None, None, "the budget of $1 is spent")
+
+
+def test_a_rung_without_a_model_has_a_latency_and_no_tokens():
+    kit = KitForTests(TASK)
+    candidate = asyncio.run(Baseline().fit(TASK, examples(60, "t"), examples(20, "d"), kit, None, None)).candidate
+    found, kit = profiled(candidate)
+    assert (found.n, found.tokens, kit.requests) == (5, None, [])
+    assert found.unloaded_s is not None
