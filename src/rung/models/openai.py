@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible chat endpoint: hosted, vLLM, Ollama, llama.cpp.
+"""Any OpenAI-compatible endpoint: hosted, vLLM, Ollama, llama.cpp. As `embedder` it is asked at /embeddings.
 
 The wire format is https://platform.openai.com/docs/api-reference/chat (checked 2026-11). What an endpoint may do wrong
 is sorted in `rung.models._wire`; `rung.models._post` sends, and translates the errors of aiohttp.
@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from rung.embedding import is_embedding
+from rung.models._embeddings import embedding_body, vectors_in
 from rung.models._post import Poster, check_address, headers_from_environment
 from rung.models._settings import ProviderSettings
 from rung.models._tokens import estimated_tokens
@@ -47,7 +49,7 @@ class OpenAI(ProviderSettings):
     @classmethod
     def _address(cls, value: str) -> str:
         check_address(value, "https://HOST/v1", "put the key into the environment and name it in api_key_env")
-        return value.rstrip("/").removesuffix("/chat/completions")
+        return value.rstrip("/").removesuffix("/chat/completions").removesuffix("/embeddings")
 
     @field_validator("api_key_env")
     @classmethod
@@ -106,21 +108,24 @@ class Connection:
     def __init__(self, settings: OpenAI, headers: Mapping[str, str]) -> None:
         self._settings = settings
         self._secrets = tuple(value.removeprefix("Bearer ") for value in headers.values())
-        path, _, query = settings.base_url.partition("?")
-        url = path.rstrip("/") + "/chat/completions" + (f"?{query}" if query else "")
-        self.poster = Poster(settings, url, headers, self._secrets)
+        self.poster = Poster(settings, _address(settings, "/chat/completions"), headers, self._secrets)
+        self._embeddings = Poster(settings, _address(settings, "/embeddings"), headers, self._secrets)
         self._fixed: dict[str, Any] = {"model": settings.name}
         if settings.temperature is not None:
             self._fixed["temperature"] = settings.temperature
         self._fixed["max_tokens"] = settings.max_tokens
 
     async def complete(self, request: Request) -> Completion:
-        body = json.dumps(self._body(request)).encode("ascii")
+        embeds = is_embedding(request)
+        body = embedding_body(self._settings.name, request) if embeds else self._body(request)
+        poster = self._embeddings if embeds else self.poster
         began = time.perf_counter()
-        reply = await self.poster.post(body)
+        reply = await poster.post(json.dumps(body).encode("ascii"))
         latency_s = time.perf_counter() - began
         if reply.status != 200:
             raise trouble_of(reply, self._settings, self._secrets)
+        if embeds:
+            return vectors_in(reply, self._settings, self._secrets, len(request.messages), latency_s)
         return completion_of(reply, self._settings, self._secrets, latency_s)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
@@ -129,6 +134,7 @@ class Connection:
 
     async def close(self) -> None:
         await self.poster.close()
+        await self._embeddings.close()
 
     def _body(self, request: Request) -> dict[str, Any]:
         body = {**self._fixed, **self._settings.extra_body, **request.params}
@@ -136,6 +142,11 @@ class Connection:
         if self._settings.max_tokens_field != "max_tokens":
             body[self._settings.max_tokens_field] = body.pop("max_tokens")
         return body
+
+
+def _address(settings: OpenAI, door: str) -> str:
+    path, _, query = settings.base_url.partition("?")
+    return path.rstrip("/") + door + (f"?{query}" if query else "")
 
 
 plugin = OpenAI

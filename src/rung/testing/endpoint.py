@@ -12,12 +12,13 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 Answering = Callable[[str], str]  # the last message's text -> the answer
+Embedding = Callable[[str], Sequence[float]]  # a text -> its vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,12 @@ class Counts:
 class Endpoint:
     """What to answer and how badly. `script` has the first word: it gets the request (parsed) and the attempt number.
 
-    `latency_s` is the median; `sigma` above 0 makes it lognormal, drawn by prompt and attempt.
+    `latency_s` is the median; `sigma` above 0 makes it lognormal, drawn by prompt and attempt. Texts to be embedded get
+    the vector that `embedding` gives them: by default texts that share words are near.
     """
 
     answering: Answering = lambda prompt: "yes"
+    embedding: Embedding = field(default_factory=lambda: bag_of_words)
     latency_s: float = 0.0
     sigma: float = 0.0
     faults: Faults = _NONE
@@ -99,6 +102,7 @@ class Endpoint:
     script: Callable[[dict[str, Any], int], Reply | None] | None = None
     counts: Counts = field(default_factory=Counts)
     headers_seen: dict[str, str] = field(default_factory=dict)  # of the last request
+    path_seen: str = ""
     url: str = ""
 
     @asynccontextmanager
@@ -136,6 +140,8 @@ class Endpoint:
 
     def _well(self, data: dict[str, Any]) -> Reply:
         self.counts.answered += 1
+        if "input" in data:
+            return Reply(body=embedding_body([self.embedding(text) for text in data["input"]], str(data.get("model"))))
         asked = data["messages"][-1]["content"]
         text = self.answering(asked)
         return Reply(body=answer_body(text, str(data.get("model")), len(asked) // 4 + 8, len(text) // 4 + 1))
@@ -163,8 +169,26 @@ def answer_body(text: str, model: str, tokens_in: int, tokens_out: int, **messag
     return json.dumps({**data, "usage": usage}).encode()
 
 
+def embedding_body(vectors: Sequence[Sequence[float]], model: str, tokens: int = 1) -> bytes:
+    """Return the body of a good answer to an embedding request."""
+    data = [{"object": "embedding", "index": i, "embedding": list(vector)} for i, vector in enumerate(vectors)]
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return json.dumps({"object": "list", "data": data, "model": model, "usage": usage}).encode()
+
+
+def bag_of_words(text: str, dimensions: int = 64) -> list[float]:
+    """Return a vector that counts words by hash: texts that share words are near, and nothing else is known."""
+    vector = [0.0] * dimensions
+    for word in text.lower().split():
+        digest = hashlib.blake2b(word.strip(".,;:?!").encode("utf-8", "surrogatepass"), digest_size=4).digest()
+        vector[int.from_bytes(digest, "big") % dimensions] += 1.0
+    return vector
+
+
 def _prompt_hash(data: dict[str, Any]) -> bytes:
-    return hashlib.blake2b(repr(data["messages"]).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(
+        repr(data.get("messages", data.get("input"))).encode("utf-8", "surrogatepass"), digest_size=16
+    ).digest()
 
 
 class _Wire(asyncio.Protocol):
@@ -199,6 +223,7 @@ class _Wire(asyncio.Protocol):
         if head.startswith(b"GET"):
             self._send(Reply(body=json.dumps(endpoint.counts.as_dict()).encode()))
             return
+        endpoint.path_seen = head.split(b" ", 2)[1].decode("latin-1")
         if endpoint.script is not None:
             lines = head.decode("latin-1").split("\r\n")[1:]
             endpoint.headers_seen = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
