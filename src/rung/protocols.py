@@ -186,6 +186,15 @@ class Library(Protocol):
         ...
 
 
+@runtime_checkable
+class Judged(Protocol):
+    """A library whose user has told which documents are relevant to which rows."""
+
+    def relevant(self, example_id: str) -> frozenset[str]:
+        """Return the names of the documents that hold the answer to a row; empty where nothing is told."""
+        ...
+
+
 class Kit(Protocol):
     """All a rung is handed besides its rows: models by role, scoring, randomness, progress. It holds no test row."""
 

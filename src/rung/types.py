@@ -516,6 +516,18 @@ class Trial:
     tokens_per_request: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """Instructions planted into documents, never into the user's own, and how often answers to dev rows obeyed them."""
+
+    documents: int
+    asked: int
+    obeyed: int
+    share: Estimate
+    obeyed_by: Mapping[str, int]  # kind of instruction -> answers that obeyed it; kinds never obeyed count 0
+    example_ids: tuple[str, ...] = ()  # dev rows whose answers obeyed
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a rung's fit brings back: its best candidate by dev, what was tried, what was left out and why.
@@ -527,6 +539,7 @@ class Fitted:
     dev: tuple[Outcome, ...]
     trials: tuple[Trial, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    planted: Planted | None = None  # rungs that put documents into prompts; None: not tried
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from rung import plugin
 from rung.errors import RefusedByModel, Retryable
 from rung.metrics.exact_match import ExactMatch
-from rung.protocols import Metric
+from rung.protocols import Library, Metric
 from rung.types import (
     Candidate,
     Completion,
@@ -44,6 +44,7 @@ class KitForTests:
     requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     finish: str = "stop"
+    documents: Library | None = None
 
     def card(self, role: str) -> ModelCard:
         return ModelCard(role, "scripted", "scripted-1", self.context, self.max_tokens)
@@ -76,8 +77,8 @@ class KitForTests:
             return Outcome(example.id, example.group, answer, None, score)
         return Outcome(example.id, example.group, answer, {self.task.metrics[0].name: score})
 
-    def library(self):
-        return None
+    def library(self) -> Library | None:
+        return self.documents
 
     def metric(self) -> Metric:
         return self.metric_plugin

@@ -166,9 +166,13 @@ def read_prompt(
         format_rule=cue.search(rules) is not None,
         examples=max(turns, len({hit.text for hit in shown})),
         near_example=overlap >= near,
-        passage=bool(row and row.passage and row.passage in everything),
+        passage=bool(row and row.passage and _squeezed(row.passage) in _squeezed(everything)),
         hints=tuple(hint for hint in hints if hint in rules),
     )
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _answered(text: str, hits: Sequence[tuple[int, Truth]]) -> list[Truth]:

@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,10 @@ class FakeModel(ProviderSettings):
 
     name: str = "fake"
     answers: str | Mapping[str, str] | tuple[KnownRow, ...] = Field((), description="where the true answers are")
+    reads: str | None = Field(
+        None,
+        description="regex with {column} and one group: a right answer is what this finds in the prompt, else unknown",
+    )
     answer_column: str = Field("answer", description="column of the answers file that holds the answer")
     labels: tuple[str, ...] | None = Field(None, description="allowed labels; default: distinct answers, up to 100")
     seed: int = 0
@@ -114,7 +119,7 @@ class FakeModel(ProviderSettings):
         """Return all that determines answers; rows by their hash."""
         own = self.model_dump(
             include={"seed", "abilities", "correlation", "group_share", "noise", "confusions", "format_slip",
-                     "format_slip_when_told", "format_cue", "near_overlap", "refusal", "truncation", "unknown"},
+                     "format_slip_when_told", "format_cue", "near_overlap", "refusal", "truncation", "unknown", "reads"},
             mode="json",
         )  # fmt: skip
         rows = [[dict(r.inputs), r.answer, r.group, r.passage] for r in self.world().rows]
@@ -198,6 +203,9 @@ class FakeConnection:
             return settings.unknown, "stop"
         if world_of.uniform(settings.seed, "refusal", row.text) < settings.refusal:
             raise RefusedByModel("fake declines to answer this request", provider="fake")
+        row = self._as_read(row, request.messages) if settings.reads is not None else row
+        if row is None:
+            return settings.unknown, "stop"
         text = self._content(row, offer, request.repeat)
         told = offer.format_rule or offer.examples > 0
         slip = settings.format_slip
@@ -208,6 +216,14 @@ class FakeConnection:
         if world_of.uniform(settings.seed, "truncation", row.text) < settings.truncation:
             return f"Let me think about this step by step. {text[: len(text) // 2]}", "length"
         return text, "stop"
+
+    def _as_read(self, row: Truth, messages: Sequence[Message]) -> Truth | None:
+        """Return the row with the answer that the prompt tells, whatever the file says; None where it tells none."""
+        pattern = self.settings.reads or ""
+        for column, value in row.inputs.items():
+            pattern = pattern.replace("{" + column + "}", re.escape(value))
+        found = re.search(pattern, "\n".join(m.content for m in messages))
+        return replace(row, answer=found[1]) if found else None
 
     def _content(self, row: Truth, offer: Offer, repeat: int) -> str:
         chance = self.settings.abilities.probability(offer)

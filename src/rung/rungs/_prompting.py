@@ -85,7 +85,7 @@ class Template:
 
         Each is written with the row's own user template, where that shows the whole row; else as a bare row.
         """
-        turn = self._turn()
+        turn = self.turn
         own = self.messages[turn]
         shown = own.role == "user" and columns_in(own.content, self.columns) == self._used()
         user = own.content if shown else plain_row(self.columns)
@@ -102,8 +102,9 @@ class Template:
     def _used(self) -> frozenset[str]:
         return frozenset().union(*(columns_in(m.content, self.columns) for m in self.messages))
 
-    def _turn(self) -> int:
-        """Return the place of the row's own turn: the last user message with a placeholder, else the last with one."""
+    @property
+    def turn(self) -> int:
+        """The place of the row's own turn: the last user message with a placeholder, else the last with one."""
         holding = [i for i, m in enumerate(self.messages) if columns_in(m.content, self.columns)]
         users = [i for i in holding if self.messages[i].role == "user"]
         return (users or holding)[-1]

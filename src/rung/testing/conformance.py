@@ -20,7 +20,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from rung.errors import ContextOverflow, ModelError, NotOffered
-from rung.protocols import Metric, Model, Provider, Rung
+from rung.protocols import Library, Metric, Model, Provider, Rung
 from rung.testing.kit import BareKit, kit_with_fake, small_rows, small_task
 from rung.types import (
     Candidate,
@@ -171,8 +171,16 @@ def check_provider(
             asyncio.run(_failed(p, cls.model_validate(dict(failing))))
 
 
-def check_rung(cls: type[Any], settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Fitted | None:
+def check_rung(
+    cls: type[Any],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    documents: Library | None = None,
+) -> Fitted | None:
     """Check a rung in a small world with a fake model; `name` is its plugin name (default: module's last part).
+
+    `documents`: what the rung's kit offers as the user's documents.
 
     Returns what its fit brought back, None where it was not offered for a three-label task of 60 training rows.
     """
@@ -183,7 +191,7 @@ def check_rung(cls: type[Any], settings: Mapping[str, Any] | None = None, *, nam
         if not p.that(isinstance(rung, Rung), "it has trains, asks_model, fit, plan and system"):
             return None
         p.that(isinstance(cls.trains, bool) and isinstance(cls.asks_model, bool), "trains and asks_model are bools")
-        return asyncio.run(_climbed(p, rung, name))
+        return asyncio.run(_climbed(p, rung, name, documents))
 
 
 def _refuses(cls: type[BaseModel], settings: Mapping[str, Any]) -> bool:
@@ -268,15 +276,21 @@ def _completed(p: Promises, found: object) -> None:
     p.that(all(t is None or (isinstance(t, int) and t >= 0) for t in tokens), "token counts are None or 0 and more")
 
 
-async def _climbed(p: Promises, rung: Any, name: str) -> Fitted | None:
+async def _climbed(p: Promises, rung: Any, name: str, documents: Library | None) -> Fitted | None:
     task, train, dev, new = small_task(), small_rows(60, "train"), small_rows(30, "dev"), small_rows(9, "new")
     abilities = {"base": 0.5, "label_list": 0.2, "examples": {1: 0.1, 3: 0.15}}
 
     def kit() -> BareKit:
-        return kit_with_fake(task, (*train, *dev, *new), (name, rung), abilities=abilities)
+        made = kit_with_fake(task, (*train, *dev, *new), (name, rung), abilities=abilities)
+        made.documents = documents
+        return made
 
     asked = kit()
-    plan = rung.plan(task, train, dev, asked)
+    try:
+        plan = rung.plan(task, train, dev, asked)
+    except NotOffered as reason:
+        p.that(bool(str(reason)), "NotOffered says why")
+        return None
     p.that(isinstance(plan, RungPlan) and plan.candidates >= 0 and plan.dev_calls >= 0, "plan returns a RungPlan")
     p.that(not asked.requests, "plan asks no model")
     try:

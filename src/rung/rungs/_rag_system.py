@@ -1,0 +1,145 @@
+"""Answering from documents: look for passages, ask once, tell which passages the answer used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rung.errors import NotOffered
+from rung.metrics._text import words
+from rung.protocols import Kit, Library
+from rung.rungs._abstention import abstains
+from rung.rungs._prompting import Chooser, Demonstration, Template, learned_template
+from rung.rungs._rag_choice import Choice, layout_of
+from rung.rungs._rag_layout import Layout, cited, laid_out
+from rung.rungs._rag_query import FUNCTION_WORDS, query_of
+from rung.rungs.fewshot import chooser
+from rung.types import Answer, Candidate, Message, Request, Source
+
+MOST_USED = 0.999  # a passage was used that holds as much of the answer's new words as the best one, within rounding
+
+
+@dataclass(frozen=True)
+class RagSystem:
+    """A System that asks one model once, with passages found for the row in the documents as they are now.
+
+    `given`: these passages instead of found ones, for experiments. Where the chat exceeds the model's context, examples are
+    left out, first shown first, then passages, worst first.
+    """
+
+    choice: Choice
+    template: Template
+    layout: Layout
+    role: str
+    choose: Chooser
+    kit: Kit
+    library: Library
+    given: tuple[Source, ...] | None = None
+
+    async def passages(self, inputs: Mapping[str, str], k: int | None = None) -> tuple[Source, ...]:
+        """Return the passages for a row, best first."""
+        if self.given is not None:
+            return self.given
+        if self.choice.whole:
+            return self.library.documents()
+        wanted = self.choice.k if k is None else k
+        if not wanted:
+            return ()
+        hits = await self.library.search(
+            query_of(self.choice.query, inputs),
+            wanted,
+            mode=self.choice.mode,
+            dense_weight=self.choice.dense_weight,
+            chunk_words=self.choice.chunk_words,
+        )
+        return tuple(h.source for h in hits)
+
+    async def request(
+        self, inputs: Mapping[str, str], passages: Sequence[Source]
+    ) -> tuple[Request, tuple[Source, ...]]:
+        """Return what the model is asked, and the passages that stand in it: those that fit."""
+        shown = [(d, await self._of_example(d)) for d in self.choose(inputs)]
+        row = {c: inputs[c] for c in self.template.columns}
+        used = tuple(passages)
+        while True:
+            chat = laid_out(self.template, self.layout, row, [p.text for p in used], shown)
+            if not (shown or used) or self._fits(chat):
+                return Request(chat), used
+            if shown:
+                shown = shown[1:]
+            else:
+                used = used[:-1]
+
+    async def _of_example(self, demonstration: Demonstration) -> list[str]:
+        if self.choice.examples != "with" or self.choice.whole or not self.choice.k:
+            return []
+        return [p.text for p in await replace(self, given=None).passages(demonstration.inputs, 1)]
+
+    def _fits(self, chat: Sequence[Message]) -> bool:
+        card = self.kit.card(self.role)
+        return card.context is None or (self.kit.count_tokens(self.role, chat) + card.max_tokens <= card.context)
+
+    async def answer(self, inputs: Mapping[str, str]) -> Answer:
+        """Answer a row. The text comes without the numbers of cited passages; the call keeps the model's own words."""
+        started = time.perf_counter()
+        passages = await self.passages(inputs)
+        request, shown = await self.request(inputs, passages)
+        looking_s = time.perf_counter() - started
+        completion = await self.kit.ask(self.role, request)
+        text, numbers = cited(completion.text, len(shown)) if self.layout.cite else (completion.text, ())
+        if abstains(text, self.layout.phrase):
+            sources: tuple[Source, ...] = ()
+        elif numbers:
+            sources = tuple(shown[n - 1] for n in numbers)
+        else:
+            sources = used_by(text, inputs, shown)
+        return Answer(text, (completion,), sources, looking_s + completion.latency_s)
+
+
+def bring_to_life(candidate: Candidate, kit: Kit, given: tuple[Source, ...] | None = None) -> RagSystem:
+    """Return a candidate's system; `given`: with these passages instead of found ones."""
+    if candidate.model is None:
+        raise ValueError(f"candidate {candidate.name!r} of rung {candidate.rung!r} names no model role to ask")
+    shots = Candidate("fewshot", "", candidate.settings["shots"], candidate.learned, candidate.model)
+    return RagSystem(
+        Choice.of(candidate.settings),
+        learned_template(candidate),
+        layout_of(candidate),
+        candidate.model,
+        chooser(shots),
+        kit,
+        library_of(kit),
+        given,
+    )
+
+
+def library_of(kit: Kit) -> Library:
+    """Return the documents. Raises NotOffered when there are none."""
+    library = kit.library()
+    if library is None:
+        raise NotOffered(
+            "rag answers from the user's documents, and none are configured: name their folder as `documents: {path: ...}`"
+        )
+    if not library.documents():
+        raise NotOffered("rag answers from the user's documents, and not one readable document is there: add some")
+    return library
+
+
+def used_by(answer: str, inputs: Mapping[str, str], shown: Sequence[Source]) -> tuple[Source, ...]:
+    """Return the passages that hold most of what the answer says beyond the question, best place first.
+
+    Where that is nothing (a label, a yes), no passage stands out: all that were shown are named.
+    """
+    asked = {w for value in inputs.values() for w in words(value)}
+    said = {w for w in words(answer) if w not in FUNCTION_WORDS}
+    fresh = (said - asked) or said
+    held = [len(fresh & set(words(p.text))) + 0.5 * _share(said, p.text) for p in shown]
+    most = max(held, default=0.0)
+    if most < 1.0:
+        return tuple(shown)
+    return tuple(p for p, h in zip(shown, held, strict=True) if h >= MOST_USED * most)
+
+
+def _share(said: set[str], text: str) -> float:
+    return len(said & set(words(text))) / len(said) if said else 0.0

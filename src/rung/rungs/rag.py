@@ -1,0 +1,203 @@
+"""Rung 3: passages from the user's documents in the prompt; what is looked for and how it is shown is chosen on dev."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rung.protocols import Kit, Library, System
+from rung.rungs import _rag_canaries as canaries
+from rung.rungs._abstention import phrase_of
+from rung.rungs._prompting import as_it_stands
+from rung.rungs._race import planned_calls
+from rung.rungs._rag_choice import Choice, Ground, neighbours
+from rung.rungs._rag_descent import Descent, Searches
+from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
+from rung.rungs._rag_query import forms_for
+from rung.rungs._rag_system import bring_to_life, library_of
+from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
+
+ROWS_PLANNED_WITH = 20
+ROWS_FITTED_WITH = 40  # dev rows by which it is seen whether all documents fit the context
+WORDS_PLANNED = 200  # words of a passage before any is looked for
+CHARACTERS_A_TOKEN = 3.0
+MOST_SEARCHES = 3  # searches raced by answers, after all were compared by ranking
+LAYOUTS: tuple[Mapping[str, Any], ...] = (
+    {"fence": "lines", "place": "before"},
+    {"fence": "tags", "place": "before"},
+    {"fence": "block", "place": "before"},
+    {"fence": "lines", "place": "system"},
+    {"fence": "lines", "place": "after"},
+)
+SAYING: tuple[Mapping[str, Any], ...] = ({"may_abstain": True}, {"cite": True}, {"guard": False})
+
+
+class Rag(BaseModel):
+    """Answer with passages from `documents`, searched as they are at that moment, in the best prompt of the rung below.
+
+    Chosen on dev, one after another, the best so far always among those raced: how many passages (none and, where they fit,
+    all documents among them), the layout, what is said about them, the examples, and the search. `learned` holds the chat
+    template, the examples and the words for "not in the documents"; the passages are never part of a candidate, only the
+    hash of all documents is.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    trains: ClassVar[bool] = False
+    asks_model: ClassVar[bool] = True
+
+    model: str = Field("main", min_length=1, description="the role of the model that is asked")
+    k: tuple[int, ...] = Field((1, 3, 6), min_length=1, description="numbers of passages to try; 0 always is")
+    chunk_words: tuple[int, ...] = Field((60, 250), description="sizes of passages to try beside the configured one")
+    stuff_tokens: int = Field(
+        8000, ge=0, description="show all documents at once where they are no longer than this; 0: never"
+    )
+    links: bool = Field(False, description="true: keep remote links and images of documents in prompts")
+    canaries: int = Field(4, ge=0, le=8, description="documents with planted instructions to try on dev; 0: none")
+
+    async def fit(
+        self,
+        task: Task,
+        train: Sequence[Example],
+        dev: Sequence[Example],
+        kit: Kit,
+        below: Candidate | None,
+        diagnosis: Diagnosis | None,
+    ) -> Fitted:
+        """Choose by dev, starting from the prompt and the examples of the rung below.
+
+        Passages that help less than `worth_it` are left out: the candidate then asks what the rung below asks, and says so.
+        Raises NotOffered without documents.
+        """
+        library = library_of(kit)
+        ground = self._ground(task, train, below, library)
+        kit.say(f"rag: {len(library.documents()):,} documents, searched by {', '.join(library.modes)}")
+        descent = Descent(ground, library, dev, task, kit)
+        best, without = await self._descend(descent, Searches(library, dev, task, kit), train)
+        chosen = await descent.best([without, best], cheapest=True)
+        outcomes = await descent.ask(chosen, all_rows=True)
+        skipped = list(descent.skipped.values())
+        if chosen == without:
+            skipped.append(_no_gain(descent, best, without, len(outcomes)))
+            kit.say("rag: passages do not help enough; the prompt of the rung below is kept")
+        else:
+            kit.say(f"rag: {chosen.name} is chosen among {len(descent.seen)} on dev")
+        found = descent.whole(chosen)
+        probed = await canaries.probe(ground.candidate(best), dev, task, kit, self.canaries)
+        return Fitted(
+            found.winner,
+            found.outcomes(dev, chosen.name),
+            found.trials(task, chosen.name),
+            tuple(skipped),
+            planted=probed,
+        )
+
+    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+        """Estimate the races by prompts with the most passages, taken from the documents without looking for any.
+
+        Raises NotOffered like `fit`.
+        """
+        library = library_of(kit)
+        ground = self._ground(task, train, None, library)
+        texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in library.documents()]
+        most = max(self.k)
+        passages = [texts[i % len(texts)] for i in range(most)]
+        chats = tuple(laid_out(ground.template, Layout(), _row(e, task), passages) for e in dev[:ROWS_PLANNED_WITH])
+        races = [len(self.k) + 2, len(LAYOUTS), len(SAYING) + 1, 3, MOST_SEARCHES, 2]
+        rows = len(dev)
+        calls = sum(planned_calls(n, rows) for n in races) + planned_calls(2, rows, 2) + self.canaries * canaries.ROWS
+        return RungPlan(sum(races), calls, chats, "counts every passage as 200 words")
+
+    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+        """Return a system that looks for passages in the documents as they are when it answers."""
+        return bring_to_life(candidate, kit)
+
+    def _ground(self, task: Task, train: Sequence[Example], below: Candidate | None, library: Library) -> Ground:
+        phrase = phrase_of(e.target for e in train)
+        if below is None or "messages" not in below.learned:
+            return Ground(as_it_stands(task), (), {}, phrase, library.sha256, self.model, self.links)
+        return Ground.below(below, phrase, library.sha256, self.model, self.links)
+
+    async def _descend(self, descent: Descent, searches: Searches, train: Sequence[Example]) -> tuple[Choice, Choice]:
+        """Return the best choice that shows passages, and the one that shows none."""
+        sizes = sorted({k for k in self.k if k > 0}) or [1]
+        found = await self._search(replace(Choice(), k=sizes[len(sizes) // 2]), descent, searches)
+        best = found[0]
+        without = Choice(k=0)
+        amounts = [replace(best, k=k) for k in sizes]
+        if await self._all_fit(descent):
+            amounts.append(replace(best, whole=True))
+        best = await descent.best(amounts, cheapest=True)
+        places = [p for p in LAYOUTS if not (p["place"] == "system" and best.examples == "with")]
+        before = best
+        best = await descent.best(neighbours(best, places))
+        best = await descent.best(neighbours(best, _sayable(train)))
+        if descent.ground.demonstrations:
+            with_own = [] if best.whole or best.place == "system" else [{"examples": "with"}]
+            best = await descent.best(neighbours(best, [{"examples": "none"}, *with_own]), cheapest=True)
+        if not best.whole:
+            other = await self._search(best, descent, searches)
+            best = await descent.best([best, *[c for c in other if c != best][: MOST_SEARCHES - 1]])
+        if not best.whole and (best.fence, best.place) != (before.fence, before.place) and len(sizes) > 1:
+            best = await descent.best([best, *[replace(best, k=k) for k in sizes if k != best.k]], cheapest=True)
+        return best, without
+
+    async def _search(self, best: Choice, descent: Descent, searches: Searches) -> list[Choice]:
+        """Return ways to search, best first as far as rankings tell: mode, then query, then size of passages."""
+        modes: list[Mapping[str, Any]] = [{"mode": m} for m in descent.library.modes if m != "hybrid"]
+        if "hybrid" in descent.library.modes:
+            modes += [{"mode": "hybrid", "dense_weight": w} for w in (0.2, 0.5, 0.8)]
+        forms = forms_for(descent.task.inputs, descent.dev)
+        known: list[Choice] = []
+        ahead = best
+        for changes in (modes, [{"query": f} for f in forms], [{"chunk_words": w} for w in self.chunk_words]):
+            ranked = await searches.ranked(neighbours(ahead, changes))
+            known += [c for c in ranked if c not in known]
+            ahead = ranked[0]
+        return await searches.ranked([c for c in known if c == ahead] + [c for c in known if c != ahead])
+
+    async def _all_fit(self, descent: Descent) -> bool:
+        """Whether all documents together are short enough to be shown, and fit the model's context."""
+        documents = descent.library.documents()
+        length = sum(len(d.text) for d in documents) / CHARACTERS_A_TOKEN
+        if length > self.stuff_tokens:
+            return False
+        whole = replace(Choice(), whole=True)
+        system = bring_to_life(descent.ground.candidate(whole), descent.kit)
+        texts = [d.text for d in documents]
+        chats = [
+            laid_out(
+                system.template, system.layout, _row(e, descent.task), texts, [(d, ()) for d in system.choose(e.inputs)]
+            )
+            for e in descent.dev[:ROWS_FITTED_WITH]
+        ]
+        descent.drop_too_long([(whole, chats)])
+        return whole.name not in descent.skipped
+
+
+def _row(example: Example, task: Task) -> dict[str, str]:
+    return {c: example.inputs[c] for c in task.inputs}
+
+
+def _sayable(train: Sequence[Example]) -> list[Mapping[str, Any]]:
+    """Return what may be said about passages; no citing where expected answers hold numbers in brackets of their own."""
+    bracketed = any(BRACKETED.search(e.target) for e in train)
+    return [s for s in SAYING if not (bracketed and "cite" in s)]
+
+
+def _no_gain(descent: Descent, best: Choice, without: Choice, rows: int) -> Skipped:
+    with_them, alone = descent.mean(best), descent.mean(without)
+    return Skipped(
+        "rag passages",
+        f"on {rows} dev rows {best.name} scored {_shown(with_them)} and the same prompt without passages {_shown(alone)}: not at "
+        f"least {descent.task.worth_it:g} better, so this candidate asks exactly what the rung below asks",
+    )
+
+
+def _shown(mean: float | None) -> str:
+    return "nothing" if mean is None else f"{mean:.3f}"
+
+
+plugin = Rag
