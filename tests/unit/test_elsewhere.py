@@ -1,0 +1,86 @@
+"""Rows for those who tune elsewhere."""
+
+import json
+
+import pytest
+
+from rung.rungs._elsewhere import SERVICES, as_lines, chat_line, problems, prompt_and_completion
+from rung.rungs._prompting import Template, instructed
+from rung.types import Example, Message
+
+ROWS = [Example(f"r{i}", {"text": f"Where is parcel {i}?"}, "delivery", f"r{i}") for i in range(12)]
+SHORT = instructed("Route the ticket.", ("text",))
+
+
+@pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES)
+def test_our_rows_are_taken_by_every_service(service):
+    lines = as_lines([chat_line(SHORT, row) for row in ROWS])
+    assert list(problems(lines, service)) == []
+    assert json.loads(lines.splitlines()[3]) == {
+        "messages": [
+            {"role": "system", "content": "Route the ticket."},
+            {"role": "user", "content": "Where is parcel 3?"},
+            {"role": "assistant", "content": "delivery"},
+        ]
+    }
+
+
+def test_examples_in_the_prompt_are_not_trained_on():
+    turns = (Message("user", "Hello?"), Message("assistant", "other"), Message("user", "{{text}}"))
+    row = chat_line(Template(turns, ("text",)), ROWS[0])
+    assert [m.get("weight") for m in row["messages"]] == [None, 0, None, None]
+    assert not list(problems(as_lines([row] * 10), SERVICES["openai"]))
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"messages": []}, "must be"),
+        ({"messages": [{"role": "user", "content": "a"}], "id": 1}, "no other key"),
+        ({"messages": [{"role": "human", "content": "a"}, {"role": "assistant", "content": "b"}]}, "role 'human'"),
+        (
+            {"messages": [{"role": "user", "content": " "}, {"role": "assistant", "content": "b"}]},
+            "message 0 has no text",
+        ),
+        ({"messages": [{"role": "user", "content": "a"}]}, "last message must be the assistant's"),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "user", "content": "b"},
+                    {"role": "assistant", "content": "c"},
+                ]
+            },
+            "must take turns",
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": "a"},
+                    {"role": "system", "content": "b"},
+                    {"role": "assistant", "content": "c"},
+                ]
+            },
+            "system message must be the first",
+        ),
+        (
+            {"messages": [{"role": "user", "content": "a", "weight": 1}, {"role": "assistant", "content": "c"}]},
+            "has a weight",
+        ),
+    ],
+)
+def test_what_a_service_would_reject_is_named_by_line(row, said):
+    found = list(problems(as_lines([row]), SERVICES["together"]))
+    assert any(p.startswith("line 1") and said in p for p in found), found
+
+
+def test_too_few_rows():
+    lines = as_lines([chat_line(SHORT, row) for row in ROWS[:4]])
+    assert list(problems(lines, SERVICES["openai"])) == ["OpenAI wants at least 10 rows; there are 4"]
+    assert list(problems(lines + "{", SERVICES["fireworks"]))[0].startswith("line 5 is not JSON")
+
+
+def test_trl_rows_keep_prompt_and_completion_apart():
+    row = prompt_and_completion(SHORT, ROWS[0])
+    assert [m["role"] for m in row["prompt"]] == ["system", "user"]
+    assert row["completion"] == [{"role": "assistant", "content": "delivery"}]
