@@ -86,11 +86,18 @@ class Metric(Protocol):
 class Judge(Metric, Protocol):
     """A metric that needs more than the answer's text: a model to ask, or the passages that the answer used.
 
-    Where a metric has `judge`, it is awaited in place of `score`, which then says what can be said without asking.
+    Where a metric has `assess`, it is awaited in place of `score`, which then says what can be said without asking.
     Equal arguments give equal requests, in the same order, so that stored answers recompute every score.
+    `opinion`: True for scores that are a model's opinion; they decide only together with labels that people give.
     """
 
-    async def judge(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    opinion: ClassVar[bool]
+
+    def asks(self, answer: str, example: Example, task: Task) -> tuple[Request, ...]:
+        """Return the chats that judging this answer takes, for estimates of cost; empty where none is asked."""
+        ...
+
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
         """Judge the answer, asking only through the kit. What a model says is untrusted; what cannot be read is a
         Failure("metric", why). Raises what `kit.ask` raises."""
         ...

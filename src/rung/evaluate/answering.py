@@ -48,7 +48,7 @@ def scorer(metrics: Mapping[str, Metric], task: Task, kit: Kit | None = None) ->
 async def _judged(metric: Judge, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
     """Ask a metric for its judgement; what went wrong with this row alone becomes its failure."""
     try:
-        return await metric.judge(answer, example, task, kit)
+        return await metric.assess(answer, example, task, kit)
     except RefusedByModel as error:
         return Failure("metric", f"the judging model declined: {error}")
     except ContextOverflow as error:

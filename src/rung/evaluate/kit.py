@@ -58,10 +58,10 @@ class RunKit:
         self._seed = seed
         self._progress = progress
         self._library = library
-        self._metrics: dict[str, Metric] = {
+        self.metrics: dict[str, Metric] = {
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
-        self.score: Scorer = scorer(self._metrics, task, self)
+        self.score: Scorer = scorer(self.metrics, task, self)
         self._judging = [r for spec in task.metrics for r in roles_of("metrics", spec.name, spec.settings)]
 
     def _role(self, role: str) -> Asker:
@@ -85,7 +85,7 @@ class RunKit:
         return self._library
 
     def metric(self) -> Metric:
-        return AnyRight(next(iter(self._metrics.values())))
+        return AnyRight(next(iter(self.metrics.values())))
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")

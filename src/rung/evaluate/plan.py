@@ -8,13 +8,15 @@ from typing import cast
 
 from rung import plugin
 from rung.config import Config, asked_roles
+from rung.config.roles import roles_of
+from rung.data.parts import Parts
 from rung.errors import NotOffered
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
 from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_budget, most_tokens, price_of
-from rung.protocols import Rung
+from rung.protocols import Judge, Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
 from rung.types import Completion, Message, ModelCard, Request, Task
 
@@ -22,6 +24,9 @@ SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says
 SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
 DISCORDANCE = 0.1  # share of rows on which two rungs are taken to disagree, before any is measured
 CHARACTERS_A_TOKEN = 3.0
+VERDICT_TOKENS = 60  # of a judge's reply: a sentence, a verdict and a code
+SAMPLED = 50  # dev rows whose judge's prompts are measured
+SKIPPED = "will be skipped: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ def plan(config: Config) -> Plan:
         try:
             wanted = rung.plan(task, parts.train, parts.dev, kit)
         except NotOffered as error:
-            rungs.append(RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"will be skipped: {error}"))
+            rungs.append(RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"{SKIPPED}{error}"))
             continue
         sizes = [most_tokens(chat) for chat in wanted.chats]
         per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
@@ -97,8 +102,38 @@ def plan(config: Config) -> Plan:
                 wanted.note or note,
             )
         )
+    rungs += _judges(task, kit, settings, parts, rungs)
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
+
+
+def _judges(
+    task: Task,
+    kit: RunKit,
+    settings: Mapping[str, ProviderSettings],
+    parts: Parts,
+    rungs: Sequence[RungEstimate],
+) -> list[RungEstimate]:
+    """Return a line for each metric that asks a model: its calls on all answers of all rungs. Equal answers cost once."""
+    found = []
+    for spec in task.metrics:
+        metric = kit.metrics[spec.name]
+        roles = roles_of("metrics", spec.name, spec.settings)
+        if not isinstance(metric, Judge) or not roles:
+            continue
+        asked = [metric.asks(e.target, e, task) for e in parts.dev[:SAMPLED]]
+        each = max((len(requests) for requests in asked), default=0)
+        sizes = [most_tokens(request.messages) for requests in asked for request in requests]
+        per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
+        offered = [r for r in rungs if not (r.note or "").startswith(SKIPPED)]
+        dev = each * sum(max(r.dev_calls, len(parts.dev)) for r in offered)
+        test = each * len(parts.test) * len(offered)
+        role, calls = settings[roles[0]], dev + test
+        usd, minutes, note = _money_and_time(role, calls, per_call, VERDICT_TOKENS)
+        tokens = (calls * per_call, calls * min(VERDICT_TOKENS, role.max_tokens))
+        label = f"metric {spec.name}"
+        found.append(RungEstimate(label, 0, dev, test, *tokens, usd, minutes, f"judges every answer; {note}"))
+    return found
 
 
 def power_lines(task: Task, test_rows: int, planned_rungs: int) -> Iterator[str]:

@@ -10,19 +10,22 @@ Each check raises Broken with every promise that was not kept.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from rung.errors import ContextOverflow, ModelError, NotOffered
-from rung.protocols import Library, Metric, Model, Provider, Rung
+from rung.protocols import Judge, Library, Metric, Model, Provider, Rung
 from rung.testing.kit import BareKit, kit_with_fake, small_rows, small_task
 from rung.types import (
+    Answer,
     Candidate,
     Completion,
     Example,
@@ -30,6 +33,7 @@ from rung.types import (
     Finish,
     Fitted,
     Message,
+    ModelCard,
     Request,
     RungPlan,
     Score,
@@ -135,6 +139,8 @@ def check_metric(
                     again.score(answer, row, task) == found and again.lenient(answer, row, task) == lenient,
                     "equal arguments give equal results, in another instance too",
                 )
+            if isinstance(metric, Judge):
+                asyncio.run(_assessed(p, metric, row, task, (row.target, *answers, *_ODD_ANSWERS)))
             if target_is_right:
                 right = metric.score(row.target, row, task)
                 p.that(isinstance(right, Score) and right.value == 1.0, "the target itself, given as answer, scores 1")
@@ -218,6 +224,37 @@ def _judged(p: Promises, found: object, lenient: object) -> None:
         p.that(lenient >= found.value - 1e-9, "forgiving the form never lowers the score")
     p.that(found.adheres in (True, False, None), "adheres is True, False or None")
     p.that(all(_in_range(v) for v in found.parts.values()), "parts lie in [0, 1]")
+
+
+async def _assessed(p: Promises, metric: Judge, row: Example, task: Task, answers: Sequence[str]) -> None:
+    """Check a metric that asks, with models that reply nonsense."""
+    p.that(isinstance(metric.opinion, bool), "opinion tells whether scores are a model's opinion")
+    for answer, reply in itertools.product(answers, ("", "{}", "1.0", "yes " * 2000, '{"verdict": "pass"}')):
+        twice = []
+        for _ in range(2):
+            kit = BareKit(task, _Parrot(reply), ModelCard("judge", "fake", "parrot", None, 256))
+            found = await metric.assess(Answer(answer), row, task, kit)
+            twice.append((found, kit.requests))
+            _judged(p, found, None)
+        p.that(twice[0] == twice[1], "equal arguments ask the same and give equal results")
+        planned = metric.asks(answer, row, task)
+        p.that(all(request in planned for request in twice[0][1]), "asks returns every chat that assess may ask")
+
+
+@dataclass(frozen=True)
+class _Parrot:
+    """A model that always replies the same."""
+
+    reply: str
+
+    async def complete(self, request: Request) -> Completion:
+        return Completion(self.reply, "parrot", 1, 1, 0.0, None)
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return 1
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 async def _asked(p: Promises, provider: Any, deterministic: bool, context: int | None, parallel: int) -> None:

@@ -1,0 +1,90 @@
+"""Whole climbs under a judge: money, ledger, plan, verify, and judges that are no good."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from rung.decide.verify import verify
+from rung.errors import RungError
+from rung.evaluate.plan import plan
+from rung.ladder import climb
+from rung.store.folder import RunFolder, load_result
+from rung.store.ledger import Ledger
+from tests.unit._judged import judged_world
+
+
+def test_a_judged_climb_is_stored_paid_and_recomputed_without_asking(tmp_path, monkeypatch):
+    config = judged_world(tmp_path, judge="kind")
+    run = climb(config, tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    spend = folder.read("spend.json")["by_role"]
+    assert spend["judge"]["calls"] >= 150
+    assert spend["judge"]["usd"] > 0
+    stored = load_result(folder, "prompt")
+    assert stored.cost_per_1k_usd is not None
+    calls = [c for o in stored.outcomes if o.answer for c in o.answer.calls]
+    assert {c.model for c in calls} == {"fake"}  # the judge's money is the climb's, not the feature's
+    monkeypatch.setattr("rung.models.python.FeatureConnection.complete", None)
+    assert [c.differs for c in verify(folder)] == [""] * 5
+    assert run.results["prompt"].estimates["judge"].n == 150
+    before = spend["judge"]["calls"]
+    monkeypatch.undo()
+    climb(config, tmp_path / "run")
+    assert folder.read("spend.json")["by_role"]["judge"]["calls"] == before
+
+
+def test_verify_says_so_when_the_judgements_are_gone(tmp_path):
+    climb(judged_world(tmp_path), tmp_path / "run")
+    (tmp_path / "run" / "ledger.sqlite").unlink()
+    folder = RunFolder.open(tmp_path / "run")
+    [differs] = [c.differs for c in verify(folder) if "scores" in c.what]
+    assert "an answer of models.judge that the stored scores rest on is not in the run's ledger" in differs
+
+
+def test_a_judge_that_costs_more_than_the_budget_ends_the_climb_with_everything_kept(tmp_path):
+    config = judged_world(
+        tmp_path, limits={"budget_usd": 0.1}, judge_model={"input_usd_per_mtok": 5.0, "max_tokens": 64}
+    )
+    run = climb(config, tmp_path / "run")
+    assert (run.verdict.decision, run.exit_code) == ("stopped", 3)
+    assert "the budget of $0.1 cannot hold the next call" in run.verdict.headline
+    with Ledger.open(tmp_path / "run" / "ledger.sqlite") as ledger:
+        spent = {s.role: s.usd for s in ledger.spend()}
+    assert 0 < sum(spent.values()) <= 0.1
+    assert spent["judge"] > 0
+
+
+def test_a_judge_without_a_price_under_a_budget_is_a_problem_before_any_call(tmp_path):
+    config = judged_world(
+        tmp_path, limits={"budget_usd": 5}, judge_model={"input_usd_per_mtok": None, "output_usd_per_mtok": None}
+    )
+    with pytest.raises(RungError, match=r"models\.judge"):
+        climb(config, tmp_path / "run")
+
+
+def test_a_judge_that_rambles_is_a_paragraph_and_the_answers_are_kept(tmp_path):
+    config = judged_world(tmp_path, judge="rambling")
+    with pytest.raises(
+        RungError, match=r"the metric 'judge' could judge none of 60 answers: the judge's reply cannot be read"
+    ):
+        climb(config, tmp_path / "run")
+    with Ledger.open(tmp_path / "run" / "ledger.sqlite") as ledger:
+        assert {s.role: s.answers for s in ledger.spend()} == {"judge": 60, "main": 60}
+    shutil.rmtree(tmp_path / "run")
+
+
+def test_a_plan_names_the_judge_and_is_not_exceeded(tmp_path):
+    config = judged_world(tmp_path, metric={"mode": "compare", "repeats": 2}, judge="first")
+    estimated = plan(config)
+    [line] = [r for r in estimated.rungs if r.rung == "metric judge"]
+    assert line.note is not None
+    assert "judges every answer" in line.note
+    run = climb(config, tmp_path / "run")
+    calls = RunFolder.open(tmp_path / "run").read("spend.json")["by_role"]["judge"]["calls"]
+    assert 0 < calls <= line.dev_calls + line.test_calls
+    assert line.usd is not None
+    spent = RunFolder.open(tmp_path / "run").read("spend.json")["by_role"]["judge"]["usd"]
+    assert 0 < spent < 3 * line.usd
+    assert run.results["prompt"].estimates["judge"].n == 150
