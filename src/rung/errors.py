@@ -17,6 +17,7 @@ RungError
 ├── FolderBusy         another climb works in this folder
 ├── NewerFolder        the run folder was written by a newer version
 ├── NotOffered         a rung cannot serve this task or these rows; the climb goes on
+│   └── TuningError    a model could not be tuned; the climb goes on with what was measured
 └── Interrupted        stopped before the end; the same command goes on
 """
 
@@ -173,6 +174,10 @@ class NewerFolder(RungError):
 
 class NotOffered(RungError):
     """A rung cannot serve this task or these rows; the ladder records the reason and goes on."""
+
+
+class TuningError(NotOffered):
+    """A model could not be tuned (memory, disk, template, tokenizer); the message says why and what would mend it."""
 
 
 class Interrupted(RungError):

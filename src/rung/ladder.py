@@ -84,7 +84,7 @@ async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     rules = Rules(len(config.planned), config.stop_early, config.split.seed)
     learned, stopped = _Learned(), None
     async with open_clients(config, record.folder.path) as clients, open_library(config, clients, progress) as library:
-        kit = RunKit(ready.task, askers(clients), rules.seed, progress, config.root, library)
+        kit = RunKit(ready.task, askers(clients, record.folder.path), rules.seed, progress, config.root, library)
         bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress, means_of(config))
         try:
             for step in config.ladder:
@@ -102,7 +102,7 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     label, task, split = step.label, ready.task, ready.split
     rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
     try:
-        refusal = may_train(learned.results) if rung.trains else None
+        refusal = may_train(task, step, learned.results) if rung.trains else None
         if refusal:
             raise NotOffered(refusal)
         fitted = await rung.fit(task, split.train, split.dev, bench.kit, learned.below, learned.diagnosis)

@@ -7,11 +7,14 @@ learns it returns. The module names it `plugin`. `rung.testing` checks every pro
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from rung.types import (
     Answer,
+    Base,
     Candidate,
     Change,
     Completion,
@@ -25,11 +28,15 @@ from rung.types import (
     ModelCard,
     Outcome,
     Passage,
+    Preflight,
     Request,
     RungPlan,
     Score,
     Source,
     Task,
+    TuningNeed,
+    TuningRow,
+    Weights,
 )
 
 
@@ -63,6 +70,159 @@ class Provider(Protocol):
     """
 
     def connect(self) -> Model: ...
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """What a provider offers whose weights can be tuned here, and served through the same code afterwards."""
+
+    @property
+    def weights(self) -> str:
+        """The folder or Hub name from which transformers loads model and tokenizer."""
+        ...
+
+    def with_weights(self, folder: Path) -> Provider:
+        """Return these settings on tuned weights: an adapter for this model, or a whole model of its family."""
+        ...
+
+
+@runtime_checkable
+class TokenModel(Protocol):
+    """A live model that can say which tokens it is sent: training checks its own rendering against them."""
+
+    def prompt_tokens(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Return a chat in tokens, up to where the answer begins."""
+        ...
+
+
+@runtime_checkable
+class TuningRun(Protocol):
+    """One model being tuned on this machine. Not for several threads at once; calls block."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Steps done; more than 0 after a resumption."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Tokens trained on so far, padding left out."""
+        ...
+
+    def train(self, until: int, on_step: Callable[[float], None]) -> float:
+        """Go on to step `until`, telling each step's loss, and return their mean. Raises TuningError."""
+        ...
+
+    def save(self) -> None:
+        """Keep everything needed to go on from here, as safetensors and JSON, atomically."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write the weights as they stand into an empty folder, as they will be served."""
+        ...
+
+    def close(self) -> None:
+        """Free the memory."""
+        ...
+
+
+@runtime_checkable
+class Tuner(Protocol):
+    """Plugin of kind `tuners`: a recipe by which weights are tuned on rows."""
+
+    @property
+    def title(self) -> str:
+        """A short name with what makes this recipe different: "lora rank 16, rate 0.0036"."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """What it writes: "adapter" or "full"."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return every field as plain data."""
+        ...
+
+    def variants(self, base: Base) -> tuple[Tuner, ...]:
+        """Return recipes worth racing on this base, the default first, every field filled in."""
+        ...
+
+    def need(self, base: Base, rows: Sequence[TuningRow], counted: Callable[[TuningRow], int]) -> TuningNeed:
+        """Estimate tokens, time, memory and disk of one run over all rows, without loading the model."""
+        ...
+
+    def preflight(
+        self,
+        base: Base,
+        rows: Sequence[TuningRow],
+        sent: Callable[[Sequence[Message]], Sequence[int] | None],
+        seed: int,
+    ) -> Preflight:
+        """Look at everything that silently ruins tuning, in seconds. `sent` tells the tokens that inference sends.
+
+        Raises TuningError where nothing can be tuned: no template, no end token, not enough memory.
+        """
+        ...
+
+    def start(self, base: Base, rows: Sequence[TuningRow], folder: Path, seed: int) -> TuningRun:
+        """Load the base and begin, or go on from the state in `folder`. Raises TuningError."""
+        ...
+
+
+class Workshop(Protocol):
+    """Where one model is tuned: its base, room in the run folder, and the way back into service. Names no folder."""
+
+    @property
+    def base(self) -> Base: ...
+
+    def sealed(self, rows: Sequence[Example]) -> tuple[str, ...]:
+        """Return the ids of those rows that stand in the dev or test part, by their hashes."""
+        ...
+
+    def sent(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
+        """Return the tokens that inference sends for a chat; None where the provider does not tell."""
+        ...
+
+    def start(self, tuner: Tuner, rows: Sequence[TuningRow], name: str, seed: int) -> TuningRun:
+        """Begin the run of that name, or go on with it. Raises TuningError."""
+        ...
+
+    def keep(self, run: TuningRun, name: str, form: str) -> Weights:
+        """Write the weights as they stand and return where they lie. Raises TuningError when the disk is full."""
+        ...
+
+    def drop(self, path: str) -> None:
+        """Remove kept weights that turned out not to be wanted."""
+        ...
+
+    def notes(self, name: str) -> dict[str, Any] | None:
+        """Return what was noted of a run, by this sitting or an earlier one."""
+        ...
+
+    def note(self, name: str, value: Mapping[str, Any]) -> None:
+        """Note where a run stands, atomically."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Return the room left on the disk of the run folder."""
+        ...
+
+    def role(self, weights: Weights) -> str:
+        """Return the role under which these weights are asked, through ledger, limits and budget like any model.
+
+        Raises IntegrityError when they are not what was kept.
+        """
+        ...
+
+    def stage(self, title: str, steps: int) -> AbstractContextManager[Callable[[str], None]]:
+        """Show a bar of `steps` steps; call what it gives with a short text at each."""
+        ...
 
 
 @runtime_checkable
@@ -225,6 +385,10 @@ class Kit(Protocol):
 
     def metric(self) -> Metric:
         """Return the deciding metric."""
+        ...
+
+    def workshop(self, role: str) -> Workshop:
+        """Return where the model in that role is tuned. Raises NotOffered, with why, for one that cannot be."""
         ...
 
     def rng(self, purpose: str) -> random.Random:

@@ -81,6 +81,8 @@ class Task:
     seek: Literal["good_enough", "cheapest"] = "good_enough"
     alpha: float = 0.05
     on_failure: float | None = 0.0  # the score that a failed row counts as; None leaves failed rows out (and says so)
+    facts_change: Literal["often", "rarely"] | None = None  # told by the user: facts in answers go stale
+    scope: Literal["narrow", "general"] | None = None  # told by the user: one kind of request, or anything
     limits: Limits = field(default_factory=Limits)
 
 
@@ -528,6 +530,123 @@ class Planted:
     example_ids: tuple[str, ...] = ()  # dev rows whose answers obeyed
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A configured model whose weights can be tuned. `weights`: a folder or Hub name that transformers loads."""
+
+    role: str
+    name: str
+    weights: str
+    identity: str  # hash of everything that determines its answers
+    context: int | None
+    max_tokens: int
+    usd_per_hour: float | None
+    template: Mapping[str, Any] = field(default_factory=dict)  # options that its chat template is given
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Tuned weights: their folder below the run folder and the hash of its files. An adapter is read on top of its base."""
+
+    path: str
+    sha256: str
+    form: Literal["adapter", "full"]
+
+
+@dataclass(frozen=True)
+class TuningRow:
+    """One training row as the model will see it: the chat that is asked, and the answer to be learned."""
+
+    id: str
+    messages: tuple[Message, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class TuningNeed:
+    """What tuning will take, before it starts. None where unknown; `note` says what was assumed."""
+
+    tokens: int
+    seconds: float | None
+    memory_bytes: int | None
+    disk_bytes: int | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing looked at before tuning, and what was found."""
+
+    what: str
+    found: str
+    passed: bool = True
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Everything looked at before tuning; `shown` is one row as rendered, with the part that is learned marked."""
+
+    checks: tuple[Checked, ...]
+    shown: str
+
+    @property
+    def failed(self) -> tuple[Checked, ...]:
+        return tuple(c for c in self.checks if not c.passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where one tuning run stood: steps done, mean loss since the last checkpoint, mean dev score of generated answers."""
+
+    step: int
+    loss: float | None
+    dev: float | None
+
+
+@dataclass(frozen=True)
+class TuningTrial:
+    """One tuning run: recipe, prompt, rows, and its checkpoints; `best_step` was kept."""
+
+    name: str
+    recipe: Mapping[str, Any]
+    prompt: str
+    rows: int
+    share: float
+    steps: int
+    checkpoints: tuple[Checkpoint, ...]
+    best_step: int
+    best_dev: float | None
+    tokens: int
+    seconds: float
+    why_ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """The dev score of the chosen recipe, tuned on so many rows."""
+
+    rows: int
+    dev: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a tuned candidate came about: what was checked, tried, learned from more rows, saved and spent."""
+
+    base: str
+    preflight: Preflight
+    trials: tuple[TuningTrial, ...]
+    curve: tuple[CurvePoint, ...]
+    forecast: str | None  # what more rows would bring, from the curve
+    forced: tuple[str, ...] = ()  # reasons against tuning that `force: true` overrode
+    prompt_tokens: float | None = None
+    prompt_tokens_below: float | None = None
+    seconds: float = 0.0
+    tokens: int = 0
+    need: TuningNeed | None = None
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a rung's fit brings back: its best candidate by dev, what was tried, what was left out and why.
@@ -540,6 +659,7 @@ class Fitted:
     trials: tuple[Trial, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     planted: Planted | None = None  # rungs that put documents into prompts; None: not tried
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -550,6 +670,7 @@ class RungPlan:
     dev_calls: int
     chats: tuple[tuple[Message, ...], ...]  # a sample of the dearest candidate's requests; empty: no model is asked
     note: str | None = None
+    tuning: TuningNeed | None = None
 
 
 @dataclass(frozen=True, slots=True)

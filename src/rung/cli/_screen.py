@@ -28,10 +28,10 @@ class ScreenBar:
         self._progress, self._task = progress, task
         self._usd = 0.0
 
-    def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
+    def advance(self, rows: int = 1, *, usd: float | None = None, note: str | None = None) -> None:
         self._usd += usd or 0.0
         shown = f"${self._usd:.2f}" if self._usd >= 0.01 else f"${self._usd:.4f}" if self._usd else ""
-        self._progress.update(self._task, advance=rows, usd=shown)
+        self._progress.update(self._task, advance=rows, usd=note if note is not None else shown)
 
 
 class Screen:

@@ -50,6 +50,12 @@ class TaskSection(Section):
     on_failure: float | None = Field(
         0.0, ge=0, le=1, description="the score a failed row counts as; null leaves failed rows out"
     )
+    facts_change: Literal["often", "rarely"] | None = Field(
+        None, description="how often facts in the answers change; often: no rung is tuned on them"
+    )
+    scope: Literal["narrow", "general"] | None = Field(
+        None, description="narrow: one kind of request; general: anything may be asked, so nothing is tuned"
+    )
 
     @field_validator("name")
     @classmethod
@@ -267,6 +273,8 @@ class Config(Section):
             seek=section.seek,
             alpha=section.alpha,
             on_failure=section.on_failure,
+            facts_change=section.facts_change,
+            scope=section.scope,
             limits=Limits(**self.limits.model_dump()),
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rung.decide.compare import shown_cheaper_or_faster, shown_not_worse
+from rung.decide.tuned import gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import (
     counterfactuals,
     headline_exhausted,
@@ -35,15 +36,7 @@ class Climbed:
     requests_per_month: int | None = None
     stopped: str | None = None  # why the climb ended before its time
     exploratory: bool = False
-
-
-def may_train(results: Mapping[str, Result]) -> str | None:
-    """Return why a rung that changes weights may not run, or None: every rung below must be shown not good enough."""
-    for label, result in results.items():
-        if result.quality.status != "not_met":
-            state = "good enough" if result.quality.status == "met" else "not shown to fall short"
-            return f"{label} is {state}: tuning is allowed only when every rung below is shown to miss the goal"
-    return None
+    forecasts: Mapping[str, str] = field(default_factory=dict)  # what more rows would bring, of tuned rungs
 
 
 def decide(climb: Climbed) -> Verdict:
@@ -67,8 +60,14 @@ def decide(climb: Climbed) -> Verdict:
         winner=winner,
         lean=lean,
         headline=headline,
-        reasons=tuple(reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned))),
-        counterfactuals=tuple(counterfactuals(climb.task, winner, climb.results, climb.requests_per_month)),
+        reasons=(
+            *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
+            *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
+        ),
+        counterfactuals=(
+            *counterfactuals(climb.task, winner, climb.results, climb.requests_per_month),
+            *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
+        ),
         rows_needed=climb.results[open_rung].quality.rows_needed if open_rung and not_settled else None,
         smallest_visible_gain=smallest_visible_gain(
             climb.test_rows, discordance=_discordance(climb.comparisons), alpha=climb.task.alpha
@@ -77,37 +76,40 @@ def decide(climb: Climbed) -> Verdict:
     )
 
 
-def stops(task: Task, label: str, result: Result, comparisons: Sequence[Comparison], trains: bool) -> bool:
+def stops(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:
     """Whether the climb stops at this rung: it is good enough and the user seeks no cheaper one."""
-    return task.seek == "good_enough" and _accepted(task, label, result, comparisons, trains)
+    return task.seek == "good_enough" and _accepted(task, label, results, trained, seed)
 
 
-def _accepted(task: Task, label: str, result: Result, comparisons: Sequence[Comparison], trains: bool) -> bool:
-    """Good enough; a tuned rung must also show a real gain of at least `worth_it` over the rung below."""
+def _accepted(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:
+    """The first door: good enough; a tuned rung must also be worth tuning against the best rung below."""
+    if not _eligible(task, label, results, trained):
+        return False
+    return label not in trained or worth_tuning(task, label, results, seed)
+
+
+def _eligible(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str]) -> bool:
+    """Good enough on all rows, and not there by force alone."""
+    result = results[label]
     if not result.good_enough or result.stopped_early_at is not None:
         return False
-    if not trains:
-        return True
-    gains = [c for c in comparisons if c.upper == label]
-    return bool(gains) and all(c.p_value < task.alpha and c.gain >= task.worth_it for c in gains)
+    return label not in trained or gate_was_open(task, label, results)
 
 
 def _winner(climb: Climbed) -> str | None:
     """The first accepted rung; seeking the cheapest, a not-worse one that is significantly cheaper or faster replaces it."""
-    accepted = [
-        label
-        for label, result in climb.results.items()
-        if _accepted(climb.task, label, result, climb.comparisons, label in climb.trained)
-    ]
-    if not accepted:
-        return None
-    winner = accepted[0]
-    if climb.task.seek == "cheapest":
-        for label in accepted[1:]:
-            reference, other = climb.results[winner], climb.results[label]
-            not_worse = shown_not_worse(reference, other, climb.task)
-            if not_worse and not_worse.shown and shown_cheaper_or_faster(reference, other, climb.task, climb.seed):
-                winner = label
+    task, results, trained = climb.task, climb.results, climb.trained
+    winner = next((k for k in results if _accepted(task, k, results, trained, climb.seed)), None)
+    if winner is None or task.seek != "cheapest":
+        return winner
+    names = list(results)
+    for label in names[names.index(winner) + 1 :]:
+        if not _eligible(task, label, results, trained):
+            continue
+        reference, other = results[winner], results[label]
+        not_worse = shown_not_worse(reference, other, task)
+        if not_worse and not_worse.shown and shown_cheaper_or_faster(reference, other, task, climb.seed):
+            winner = label
     return winner
 
 
@@ -125,7 +127,9 @@ def _open_question(climb: Climbed) -> str | None:
     unproven = {
         k: r
         for k, r in climb.results.items()
-        if r.good_enough and not _accepted(climb.task, k, r, climb.comparisons, k in climb.trained)
+        if r.good_enough
+        and not _accepted(climb.task, k, climb.results, climb.trained, climb.seed)
+        and (k not in climb.trained or gate_was_open(climb.task, k, climb.results))
     }
     waiting = {**unclear, **unproven}
     if not waiting:

@@ -11,6 +11,7 @@ from typing import Any
 from rung import plugin
 from rung.config import Config
 from rung.decide.compare import adjust, neighbours
+from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed, decide
 from rung.errors import IntegrityError
 from rung.evaluate.answering import TRANSPORT, judge
@@ -81,6 +82,7 @@ def _conclusions(
             requests_per_month=config.volume.requests_per_month,
             stopped=head.get("stopped"),
             exploratory=bool(head.get("exploratory")),
+            forecasts=forecasts(folder, results),
         )
     )
     yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)

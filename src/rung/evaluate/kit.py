@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rung import plugin
@@ -12,10 +12,12 @@ from rung.config.roles import roles_of
 from rung.errors import ConfigError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.progress import Progress, paid
+from rung.evaluate.workshop import RunWorkshop, Served, base_of, weights_in
 from rung.metrics._several import AnyRight
+from rung.models._settings import ProviderSettings
 from rung.models.client import Client
-from rung.protocols import Library, Metric, Rung, System
-from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
+from rung.protocols import Library, Metric, Rung, System, Workshop
+from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task, Weights
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
 ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
@@ -30,14 +32,35 @@ class Asker:
     count_tokens: Callable[[Sequence[Message]], int]
     concurrency: int
     free: bool  # no money changes hands: a budget cannot be hurt by asking
+    settings: ProviderSettings | None = None
+    client: Client | None = None  # None where nothing is asked: a plan
+    tuned: Served | None = None  # tuned weights of this role
 
 
-def askers(clients: Mapping[str, Client]) -> dict[str, Asker]:
-    """Return the roles of open clients."""
+def askers(clients: Mapping[str, Client], folder: Path | None = None) -> dict[str, Asker]:
+    """Return the roles of open clients. `folder`: the run folder, in which models may be tuned and served from."""
     return {
-        role: Asker(client.card(role), client.ask, client.count_tokens, client.concurrency, client.free)
+        role: Asker(
+            client.card(role),
+            client.ask,
+            client.count_tokens,
+            client.concurrency,
+            client.free,
+            client.settings,
+            client,
+            Served(client, folder) if folder is not None else None,
+        )
         for role, client in clients.items()
     }
+
+
+def _on_weights(asker: Asker, weights: Weights) -> Asker:
+    """Return a role as it is asked on tuned weights. Raises IntegrityError when these are not what was kept."""
+    if asker.tuned is None:
+        raise ConfigError([Problem(f"models.{asker.card.role}", "tuned weights are served from a run folder only")])
+    tuned = asker.tuned
+    card = replace(asker.card, name=f"{asker.card.name} (tuned)", note=None)
+    return replace(asker, card=card, ask=lambda request: tuned.ask(weights, request))
 
 
 class RunKit:
@@ -66,6 +89,10 @@ class RunKit:
 
     def _role(self, role: str) -> Asker:
         if role not in self._roles:
+            named = weights_in(role)
+            if named is not None:
+                self._roles[role] = _on_weights(self._role(named[0]), named[1])
+                return self._roles[role]
             known = ", ".join(self._roles) or "none"
             raise ConfigError(
                 [Problem(f"models.{role}", "a rung asks for this model, but it is not configured", None, known)]
@@ -87,6 +114,11 @@ class RunKit:
     def metric(self) -> Metric:
         return AnyRight(next(iter(self.metrics.values())))
 
+    def workshop(self, role: str) -> Workshop:
+        asker = self._role(role)
+        assert asker.settings is not None
+        return RunWorkshop(base_of(role, asker.settings), asker.client, asker.tuned, self._progress)
+
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")
 
@@ -103,7 +135,7 @@ class RunKit:
     ) -> tuple[Outcome, ...]:
         """Answer rows with a candidate, without announcing a stage. Raises RungError when the metric can judge none."""
         outcomes = await answer_rows(
-            self.system(candidate), examples, self.score, concurrency=self.concurrency(candidate), on_row=on_row
+            self.system(candidate), examples, self.score, concurrency=self._concurrency(candidate), on_row=on_row
         )
         _judged(outcomes, self._task)
         return outcomes
@@ -113,7 +145,7 @@ class RunKit:
         rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
         return rung.system(candidate, self._task, self)
 
-    def concurrency(self, candidate: Candidate) -> int:
+    def _concurrency(self, candidate: Candidate) -> int:
         """Rows worth working on at once: enough to keep the model busy, and the slowest judge behind it."""
         answering = self._role(candidate.model).concurrency if candidate.model is not None else ROWS_WITHOUT_MODEL
         return max([answering, *(self._role(role).concurrency for role in self._judging)])

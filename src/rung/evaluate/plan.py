@@ -165,7 +165,7 @@ def _silent(role: str, settings: ProviderSettings) -> Asker:
         return round(most_tokens(messages) / CHARACTERS_A_TOKEN)
 
     card = ModelCard(role, settings.provider, settings.name, settings.context, settings.max_tokens, settings.note)
-    return Asker(card, ask, count, settings.concurrency, False)
+    return Asker(card, ask, count, settings.concurrency, False, settings)
 
 
 def _money_and_time(

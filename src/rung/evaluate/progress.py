@@ -11,8 +11,8 @@ from rung.types import Outcome
 class Bar(Protocol):
     """One running stage."""
 
-    def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
-        """Count rows done and, where known, the dollars that they newly cost."""
+    def advance(self, rows: int = 1, *, usd: float | None = None, note: str | None = None) -> None:
+        """Count rows done and, where known, the dollars that they newly cost; `note` is shown beside the bar."""
         ...
 
 
@@ -35,7 +35,7 @@ def paid(outcome: Outcome) -> float | None:
 
 
 class _SilentBar:
-    def advance(self, rows: int = 1, *, usd: float | None = None) -> None:
+    def advance(self, rows: int = 1, *, usd: float | None = None, note: str | None = None) -> None:
         return None
 
 

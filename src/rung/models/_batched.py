@@ -100,6 +100,10 @@ class BatchedModel:
         taken = time.perf_counter() - started
         return Completion(said.text, self.settings.name, len(tokens), said.tokens, taken, None, said.finish)
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """Return a chat in tokens, as it is sent."""
+        return self._engine.tokens(messages)
+
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Return the exact number of prompt tokens, turn marks included."""
         return len(self._engine.tokens(messages))

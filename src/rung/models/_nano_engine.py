@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 
 from rung.errors import IntegrityError, ModelError
 from rung.models._batched import Ask, Said
+from rung.models._nano_adapter import with_adapter
 from rung.models._nano_batches import batches, common_length, groups
 from rung.models._sampling import pick, said, step
 from rung.types import Finish, Message
@@ -29,7 +30,7 @@ _SHRINK = 0.8  # rows leave a batch when the unfinished ones are at most this sh
 class Engine:
     """Weights and tokenizer of one folder. Not for several threads at once."""
 
-    def __init__(self, folder: Path, dtype: str, threads: int, batch: int) -> None:
+    def __init__(self, folder: Path, dtype: str, threads: int, batch: int, adapter: str | None = None) -> None:
         """Raises IntegrityError for files that cannot be read and ModelError for a model of another kind."""
         torch.set_num_threads(threads)
         self.batch = batch
@@ -39,6 +40,8 @@ class Engine:
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             weights = load_file(folder / "model.safetensors")
+            if adapter is not None:
+                weights = with_adapter(weights, Path(adapter))
             text = (folder / "tokenizer.json").read_text(encoding="utf-8")
             self._tokenizer = Tokenizer.from_str(text)
             self._llama = Llama(config, weights, getattr(torch, dtype))

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from rung.config import Config, asked_roles
-from rung.errors import ConfigError, Interrupted, ModelError, PluginError, RefusedByModel, Retryable, RungError
+from rung.errors import ConfigError, Interrupted, ModelError, PluginError, Problem, RefusedByModel, Retryable, RungError
 from rung.models._larger import larger_roles
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings, configured
 from rung.models._wire import storable
 from rung.models.budget import Budget
 from rung.models.prices import check_budget, check_priced, most_tokens, price_of
-from rung.protocols import Model
+from rung.protocols import Model, TokenModel, Tunable
 from rung.store.ledger import Ledger, identity_bytes, key_of
 from rung.types import Completion, Message, ModelCard, Request
 
@@ -83,6 +83,7 @@ class Client:
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._asked: dict[bytes, asyncio.Future[Completion]] = {}
         self._usage = Usage()
+        self._tuned: list[Client] = []
         self._under_way = 0
         self._most_under_way = 0
         self._given_up_in_a_row = 0
@@ -124,14 +125,43 @@ class Client:
             "usd": None if unknown else (mine.usd + mine.lost_usd if mine else 0.0),
             "note": self._price.source,
             "calls": mine.answers if mine else 0,
-            "cached": self._usage.cached,
+            "cached": self._usage.cached + sum(c.usage.cached for c in self._tuned),
             "input_tokens": mine.input_tokens if mine else 0,
             "output_tokens": mine.output_tokens if mine else 0,
             "lost_usd": mine.lost_usd if mine else 0.0,
-            "retries": self._usage.retries,
+            "retries": self._usage.retries + sum(c.usage.retries for c in self._tuned),
         }
 
+    def prompt_tokens(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
+        """Return the tokens that are sent for a chat; None where the provider does not tell."""
+        return self._model.prompt_tokens(messages) if isinstance(self._model, TokenModel) else None
+
+    def retuned(self, folder: Path) -> Client:
+        """Open this role on tuned weights, with the same ledger, budget and limits; booked under the same role.
+
+        It is closed by `release`, or with this client.
+        """
+        settings = self.settings.with_weights(folder) if isinstance(self.settings, Tunable) else None
+        if not isinstance(settings, ProviderSettings):
+            raise ConfigError([Problem(f"models.{self.role}", "this provider cannot serve tuned weights")])
+        model = settings.connect()
+        child = Client(settings, model, self._ledger, self._budget, role=self.role, seed=self._seed, clock=self._clock)
+        self._tuned.append(child)
+        return child
+
+    async def release(self, child: Client) -> None:
+        """Close a client that `retuned` opened; what it counted stays counted."""
+        self._tuned.remove(child)
+        self._usage = replace(
+            self._usage,
+            cached=self._usage.cached + child.usage.cached,
+            retries=self._usage.retries + child.usage.retries,
+        )
+        await child.close()
+
     async def close(self) -> None:
+        for child in list(self._tuned):
+            await self.release(child)
         await self._model.close()
 
     async def ask(self, request: Request) -> Completion:

@@ -33,6 +33,7 @@ class Nano(ProviderSettings):
 
     name: str = Field("nano-s", description="nano-s or nano-l; any name for a model of your own in `folder`")
     folder: str | None = Field(None, description="folder of a tuned model of the same family")
+    adapter: str | None = Field(None, description="folder of a LoRA adapter for this model, as PEFT saves it")
     dtype: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 may change some answers")
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
     batch: int = Field(64, ge=1, le=1024, description="rows computed together at most")
@@ -49,6 +50,8 @@ class Nano(ProviderSettings):
                 raise ValueError(f"no shipped model {self.name!r}; there are: {', '.join(shipped)}; or give a folder")
         elif not (Path(self.folder) / "config.json").is_file():
             raise ValueError(f"folder {self.folder!r} holds no config.json; it must be a saved model of this family")
+        if self.adapter is not None and not (Path(self.adapter) / "adapter_model.safetensors").is_file():
+            raise ValueError(f"adapter {self.adapter!r} holds no adapter_model.safetensors; save it with PEFT")
         return self
 
     @model_validator(mode="after")
@@ -63,6 +66,19 @@ class Nano(ProviderSettings):
     def path(self) -> Path:
         return WEIGHTS / self.name if self.folder is None else Path(self.folder)
 
+    @property
+    def weights(self) -> str:
+        """The folder from which transformers loads the model to tune it."""
+        return str(self.path)
+
+    def with_weights(self, folder: Path) -> Nano:
+        """Return these settings on tuned weights: an adapter for this model, or a whole model of its family."""
+        kept = self.model_dump(exclude_unset=True, exclude={"adapter"})
+        own = {"adapter": str(folder)} if (folder / "adapter_config.json").is_file() else {"folder": str(folder)}
+        return Nano.model_validate(
+            {**kept, **own, "name": self.name, "note": "tuned on the training rows of this climb"}
+        )
+
     def identity(self) -> Mapping[str, Any]:
         """Return what determines the answers: beside the common settings the weights' hash and the number format."""
         return {**super().identity(), "dtype": self.dtype, "weights": dict(self._hashes)}
@@ -71,13 +87,17 @@ class Nano(ProviderSettings):
         """Check the files' hashes and load them. Raises IntegrityError for damaged files, MissingExtra without torch."""
         self._check()
         engine = plugins.require("rung.models._nano_engine", "local")
-        return BatchedModel(self, engine.Engine(self.path, self.dtype, cores(self.threads), self.batch))
+        return BatchedModel(self, engine.Engine(self.path, self.dtype, cores(self.threads), self.batch, self.adapter))
 
     @cached_property
     def _hashes(self) -> Mapping[str, str]:
         """SHA-256 of the files that determine answers, as they are on disk."""
         names = ("config.json", "model.safetensors", "tokenizer.json")
-        return {name: _sha256(self.path / name) for name in names if (self.path / name).is_file()}
+        found = {name: _sha256(self.path / name) for name in names if (self.path / name).is_file()}
+        if self.adapter is not None:
+            own = ("adapter_config.json", "adapter_model.safetensors")
+            found |= {name: _sha256(Path(self.adapter) / name) for name in own}
+        return found
 
     def _check(self) -> None:
         listed = self.path / "hashes.json"

@@ -1,0 +1,120 @@
+"""What a rung that changed weights must show beyond the goal, and what its tuning says of more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from rung.config import Step
+from rung.decide.compare import compare
+from rung.store.folder import RunFolder
+from rung.types import Comparison, Reason, Result, Task
+
+
+def may_train(task: Task, step: Step, results: Mapping[str, Result]) -> str | None:
+    """Return why a rung that changes weights may not run, or None: every rung below must be shown not good enough.
+
+    Seeking the cheapest, a model may be tuned although another one, prompted, is good enough: that is the second door.
+    `force: true` opens the gate, and not the verdict: `gate_was_open` asks again.
+    """
+    if step.settings.get("force") is True:
+        return None
+    return not_short(task, str(step.settings.get("model", "main")), results)
+
+
+def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str | None:
+    """Return which rung below is not shown to miss the goal, with the cheaper way; None when all are."""
+    for label, result in below.items():
+        status, other = result.quality.status, result.candidate.model
+        if status == "not_met":
+            continue
+        if task.seek == "cheapest" and result.good_enough and other not in (None, model):
+            continue
+        state, way = (
+            ("good enough", "ship that one")
+            if status == "met"
+            else ("not shown to fall short", "more test rows would tell, and cost less than tuning")
+        )
+        return f"{label} is {state}: tuning is allowed only when every rung below is shown to miss the goal; the cheaper way: {way}"
+    return None
+
+
+def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
+    """Return the rungs measured before one, in ladder order."""
+    names = list(results)
+    return {name: results[name] for name in names[: names.index(label)]}
+
+
+def best_below(task: Task, label: str, results: Mapping[str, Result]) -> str | None:
+    """Return the rung below with the highest measured quality; of equal ones the lowest."""
+    lower = below(label, results)
+    metric = task.metrics[0].name
+    return max(lower, key=lambda k: lower[k].estimates[metric].point, default=None)
+
+
+def gain_over_best(task: Task, label: str, results: Mapping[str, Result], seed: int) -> Comparison | None:
+    """Compare a tuned rung with the best rung below on the rows that both visited (STATISTICS section 2).
+
+    Not corrected: the tuned rung must pass this beside "met" and every "not met", an intersection-union test.
+    """
+    best = best_below(task, label, results)
+    return None if best is None else compare((best, results[best]), (label, results[label]), task, seed)
+
+
+def overridden(result: Result) -> tuple[str, ...]:
+    """Return the reasons against tuning that `force: true` overrode when the candidate was made."""
+    found = result.candidate.settings.get("forced", ())
+    return tuple(str(reason) for reason in found) if isinstance(found, list | tuple) else ()
+
+
+def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool:
+    """Whether a tuned rung would have run without force."""
+    result = results[label]
+    return not overridden(result) and not_short(task, result.candidate.model, below(label, results)) is None
+
+
+def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: int) -> bool:
+    """Whether tuning is shown to gain at least `worth_it` over the best rung below."""
+    gain = gain_over_best(task, label, results, seed)
+    return gain is not None and gain.p_value < task.alpha and gain.gain >= task.worth_it
+
+
+def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Result], seed: int) -> Iterator[Reason]:
+    """Say of every tuned rung what it gains over the best rung below, and what force has to do with it."""
+    for label in (k for k in results if k in trained):
+        gain = gain_over_best(task, label, results, seed)
+        if gain is not None:
+            enough = gain.p_value < task.alpha and gain.gain >= task.worth_it
+            word = "is shown to be worth tuning" if enough else "is not shown to be worth tuning"
+            keys = tuple(f"rungs/{name}/result.json#estimates" for name in (gain.lower, label))
+            yield Reason(
+                f"{label} {word}: {gain.gain:+.3f} over the best rung below, {gain.lower} (p = {gain.p_value:.2g})",
+                f"a significant paired gain of at least {task.worth_it:g} over the best rung below; {gain.method}",
+                keys,
+            )
+        if gate_was_open(task, label, results):
+            continue
+        why = list(overridden(results[label]))
+        short = not_short(task, results[label].candidate.model, below(label, results))
+        yield Reason(
+            f"{label} ran by force and cannot win: {'; '.join([*why, *([short] if short else [])])}",
+            "`force: true` shows what tuning would bring; it never changes the verdict",
+            (f"rungs/{label}/result.json#candidate.settings",),
+        )
+
+
+def forecasts(folder: RunFolder, labels: Collection[str]) -> dict[str, str]:
+    """Return what the learning curve of each tuned rung says of more rows, from what its fit has stored."""
+    found: dict[str, str] = {}
+    for label in labels:
+        name = f"rungs/{label}/fit.json"
+        tuning = folder.read(name).get("tuning") if folder.has(name) else None
+        if isinstance(tuning, dict) and tuning.get("forecast"):
+            found[label] = str(tuning["forecast"])
+    return found
+
+
+def tuned_counterfactuals(task: Task, foretold: Mapping[str, str], results: Mapping[str, Result]) -> Sequence[str]:
+    """Say what more training rows would change, where a tuned rung is not good enough."""
+    return [
+        f"{label!r}: {text}." for label, text in foretold.items() if label in results and not results[label].good_enough
+    ]

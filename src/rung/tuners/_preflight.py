@@ -1,0 +1,194 @@
+"""What is looked at before tuning: every silent way to ruin it, in seconds, by doing it on a few rows."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from rung.errors import TuningError
+from rung.tuners._encode import Encoded, Reader
+from rung.tuners._local import LocalRun, autocast, device_of, one_process, summed_loss
+from rung.tuners._resources import free_memory, gigabytes
+from rung.types import Base, Checked, Message, Preflight, TuningRow
+
+if TYPE_CHECKING:
+    from rung.tuners._recipe import LocalRecipe
+
+COMPARED = 200  # rows whose rendering is compared with what inference sends
+OVERFIT_ROWS, OVERFIT_STEPS = 4, 16
+OVERFIT_SHARE = 0.5  # the loss on the same few rows must fall to this share at least
+LEFT_OUT = 0.05  # share of rows that may be left out for their length
+NAMED = 5
+SAME_LOSS = 2e-3  # relative; bf16 on a GPU is allowed ten times as much
+
+
+def preflight(
+    recipe: LocalRecipe,
+    base: Base,
+    rows: Sequence[TuningRow],
+    sent: Callable[[Sequence[Message]], Sequence[int] | None],
+    seed: int,
+) -> Preflight:
+    """Check rendering, mask, lengths, templates and the loss itself.
+
+    A failed check comes back as such; what makes any tuning impossible is raised as TuningError.
+    """
+    one_process()
+    _memory(recipe, base, rows)
+    reader = Reader.of(base)
+    encoded = [reader.encode(row) for row in rows]
+    fitting = [e for e in encoded if reader.window is None or len(e.tokens) <= reader.window]
+    checks = [
+        _lengths(encoded, fitting, reader),
+        _same_template(rows, reader, sent),
+        _whole_answers(rows, encoded, reader),
+    ]
+    if not fitting:
+        raise TuningError(
+            f"no training row fits the context of {base.name} ({reader.window} tokens; the shortest row has "
+            f"{min((len(e.tokens) for e in encoded), default=0)}): shorten the inputs or choose a base with a longer context"
+        )
+    checks.append(
+        Checked("end of answer", f"every learned part ends in the end token ({_named(reader, fitting[0].tokens[-1])})")
+    )
+    if all(c.passed for c in checks):
+        checks += _loss(recipe, base, rows, seed)
+    shown = reader.shown(min(fitting, key=lambda e: (len(e.tokens), e.id)))
+    return Preflight(tuple(checks), shown)
+
+
+def _memory(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow]) -> None:
+    if device_of(recipe.device).type == "cuda":
+        free: int | None = int(torch.cuda.mem_get_info()[0])
+    else:
+        free = free_memory()
+    need = recipe.need(
+        base, rows, lambda row: sum(len(m.content) for m in row.messages) // 3 + len(row.answer) // 3 + 8
+    )
+    if free is not None and need.memory_bytes is not None and need.memory_bytes > free:
+        raise TuningError(
+            f"tuning {base.name} by {recipe.title} would take about {gigabytes(need.memory_bytes)} of memory, and about "
+            f"{gigabytes(free)} are free: use LoRA instead of full tuning, a smaller batch_tokens, a smaller base, or a larger "
+            "machine"
+        )
+
+
+def _lengths(encoded: Sequence[Encoded], fitting: Sequence[Encoded], reader: Reader) -> Checked:
+    longest = max((len(e.tokens) for e in encoded), default=0)
+    kept = {e.id for e in fitting}
+    left_out = [e.id for e in encoded if e.id not in kept]
+    if not left_out:
+        return Checked(
+            "nothing truncated",
+            f"the longest of {len(encoded)} rows has {longest} tokens, the context holds {reader.window or 'any'}",
+        )
+    named = ", ".join(left_out[:NAMED]) + (" ..." if len(left_out) > NAMED else "")
+    found = (
+        f"{len(left_out)} of {len(encoded)} rows are longer than the context of {reader.window} tokens ({named}; the longest "
+        f"has {longest}) and are left out whole, none is cut"
+    )
+    if len(left_out) > LEFT_OUT * len(encoded):
+        return Checked(
+            "nothing truncated", f"{found}; that is too many: shorten the inputs or choose a longer context", False
+        )
+    return Checked("nothing truncated", found)
+
+
+def _same_template(
+    rows: Sequence[TuningRow], reader: Reader, sent: Callable[[Sequence[Message]], Sequence[int] | None]
+) -> Checked:
+    what = "train and inference templates"
+    compared = 0
+    for row in rows[:COMPARED]:
+        served = sent(row.messages)
+        if served is None:
+            return Checked(what, "the provider does not tell what it sends; they could not be compared")
+        own = reader.prompt(row.messages)
+        if tuple(served) != own:
+            place = next(
+                (i for i, (a, b) in enumerate(zip(served, own, strict=False)) if a != b), min(len(served), len(own))
+            )
+            return Checked(
+                what,
+                f"they differ in row {row.id} from token {place} on: inference sends "
+                f"{reader.tokenizer.decode(list(served)[place : place + 8])!r}, training has "
+                f"{reader.tokenizer.decode(list(own)[place : place + 8])!r}; give both the same chat_template.jinja",
+                False,
+            )
+        compared += 1
+    return Checked(what, f"equal, token by token, on {compared} rows")
+
+
+def _whole_answers(rows: Sequence[TuningRow], encoded: Sequence[Encoded], reader: Reader) -> Checked:
+    wrong = [r for r, e in zip(rows, encoded, strict=True) if reader.learned_text(e).strip() != r.answer.strip()]
+    learned = sum(len(e.learned) for e in encoded)
+    if wrong:
+        first = next(e for r, e in zip(rows, encoded, strict=True) if r is wrong[0])
+        return Checked(
+            "answers whole",
+            f"what is learned is not the answer in {len(wrong)} rows: {wrong[0].id} would learn "
+            f"{reader.learned_text(first)[:80]!r}, not {wrong[0].answer[:80]!r}; the template adds to answers or the tokenizer "
+            "cannot write them (a thinking template takes `template: {enable_thinking: false}`)",
+            False,
+        )
+    total = sum(len(e.tokens) for e in encoded)
+    return Checked("answers whole", f"{learned:,} of {total:,} tokens are learned: the answers and nothing else")
+
+
+def _loss(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], seed: int) -> list[Checked]:
+    """Compute the loss a second way, then overfit a few rows with the recipe itself."""
+    short = sorted(rows, key=lambda r: (sum(len(m.content) for m in r.messages) + len(r.answer), r.id))[:OVERFIT_ROWS]
+    quick = recipe.model_copy(update={"epochs": float(OVERFIT_STEPS), "batch_rows": OVERFIT_ROWS, "warmup": 0.0})
+    with tempfile.TemporaryDirectory() as nowhere:
+        run = LocalRun(quick, base, short, Path(nowhere) / "state", seed)
+        try:
+            own, other = _both_losses(run)
+            tolerance = SAME_LOSS * (10 if run.device.type == "cuda" else 1)
+            same = abs(own - other) <= tolerance * max(1.0, abs(other))
+            first = run.train(1, lambda _: None)
+            last, steps = first, 1
+            while last > OVERFIT_SHARE * first and steps < OVERFIT_STEPS:
+                steps += 1
+                last = run.train(steps, lambda _: None)
+        finally:
+            run.close()
+    fell = last <= OVERFIT_SHARE * first or first < 0.01
+    return [
+        Checked(
+            "labels in the loss",
+            f"the loss over the learned tokens is {own:.4f} nats, {other:.4f} computed a second way"
+            + ("" if same else ": they must be equal; this model's logits are not its head applied to its last states"),
+            same,
+        ),
+        Checked(
+            "overfits one batch",
+            f"on {len(short)} rows the loss went from {first:.3f} to {last:.3f} in {steps} steps"
+            + (
+                "" if fell else f": {recipe.title} does not learn; raise learning_rate, or check that the targets exist"
+            ),
+            fell,
+        ),
+    ]
+
+
+def _both_losses(run: LocalRun) -> tuple[float, float]:
+    """Return the loss as trained, and from full logits, row by row and token by token, both in nats a learned token."""
+    learned = sum(len(r.learned) for r in run.rows)
+    run.model.eval()
+    other = 0.0
+    with torch.inference_mode(), autocast(run.device):
+        own = float(summed_loss(run.model, run.rows, run.device)) / learned
+        for row in run.rows:
+            ids = torch.tensor([row.tokens], device=run.device)
+            likely = run.model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
+            for place in range(row.prompt, len(row.tokens)):
+                other -= float(likely[place - 1, row.tokens[place]])
+    return own, other / learned
+
+
+def _named(reader: Reader, token: int) -> str:
+    return str(reader.tokenizer.convert_ids_to_tokens(token))

@@ -1,0 +1,111 @@
+"""What the local recipes share: settings with published defaults, and the door to the code that needs torch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rung import plugin as plugins
+from rung.protocols import TuningRun
+from rung.tuners._resources import Shape, need_of, shape_of
+from rung.types import Base, Message, Preflight, TuningNeed, TuningRow
+
+RATE_STEP = 10**0.5  # neighbouring learning rates in the search: half a power of ten apart
+BASE_RATE = 5e-5
+RATE_WIDTH, RATE_POWER = 2000.0, 0.781
+UNKNOWN_WIDTH = 2000.0
+
+
+class LocalRecipe(BaseModel):
+    """Settings of tuning on this machine with transformers.
+
+    Sources (read November 2026): 3 epochs, linear fall to 0: the defaults of TRL's SFTConfig and transformers'
+    TrainingArguments; a tenth of the steps to warm up and weight decay 0: the SFT recipes of Hugging Face's
+    alignment-handbook (zephyr-7b-beta); gradients clipped at 1: transformers' default; 16 rows a batch: QLoRA (Dettmers
+    et al. 2023, arXiv 2305.14314, table 9); small batches suit LoRA ("LoRA Without Regret", Schulman et al. 2025).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    learning_rate: float | None = Field(None, gt=0, lt=1, description="highest rate; none: from the model's width")
+    epochs: float = Field(3.0, gt=0, le=100, description="times that each row is seen")
+    batch_rows: int = Field(16, ge=1, description="rows behind one step of the optimizer")
+    batch_tokens: int = Field(8192, ge=1, description="tokens computed at once, padding included; bounds memory")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps over which the rate rises")
+    weight_decay: float = Field(0.0, ge=0, description="AdamW's decay")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    search: bool = Field(True, description="race neighbouring recipes; false: this one alone")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="auto: a GPU where there is one")
+    threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
+
+    form: ClassVar[str]
+    rate_factor: ClassVar[float]
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """A short name with what makes this recipe different."""
+
+    @abstractmethod
+    def neighbours(self) -> tuple[Self, ...]:
+        """Return the recipes that a search tries beside this one, whose rate is known."""
+
+    @abstractmethod
+    def trained_parameters(self, shape: Shape) -> int:
+        """Return how many parameters change."""
+
+    def variants(self, base: Base) -> tuple[Self, ...]:
+        """Return this recipe with its rate filled in, and its neighbours where a search is wanted.
+
+        Without a given rate: 5e-5 * factor * (2000 / width)^0.781, factor 10 for LoRA and 1 for all weights; the fit to
+        sweeps over Llama models in "LoRA Without Regret" (Thinking Machines, 2025) and its cookbook
+        (tinker_cookbook/hyperparam_utils.py, read November 2026). Qwen's exponent there is 0.0775; between widths of 1,000
+        and 4,000 the two differ by less than the search covers.
+        """
+        rate = self.learning_rate
+        if rate is None:
+            shape = shape_of(base)
+            width = shape.width if shape is not None else UNKNOWN_WIDTH
+            rate = min(0.02, BASE_RATE * self.rate_factor * (RATE_WIDTH / width) ** RATE_POWER)
+        own = self.model_copy(update={"learning_rate": float(f"{rate:.2g}")})
+        return (own, *own.neighbours()) if self.search else (own,)
+
+    def need(self, base: Base, rows: Sequence[TuningRow], counted: Callable[[TuningRow], int]) -> TuningNeed:
+        """Estimate one run over all rows (see `rung.tuners._resources` for the formulas and their sources)."""
+        shape = shape_of(base)
+        trained = self.trained_parameters(shape) if shape is not None else None
+        lengths = [counted(row) for row in rows]
+        return need_of(
+            base,
+            shape,
+            trained,
+            lengths,
+            self.epochs,
+            min(self.batch_tokens, self.batch_rows * max(lengths, default=1)),
+        )
+
+    def preflight(
+        self,
+        base: Base,
+        rows: Sequence[TuningRow],
+        sent: Callable[[Sequence[Message]], Sequence[int] | None],
+        seed: int,
+    ) -> Preflight:
+        """Look at everything that silently ruins tuning. Raises TuningError, MissingExtra."""
+        found: Preflight = self._code("_preflight").preflight(self, base, rows, sent, seed)
+        return found
+
+    def start(self, base: Base, rows: Sequence[TuningRow], folder: Path, seed: int) -> TuningRun:
+        """Load the base and begin, or go on from `folder`. Raises TuningError, MissingExtra."""
+        run: TuningRun = self._code("_local").LocalRun(self, base, rows, folder, seed)
+        return run
+
+    def settings(self) -> Mapping[str, Any]:
+        return self.model_dump(mode="json")
+
+    def _code(self, module: str) -> Any:
+        return plugins.require(f"rung.tuners.{module}", "tune")
