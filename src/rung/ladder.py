@@ -13,7 +13,8 @@ from typing import cast
 from rung import plugin
 from rung.config import Config, Step
 from rung.decide.compare import adjust, neighbours
-from rung.decide.verdict import Climbed, decide, may_train, stops
+from rung.decide.tuned import forecasts, must_fall_short, paired_with
+from rung.decide.verdict import Climbed, decide, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import means_of
@@ -102,9 +103,8 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     label, task, split = step.label, ready.task, ready.split
     rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
     try:
-        refusal = may_train(task, step, learned.results) if rung.trains else None
-        if refusal:
-            raise NotOffered(refusal)
+        if rung.trains:
+            must_fall_short(task, step, learned.results)
         fitted = await rung.fit(task, split.train, split.dev, bench.kit, learned.below, learned.diagnosis)
     except NotOffered as error:
         learned.skipped.append(Skipped(label, str(error)))
@@ -114,18 +114,17 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     if fitted.skipped:
         bench.progress.say(f"{label}: {len(fitted.skipped)} left out, the first because {fitted.skipped[0].reason}")
     result = await bench.measure(label, fitted.candidate)
-    below = next(reversed(learned.results), None)
     learned.results[label], learned.dev[label] = result, fitted.dev
     learned.trained |= {label} if rung.trains else set()
     learned.below = fitted.candidate if rung.asks_model else learned.below
-    ends = stops(task, label, result, neighbours(learned.results, task, bench.rules.seed), rung.trains)
+    ends = stops(task, label, learned.results, learned.trained, bench.rules.seed)
     subject = Subject.of(label, fitted, task, split.train, split.dev, learned.dev)
     learned.diagnosis = await bench.examine(subject, experiments=not ends)
     bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
     if not ends:
         return False
-    if below is not None:  # pairing needs all rows of the rung below the winner, even if its verdict was certain early
-        learned.results[below] = await bench.measure(below, learned.results[below].candidate, whole=True)
+    for name in paired_with(task, label, learned.results):  # pairing needs all their rows, however certain they were
+        learned.results[name] = await bench.measure(name, learned.results[name].candidate, whole=True)
     return True
 
 
@@ -143,6 +142,7 @@ def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned
         requests_per_month=config.volume.requests_per_month,
         stopped=stopped,
         exploratory=record.exploratory,
+        forecasts=forecasts(record.folder, learned.results),
     )
     verdict = decide(climbed)
     record.conclude(climbed, verdict)

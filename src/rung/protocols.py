@@ -198,7 +198,7 @@ class Workshop(Protocol):
         ...
 
     def drop(self, path: str) -> None:
-        """Remove kept weights that turned out not to be wanted."""
+        """Remove kept weights that turned out not to be wanted, or what a run has left below its name."""
         ...
 
     def notes(self, name: str) -> dict[str, Any] | None:

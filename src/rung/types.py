@@ -542,6 +542,7 @@ class Base:
     max_tokens: int
     usd_per_hour: float | None
     template: Mapping[str, Any] = field(default_factory=dict)  # options that its chat template is given
+    revision: str | None = None  # commit of a Hub model
 
 
 @dataclass(frozen=True, slots=True)

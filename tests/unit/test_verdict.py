@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from rung.decide.compare import adjust, compare, shown_cheaper_or_faster, shown_not_worse
-from rung.decide.verdict import Climbed, decide, may_train, stops
+from rung.decide.verdict import Climbed, decide, stops
 from rung.decide.wording import mark, tally
 from rung.types import Limits, Result, Skipped, Task
 from tests.unit._results import result, share, task
@@ -41,7 +41,7 @@ def test_first_rung_that_meets_the_goal_wins_and_says_what_is_not_needed():
     assert "'fewshot' is not needed" in verdict.headline
     assert "$1.00 per 1,000 requests" in verdict.headline
     assert any("With a goal above" in c for c in verdict.counterfactuals)
-    assert stops(t, "prompt", high, (), trains=False)
+    assert stops(t, "prompt", {"baseline": low, "prompt": high}, frozenset(), 7)
 
 
 def test_undecided_names_rows_and_leans():
@@ -75,15 +75,6 @@ def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
     unknown = result(share(390, 400), t, usd=None)
     assert (unknown.cost_per_1k_usd, unknown.cost_note, unknown.limits_held) == (None, "no price for toy", None)
     assert not unknown.good_enough
-
-
-def test_training_waits_until_every_lower_rung_is_shown_to_miss():
-    t = task(0.9)
-    miss, unclear = result(share(280, 400), t), result(share(362, 400), t)
-    assert may_train({"baseline": miss, "prompt": miss}) is None
-    refusal = may_train({"baseline": miss, "prompt": unclear})
-    assert refusal is not None
-    assert refusal.startswith("prompt is not shown to fall short")
 
 
 def test_tuning_also_needs_a_real_gain_over_the_rung_below():

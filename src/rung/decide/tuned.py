@@ -6,19 +6,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rung.config import Step
 from rung.decide.compare import compare
+from rung.errors import NotOffered
 from rung.store.folder import RunFolder
 from rung.types import Comparison, Reason, Result, Task
 
 
-def may_train(task: Task, step: Step, results: Mapping[str, Result]) -> str | None:
-    """Return why a rung that changes weights may not run, or None: every rung below must be shown not good enough.
+def must_fall_short(task: Task, step: Step, results: Mapping[str, Result]) -> None:
+    """Check that a rung that changes weights may run: every rung below is shown not good enough.
 
     Seeking the cheapest, a model may be tuned although another one, prompted, is good enough: that is the second door.
-    `force: true` opens the gate, and not the verdict: `gate_was_open` asks again.
+    `force: true` opens the gate, and not the verdict: `gate_was_open` asks again. Raises NotOffered with the cheaper way.
     """
-    if step.settings.get("force") is True:
-        return None
-    return not_short(task, str(step.settings.get("model", "main")), results)
+    refusal = not_short(task, str(step.settings.get("model", "main")), results)
+    if refusal and step.settings.get("force") is not True:
+        raise NotOffered(refusal)
 
 
 def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str | None:
@@ -58,6 +59,13 @@ def gain_over_best(task: Task, label: str, results: Mapping[str, Result], seed: 
     """
     best = best_below(task, label, results)
     return None if best is None else compare((best, results[best]), (label, results[label]), task, seed)
+
+
+def paired_with(task: Task, label: str, results: Mapping[str, Result]) -> tuple[str, ...]:
+    """Return the rungs that a winner is compared with row by row: the one below it and the best below it."""
+    lower = below(label, results)
+    best = best_below(task, label, results)
+    return tuple(dict.fromkeys(name for name in (next(reversed(lower), None), best) if name is not None))
 
 
 def overridden(result: Result) -> tuple[str, ...]:

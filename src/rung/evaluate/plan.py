@@ -18,7 +18,7 @@ from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_budget, most_tokens, price_of
 from rung.protocols import Judge, Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
-from rung.types import Completion, Message, ModelCard, Request, Task
+from rung.types import Completion, Message, ModelCard, Request, Task, TuningNeed
 
 SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
 SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
@@ -42,6 +42,7 @@ class RungEstimate:
     usd: float | None
     minutes: float | None
     note: str | None
+    tuning: TuningNeed | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def plan(config: Config) -> Plan:
         usd, minutes, note = (
             _money_and_time(role, calls, per_call, answer) if rung.asks_model and role else (0.0, 0.1, None)
         )
+        if wanted.tuning is not None:
+            usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
         rungs.append(
             RungEstimate(
                 step.label,
@@ -100,6 +103,7 @@ def plan(config: Config) -> Plan:
                 usd,
                 minutes,
                 wanted.note or note,
+                wanted.tuning,
             )
         )
     rungs += _judges(task, kit, settings, parts, rungs)
@@ -184,6 +188,20 @@ def _money_and_time(
         return seconds / 3600 * (settings.usd_per_hour or 0.0), seconds / 60, f"{assumed}; {price.source}"
     usd = price.by_tokens(calls * input_tokens, calls * output)
     return usd, seconds / 60, f"{assumed}; {price.source}"
+
+
+def _with_tuning(
+    need: TuningNeed, role: ProviderSettings | None, usd: float | None, minutes: float | None, note: str | None
+) -> tuple[float | None, float | None, str]:
+    """Add what tuning takes to what asking takes; unknown stays unknown."""
+    time = "an unknown time" if need.seconds is None else f"about {max(need.seconds / 60, 0.1):,.1f} minutes"
+    memory = "unknown memory" if need.memory_bytes is None else f"{need.memory_bytes / 1e9:.1f} GB of memory"
+    disk = "" if need.disk_bytes is None else f", {max(1, round(need.disk_bytes / 1e6)):,} MB on disk"
+    told = f"tunes on {need.tokens:,} tokens in {time}, {memory}{disk} ({need.note})"
+    if need.seconds is None or usd is None or minutes is None:
+        return None, None, f"{told}; {note}"
+    machine = (role.usd_per_hour if role else None) or 0.0
+    return usd + machine * need.seconds / 3600, minutes + need.seconds / 60, f"{told}; {note}"
 
 
 def _answer_tokens(targets: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ class Reopened:
 
     def kit(self, *, metrics: tuple[MetricSpec, ...] | None = None, repeat: int = 0) -> RunKit:
         """Return a kit that scores by the task's metrics or by these; `repeat` 1, 2 ... asks everything again on purpose."""
-        roles = askers(self.clients)
+        roles = askers(self.clients, self.folder.path)
         if repeat:
             roles = {role: _again(asker, repeat) for role, asker in roles.items()}
         task = self.task if metrics is None else replace(self.task, metrics=metrics)
@@ -69,4 +69,5 @@ def _again(asker: Asker, repeat: int) -> Asker:
     async def ask(request: Request) -> Completion:
         return await asker.ask(replace(request, repeat=repeat))
 
-    return replace(asker, ask=ask)
+    tuned = None if asker.tuned is None else replace(asker.tuned, repeat=repeat)
+    return replace(asker, ask=ask, tuned=tuned)

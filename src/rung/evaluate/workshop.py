@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +33,7 @@ class Served:
 
     client: Client
     folder: Path
+    repeat: int = 0  # asks everything again on purpose, as in `Request.repeat`
     _open: dict[str, Client] = field(default_factory=dict)
     _busy: dict[str, int] = field(default_factory=dict)
 
@@ -41,7 +42,7 @@ class Served:
         client = self.opened(weights)
         self._busy[weights.path] = self._busy.get(weights.path, 0) + 1
         try:
-            return await client.ask(request)
+            return await client.ask(replace(request, repeat=self.repeat) if self.repeat else request)
         finally:
             self._busy[weights.path] -= 1
 
@@ -120,7 +121,7 @@ class RunWorkshop:
         return Weights(path, folder_hash(final), cast(Any, form))
 
     def drop(self, path: str) -> None:
-        shutil.rmtree(self._place(path), ignore_errors=True)
+        shutil.rmtree(self._place(path if path.startswith(f"{PLACE}/") else f"{PLACE}/{path}"), ignore_errors=True)
 
     def notes(self, name: str) -> dict[str, Any] | None:
         file = f"{PLACE}/{name}/notes.json"
@@ -162,6 +163,11 @@ def base_of(role: str, settings: ProviderSettings) -> Base:
             "machine: name a model of the provider `local` or `nano` for this rung (`{finetune: {model: small}}`), or tune "
             "elsewhere and bring the endpoint back as a model"
         )
+    if getattr(settings, "adapter", None) is not None:
+        raise NotOffered(
+            f"models.{role} carries an adapter already, and an adapter is not tuned on top of another: name its base as a model "
+            "of its own, or merge the adapter into it first"
+        )
     return Base(
         role,
         settings.name,
@@ -171,6 +177,7 @@ def base_of(role: str, settings: ProviderSettings) -> Base:
         settings.max_tokens,
         settings.usd_per_hour,
         dict(getattr(settings, "template", {})),
+        getattr(settings, "revision", None),
     )
 
 

@@ -74,6 +74,19 @@ class Local(ProviderSettings):
             object.__setattr__(self, "context", _window(Path(self.folder) / "config.json"))
         return self
 
+    @property
+    def weights(self) -> str:
+        """The folder or Hub name from which transformers loads the model to tune it."""
+        return self.folder or self.name
+
+    def with_weights(self, folder: Path) -> Local:
+        """Return these settings on tuned weights: an adapter for this model, or a whole model of its family."""
+        kept = self.model_dump(exclude_unset=True, exclude={"adapter"})
+        if (folder / "adapter_config.json").is_file():
+            return Local.model_validate({**kept, "adapter": str(folder)})
+        kept.pop("revision", None)
+        return Local.model_validate({**kept, "folder": str(folder)})
+
     def identity(self) -> Mapping[str, Any]:
         """Return what determines the answers: names and hashes of files, number format and device."""
         own = {"dtype": self.dtype, "device": self.device, "template": dict(self.template), "revision": self.revision}

@@ -101,6 +101,7 @@ async def tune(tried: Try, at: Place) -> Tuned:
             await _to_the_end(run, name, notes, tried, at)
         finally:
             await asyncio.to_thread(run.close)
+        at.shop.drop(f"{name}/state")  # finished: nothing goes on from here
     return _tuned(tried, notes, at)
 
 

@@ -135,5 +135,5 @@ def _rounded(rows: int) -> int:
     """Round to two leading digits: a forecast knows no more."""
     if rows < 100:
         return rows
-    digits = 10 ** (len(str(rows)) - 2)
-    return round(rows / digits) * digits
+    digits = 10.0 ** (len(str(rows)) - 2)
+    return int(round(rows / digits) * digits)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rung import plugin
-from rung.errors import ConfigError, Problem
+from rung.errors import ConfigError, NotOffered, Problem
 from rung.evaluate.answering import answer_rows, scorer
 from rung.metrics.exact_match import ExactMatch
 from rung.models.fake import FakeModel, KnownRow
-from rung.protocols import Library, Metric, Model, Rung, System
+from rung.protocols import Library, Metric, Model, Rung, System, Workshop
 from rung.types import Candidate, Completion, Example, Message, MetricSpec, ModelCard, Outcome, Request, Task
 
 _CUES = {
@@ -76,6 +76,9 @@ class BareKit:
 
     def metric(self) -> Metric:
         return self.metric_plugin
+
+    def workshop(self, role: str) -> Workshop:
+        raise NotOffered(f"models.{role} is a model of a test kit and cannot be tuned")
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}/{purpose}")

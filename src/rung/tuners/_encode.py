@@ -44,8 +44,8 @@ class Reader:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            tokenizer = AutoTokenizer.from_pretrained(base.weights)
-            config = AutoConfig.from_pretrained(base.weights)
+            tokenizer = AutoTokenizer.from_pretrained(base.weights, revision=base.revision)
+            config = AutoConfig.from_pretrained(base.weights, revision=base.revision)
         except (OSError, ValueError, KeyError) as error:
             raise TuningError(
                 f"{base.name} cannot be read from {base.weights!r} ({_first_line(error)}): download it once while online, or "
@@ -56,7 +56,7 @@ class Reader:
                 f"{base.name} has no chat template, so training and serving could not agree on a form: choose its "
                 "instruction-tuned sibling, or put a chat_template.jinja beside its tokenizer"
             )
-        ends = {tokenizer.eos_token_id, *_generation_ends(base.weights)} - {None}
+        ends = {tokenizer.eos_token_id, *_generation_ends(base)} - {None}
         if not ends:
             raise TuningError(
                 f"the tokenizer of {base.name} names no end token, so a tuned model would never stop: set eos_token in its "
@@ -95,7 +95,8 @@ class Reader:
     def shown(self, row: Encoded) -> str:
         """Return a row as text with the learned part in brackets."""
         prompt = self.tokenizer.decode(row.tokens[: row.prompt], skip_special_tokens=False)
-        return str(prompt) + MARK_IN_TEXT % self.tokenizer.decode(row.learned, skip_special_tokens=False)
+        learned = self.tokenizer.decode(row.learned, skip_special_tokens=False)
+        return f"{prompt}{MARK_IN_TEXT % learned}"
 
     def _render(self, turns: Sequence[Mapping[str, str]], asking: bool) -> tuple[int, ...]:
         plain = [{**t, "content": t["content"].encode("utf-8", "replace").decode("utf-8")} for t in turns]
@@ -114,9 +115,9 @@ class Reader:
         return tuple(int(t) for t in found)
 
 
-def _generation_ends(weights: str) -> set[int]:
+def _generation_ends(base: Base) -> set[int]:
     try:
-        found = GenerationConfig.from_pretrained(weights).eos_token_id
+        found = GenerationConfig.from_pretrained(base.weights, revision=base.revision).eos_token_id
     except (OSError, ValueError):
         return set()
     return set(found) if isinstance(found, list) else {found} if isinstance(found, int) else set()

@@ -209,7 +209,9 @@ def load(base: Base, recipe: LocalRecipe, device: torch.device, seed: int) -> An
     """Return the base ready to be tuned by the recipe, in float32."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model: Any = AutoModelForCausalLM.from_pretrained(base.weights, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        base.weights, dtype=torch.float32, use_safetensors=True, revision=base.revision
+    )
     if recipe.form != "adapter":
         return model.to(device)
     torch.manual_seed(seed)  # the adapter's first values

@@ -54,7 +54,8 @@ def shape_of(base: Base) -> Shape | None:
     config = _config(base.weights)
     if config is None:
         return None
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    inner = config.get("text_config")
+    text: Mapping[str, Any] = inner if isinstance(inner, dict) else config
     try:
         width, heads = int(text["hidden_size"]), int(text["num_attention_heads"])
         return Shape(

@@ -82,6 +82,8 @@ def write_adapter(model: Any, folder: Path, base_name: str) -> None:
     place = folder / "adapter_config.json"
     config = json.loads(place.read_text(encoding="utf-8"))
     config["base_model_name_or_path"] = base_name
+    if isinstance(config.get("target_modules"), list):
+        config["target_modules"].sort()  # a set: its order is of no meaning and differs between processes
     place.write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

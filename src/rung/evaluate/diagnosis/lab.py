@@ -16,7 +16,7 @@ from rung.evaluate.answering import answer_rows, scorer
 from rung.evaluate.diagnosis.case import MOST_IDS, Case, failed, share_of
 from rung.evaluate.diagnosis.reading import Reading
 from rung.models._larger import larger_roles
-from rung.protocols import Kit, Library, Metric, Rung
+from rung.protocols import Kit, Library, Metric, Rung, Workshop
 from rung.types import Candidate, Cause, Completion, Example, Message, ModelCard, Outcome, Prediction, Request
 
 IN_FLIGHT = 64  # rows worked on at once; the client of each model holds back what is too many for it
@@ -64,6 +64,9 @@ class AskingKit:
 
     def metric(self) -> Metric:
         return self.inner.metric()
+
+    def workshop(self, role: str) -> Workshop:
+        return self.inner.workshop(role)
 
     def rng(self, purpose: str) -> random.Random:
         return self.inner.rng(purpose)

@@ -1,0 +1,343 @@
+"""The tuning loop: TRL's loss, bit-identical resumption after kill -9, weights that are served as they were trained."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rung import plugin
+from rung.errors import TuningError
+from rung.models.nano import WEIGHTS
+from rung.types import Base, Message, TuningRow
+
+pytestmark = pytest.mark.extra
+torch = pytest.importorskip("torch", reason="needs rung[tune]")
+pytest.importorskip("peft", reason="needs rung[tune]")
+
+NANO = Base("main", "nano-s", str(WEIGHTS / "nano-s"), "x", None, 64, 0.0)
+EXAMPLES = Path(WEIGHTS).parents[1] / "examples" / "brand-voice" / "rows.jsonl"
+
+
+def rows(count: int, start: int = 0) -> list[TuningRow]:
+    with EXAMPLES.open(encoding="utf-8") as file:
+        found = [json.loads(line) for line in file][start : start + count]
+    return [TuningRow(r["id"], (Message("user", r["message"]),), r["reply"]) for r in found]
+
+
+def recipe(name: str = "lora", **settings):
+    values = {"threads": 1, "search": False, "batch_rows": 8, "epochs": 2, **settings}
+    return plugin.make("tuners", name, **values).variants(NANO)[0]
+
+
+def sent_by_nano(messages):
+    return _connection().prompt_tokens(messages)
+
+
+def _connection(found=[]):  # noqa: B006
+    if not found:
+        found.append(plugin.make("models", "nano", threads=1).connect())
+    return found[0]
+
+
+def files_hash(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def test_rates_come_from_the_width_and_neighbours_are_half_a_power_of_ten_away():
+    default = plugin.make("tuners", "lora").variants(NANO)
+    assert default[0].learning_rate == pytest.approx(5e-4 * (2000 / 160) ** 0.781, rel=0.02)
+    assert [v.learning_rate for v in default[1:3]] == [pytest.approx(0.0011), pytest.approx(0.011)]
+    assert [v.rank for v in default] == [16, 16, 16, 4]
+    full = plugin.make("tuners", "full").variants(NANO)
+    assert full[0].learning_rate == pytest.approx(default[0].learning_rate / 10, rel=0.02)
+    assert plugin.make("tuners", "lora", learning_rate=1e-3, search=False).variants(NANO)[0].learning_rate == 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.*activation_checkpointing.*:FutureWarning")  # between trl, peft and transformers
+@pytest.mark.parametrize("name", ["lora", "full"])
+def test_the_first_losses_are_those_of_trl(name, tmp_path):
+    """One batch a step in the same order: TRL's SFTTrainer reports the same losses, adapters and all weights alike."""
+    trl = pytest.importorskip("trl", reason="needs rung[tune]")
+    datasets = pytest.importorskip("datasets", reason="needs rung[tune]")
+    transformers = pytest.importorskip("transformers")
+    own = recipe(name, learning_rate=1e-3, epochs=1, warmup=0.0, clip=1.0)
+    data = rows(8)
+    run = own.start(NANO, data, tmp_path / "state", 3)
+    losses = [run.train(1, lambda _: None)]
+    start = {n: p.detach().clone() for n, p in run.model.named_parameters()} if name == "lora" else None
+    run.close()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(NANO.weights)
+    chats = [
+        {
+            "prompt": [m.as_dict() for m in r.messages],
+            "completion": [{"role": "assistant", "content": r.answer}],
+        }
+        for r in data
+    ]
+    model = transformers.AutoModelForCausalLM.from_pretrained(NANO.weights, dtype=torch.float32)
+    config = trl.SFTConfig(
+        output_dir=str(tmp_path / "trl"), per_device_train_batch_size=8, max_steps=1, learning_rate=1e-3, max_length=None,
+        completion_only_loss=True, packing=False, bf16=False, gradient_checkpointing=False, use_cpu=True, report_to="none",
+        dataloader_pin_memory=False, save_strategy="no", logging_steps=1, disable_tqdm=True, seed=3,
+    )  # fmt: skip
+    peft_config = None
+    if start is not None:
+        from peft import LoraConfig
+
+        peft_config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    trainer = trl.SFTTrainer(
+        model=model, args=config, train_dataset=datasets.Dataset.from_list(chats), processing_class=tokenizer,
+        peft_config=peft_config,
+    )  # fmt: skip
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(losses[0], abs=2e-4)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("lora", {"dropout": 0.1}), ("full", {})])
+def test_a_run_that_goes_on_from_its_state_ends_in_the_same_bytes(name, settings, tmp_path):
+    own, data = recipe(name, **settings), rows(24)
+    whole = own.start(NANO, data, tmp_path / "a" / "state", 3)
+    whole.train(6, lambda _: None)
+    (tmp_path / "whole").mkdir()
+    whole.write(tmp_path / "whole")
+    first = own.start(NANO, data, tmp_path / "b" / "state", 3)
+    first.train(3, lambda _: None)
+    first.save()
+    first.train(5, lambda _: None)  # lost
+    first.close()
+    torch.manual_seed(99)
+    second = own.start(NANO, data, tmp_path / "b" / "state", 3)
+    assert (second.step, second.steps) == (3, 6)
+    second.train(6, lambda _: None)
+    (tmp_path / "resumed").mkdir()
+    second.write(tmp_path / "resumed")
+    assert files_hash(tmp_path / "whole") == files_hash(tmp_path / "resumed")
+    assert second.tokens == whole.tokens
+    kept = {p.suffix for p in (tmp_path / "b" / "state").iterdir()}
+    assert kept == {".safetensors", ".json"}
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from tests.extra.test_tuning_loop import NANO, recipe, rows
+run = recipe().start(NANO, rows(24), Path(sys.argv[1]) / "state", 3)
+for until in range(run.step + 1, run.steps + 1):
+    run.train(until, lambda _: None)
+    run.save()
+    print(until, flush=True)
+    if len(sys.argv) > 2 and until == int(sys.argv[2]):
+        time.sleep(600)
+run.write(Path(sys.argv[3] if len(sys.argv) > 3 else sys.argv[1] + "/out"))
+"""
+
+
+def test_kill_9_loses_at_most_the_work_since_the_last_checkpoint(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    (tmp_path / "x" / "out").mkdir(parents=True)
+    (tmp_path / "y" / "out").mkdir(parents=True)
+    command = [sys.executable, "-c", KILLED]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "x"), "2"], stdout=subprocess.PIPE, text=True, env=environment, cwd=os.getcwd()
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == "2":
+            break
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    again = subprocess.run([*command, str(tmp_path / "x")], capture_output=True, text=True, env=environment, check=True)
+    assert again.stdout.split() == ["3", "4", "5", "6"]
+    subprocess.run([*command, str(tmp_path / "y")], capture_output=True, env=environment, check=True)
+    assert files_hash(tmp_path / "x" / "out") == files_hash(tmp_path / "y" / "out")
+
+
+def test_a_kill_between_two_renames_is_mended(tmp_path):
+    own, data = recipe(), rows(16)
+    run = own.start(NANO, data, tmp_path / "state", 3)
+    run.train(2, lambda _: None)
+    run.save()
+    run.close()
+    (tmp_path / "state").rename(tmp_path / ".state.old")
+    again = own.start(NANO, data, tmp_path / "state", 3)
+    assert again.step == 2
+
+
+@pytest.mark.filterwarnings("ignore:.*activation_checkpointing.*:FutureWarning")
+def test_adapters_are_served_as_peft_would_and_hold_no_path(tmp_path):
+    peft = pytest.importorskip("peft")
+    transformers = pytest.importorskip("transformers")
+    run = recipe(epochs=4).start(NANO, rows(16), tmp_path / "state", 3)
+    run.train(8, lambda _: None)
+    (tmp_path / "adapter").mkdir()
+    run.write(tmp_path / "adapter")
+    assert sorted(p.name for p in (tmp_path / "adapter").iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    assert str(WEIGHTS) not in (tmp_path / "adapter" / "adapter_config.json").read_text()
+    base = transformers.AutoModelForCausalLM.from_pretrained(NANO.weights, dtype=torch.float32)
+    merged = peft.PeftModel.from_pretrained(base, str(tmp_path / "adapter")).merge_and_unload()
+    served = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "adapter")
+    assert served.identity() != plugin.make("models", "nano", threads=1).identity()
+    engine = served.connect()._engine
+    reference = dict(merged.named_parameters())["model.layers.2.mlp.down_proj.weight"].detach()
+    assert torch.allclose(engine._llama.layers[2].down, reference, atol=1e-6)
+    run.close()
+
+
+def test_full_weights_are_a_model_of_their_own(tmp_path):
+    run = recipe("full").start(NANO, rows(16), tmp_path / "state", 3)
+    run.train(2, lambda _: None)
+    (tmp_path / "model").mkdir()
+    run.write(tmp_path / "model")
+    assert str(WEIGHTS) not in "".join(p.read_text() for p in (tmp_path / "model").glob("*.json"))
+    served = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "model")
+    served.connect()
+    local = plugin.make("models", "local", name="own", folder=str(tmp_path / "model"), threads=1)
+    assert local.with_weights(tmp_path / "model").folder == str(tmp_path / "model")
+
+
+def test_preflight_passes_on_what_is_right_and_shows_the_mask():
+    found = recipe().preflight(NANO, rows(24), sent_by_nano, 3)
+    assert found.failed == ()
+    assert [c.what for c in found.checks] == [
+        "nothing truncated", "train and inference templates", "answers whole", "end of answer", "labels in the loss",
+        "overfits one batch",
+    ]  # fmt: skip
+    assert found.shown.endswith("<|end|>\u27e7")
+    assert "<|assistant|>\u27e6Greetings" in found.shown
+
+
+def test_preflight_fails_where_inference_sends_something_else():
+    found = recipe().preflight(NANO, rows(8), lambda messages: (*sent_by_nano(messages)[:-1], 7), 3)
+    [failed] = found.failed
+    assert failed.what == "train and inference templates"
+    assert "they differ in row m0001 from token" in failed.found
+    assert "give both the same chat_template.jinja" in failed.found
+
+
+def copied_base(tmp_path: Path, **changes: str | None) -> Base:
+    shutil.copytree(NANO.weights, tmp_path / "base")
+    for name, text in changes.items():
+        place = tmp_path / "base" / name.replace("__", ".")
+        if text is None:
+            place.unlink()
+        else:
+            place.write_text(text)
+    return replace(NANO, weights=str(tmp_path / "base"), name="odd")
+
+
+def test_a_model_without_a_chat_template_is_one_paragraph(tmp_path):
+    base = copied_base(tmp_path, chat_template__jinja=None)
+    with pytest.raises(TuningError, match="odd has no chat template, .* choose its instruction-tuned sibling"):
+        recipe().preflight(base, rows(4), sent_by_nano, 3)
+
+
+def test_a_tokenizer_without_an_end_token_is_one_paragraph(tmp_path):
+    base = copied_base(tmp_path, generation_config__json='{"do_sample": false}')
+    for name, key in (("tokenizer_config.json", "eos_token"), ("config.json", "eos_token_id")):
+        place = Path(base.weights) / name
+        settings = json.loads(place.read_text())
+        settings.pop(key, None)
+        place.write_text(json.dumps(settings))
+    with pytest.raises(TuningError, match="the tokenizer of odd names no end token, so a tuned model would never stop"):
+        recipe().preflight(base, rows(4), sent_by_nano, 3)
+
+
+def test_a_template_that_does_not_close_answers_fails_loudly(tmp_path):
+    text = (Path(NANO.weights) / "chat_template.jinja").read_text()
+    open_end = text.replace(
+        "{{ m['content'] }}<|end|>", "{{ m['content'] }}{% if m['role'] != 'assistant' %}<|end|>{% endif %}"
+    )
+    assert open_end != text
+    base = copied_base(tmp_path, chat_template__jinja=open_end)
+    with pytest.raises(TuningError, match="does not close an answer with the end token"):
+        recipe().preflight(base, rows(4), sent_by_nano, 3)
+
+
+def test_rows_longer_than_the_context_are_left_out_whole_and_too_many_of_them_fail():
+    long = [replace(r, answer=r.answer + " and so on" * 900) for r in rows(2, start=100)]
+    some = recipe().preflight(NANO, [*rows(60), *long], sent_by_nano, 3)
+    [lengths] = [c for c in some.checks if c.what == "nothing truncated"]
+    assert lengths.passed
+    assert lengths.found.startswith("2 of 62 rows are longer than the context of 2048 tokens (m0101, m0102;")
+    many = recipe().preflight(NANO, [*rows(4), *long], sent_by_nano, 3)
+    assert [c.what for c in many.failed] == ["nothing truncated"]
+    with pytest.raises(TuningError, match="no training row fits the context of nano-s"):
+        recipe().preflight(NANO, long, sent_by_nano, 3)
+
+
+def test_too_little_memory_is_told_before_anything_is_loaded(monkeypatch):
+    monkeypatch.setattr("rung.tuners._preflight.free_memory", lambda: 50_000_000)
+    with pytest.raises(TuningError, match=r"would take about \d+ MB of memory, and about 50 MB are free: use LoRA"):
+        recipe("full").preflight(NANO, rows(4), sent_by_nano, 3)
+
+
+def test_a_full_disk_in_a_checkpoint_is_one_paragraph(monkeypatch, tmp_path):
+    run = recipe().start(NANO, rows(8), tmp_path / "state", 3)
+    run.train(1, lambda _: None)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rung.tuners._local.save_state", full)
+    with pytest.raises(
+        TuningError, match="could not be written .*No space left on device.* tuning goes on from its last"
+    ):
+        run.save()
+
+
+def test_a_base_that_takes_no_adapter_on_the_named_layers_is_one_paragraph(tmp_path):
+    with pytest.raises(
+        TuningError, match="nano-s takes no LoRA adapter on .*nowhere.* or tune all weights with `tuner: full`"
+    ):
+        recipe(targets=["nowhere"]).start(NANO, rows(4), tmp_path / "state", 3)
+
+
+def test_several_processes_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TuningError, match=r"runs as 2 processes \(WORLD_SIZE=2\)"):
+        recipe().start(NANO, rows(4), tmp_path / "state", 3)
+
+
+def test_a_rate_that_is_far_too_high_is_told_and_not_kept(tmp_path):
+    run = recipe("full", learning_rate=0.9, epochs=30, clip=1e9).start(NANO, rows(8), tmp_path / "state", 3)
+    run.model.lm_head.weight.data.fill_(float("nan"))
+    with pytest.raises(TuningError, match="is no number after step 1: the learning rate is too high"):
+        run.train(1, lambda _: None)
+
+
+def test_the_loss_is_over_the_answer_and_nothing_else(tmp_path):
+    """Other words in the prompt's masked part of the same length leave the targets alone; other answers change them."""
+    from rung.tuners._encode import Reader
+
+    reader = Reader.of(NANO)
+    row = rows(1)[0]
+    encoded = reader.encode(row)
+    assert reader.learned_text(encoded) == row.answer
+    assert encoded.tokens[-1] in reader.ends
+    marked = reader.encode(replace(row, answer="Say <|end|> or <|assistant|>"))
+    assert sum(t in reader.ends for t in marked.learned) == 1  # a mark inside an answer is text
+
+
+def test_random_rows_tokens_are_those_that_inference_sends():
+    rng = random.Random(8)
+    from rung.tuners._encode import Reader
+
+    reader = Reader.of(NANO)
+    for _ in range(40):
+        text = "".join(rng.choice("abc é東🙂<|end|>\n \t{}%") for _ in range(rng.randrange(60)))
+        chat = (Message("system", text[::-1]), Message("user", text))
+        assert reader.prompt(chat) == sent_by_nano(chat)

@@ -1,0 +1,51 @@
+"""What more rows would bring: the law is found again, and its interval covers."""
+
+import numpy as np
+import pytest
+
+from rung.stats.learning import forecast
+
+
+def test_the_law_is_found_again_where_the_scores_are_certain():
+    points = [(rows, 1 - 2.0 * rows**-0.5, 10**7) for rows in (100, 200, 400)]
+    found = forecast(points, goal=0.95, worth_it=0.02)
+    assert found.exponent == pytest.approx(0.5, abs=0.01)
+    assert found.rows_needed == pytest.approx(1600, rel=0.02)
+    assert found.doubling == pytest.approx(0.1 - 2.0 * 800**-0.5, abs=1e-3)
+    assert found.sentence.startswith("about 1,200 more rows for 0.95 on dev (between ")
+
+
+def test_a_flat_curve_says_that_more_rows_will_not_help():
+    found = forecast([(100, 0.80, 2000), (200, 0.80, 2000), (400, 0.80, 2000)], goal=0.95, worth_it=0.02)
+    assert (found.rows_needed, found.low) == (None, None)
+    assert found.reach < 0.05
+    assert found.sentence.startswith("more rows will not help: twice the rows would bring about +0.00")
+
+
+def test_a_goal_reached_is_said_and_few_dev_rows_make_it_vague():
+    reached = forecast([(100, 0.90, 150), (200, 0.94, 150), (400, 0.97, 150)], goal=0.95, worth_it=0.02)
+    assert reached.sentence.startswith("the goal of 0.95 is reached on dev with 400 rows")
+    sharp, vague = (forecast([(100, 0.6, n), (200, 0.7, n), (400, 0.77, n)], 0.84, 0.02) for n in (4000, 40))
+    assert sharp.low is not None
+    assert sharp.high is not None
+    assert vague.high is None or vague.high - (vague.low or 0) > sharp.high - sharp.low
+
+
+def test_one_size_is_no_curve():
+    with pytest.raises(ValueError, match="two or more numbers of rows"):
+        forecast([(100, 0.5, 50), (100, 0.6, 50)], 0.9, 0.02)
+
+
+def test_the_interval_covers_the_rows_truly_needed():
+    """Of simulated curves that truly follow the law, the 80 % interval holds the true number in at least 72 %."""
+    rng = np.random.default_rng(5)
+    hits, trials = 0, 200
+    for _ in range(trials):
+        b, start = rng.uniform(0.3, 0.9), rng.uniform(0.2, 0.45)
+        a = start * 200**b
+        points = [(rows, rng.binomial(150, 1 - a * rows**-b) / 150, 150) for rows in (200, 400, 800)]
+        goal = 1 - a * 1600**-b
+        found = forecast(points, goal, 0.02)
+        low = 8000 if found.low is None else found.low
+        hits += low <= 1600 and (found.high is None or found.high >= 1600)
+    assert hits / trials >= 0.72
