@@ -105,6 +105,9 @@ def test_every_rung_keeps_its_promises(name):
         {"teams.md": "Billing handles invoices, delivery handles parcels, login handles passwords."}
     )
     fitted = check_rung(plugin.find("rungs", name), documents=documents)
+    if plugin.find("rungs", name).trains:  # a kit for tests has no weights to tune; tests/extra climbs with real ones
+        assert fitted is None
+        return
     assert fitted is not None
     assert fitted.candidate.rung == name
 

@@ -97,7 +97,7 @@ class FineTune(BaseModel):
         kit.say(
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )
-        return Fitted(candidate, outcomes, _trials(found, self.model, candidate), _left_out(checked), tuning)
+        return Fitted(candidate, outcomes, _trials(found, self.model, candidate), _left_out(checked), tuning=tuning)
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
         """Estimate rows, tokens, time, memory and calls of the whole race; asks nothing and loads nothing.
