@@ -20,6 +20,9 @@ Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "refused", "other"]
 Status = Literal["met", "not_met", "unclear"]
 Decision = Literal["met", "undecided", "exhausted", "stopped"]
+Abstention = Literal[
+    "right", "wrong", "missed"
+]  # "missed": the expected output declines to answer and the answer does not
 FailureCause = Literal["model", "timeout", "refusal", "truncated", "parse", "metric"]
 
 KINDS: tuple[Kind, ...] = ("classification", "extraction", "style", "knowledge", "generation")
@@ -321,13 +324,17 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One row answered: scores by metric name, or a failure; never both, never neither."""
+    """One row answered: scores by metric name, or a failure; never both, never neither.
+
+    `abstained` where the answer or the expected output says "I do not know" in some words, whatever the score.
+    """
 
     example_id: str
     group: str
     answer: Answer | None
     scores: Mapping[str, Score] | None
     failure: Failure | None = None
+    abstained: Abstention | None = None
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.failure is None):
@@ -394,6 +401,7 @@ class Result:
     failures: Mapping[str, int]  # cause -> rows
     limits_held: bool | None  # True also without limits; None: a limit is set but its quantity is unknown
     stopped_early_at: int | None = None  # rows visited when the verdict became certain
+    abstentions: Mapping[str, int] = field(default_factory=dict)  # right, wrong, missed -> rows; see Outcome.abstained
     tokens_per_request: float | None = None
 
     @property
@@ -463,6 +471,26 @@ class Cause:
 
 
 @dataclass(frozen=True)
+class KnowledgeSplit:
+    """Dev rows asked closed book, with the passages found, and with the passage that holds the expected answer: paired.
+
+    `causes` part the rows that are wrong closed book; `failures` those that are wrong with passages too, or because of
+    them. Every row stands under exactly one cause of each. `paired`: "wrong, right, right" (closed book, passages, gold;
+    "-" where no gold passage is known) -> rows. `search`: how high the passages stand (recall at k, MRR, nDCG).
+    """
+
+    rows: int
+    closed: Estimate
+    retrieved: Estimate
+    gold: Estimate | None  # of the rows whose passage is known; None where there is no such row
+    causes: tuple[Cause, ...]
+    failures: tuple[Cause, ...]
+    paired: Mapping[str, int]
+    abstentions: Mapping[str, int]  # of the answers with passages; see Outcome.abstained
+    search: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Why dev rows of a rung failed, by experiment, and what the mix says the next rung should attack.
 
@@ -479,6 +507,7 @@ class Diagnosis:
     experiments: tuple[Cause, ...] = ()
     untried: tuple[Skipped, ...] = ()
     calls: int = 0
+    knowledge: KnowledgeSplit | None = None  # of the rung that looks answers up
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,10 +143,10 @@ def test_answers_are_no_abstentions(text):
 
 def test_abstention_is_right_wrong_or_missed():
     unknown = "I do not know."
-    assert abstention(unknown, unknown) == "right"
-    assert abstention(unknown, "5 euros") == "wrong"
-    assert abstention("5 euros", unknown) == "missed"
-    assert abstention("5 euros", "6 euros") is None
+    assert abstention(unknown, ("5 euros", unknown)) == "right"
+    assert abstention(unknown, ("5 euros",)) == "wrong"
+    assert abstention("5 euros", (unknown, "x")) == "missed"
+    assert abstention("5 euros", ("6 euros",)) is None
     assert abstains("n/a", "N/A")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from rung.errors import ContextOverflow, RefusedByModel, Retryable
 from rung.metrics._several import AnyRight
 from rung.protocols import Judge, Kit, Metric, System
+from rung.rungs._abstention import abstention
 from rung.types import Answer, Example, Failure, FailureCause, Outcome, Score, Task
 
 Scorer = Callable[[Answer, Example], Awaitable["Mapping[str, Score] | Failure"]]
@@ -114,13 +115,14 @@ async def judge(example: Example, answer: Answer, score: Scorer) -> Outcome:
     scores = await score(answer, example)
     if isinstance(scores, Failure) and scores.cause in TRANSPORT:
         return Outcome(example.id, example.group, answer, None, scores)
+    declined = abstention(answer.text, example.targets)
     right = not isinstance(scores, Failure) and next(iter(scores.values())).value >= 1.0
     if answer.truncated and not right:
         failure = Failure("truncated", "the answer was cut off at max_tokens")
-        return Outcome(example.id, example.group, answer, None, failure)
+        return Outcome(example.id, example.group, answer, None, failure, declined)
     if isinstance(scores, Failure):
-        return Outcome(example.id, example.group, answer, None, scores)
-    return Outcome(example.id, example.group, answer, scores)
+        return Outcome(example.id, example.group, answer, None, scores, declined)
+    return Outcome(example.id, example.group, answer, scores, None, declined)
 
 
 def _failed(example: Example, cause: FailureCause, error: Exception) -> Outcome:

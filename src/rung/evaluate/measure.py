@@ -28,6 +28,11 @@ def unanswered(outcomes: Sequence[Outcome]) -> int:
     return sum(o.failure is not None and o.failure.cause in TRANSPORT for o in outcomes)
 
 
+def abstentions(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """Count the rows where the answer or the expected output declines to answer: right, wrong, missed."""
+    return dict(sorted(Counter(o.abstained for o in outcomes if o.abstained is not None).items()))
+
+
 def scored(outcomes: Sequence[Outcome], metric: str, on_failure: float | None) -> list[tuple[Outcome, float]]:
     """Return the rows that have a value under `metric`, with it."""
     pairs = [(o, o.value(metric, on_failure)) for o in outcomes]
@@ -70,6 +75,7 @@ def summarise(
         limits_held=_limits_held(task, cost, p95),
         stopped_early_at=stopped_at,
         tokens_per_request=_tokens_per_request(outcomes),
+        abstentions=abstentions(outcomes),
     )
 
 

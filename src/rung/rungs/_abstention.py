@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
 from rung.metrics._text import normalise
-
-Abstention = Literal["right", "wrong", "missed"]
+from rung.types import Abstention
 
 DEFAULT_PHRASE = "I do not have that information."
 OPENING = 200  # characters at the beginning of an answer in which abstention is looked for
@@ -33,12 +31,14 @@ def abstains(text: str, phrase: str | None = None) -> bool:
     return _SAYS.search(text[:OPENING]) is not None
 
 
-def abstention(answer: str, target: str) -> Abstention | None:
-    """Return how an answer stands to the expected one where either declines; None where both answer.
+def abstention(answer: str, targets: Sequence[str]) -> Abstention | None:
+    """Return how an answer stands to the expected ones where either declines; None where both answer.
 
-    "right": both decline; "wrong": the answer declines and the expected one does not; "missed": the other way round.
+    "right": both decline; "wrong": the answer declines and no expected one does; "missed": it does not, and the first
+    expected one does.
     """
-    expected, said = abstains(target), abstains(answer)
+    said = abstains(answer)
+    expected = any(map(abstains, targets)) if said else abstains(targets[0])
     if said:
         return "right" if expected else "wrong"
     return "missed" if expected else None

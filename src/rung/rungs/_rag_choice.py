@@ -102,6 +102,19 @@ class Ground:
             links,
         )
 
+    @classmethod
+    def again(cls, candidate: Candidate, library_sha256: str) -> Ground:
+        """Return the ground that a candidate of this rung stands on, over the documents as they are now."""
+        return cls(
+            learned_template(candidate),
+            learned_demonstrations(candidate),
+            candidate.settings["shots"],
+            candidate.learned["phrase"],
+            library_sha256,
+            candidate.model or "main",
+            bool(candidate.settings["links"]),
+        )
+
 
 def layout_of(candidate: Candidate) -> Layout:
     """Return the layout of a candidate of this rung."""

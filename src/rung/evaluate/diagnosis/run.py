@@ -11,11 +11,12 @@ from rung.evaluate.diagnosis.capacity import capacity
 from rung.evaluate.diagnosis.case import RUNGS, Case, Subject, above, share_of
 from rung.evaluate.diagnosis.convention import missing_convention
 from rung.evaluate.diagnosis.instruction import missing_instruction
+from rung.evaluate.diagnosis.knowledge import ROUNDS, knowledge, lacks_facts, split, told
 from rung.evaluate.diagnosis.lab import Experiment, Means, Trial
 from rung.evaluate.diagnosis.reading import Reading, causes, read
 from rung.evaluate.diagnosis.repeats import REPEATS, unstable
 from rung.protocols import Judge, Kit, Metric
-from rung.types import Cause, Diagnosis, Outcome, Prediction, Skipped
+from rung.types import Cause, Diagnosis, KnowledgeSplit, Outcome, Prediction, Skipped
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("unstable", unstable, rounds=REPEATS),
@@ -23,6 +24,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("missing convention", missing_convention),
     Experiment("capacity", capacity),
 )
+KNOWLEDGE = Experiment("knowledge", knowledge, rounds=ROUNDS)  # where there are documents
 NOT_TRIED: tuple[str, ...] = ("transport", "metric")  # no answer was judged: there is nothing to explain
 WORTH_FOLLOWING = 0.1  # share of tried rows that an experiment must mend before it names the next rung
 ATTACKED_BY: dict[str, tuple[str, ...]] = {
@@ -55,8 +57,12 @@ async def diagnose(subject: Subject, kit: Kit, means: Means | None = None) -> Di
     case = Case.of(subject, kit)
     reading = read(case)
     made = await _experiments(case, reading, kit, means or Means())
+    made, known = await _split(case, kit, made)
     found = [_foretold(c, reading, subject.rung, made.causes) for c in causes(case, reading)]
-    next_rung = _by_experiment(subject.rung, made.causes) or _by_reading(subject.rung, found)
+    if known is not None and told(known):
+        next_rung = _by_split(subject.rung, known)
+    else:
+        next_rung = _by_experiment(subject.rung, made.causes) or _by_reading(subject.rung, found)
     lost = len(case.failed)
     return Diagnosis(
         rung=subject.rung,
@@ -68,7 +74,20 @@ async def diagnose(subject: Subject, kit: Kit, means: Means | None = None) -> Di
         experiments=made.causes,
         untried=made.untried,
         calls=made.calls,
+        knowledge=known,
     )
+
+
+async def _split(case: Case, kit: Kit, made: _Made) -> tuple[_Made, KnowledgeSplit | None]:
+    """Split the rows of a rung that looks answers up, whatever else is tried: the climb and the verdict stand on it."""
+    if case.subject.candidate.rung != "rag":
+        return made, None
+    try:
+        known = await split(case, kit)
+    except (NotOffered, BudgetSpent, ModelError, ConfigError) as error:
+        left = Skipped("knowledge split", " ".join(str(error).split()))
+        return replace(made, untried=(*made.untried, left)), None
+    return replace(made, causes=(*made.causes, *known.failures)), known
 
 
 async def _experiments(case: Case, reading: Reading, kit: Kit, means: Means) -> _Made:
@@ -79,9 +98,13 @@ async def _experiments(case: Case, reading: Reading, kit: Kit, means: Means) -> 
     found: list[Cause] = []
     untried: list[Skipped] = []
     calls, each = 0, _calls_each(rows, case.metric)
-    for experiment in EXPERIMENTS:  # every one has an equal part of the calls
+    planned = (
+        *EXPERIMENTS,
+        *([KNOWLEDGE] if kit.library() is not None and case.subject.candidate.rung != "rag" else []),
+    )
+    for experiment in planned:  # every one has an equal part of the calls
         trial = Trial(
-            case, reading, tuple(rows[: means.calls // len(EXPERIMENTS) // (each * experiment.rounds)]), kit, means
+            case, reading, tuple(rows[: means.calls // len(planned) // (each * experiment.rounds)]), kit, means
         )
         try:
             if not trial.rows:
@@ -121,12 +144,18 @@ def _foretold(cause: Cause, reading: Reading, rung: str, experiments: Sequence[C
 def _by_experiment(rung: str, experiments: Sequence[Cause]) -> str | None:
     """Return the rung above whose experiment mended most, on a tie the lower one; None where none mended enough."""
     shares = {
-        c.predicts.rung: c.share.mean or 0.0
+        c.predicts.rung: c.predicts.share.mean or 0.0
         for c in experiments
         if c.predicts is not None and c.predicts.rung in above(rung)
     }
     best = max(shares, key=lambda r: (shares[r], -RUNGS.index(str(r))), default=None)
     return best if best is not None and shares[best] >= WORTH_FOLLOWING else None
+
+
+def _by_split(rung: str, known: KnowledgeSplit) -> str | None:
+    """Return the rung above that may mend most of what fails with passages; None where facts are what is missing."""
+    missing, rows = lacks_facts(known.failures)
+    return next(iter(above(rung)), None) if rows and 2 * missing < rows else None
 
 
 def _by_reading(rung: str, causes: Sequence[Cause]) -> str | None:
@@ -160,6 +189,9 @@ def _sentence(
         why = f"{'' if lost == 1 else 'all '}by {first.name}"
     else:
         why = f"{first.count} of them by {first.name} ({first.share.low:.0%} to {first.share.high:.0%} of the failures)"
-    best = max(experiments, key=lambda c: c.count, default=None)
-    tried = f"; tried again, {best.count} of {best.share.n} pass by {best.name}" if best and best.count else ""
+    passing = [c for c in experiments if c.predicts is not None and c.predicts.mended]
+    best = max(passing, key=lambda c: len(c.predicts.mended) if c.predicts else 0, default=None)
+    tried = ""
+    if best is not None and best.predicts is not None:
+        tried = f"; tried again, {len(best.predicts.mended)} of {best.predicts.share.n} pass by {best.name}"
     return f"At {rung} {how}, {why}{tried}; {f'next to try: {next_rung}' if next_rung else first.suggests}."
