@@ -11,11 +11,14 @@ from dataclasses import replace
 import pytest
 
 from rung.data.audit import audit
+from rung.data.audit._case import Case
 from rung.data.audit.labels import suspects
+from rung.data.audit.noise import find_noise
+from rung.data.audit.private import spots
 from rung.data.load import load
 from rung.data.near import find_duplicates
 from rung.data.split import split, split_given
-from rung.types import Dataset, MetricSpec, Task
+from rung.types import Dataset, Example, MetricSpec, Task
 
 
 def rows(folder, name, inputs=("input",)):
@@ -129,3 +132,59 @@ def test_20000_rows_within_30_cpu_seconds(shared_data):
     parts = split(data)
     audit(parts, task("classification"), planned_rungs=3)
     assert time.process_time() - start < 30
+
+
+# --- free text
+
+
+def noisy(folder, part):
+    with gzip.open(folder / f"{part}.jsonl.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def judged(pairs, kind, metric="exact_match"):
+    rows = tuple(Example(f"r{i}", {"input": q}, a, f"r{i}") for i, (q, a) in enumerate(pairs))
+    of = replace(task(kind), metrics=(MetricSpec(metric),), goal=0.95)
+    return find_noise(Case(split(Dataset(rows, "x"), kind=kind), of))
+
+
+@pytest.mark.parametrize(
+    ("parts", "precision", "recall"), [(("train", "test_full"), 0.95, 0.58), (("train",), 0.9, 0.55)]
+)
+def test_wrong_rows_of_e2e_label_noise(shared_data, parts, precision, recall):
+    """Rows whose given fields the authors' script changed; four in ten are wrong."""
+    data = [r for part in parts for r in noisy(shared_data / "e2e-label-noise", part)]
+    wrong = {f"r{i}" for i, r in enumerate(data) if r["label_is_wrong"]}
+    for turned in (False, True):
+        pairs = [(r["given"], r["input"]) if turned else (r["input"], r["given"]) for r in data]
+        noise = judged(pairs, "generation" if turned else "extraction")
+        named = {d.id for d in noise.doubts}
+        assert noise.way == "fields"
+        assert len(named & wrong) / len(named) > precision
+        assert len(named & wrong) / len(wrong) > recall
+        assert noise.wrong[0] < len(wrong) / len(data) < noise.wrong[2]  # the share of wrong rows lies in the interval
+
+
+@pytest.mark.parametrize(("name", "share"), [("advising-sql", 0.05), ("advising-sql", 0.2), ("e2e-nlg", 0.05)])
+def test_swapped_outputs_are_found_and_their_share_estimated(shared_data, name, share):
+    data = list(rows(shared_data / name, "train").examples)
+    rng = random.Random(1)
+    bad = rng.sample(range(len(data)), int(share * len(data)))
+    given = [e.target for e in data]
+    for i, j in zip(bad, bad[1:] + bad[:1], strict=True):
+        given[i] = data[j].target
+    wrong = {f"r{i}" for i in bad if given[i] != data[i].target}
+    noise = judged(
+        [(e.text.replace("[", " ").replace("]", " "), g) for e, g in zip(data, given, strict=True)], "generation"
+    )
+    named = {d.id for d in noise.doubts}
+    assert noise.way == "pairs"
+    assert len(named & wrong) / len(named) > 0.7
+    assert len(named & wrong) / len(wrong) > 0.5
+    assert noise.wrong[0] - 0.01 < share < noise.wrong[2] + 0.01
+
+
+def test_real_text_is_not_full_of_private_data(shared_data):
+    """Dates, versions and numbers of real sets must not be taken for telephone numbers and cards."""
+    for name in ("restaurant8k", "it-tickets", "advising-sql"):
+        assert not [s for e in rows(shared_data / name, "train").examples for s in spots(e.text)]

@@ -7,11 +7,14 @@ from typing import Any
 
 from rung.data.audit._case import Case
 from rung.data.audit.balance import check_balance
+from rung.data.audit.contradictions import check_contradictions
 from rung.data.audit.duplicates import check_conflicts, check_duplicates, check_leakage, check_spelling
-from rung.data.audit.labels import check_labels
 from rung.data.audit.length import check_length
 from rung.data.audit.models import check_models
+from rung.data.audit.noise import check_noise
+from rung.data.audit.odd import check_odd
 from rung.data.audit.power import check_power
+from rung.data.audit.private import check_private
 from rung.data.audit.several import check_several
 from rung.data.audit.sizes import check_size
 from rung.data.parts import Parts
@@ -25,12 +28,15 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "power": check_power,
     "duplicates": check_duplicates,
     "conflicts": check_conflicts,
+    "contradictions": check_contradictions,
     "leakage": check_leakage,
     "label spelling": check_spelling,
     "balance": check_balance,
     "length": check_length,
     "model": check_models,
-    "suspect labels": check_labels,
+    "odd outputs": check_odd,
+    "personal data": check_private,
+    "suspect labels": check_noise,
 }
 QUICK: tuple[str, ...] = ("size", "several answers", "power", "balance")  # what `rung init` looks at
 _ORDER = {"stop": 0, "warn": 1, "note": 2}

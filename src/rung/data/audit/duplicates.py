@@ -9,6 +9,7 @@ from rung.data.audit._case import Case, counted, of_test, percent, quoted
 from rung.data.near import THRESHOLD, normal_text
 from rung.types import Finding
 
+FREE = ("style", "generation")  # kinds with many right wordings
 MANY = 0.10  # share of rows from which repetition deserves a warning
 
 
@@ -54,6 +55,9 @@ def check_conflicts(case: Case) -> Iterator[Finding]:
             real = len({normal_text(a) for a in answers}) > 1
             apart[real].append(cluster)
             lost[real] += len(cluster) - max(answers.values())
+    if case.task.kind in FREE and apart[True]:
+        yield _several_wordings(case, apart[True])
+        apart[True] = []
     for real, clusters in apart.items():
         if not clusters:
             continue
@@ -71,6 +75,21 @@ def check_conflicts(case: Case) -> Iterator[Finding]:
             case.seen(ids),
             {"inputs": len(clusters), "rows": len(ids), "at_least_wrong": lost[real], "real": real},
         )
+
+
+def _several_wordings(case: Case, clusters: list[tuple[str, ...]]) -> Finding:
+    """Say that equal inputs have different texts, each of which may be right."""
+    ids = [i for cluster in clusters for i in cluster]
+    return Finding(
+        "conflicts",
+        "note",
+        f"{counted(len(clusters), 'input stands', 'inputs stand')} in several rows with different outputs "
+        f"({counted(len(ids), 'row')}){of_test(case.hidden(ids))}: of free text each may be right, but an answer is compared "
+        "with its own row's only.",
+        "Bring the outputs of one input together in one row: a list in the target column, or task.also_right.",
+        case.seen(ids),
+        {"inputs": len(clusters), "rows": len(ids), "real": False},
+    )
 
 
 def check_leakage(case: Case) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rung.data.audit._case import Case, counted, of_test, percent
 from rung.plugin import require
-from rung.types import Finding
+from rung.types import Example, Finding
 
 FEWEST_PER_LABEL = 5  # a rarer label cannot be learnt without the row itself
 MOST_ROWS = 50_000
@@ -58,38 +58,59 @@ def suspects(probabilities: ArrayLike, labels: Sequence[int]) -> tuple[Suspect, 
     return tuple(sorted(found, key=lambda s: (s.confidence, s.row)))
 
 
-def check_labels(case: Case) -> Iterator[Finding]:
-    """Cross-validate a linear model on the words and report the labels it contradicts. Above 50,000 rows: a sample."""
+@dataclass(frozen=True)
+class Judged:
+    """What a word model that never saw a row says of its label."""
+
+    rows: tuple[Example, ...]
+    names: tuple[str, ...]
+    found: tuple[Suspect, ...]
+    right: float  # share of rows on which the model agrees with the label
+    commonest: float  # share of rows with the commonest label
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the model knows enough to contradict anybody."""
+        return self.right >= self.commonest + WORTH_HEARING * (1 - self.commonest)
+
+
+def judged_labels(case: Case) -> Judged | None:
+    """Cross-validate a linear model on the words; None where nothing can be learnt. Above 50,000 rows: a sample."""
     rows = case.rows[:: max(1, -(-len(case.rows) // MOST_ROWS))]
     counts = Counter(e.target for e in rows if e.id not in case.sealed)  # a label of test rows alone is never named
     rows = tuple(e for e in rows if counts[e.target] >= FEWEST_PER_LABEL)
-    names = sorted({e.target for e in rows})
+    names = tuple(sorted({e.target for e in rows}))
     if case.task.kind != "classification" or len(names) < 2:
-        return
+        return None
     place = {name: i for i, name in enumerate(names)}
     labels = [place[e.target] for e in rows]
     probabilities = _out_of_sample([e.text for e in rows], labels)
     if probabilities is None:
-        return
-    found = suspects(probabilities, labels)
-    if not found:
-        return
+        return None
     right = float(np.mean(probabilities.argmax(axis=1) == np.asarray(labels)))
     commonest = max(Counter(labels).values()) / len(labels)
-    if right < commonest + WORTH_HEARING * (1 - commonest):
+    return Judged(rows, names, suspects(probabilities, labels), right, commonest)
+
+
+def suspect_labels(case: Case, judged: Judged) -> Iterator[Finding]:
+    """Report the labels that the model contradicts, or that it cannot contradict any."""
+    rows, found = judged.rows, judged.found
+    if not found:
+        return
+    if not judged.contradicts:
         yield Finding(
             "suspect-labels",
             "note",
-            f"labels were not judged: a word model that never saw the row is right on {percent(right)}, hardly more than "
-            f"always answering the commonest label ({percent(commonest)}).",
+            f"labels were not judged: a word model that never saw the row is right on {percent(judged.right)}, hardly more "
+            f"than always answering the commonest label ({percent(judged.commonest)}).",
             "Nothing to do: words alone do not decide these labels, so they cannot contradict them.",
             (),
-            {"suspects": 0, "in_test": 0, "rows": len(rows), "right": right, "commonest": commonest},
+            {"suspects": 0, "in_test": 0, "rows": len(rows), "right": judged.right, "commonest": judged.commonest},
         )
         return
     ids = [rows[s.row].id for s in found]
     confusions = Counter(
-        f"{names[s.given]} -> {names[s.guessed]}" for s in found if rows[s.row].id not in case.sealed
+        f"{judged.names[s.given]} -> {judged.names[s.guessed]}" for s in found if rows[s.row].id not in case.sealed
     ).most_common(5)
     yield Finding(
         "suspect-labels",
@@ -97,7 +118,8 @@ def check_labels(case: Case) -> Iterator[Finding]:
         f"{counted(len(found), 'label')} ({percent(len(found) / len(rows))}) "
         f"{'is' if len(found) == 1 else 'are'} contradicted by a word model that never saw "
         f"the row{of_test(case.hidden(ids))}.",
-        "Look at the named rows, the most doubtful first; where texts are short or labels overlap, many will be right.",
+        "Look at the named rows, the most doubtful first; where texts are short or labels overlap, many will be right. "
+        "`rung data clean --accept suspect-labels` leaves the training rows among them out.",
         case.seen(ids),
         {"suspects": len(found), "in_test": case.hidden(ids), "rows": len(rows), "confusions": dict(confusions)},
     )
