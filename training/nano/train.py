@@ -124,9 +124,11 @@ def main() -> None:
         f"ended after {state.tokens / 1e6:.2f} million tokens in {state.seconds:.0f} s; data {state.data_sha256[:16]}",
         flush=True,
     )
-    if not alone:
+    met = folder / "met"
+    if not alone and not met.exists():  # once only: a second average would mix in weights of before the first
         replica.finish(trainer)
         trainer.save()
+        met.touch()
     if options.rank == 0:
         out = options.out or WEIGHTS / f"nano-{options.size}"
         export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
