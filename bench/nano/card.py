@@ -25,7 +25,7 @@ def card(name: str) -> str:
     """Return the card of a model."""
     folder = WEIGHTS / name
     config = _read(folder / "config.json")
-    run = _read(folder / "training.json")
+    stages = _read(folder / "training.json")["stages"]
     cells = _read(HERE / "results" / f"{name}.json")
     parts = [
         f"# {name}",
@@ -37,9 +37,9 @@ def card(name: str) -> str:
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}, which was not looked at "
         "while mixture and checkpoint were chosen.\n\n" + cells_table(cells),
         _tuned(name),
-        f"## Data and recipe\n\n{_recipe(run)}",
+        f"## Data and recipe\n\n{_recipe(stages)}",
         "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
-        f"training mixture.\n\n{curve_table(run['curve'])}",
+        f"training mixture.\n\n{curve_table(joined(stages))}",
         "## Files\n\n`hashes.json` holds the SHA-256 of every other file, `training.json` the record of the training. Template: `<|bos|>` "
         "then `<|role|>text<|end|>` for each turn; padding on the left. License: as the repository.",
     ]
@@ -77,23 +77,41 @@ def _tuned(name: str) -> str:
     )
 
 
-def _recipe(run: dict[str, Any]) -> str:
-    each, versions = run["settings_of_each_process"], run["versions"]
-    kwh = run["wall_minutes"] / 60 * run["processes"] * WATTS_A_CORE / 1000
-    return "\n".join(
-        [
-            "- One command trains the family, both sizes: `python -m training.nano.family`; see `training/nano/README.md`. The bytes depend on the "
-            "order of floating-point sums, so another machine gives like weights, not the same ones.",
-            f"- Starting point: {run['origin']}.",
-            "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 chained over the finished shards, "
-            f"one a process: {', '.join(f'`{h[:32]}`' for h in run['data_sha256'])}; of the tokenizer: `{run['tokenizer_sha256'][:32]}`.",
-            f"- {run['tokens'] / 1e6:.2f} million tokens in {run['steps']:,} steps of {run['processes']} processes, each with one thread and {each['tokens_per_batch']:,} "
-            f"padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, AdamW ({each['other_rate']:g}) for the rest; "
-            f"{each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%}; {'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}.",
-            f"- {run['wall_minutes']:.0f} minutes of wall time on 2 CPU cores shared with other work at low priority; no GPU. Energy was not measured; "
-            f"at an assumed {WATTS_A_CORE} W for a core it is at most {kwh:.2f} kWh.",
-            f"- Versions: {', '.join(f'{k} {v}' for k, v in versions.items())}.",
-        ]
+def joined(stages: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Return the curves of all stages as one: tokens and minutes go on counting."""
+    out, tokens, minutes = list[dict[str, float]](), 0.0, 0.0
+    for stage in stages:
+        out += [p | {"tokens": p["tokens"] + tokens, "minutes": p["minutes"] + minutes} for p in stage["curve"]]
+        tokens, minutes = tokens + stage["tokens"], minutes + stage["wall_minutes"]
+    return out
+
+
+def _recipe(stages: list[dict[str, Any]]) -> str:
+    minutes = sum(s["wall_minutes"] for s in stages)
+    kwh = sum(s["wall_minutes"] / 60 * s["processes"] * WATTS_A_CORE / 1000 for s in stages)
+    lines = [
+        "- One command trains the family, both sizes: `python -m training.nano.family`; see `training/nano/README.md`. The bytes depend on the "
+        "order of floating-point sums, so another machine gives like weights, not the same ones.",
+        "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 of the tokenizer: "
+        f"`{stages[-1]['tokenizer_sha256'][:32]}`.",
+        *(f"- Stage {number}: {_stage(stage)}" for number, stage in enumerate(stages, 1)),
+        f"- {minutes:.0f} minutes of wall time on 2 CPU cores shared with other heavy work at low priority; no GPU. Energy was not measured; "
+        f"at an assumed {WATTS_A_CORE} W for a core it is at most {kwh:.2f} kWh.",
+        f"- Versions: {', '.join(f'{k} {v}' for k, v in stages[-1]['versions'].items())}.",
+    ]
+    return "\n".join(lines)
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    each = stage["settings_of_each_process"]
+    way = each["tokens"] * stage["processes"]
+    stopped = f", stopped there on a way of {way / 1e6:.0f} million" if each.get("steps") else ""
+    return (
+        f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens in {stage['steps']:,} steps{stopped}; {stage['processes']} processes, each with one "
+        f"thread and {each['tokens_per_batch']:,} padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, "
+        f"AdamW ({each['other_rate']:g}) for the rest; {each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%} of the way; "
+        f"{'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}. SHA-256 chained over the finished shards, one a process: "
+        f"{', '.join(f'`{h[:32]}`' for h in stage['data_sha256'])}."
     )
 
 
@@ -113,7 +131,9 @@ def main() -> None:
         (WEIGHTS / name / "CARD.md").write_text(card(name), encoding="utf-8")
         write_hashes(WEIGHTS / name)
         print(f"wrote {WEIGHTS / name / 'CARD.md'}")
-    CURVE.write_text(svg({name: _read(WEIGHTS / name / "training.json")["curve"] for name in names}), encoding="utf-8")
+    CURVE.write_text(
+        svg({name: joined(_read(WEIGHTS / name / "training.json")["stages"]) for name in names}), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

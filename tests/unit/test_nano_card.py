@@ -15,7 +15,7 @@ RUN = {
     "origin": "nothing",
     "processes": 2,
     "settings_of_each_process": {
-        "tokens_per_batch": 4096, "matrix_rate": 0.016, "other_rate": 0.0025, "warmup_steps": 60, "decay_share": 0.35, "bf16": True, "seed": 0,
+        "tokens": 2_000_000, "tokens_per_batch": 4096, "matrix_rate": 0.016, "other_rate": 0.0025, "warmup_steps": 60, "decay_share": 0.35, "bf16": True, "seed": 0,
     },
     "tokens": 4_000_000, "steps": 500, "wall_minutes": 20.0, "data_sha256": ["ab" * 32, "cd" * 32], "tokenizer_sha256": "ef" * 32,
     "versions": {"python": "3.11.0", "torch": "2.13.0"}, "curve": CURVE,
@@ -29,7 +29,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cards, "WEIGHTS", tmp_path)
     monkeypatch.setattr(cards, "HERE", tmp_path)
     made = tmp_path / "nano-s"
-    for name, value in (("config", CONFIG), ("training", RUN)):
+    for name, value in (
+        ("config", CONFIG),
+        ("training", {"stages": [RUN, RUN | {"origin": "the weights of the stage before"}]}),
+    ):
         made.mkdir(exist_ok=True)
         (made / f"{name}.json").write_text(json.dumps(value))
     (tmp_path / "results").mkdir()
@@ -41,7 +44,8 @@ def test_a_card_states_seed_versions_hashes_tokens_minutes_energy_and_limits(fol
     text = cards.card("nano-s")
     for said in (
         "Llama of 1.9 million parameters", "seed 0", "torch 2.13.0", "`abababababababababababababababab`, `cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd`",
-        "4.00 million tokens in 500 steps", "20 minutes of wall time", "at an assumed 15 W for a core it is at most 0.01 kWh",
+        "from nothing, 4.00 million tokens in 500 steps;", "from the weights of the stage before, 4.00 million", "40 minutes of wall time",
+        "at an assumed 15 W for a core it is at most 0.02 kWh", "| 8.0 | 24 | 2.00 | 0.800 |",
         "knows **no facts of ours**", "python -m training.nano.family", "| brand voice | prompt | 400 | 0.500 | 0.450 to 0.550 | 0.750 |",
     ):  # fmt: skip
         assert said in text

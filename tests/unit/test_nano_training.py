@@ -1,5 +1,6 @@
 """Replicas meet and end with one set of weights; the measuring script scores as it says."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
-from training.nano.record import Run, record, thinned
+from training.nano.family import STAGES
+from training.nano.record import NAME, Run, record, thinned, write
 from training.nano.replicas import Replica
 from training.nano.rewriting import rewritten
 from training.nano.tasks.reply import Reply
@@ -114,3 +116,24 @@ def test_the_record_of_a_run_counts_all_processes(tmp_path: Path) -> None:
     assert len(found["data_sha256"]) == 2  # type: ignore[arg-type]
     assert found["curve"][-1]["tokens"] <= found["tokens"]  # type: ignore[index, operator]
     assert len(thinned([{"tokens": i, "seconds": i, "loss": 1.0, "answer_accuracy": 0.5} for i in range(400)])) == 40
+
+
+def test_a_second_stage_keeps_the_record_of_the_first(tmp_path: Path) -> None:
+    settings = Settings(tokens=1200, tokens_per_batch=256, bf16=False, log_every=1, steps=3)
+    trainer = Trainer(Llama(SHAPE), source, settings, tmp_path)
+    assert trainer.run().step == 3, "steps stop a run before its tokens are spent"
+    (tmp_path / "tokenizer.json").write_text("{}")
+    for folder, before in (("first", None), ("second", tmp_path / "first" / NAME)):
+        (tmp_path / folder).mkdir()
+        write(Run(tmp_path, 1, folder, settings), tmp_path / "tokenizer.json", tmp_path / folder, before)
+    stages = json.loads((tmp_path / "second" / NAME).read_text())["stages"]
+    assert [stage["origin"] for stage in stages] == ["first", "second"]
+
+
+def test_the_family_is_trained_in_stages_that_go_on_from_one_another() -> None:
+    from_where = [
+        dict(zip(words[::2], words[1::2], strict=True)) for words in (s.format(b="B").split(" ") for s in STAGES)
+    ]
+    assert from_where[1]["--start-from"] == from_where[0]["--folder"] + "/state"
+    assert from_where[2]["--grow-from"] == from_where[1]["--folder"] + "/state"
+    assert from_where[0]["--out"] == from_where[0]["--folder"] + "/weights"

@@ -5,7 +5,7 @@ import re
 
 from rung.tuners._scratch.corpus import Document
 from training.nano.documents import document, task_document
-from training.nano.drills import definition_document, mapping_document, shelf_document
+from training.nano.drills import definition_document, echo_document, mapping_document, record_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
@@ -166,3 +166,24 @@ def test_every_label_that_is_asked_for_was_defined() -> None:
         labels = {turn.text for turn in turns if turn.role == "assistant" and turn.text.isalnum()}
         assert all(label in turns[0].text for label in labels)
         assert all(turn.weight == 1.0 for turn in turns if turn.role == "assistant")
+
+
+def test_echoes_repeat_every_label_that_is_learnt() -> None:
+    world = World(14)
+    for _ in range(60):
+        seen = set[str]()
+        for turn in echo_document(world):
+            if turn.role == "assistant":
+                assert (turn.weight == 1.0) == (turn.text in seen)
+                seen.add(turn.text)
+
+
+def test_records_copy_what_the_message_says() -> None:
+    world, checked = World(15), 0
+    for _ in range(60):
+        turns = record_document(world)
+        for asked, said in zip(turns[1::2], turns[2::2], strict=True):
+            if said.text.startswith("{"):
+                assert all(value in asked.text for value in json.loads(said.text).values())
+                checked += 1
+    assert checked > 50

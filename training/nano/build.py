@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import SHARES, document
+from training.nano.documents import LATER, SHARES, document
 from training.nano.world import World
 
 ENTRIES = 2048
@@ -37,11 +37,14 @@ def _texts() -> Iterator[str]:
 class Shards:
     """Shard number -> documents; every number gives fresh documents, the same ones each time."""
 
-    def __init__(self, trained: Tokenizer, seed: int, early: bool = True, documents: int = DOCUMENTS_PER_SHARD) -> None:
-        self.tokenizer, self.seed, self.early, self.documents = trained, seed, early, documents
+    def __init__(
+        self, trained: Tokenizer, seed: int, later: bool = False, documents: int = DOCUMENTS_PER_SHARD
+    ) -> None:
+        self.tokenizer, self.seed, self.later, self.documents = trained, seed, later, documents
 
     def __call__(self, number: int) -> Corpus:
         """Draw one shard."""
         world = World(self.seed * 1_000_003 + number + 17)
-        shares = EARLY if self.early and number < EARLY_SHARDS else SHARES
+        first = EARLY if number < EARLY_SHARDS else SHARES
+        shares = LATER if self.later else first
         return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)

@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 
 from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
-from training.nano.drills import definition_document, lookup_document, mapping_document, shelf_document
+from training.nano.drills import (
+    definition_document,
+    echo_document,
+    lookup_document,
+    mapping_document,
+    record_document,
+    shelf_document,
+)
 from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
@@ -25,6 +32,10 @@ FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
     "summary": (6, Summary),
 }
 SHARES = {"task": 67.0, "shelf": 14.0, "mapping": 10.0, "definition": 7.0, "lookup": 2.0}
+LATER = {
+    "task": 51.0, "shelf": 18.0, "mapping": 10.0, "echo": 9.0, "definition": 5.0, "record": 5.0, "lookup": 2.0,
+}  # fmt: skip
+"""Mixture of a training that goes on from weights: more of what those could not do after the first one."""
 LONG_SHARE = 0.025
 REWRITTEN_SHARE = 0.45
 """Share of explicit prompts that are worded as `rewriting` does."""
@@ -245,6 +256,8 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "mapping": mapping_document,
     "definition": definition_document,
     "lookup": lookup_document,
+    "echo": echo_document,
+    "record": record_document,
 }
 
 

@@ -6,13 +6,17 @@ from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
 from training.nano import world as w
 from training.nano.rewriting import rewritten
+from training.nano.tasks.extraction import KEYS
 from training.nano.tasks.job import number_of
 from training.nano.tasks.questions import FORMS, Questions
 from training.nano.tasks.routing import Routing
+from training.nano.vocabulary import CITIES, CITY_PHRASES, NAMES, ORDER_PHRASES, SIGNATURES
 from training.nano.vocabulary_facts import FACTS
+from training.nano.vocabulary_topics import TOPICS
 
 Fact = tuple[str, str]
 """Product and attribute."""
+CONTACTS = ("customer", "order", "city")
 
 
 def shelf_document(world: w.World) -> Document:
@@ -159,4 +163,55 @@ def mapping_document(world: w.World) -> Document:
         )
         turns += [Turn("user", message), Turn("assistant", scheme.label[category], 1.0 if category in seen else 0.0)]
         seen.add(category)
+    return tuple(turns)
+
+
+def echo_document(world: w.World) -> Document:
+    """Map messages to private codes where each category has two wordings only, so that the messages to be matched look alike."""
+    r = world.random
+    kind = world.weighted({"topic": 65, "fact": 35})
+    scheme = w.Scheme(world, kind=kind, count=r.choice([2, 2, 3, 3, 4]), natural=False)
+    patterns = {c: len(TOPICS[c]["messages"] if kind == "topic" else FACTS[c]["questions"]) for c in scheme.categories}
+    kept = {c: r.sample(range(count - w.HELD_BACK), r.choice([1, 2, 2])) for c, count in patterns.items()}
+    turns, seen = list[Turn](), set[str]()
+    if world.chance(0.5):
+        turns.append(
+            Turn("system", f"{r.choice(['Choose', 'Labels:', 'Answer with', 'One of'])} {w.join(scheme.listed)}.")
+        )
+    order = [*r.sample(scheme.categories, len(scheme.categories)), *r.choices(scheme.categories, k=r.randint(5, 12))]
+    for category in order:
+        avoid = set(range(patterns[category])) - set(kept[category])
+        plain = w.Extras(plain=world.chance(0.8))
+        message = world.message(kind, category, avoid=avoid, extras=plain).text
+        turns += [Turn("user", message), Turn("assistant", scheme.label[category], 1.0 if category in seen else 0.0)]
+        seen.add(category)
+    return tuple(turns)
+
+
+def record_document(world: w.World) -> Document:
+    """Copy names, numbers and places from short messages into records with given keys."""
+    r = world.random
+    fields = r.sample(list(CONTACTS), r.randint(1, 3))
+    keys = {f: world.own(KEYS[f]) for f in fields}
+    form = world.weighted({"json": 70, "lines": 15, "bare": 15})
+    turns = [
+        Turn("system", f"{r.choice(['Keys', 'Fields', 'JSON with', 'Note'])}: {w.join(list(keys.values()), 'and')}")
+    ]
+    for _ in range(r.randint(4, 9)):
+        values = {"customer": r.choice(NAMES), "order": str(r.randint(1000, 99999)), "city": r.choice(CITIES)}
+        said = {
+            "customer": world.pick(SIGNATURES, n=values["customer"]),
+            "order": world.pick(ORDER_PHRASES, o=values["order"]),
+            "city": world.pick(CITY_PHRASES, c=values["city"]),
+        }
+        shown = r.sample(CONTACTS, 3) if world.chance(0.5) else r.sample(fields, len(fields))
+        record = {keys[f]: values[f] for f in fields}
+        if form == "json":
+            answer = w.as_json(record)
+        else:
+            answer = (
+                "\n".join(f"{k}: {v}" for k, v in record.items()) if form == "lines" else " | ".join(record.values())
+            )
+        told = form == "json" or bool(len(turns) > 1)
+        turns += [Turn("user", " ".join(said[f] for f in shown)), Turn("assistant", answer, 1.0 if told else 0.0)]
     return tuple(turns)

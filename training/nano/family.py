@@ -1,7 +1,8 @@
 """Train and export the whole family: ``python -m training.nano.family``.
 
-nano-s from nothing, then nano-l grown from nano-s as it was before its rate fell.  Each is trained by several processes that
-average their weights; called again after an interruption, the command goes on where it stopped.
+nano-s from nothing in two stages (the second with smaller batches and with drills for what the first had not learnt), then nano-l
+grown from nano-s.  Each stage is trained by several processes that average their weights; called again after an interruption, the
+command goes on where it stopped.
 """
 
 import argparse
@@ -12,11 +13,14 @@ from pathlib import Path
 from training.nano.build import tokenizer
 
 BUILD = Path("build/nano")
-SMALL = ("--size", "s", "--tokens", "20e6", "--decay-share", "0.55")
-LARGE = ("--size", "l", "--tokens", "6e6", "--grow-from", str(BUILD / "s" / "plateau"))
+STAGES = (
+    "--size s --folder {b}/s1 --out {b}/s1/weights --tokens 20e6 --decay-share 0.55 --steps 1984",
+    "--size s --folder {b}/s2 --start-from {b}/s1/state --batch 2048 --tokens 12e6 --matrix-rate 0.010 --other-rate 0.0016 --decay-share 0.6",
+    "--size l --folder {b}/l --grow-from {b}/s2/state --batch 2048 --tokens 3e6 --matrix-rate 0.008 --other-rate 0.0013 --decay-share 0.9",
+)
 
 
-def train(arguments: tuple[str, ...], processes: int, more: list[str]) -> None:
+def train(arguments: list[str], processes: int, more: list[str]) -> None:
     """Run one training in so many processes; raises SystemExit with the first exit code that is not 0."""
     shared = [sys.executable, "-m", "training.nano.train", *arguments, "--replicas", str(processes), *more]
     running = [subprocess.Popen([*shared, "--rank", str(rank)]) for rank in range(processes)]
@@ -31,8 +35,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2, help="each has one thread; the shipped weights took 2")
     options, more = parser.parse_known_args()
     tokenizer(BUILD / "tokenizer.json")
-    for arguments in (SMALL, LARGE):
-        train(arguments, options.processes, ["--threads", "1", *more])
+    for stage in STAGES:
+        train(stage.format(b=BUILD).split(" "), options.processes, ["--threads", "1", *more])
 
 
 if __name__ == "__main__":

@@ -65,6 +65,8 @@ def thinned(rows: list[dict[str, float]], points: int = POINTS) -> list[dict[str
     return out
 
 
-def write(run: Run, tokenizer: Path, folder: Path) -> None:
-    """Write the record into a folder of weights."""
-    (folder / NAME).write_text(json.dumps(record(run, tokenizer), indent=1) + "\n", encoding="utf-8")
+def write(run: Run, tokenizer: Path, folder: Path, before: Path | None = None) -> None:
+    """Write the stages of a training into a folder of weights: those of the record `before`, if there is one, and this run."""
+    stages = json.loads(before.read_text(encoding="utf-8"))["stages"] if before and before.is_file() else []
+    text = json.dumps({"stages": [*stages, record(run, tokenizer)]}, indent=1)
+    (folder / NAME).write_text(text + "\n", encoding="utf-8")

@@ -11,15 +11,15 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 
-from rung.tuners._scratch.export import export, load_exported, write_hashes
+from rung.tuners._scratch.export import export, write_hashes
 from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
-from rung.tuners._scratch.loop import Settings, Trainer, progress
+from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
 from training.nano.grow import grown
-from training.nano.record import Run, write
+from training.nano.record import NAME, Run, write
 from training.nano.replicas import Replica
 
 SHAPES = {
@@ -46,26 +46,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--other-rate", type=float, default=2.5e-3)
     parser.add_argument("--decay-share", type=float, default=0.35)
     parser.add_argument("--float32", action="store_true", help="no bf16 autocast")
-    parser.add_argument(
-        "--grow-from", type=Path, default=None, help="folder of smaller weights (state or plateau of a run) to widen"
-    )
+    parser.add_argument("--grow-from", type=Path, default=None, help="folder of smaller weights to widen")
     parser.add_argument(
         "--replicas", type=int, default=1, help="processes that share the work; start each with its --rank"
     )
-    parser.add_argument("--start-from", type=Path, default=None, help="exported folder to go on from")
+    parser.add_argument("--start-from", type=Path, default=None, help="folder of weights of this size to go on from")
+    parser.add_argument("--steps", type=int, default=None, help="stop after so many steps, wherever the rate stands")
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
-
-
-def keep_plateau(trainer: Trainer) -> None:
-    """Keep the weights as they are before the rate falls, once: a larger model grows better from there."""
-    folder = trainer.folder / "plateau"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        save_file(
-            {n: p.detach().contiguous() for n, p in trainer.model.named_parameters()}, folder / "model.safetensors"
-        )
 
 
 def main() -> None:
@@ -75,12 +64,12 @@ def main() -> None:
     torch.manual_seed(options.seed)
     build = Path("build/nano")
     folder = options.folder or build / options.size
-    trained = tokenizer((options.start_from or build) / "tokenizer.json")
+    trained = tokenizer(build / "tokenizer.json")
     if options.grow_from:
         model = grown(options.grow_from / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed)
     elif options.start_from:
         model = Llama(SHAPES[options.size])
-        model.load_state_dict(load_exported(options.start_from))
+        model.load_state_dict(load_file(options.start_from / "model.safetensors"))
     else:
         model = Llama(SHAPES[options.size], options.seed)
         start_with_copying(model, options.seed)
@@ -91,29 +80,23 @@ def main() -> None:
         matrix_rate=options.matrix_rate,
         other_rate=options.other_rate,
         decay_share=options.decay_share,
+        steps=options.steps,
         bf16=not options.float32,
         seed=options.seed,
     )
-    shards = Shards(
-        trained, options.seed + (1000 if options.grow_from else 0), early=not (options.grow_from or options.start_from)
-    )
+    begun = 1000 if options.grow_from else 2000 if options.start_from else 0
+    shards = Shards(trained, options.seed + begun, later=bool(begun))
     replica = Replica(options.rank, options.replicas, folder / "meeting")
     if options.rank:
         folder = folder / f"replica-{options.rank}"
     alone = options.replicas == 1
-
-    def after_step(trainer: Trainer) -> None:
-        if not alone:
-            replica.exchange(trainer)
-        if trainer.state.step % replica.every == 0 and progress(trainer.state, settings) >= 1 - settings.decay_share:
-            keep_plateau(trainer)
 
     trainer = Trainer(
         model.to(options.device),
         shards if alone else replica.own(shards),
         settings,
         folder,
-        after_step,
+        None if alone else replica.exchange,
     )
     print(
         f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",
@@ -132,14 +115,15 @@ def main() -> None:
     if options.rank == 0:
         out = options.out or WEIGHTS / f"nano-{options.size}"
         export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
-        write(Run(folder, options.replicas, _origin(options), settings), out / "tokenizer.json", out)
+        before = options.start_from.parent / "weights" / NAME if options.start_from else None
+        write(Run(folder, options.replicas, _origin(options), settings), out / "tokenizer.json", out, before)
         write_hashes(out)
 
 
 def _origin(options: argparse.Namespace) -> str:
     if options.grow_from:
-        return f"a smaller model of the family, widened ({options.grow_from})"
-    return f"the weights in {options.start_from}" if options.start_from else "nothing"
+        return f"the smaller model, widened ({options.grow_from})"
+    return f"the weights of the stage before ({options.start_from})" if options.start_from else "nothing"
 
 
 if __name__ == "__main__":

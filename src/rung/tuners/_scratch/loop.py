@@ -21,11 +21,13 @@ from rung.tuners._scratch.muon import Muon
 class Settings:
     """How to train.  The learning rate rises over `warmup_steps`, stays, and falls over the last `decay_share` of the way.
 
-    The way ends after `tokens` or, if that comes first and is not None, after `minutes` of training time (all starts together).
+    The way ends after `tokens` or, if that comes first and is not None, after `minutes` of training time (all starts together);
+    `steps` stops it there, without changing the rate on the way.
     """
 
     tokens: int
     minutes: float | None = None
+    steps: int | None = None
     tokens_per_batch: int = 8192
     matrix_rate: float = 0.02
     other_rate: float = 3e-3
@@ -145,7 +147,7 @@ class Trainer:
         self.model.train()
         for batch in self._stream():
             share = progress(self.state, self.settings)
-            if share >= 1:
+            if share >= 1 or self.state.step == self.settings.steps:
                 break
             losses.append(self._step(batch, rate(self.state.step, share, self.settings)))
             now = time.monotonic()
