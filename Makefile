@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-harness bench-audit bench-real bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -26,10 +26,13 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-harness bench-audit bench-real bench-nano
+bench: bench-statistics bench-decisions bench-harness bench-audit bench-real bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
+
+bench-decisions: $(VENV)/.installed-test
+	$(BIN)/python -m bench.decisions
 
 bench-harness: $(VENV)/.installed-test
 	$(BIN)/python -m bench.harness

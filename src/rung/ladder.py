@@ -13,7 +13,7 @@ from typing import cast
 from rung import plugin
 from rung.config import Config, Step
 from rung.decide.compare import adjust, neighbours
-from rung.decide.tuned import forecasts, must_fall_short, paired_with
+from rung.decide.tuned import forecasts, must_fall_short, paired_early
 from rung.decide.verdict import Climbed, decide, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.diagnosis.case import Subject
@@ -117,15 +117,13 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     learned.results[label], learned.dev[label] = result, fitted.dev
     learned.trained |= {label} if rung.trains else set()
     learned.below = fitted.candidate if rung.asks_model else learned.below
+    while name := paired_early(task, label, learned.results):  # pairing needs all rows, however certain a verdict was
+        learned.results[name] = await bench.measure(name, learned.results[name].candidate, whole=True)
     ends = stops(task, label, learned.results, learned.trained, bench.rules.seed)
     subject = Subject.of(label, fitted, task, split.train, split.dev, learned.dev)
     learned.diagnosis = await bench.examine(subject, experiments=not ends)
     bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
-    if not ends:
-        return False
-    for name in paired_with(task, label, learned.results):  # pairing needs all their rows, however certain they were
-        learned.results[name] = await bench.measure(name, learned.results[name].candidate, whole=True)
-    return True
+    return ends
 
 
 def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned, stopped: str | None) -> Run:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rung.config import Step
-from rung.decide.tuned import best_below, must_fall_short, paired_with
+from rung.decide.tuned import best_below, must_fall_short, paired_early, paired_with
 from rung.decide.verdict import decide, stops
 from rung.errors import NotOffered
 from rung.types import Result
@@ -102,3 +102,14 @@ def test_what_more_rows_would_bring_is_a_counterfactual_of_a_tuned_rung_that_fal
     told = {"finetune": "about 800 more rows for 0.9 on dev"}
     verdict = decide(climbed(t, results, planned=PLANNED, trained=TUNED, forecasts=told))
     assert "'finetune': about 800 more rows for 0.9 on dev." in verdict.counterfactuals
+
+
+def test_a_rung_below_whose_verdict_was_certain_early_is_asked_for_all_rows_before_tuning_is_judged():
+    t = task(0.9)
+    good, low = result(share(384, 400), t), result(share(200, 400), t)
+    early = replace(result(share(28, 40), t), stopped_early_at=40)
+    assert paired_early(t, "finetune", {"prompt": early, "rag": low, "finetune": good}) == "prompt"  # the best
+    assert paired_early(t, "finetune", {"prompt": low, "rag": early, "finetune": good}) == "rag"  # the one just below
+    assert paired_early(t, "finetune", {"prompt": low, "rag": low, "finetune": good}) is None
+    assert paired_early(t, "rag", {"prompt": early, "rag": low}) is None
+    assert paired_early(t, "prompt", {"prompt": good}) is None

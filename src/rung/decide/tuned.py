@@ -68,6 +68,18 @@ def paired_with(task: Task, label: str, results: Mapping[str, Result]) -> tuple[
     return tuple(dict.fromkeys(name for name in (next(reversed(lower), None), best) if name is not None))
 
 
+def paired_early(task: Task, label: str, results: Mapping[str, Result]) -> str | None:
+    """Return a rung that a good enough one is compared with and that stopped early: it must visit all rows first.
+
+    On the few rows that such a rung saw, hardly any gain is significant, so that tuning would not be named where it is due.
+    """
+    if not results[label].good_enough:
+        return None
+    return next(
+        (name for name in paired_with(task, label, results) if results[name].stopped_early_at is not None), None
+    )
+
+
 def overridden(result: Result) -> tuple[str, ...]:
     """Return the reasons against tuning that `force: true` overrode when the candidate was made."""
     found = result.candidate.settings.get("forced", ())

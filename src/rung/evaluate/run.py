@@ -52,7 +52,7 @@ class Bench:
         stored = self.record.measured(label, candidate)
         if stored is not None and not (whole and stored.stopped_early_at is not None):
             return stored
-        rows = visiting_order(open_test(self.record.folder.path, f"measure {label}"), self.rules.seed)
+        rows = visiting_order(self._test_rows(label), self.rules.seed)
         curtailment = None if whole else self._curtailment(candidate, rows)
         outcomes: list[Outcome] = []
         stopped_at: int | None = None
@@ -84,6 +84,9 @@ class Bench:
             taken = await profile(subject.candidate, subject.dev, self.task, self.kit)
         self.record.examined(subject.rung, found, taken, subject.outcomes, self.task)
         return found
+
+    def _test_rows(self, label: str) -> Sequence[Example]:
+        return open_test(self.record.folder.path, f"measure {label}")
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:
         """Return the early-stop rule, or None: off for grouped rows, rows left out, and answers that cost nothing."""
