@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rung.documents.chunk import chunk
-from rung.documents.parse import MOST_BYTES, READERS, Parsed, parse, suffix_of
+from rung.documents.parse import MOST_BYTES, Parsed, parse, readable, suffix_of
 from rung.documents.trouble import Unreadable, noted
 from rung.errors import DataError
 from rung.protocols import Shelf
@@ -77,7 +77,7 @@ def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = la
     skipped: dict[str, int] = {}
     for file, path in here.items():
         on_file()
-        if suffix_of(file) not in READERS:
+        if not readable(file):
             ending = suffix_of(file) or "no ending"
             skipped[ending] = skipped.get(ending, 0) + 1
             continue

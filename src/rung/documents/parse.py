@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from types import ModuleType
 
 from rung.documents.plain import read_markdown, read_text
+from rung.documents.rows import read_csv, read_json, read_jsonl
+from rung.documents.scan import scan, seen_text
 from rung.documents.trouble import Unreadable
-from rung.types import Document, Finding
+from rung.errors import MissingExtra
+from rung.plugin import require
+from rung.types import Document, Finding, Source
 
 MOST_BYTES = 64 * 1024 * 1024  # of one file; more is rather a database than a document
+MOST_UNPACKED = 4 * MOST_BYTES
 
-Reader = Callable[[str, bytes], "tuple[tuple[Document, ...], tuple[Finding, ...]]"]
-"""(name, content) -> documents and findings. Raises Unreadable."""
+Read = tuple[tuple[Document, ...], list[str], tuple[Finding, ...]]  # documents, texts that no reader sees, findings
+Plain = Callable[[str, bytes], tuple[tuple[Document, ...], tuple[Finding, ...]]]
 
 
 @dataclass(frozen=True)
@@ -24,33 +33,88 @@ class Parsed:
     findings: tuple[Finding, ...] = ()
 
 
-READERS: Mapping[str, Reader] = {
-    ".md": read_markdown,
-    ".markdown": read_markdown,
-    ".txt": read_text,
-    ".text": read_text,
-    ".rst": read_text,
-    ".log": read_text,
+_PLAIN: Mapping[str, Plain] = {
+    **dict.fromkeys((".md", ".markdown"), read_markdown),
+    **dict.fromkeys((".txt", ".text", ".rst", ".log"), read_text),
+    **dict.fromkeys((".csv", ".tsv"), read_csv),
+    **dict.fromkeys((".jsonl", ".ndjson"), read_jsonl),
+    ".json": read_json,
 }
+_PAGES = (".html", ".htm", ".xhtml")
+# By module and function: these need the packages of the extra "docs".
+_RICH: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(_PAGES, ("rung.documents.markup", "read_html")),
+    ".pdf": ("rung.documents.pdf", "read_pdf"),
+    ".docx": ("rung.documents.word", "read_docx"),
+}
+SUFFIXES: tuple[str, ...] = (*_PLAIN, *_RICH)
 
 
 def suffix_of(name: str) -> str:
-    """Return the ending that says what a file is."""
-    return PurePosixPath(name).suffix.lower()
+    """Return the ending that says what a file is; of a gzipped one, the ending before it."""
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
+
+
+def readable(name: str) -> bool:
+    """Whether files with such a name are read at all."""
+    return suffix_of(name) in SUFFIXES
 
 
 def parse(name: str, content: bytes) -> Parsed:
     """Read one file; `name` is its path within the folder, with slashes."""
-    reader = READERS.get(suffix_of(name))
-    if reader is None:
-        return Parsed(findings=(Unreadable(f"files of type {suffix_of(name) or '?'} are not read").finding(name),))
     try:
+        if name.lower().endswith(".gz"):
+            content = _unpacked(content)
         if not content.strip():
             raise Unreadable("is empty", severity="note", next_step="Fill it or take it out of the folder.")
-        documents, findings = reader(name, content)
-        filled = tuple(d for d in documents if d.text.strip())
+        documents, hidden, findings = _read(name, content)
+        seen = [_as_seen(document, hidden) for document in documents]
+        filled = tuple(document for document in seen if document.text.strip())
         if not filled:
             raise Unreadable("holds no text", next_step="If it is a scan, put it through text recognition first.")
     except Unreadable as trouble:
         return Parsed(findings=(trouble.finding(name),))
-    return Parsed(filled, findings)
+    page = content.decode("utf-8", "replace") if suffix_of(name) in _PAGES else ""
+    return Parsed(filled, (*findings, *scan(name, filled, hidden, page)))
+
+
+def _read(name: str, content: bytes) -> Read:
+    """Read with whatever reads files of this ending. Raises Unreadable."""
+    suffix = suffix_of(name)
+    if suffix in _PLAIN:
+        documents, findings = _PLAIN[suffix](name, content)
+        return documents, [], findings
+    if suffix not in _RICH:
+        raise Unreadable(
+            f"is of a type that is not read ({suffix or 'no ending'})", next_step=f"Read are {', '.join(SUFFIXES)}."
+        )
+    module, function = _RICH[suffix]
+    try:
+        reader: ModuleType = require(module, "docs")
+    except MissingExtra as error:
+        raise Unreadable(
+            f"cannot be read without further packages ({error})", next_step="Run pip install 'rung[docs]'."
+        ) from error
+    document, hidden, *rest = getattr(reader, function)(name, content)
+    return (document,), hidden, rest[0] if rest else ()
+
+
+def _as_seen(document: Document, hidden: list[str]) -> Document:
+    """Return the document without what no reader sees, which is put to `hidden`."""
+    parts = []
+    for part in document.parts:
+        text, found = seen_text(part.text)
+        hidden += found
+        parts.append(part if text == part.text else Source(part.document, part.position, text))
+    return replace(document, parts=tuple(parts), title=seen_text(document.title)[0])
+
+
+def _unpacked(content: bytes) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(content)) as packed:
+            found = packed.read(MOST_UNPACKED + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"is no whole gzip file ({error})") from error
+    if len(found) > MOST_UNPACKED:
+        raise Unreadable(f"unpacks to more than {MOST_UNPACKED // 2**20} MiB", next_step="Split it.")
+    return found

@@ -10,6 +10,7 @@ from rung import plugin
 from rung.config import Config
 from rung.documents.folder import files_in, sync
 from rung.documents.library import ShelvedLibrary, check_embedder
+from rung.documents.scan import CHECK as SAFETY
 from rung.documents.trouble import CHECK
 from rung.embedding import Embedder
 from rung.evaluate.progress import Progress
@@ -17,7 +18,7 @@ from rung.models.client import Client
 from rung.protocols import Library, Retriever, Shelf
 from rung.types import Finding, content_hash
 
-ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK,)  # checks whose findings are made anew in each sitting
+ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK, SAFETY)  # checks whose findings are made anew in each sitting
 
 
 @contextmanager
