@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from typer import Typer
 from typer.testing import CliRunner
 
 from rung import plugin
@@ -30,13 +32,23 @@ NOTICE = "<!-- written by docs/generate.py: change the code, not this file -->\n
 def command_line() -> str:
     """Return every verb's --help."""
     runner = CliRunner()
-    verbs = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
     blocks = ["# Command line\n", NOTICE]
-    for words in [[], *([verb] for verb in verbs)]:
+    for words in [[], *_verbs(app, [])]:
         shown = runner.invoke(app, [*words, "--help"], prog_name="rung", color=False).output
         text = "\n".join(line.rstrip() for line in shown.splitlines()).strip()
         blocks.append(f"## {' '.join(['rung', *words])}\n\n```text\n{text}\n```\n")
     return "\n".join(blocks)
+
+
+def _verbs(group: Typer, above: list[str]) -> Iterator[list[str]]:
+    """Yield the words of every verb, those of groups of verbs after their own."""
+    for command in group.registered_commands:
+        if command.callback:
+            yield [*above, command.name or command.callback.__name__]
+    for inner in group.registered_groups:
+        words = [*above, inner.typer_instance.info.name]
+        yield words
+        yield from _verbs(inner.typer_instance, words)
 
 
 def yaml_reference() -> str:
@@ -44,9 +56,9 @@ def yaml_reference() -> str:
     blocks = ["# rung.yaml\n", NOTICE, "Unknown keys are errors; every problem is reported at once.\n"]
     blocks.append(_table("the top of the file", Config))
     for name, field in Config.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            blocks.append(_table(name, section))
+        for section in (field.annotation, *get_args(field.annotation)):
+            if isinstance(section, type) and issubclass(section, BaseModel) and name != "ladder":
+                blocks.append(_table(name, section))
     return "\n".join(blocks)
 
 

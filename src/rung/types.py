@@ -266,6 +266,7 @@ class Change:
     passages: Mapping[int, Sequence[Passage]] = field(default_factory=dict)
     vectors: Mapping[int, Mapping[int, bytes]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    forget_vectors: bool = False  # all of them, before these are written
 
 
 @dataclass(frozen=True, slots=True)

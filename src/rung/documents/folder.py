@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,9 @@ def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = la
     Files are compared by content; those added from elsewhere stay. Interrupted, it goes on where it was. Raises
     DataError for a folder that is not there or holds no document.
     """
-    here = {name: path for name, path in files_in(folder).items() if f"{REMOVED}{name}" not in shelf.facts(REMOVED)}
+    out = shelf.facts(REMOVED)
+    every = files_in(folder)
+    here = {name: path for name, path in every.items() if REMOVED + name not in out}
     known = shelf.facts(FILE)
     log = _Log()
     writer = _Writer(shelf, size)
@@ -83,7 +85,7 @@ def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = la
             continue
         _take(writer, folder, file, path, known.get(FILE + file), log)
     writer.flush()
-    findings = [*_findings(shelf), *_skipped(skipped)]
+    findings = [*_findings(shelf), *_skipped(skipped), *_left_out(name for name in every if REMOVED + name in out)]
     if not shelf.documents():
         why = "; ".join(f.message for f in findings[:5]) or "it is empty"
         raise DataError(
@@ -129,7 +131,7 @@ def remove(shelf: Shelf, names: Sequence[str], folder_files: Sequence[str] = ())
 def _take(writer: _Writer, folder: Path, file: str, path: Path, before: Mapping[str, Any] | None, log: _Log) -> None:
     """Read one file of the folder if it is new or changed."""
     try:
-        content = _content(folder, path)
+        content = content_of(path, folder)
         digest = hashlib.sha256(content).hexdigest()
         if before is not None and before.get("sha256") == digest and before.get("reader") == VERSION:
             log.unchanged += 1
@@ -141,10 +143,10 @@ def _take(writer: _Writer, folder: Path, file: str, path: Path, before: Mapping[
     writer.put(file, parsed, {"sha256": digest}, before)
 
 
-def _content(folder: Path, path: Path) -> bytes:
-    """Return a file's bytes. Raises Unreadable for one that leads out of the folder, is too large or cannot be opened."""
+def content_of(path: Path, folder: Path | None = None) -> bytes:
+    """Return a file's bytes. Raises Unreadable for one that leads out of `folder`, is too large or cannot be opened."""
     try:
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if folder is not None and not path.resolve().is_relative_to(folder.resolve()):
             raise Unreadable("is a link that leads out of the folder", next_step="Copy the file into the folder.")
         if not path.is_file():
             raise Unreadable("is no ordinary file")
@@ -212,6 +214,15 @@ def _findings(shelf: Shelf) -> Iterator[Finding]:
     for fact in shelf.facts(FILE).values():
         for check, severity, message, next_step, measured in fact["findings"]:
             yield Finding(check, severity, message, next_step, (), measured)
+
+
+def _left_out(names: Iterable[str]) -> Iterator[Finding]:
+    for name in names:
+        yield noted(
+            name,
+            "was removed by hand and stays out while it lies in the folder.",
+            f"rung docs add {name} brings it back.",
+        )
 
 
 def _skipped(skipped: Mapping[str, int]) -> Iterator[Finding]:

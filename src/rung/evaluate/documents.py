@@ -8,24 +8,34 @@ from typing import cast
 
 from rung import plugin
 from rung.config import Config
-from rung.documents.folder import files_in, sync
+from rung.config.sections import DocumentsSection
+from rung.documents.folder import Synced, files_in, sync
 from rung.documents.library import ShelvedLibrary, check_embedder
 from rung.documents.scan import CHECK as SAFETY
 from rung.documents.trouble import CHECK
 from rung.embedding import Embedder
-from rung.evaluate.progress import Progress
+from rung.errors import ConfigError, Problem
+from rung.evaluate.progress import Progress, Silent
 from rung.models.client import Client
 from rung.protocols import Library, Retriever, Shelf
-from rung.types import Finding, content_hash
+from rung.types import Completion, Finding, Request, content_hash
 
 ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK, SAFETY)  # checks whose findings are made anew in each sitting
+
+
+def section_of(config: Config) -> DocumentsSection:
+    """Return the section `documents`. Raises ConfigError where the file has none."""
+    if config.documents is None:
+        raise ConfigError(
+            [Problem("documents", "is missing; add documents: {path: FOLDER} to name the folder of your documents")]
+        )
+    return config.documents
 
 
 @contextmanager
 def open_shelf(config: Config) -> Iterator[Shelf]:
     """Open the place where the configured documents are kept, and close it at the end."""
-    assert config.documents is not None
-    name, place = config.documents.retriever
+    name, place = section_of(config).retriever
     shelf = cast(Retriever, plugin.make_at(config.root, "retrievers", name, {"place": place})).open()
     try:
         yield shelf
@@ -33,21 +43,25 @@ def open_shelf(config: Config) -> Iterator[Shelf]:
         shelf.close()
 
 
+def update(config: Config, shelf: Shelf, progress: Progress) -> Synced:
+    """Bring an open shelf in step with the folder, and tell what was done."""
+    section = section_of(config)
+    folder = config.resolve(section.path)
+    with progress.stage("reading documents", len(files_in(folder))) as bar:
+        synced = sync(shelf, folder, section.chunk_words, bar.advance)
+    progress.say(
+        f"{len(shelf.documents()):,} documents in {shelf.sizes()[section.chunk_words]:,} passages: "
+        f"{len(synced.added) + len(synced.changed):,} files read, {len(synced.removed):,} gone, {synced.unchanged:,} unchanged"
+    )
+    return synced
+
+
 def gather(config: Config, progress: Progress) -> tuple[Finding, ...]:
     """Bring the index in step with the folder; returns what was found in the documents, nothing where there are none."""
     if config.documents is None:
         return ()
-    folder = config.resolve(config.documents.path)
     with open_shelf(config) as shelf:
-        with progress.stage("reading documents", len(files_in(folder))) as bar:
-            synced = sync(shelf, folder, config.documents.chunk_words, bar.advance)
-        count = len(shelf.documents())
-        passages = shelf.sizes()[config.documents.chunk_words]
-    new = len(synced.added) + len(synced.changed)
-    progress.say(
-        f"{count:,} documents in {passages:,} passages: {new:,} files read, {len(synced.removed):,} gone, "
-        f"{synced.unchanged:,} unchanged"
-    )
+        synced = update(config, shelf, progress)
     if config.embedder is None:
         progress.say("no embedder is configured: documents are searched by their words alone (BM25)")
     return synced.findings
@@ -69,6 +83,24 @@ async def open_library(
         if embedder is not None:
             check_embedder(shelf, embedder)
         yield ShelvedLibrary(shelf, config.documents.chunk_words, embedder, progress.say)
+
+
+@contextmanager
+def library_to_plan(config: Config) -> Iterator[Library | None]:
+    """Open the library for an estimate: what is new in the folder is read, and no embedder is asked."""
+    if config.documents is None:
+        yield None
+        return
+    gather(config, Silent())
+    role = config.embedder
+    with open_shelf(config) as shelf:
+        yield ShelvedLibrary(
+            shelf, config.documents.chunk_words, None if role is None else Embedder(role, role, _asks_nobody)
+        )
+
+
+async def _asks_nobody(request: Request) -> Completion:
+    raise AssertionError("a plan asks no model")
 
 
 def embedder_of(config: Config, clients: Mapping[str, Client]) -> Embedder | None:

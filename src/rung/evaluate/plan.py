@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from rung import plugin
-from rung.config import Config, asked_roles
+from rung.config import Config, Step, asked_roles
 from rung.config.roles import roles_of
 from rung.data.parts import Parts
 from rung.errors import NotOffered
+from rung.evaluate.documents import library_to_plan
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
@@ -71,44 +72,46 @@ def plan(config: Config) -> Plan:
     settings = configured(config)
     asked = asked_roles(config)
     check_budget(config.limits.budget_usd, {role: s for role, s in settings.items() if role in asked})
-    kit = RunKit(
-        task, {role: _silent(role, s) for role, s in settings.items()}, config.split.seed, Silent(), config.root
-    )
+    roles = {role: _silent(role, s) for role, s in settings.items()}
     answer = _answer_tokens([e.target for e in parts.train])
-    rungs = []
-    for step in config.ladder:
-        rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
-        role = settings.get(str(step.settings.get("model", "main")))
-        try:
-            wanted = rung.plan(task, parts.train, parts.dev, kit)
-        except NotOffered as error:
-            rungs.append(RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"{SKIPPED}{error}"))
-            continue
-        sizes = [most_tokens(chat) for chat in wanted.chats]
-        per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
-        calls = wanted.dev_calls + len(parts.test) if rung.asks_model else 0
-        usd, minutes, note = (
-            _money_and_time(role, calls, per_call, answer) if rung.asks_model and role else (0.0, 0.1, None)
-        )
-        if wanted.tuning is not None:
-            usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
-        rungs.append(
-            RungEstimate(
-                step.label,
-                wanted.candidates,
-                wanted.dev_calls if rung.asks_model else 0,
-                len(parts.test) if rung.asks_model else 0,
-                calls * per_call,
-                calls * min(answer, role.max_tokens) if role and rung.asks_model else 0,
-                usd,
-                minutes,
-                wanted.note or note,
-                wanted.tuning,
-            )
-        )
+    with library_to_plan(config) as library:
+        kit = RunKit(task, roles, config.split.seed, Silent(), config.root, library)
+        rungs = [_estimated(step, task, parts, kit, settings, answer) for step in config.ladder]
     rungs += _judges(task, kit, settings, parts, rungs)
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
+
+
+def _estimated(
+    step: Step, task: Task, parts: Parts, kit: RunKit, settings: Mapping[str, ProviderSettings], answer: int
+) -> RungEstimate:
+    """Estimate one rung. `answer`: tokens of a long one."""
+    rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
+    role = settings.get(str(step.settings.get("model", "main")))
+    try:
+        wanted = rung.plan(task, parts.train, parts.dev, kit)
+    except NotOffered as error:
+        return RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"{SKIPPED}{error}")
+    sizes = [most_tokens(chat) for chat in wanted.chats]
+    per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
+    calls = wanted.dev_calls + len(parts.test) if rung.asks_model else 0
+    usd, minutes, note = (
+        _money_and_time(role, calls, per_call, answer) if rung.asks_model and role else (0.0, 0.1, None)
+    )
+    if wanted.tuning is not None:
+        usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
+    return RungEstimate(
+        step.label,
+        wanted.candidates,
+        wanted.dev_calls if rung.asks_model else 0,
+        len(parts.test) if rung.asks_model else 0,
+        calls * per_call,
+        calls * min(answer, role.max_tokens) if role and rung.asks_model else 0,
+        usd,
+        minutes,
+        wanted.note or note,
+        wanted.tuning,
+    )
 
 
 def _judges(

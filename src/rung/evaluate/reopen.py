@@ -10,9 +10,11 @@ from pathlib import Path
 from rung.config import Config, parse_config
 from rung.data.parts import thaw
 from rung.errors import RungError
+from rung.evaluate.documents import open_library
 from rung.evaluate.kit import Asker, RunKit, askers
 from rung.evaluate.progress import Progress
 from rung.models.client import Client, open_clients
+from rung.protocols import Library
 from rung.store.folder import RunFolder, load_result
 from rung.types import Candidate, Completion, MetricSpec, Request, Split, Task
 
@@ -27,6 +29,7 @@ class Reopened:
     split: Split
     clients: Mapping[str, Client]
     progress: Progress
+    library: Library | None = None
 
     def kit(self, *, metrics: tuple[MetricSpec, ...] | None = None, repeat: int = 0) -> RunKit:
         """Return a kit that scores by the task's metrics or by these; `repeat` 1, 2 ... asks everything again on purpose."""
@@ -34,7 +37,7 @@ class Reopened:
         if repeat:
             roles = {role: _again(asker, repeat) for role, asker in roles.items()}
         task = self.task if metrics is None else replace(self.task, metrics=metrics)
-        return RunKit(task, roles, self.config.split.seed, self.progress, self.config.root)
+        return RunKit(task, roles, self.config.split.seed, self.progress, self.config.root, self.library)
 
     def candidate(self, label: str) -> Candidate:
         """Return the candidate that was measured under a rung's label."""
@@ -61,8 +64,8 @@ async def reopened(path: Path, progress: Progress) -> AsyncIterator[Reopened]:
         raise RungError(f"{path} ended before its rows were read; run `rung climb` again")
     config = parse_config(head["config"], (path / head.get("root", ".")).resolve(), f"the configuration in {path}")
     task = folder.load_field("run.json", "task", Task)
-    async with open_clients(config, path) as clients:
-        yield Reopened(folder, config, task, thaw(path), clients, progress)
+    async with open_clients(config, path) as clients, open_library(config, clients, progress) as library:
+        yield Reopened(folder, config, task, thaw(path), clients, progress, library)
 
 
 def _again(asker: Asker, repeat: int) -> Asker:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -370,8 +370,12 @@ def quiet_collector() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_clients(config: Config, folder: Path) -> AsyncIterator[Mapping[str, Client]]:
+async def open_clients(
+    config: Config, folder: Path, roles: Collection[str] | None = None
+) -> AsyncIterator[Mapping[str, Client]]:
     """Open the models that rungs and metrics ask, with one ledger (in `folder`) and one budget; close them at the end.
+
+    `roles`: open these alone.
 
     A larger model that the diagnosis may ask is opened too, where it can be.
 

@@ -102,6 +102,8 @@ class SqliteShelf:
                     if size not in have:
                         make_size(self._db, size)
                     put_passages(self._db, size, passages)
+                for size in have if change.forget_vectors else ():
+                    self._db.execute(f"DELETE FROM vectors_{size}")
                 for size, vectors in change.vectors.items():
                     # A passage that went away meanwhile takes no vector with it.
                     rows = [(key, data, key) for key, data in vectors.items()]

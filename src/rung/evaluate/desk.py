@@ -1,0 +1,171 @@
+"""What people do with their documents: add, update, remove, list, search. The next search sees each change."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rung.config import Config
+from rung.documents import folder as folders
+from rung.documents.library import EMBEDDER, ShelvedLibrary, embed_missing
+from rung.documents.trouble import Unreadable, noted
+from rung.embedding import Embedder
+from rung.errors import DataError, RungError
+from rung.evaluate.documents import embedder_of, open_shelf, section_of, update
+from rung.evaluate.progress import Progress
+from rung.models.client import open_clients
+from rung.protocols import Shelf
+from rung.types import Change, Finding, Hit
+
+LEDGER = ".rung"  # the folder beside rung.yaml where embeddings asked for outside of a climb are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file on the shelf. `added`: it was given by hand and does not follow the folder."""
+
+    file: str
+    documents: int
+    added: bool
+    findings: int
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The user's documents, open."""
+
+    config: Config
+    shelf: Shelf
+    embedder: Embedder | None
+    progress: Progress
+
+    async def update(self, *, embed_again: bool = False) -> folders.Synced:
+        """Read what is new or changed in the folder, take out what is gone, embed what has no vector."""
+        if embed_again and self.shelf.facts(EMBEDDER):
+            self.shelf.write(Change(forget_vectors=True, facts={EMBEDDER: None}))
+        synced = update(self.config, self.shelf, self.progress)
+        changed, findings = self._follow_added()
+        await self._embed()
+        return replace(synced, changed=(*synced.changed, *changed), findings=(*synced.findings, *findings))
+
+    async def add(self, files: Sequence[Path]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+        """Read files (or all files of folders) onto the shelf at once; returns the names taken, and what was found.
+
+        Raises DataError for a file that is not there.
+        """
+        taken: list[str] = []
+        findings: list[Finding] = []
+        size = section_of(self.config).chunk_words
+        for path in _all_files(files):
+            name, fact = self._name_of(path)
+            try:
+                content = folders.content_of(path)
+            except Unreadable as trouble:
+                findings.append(trouble.finding(name))
+                continue
+            parsed = folders.add(self.shelf, name, content, size, **fact)
+            findings += parsed.findings
+            taken += [name] if parsed.documents else []
+        await self._embed()
+        return tuple(taken), tuple(findings)
+
+    def remove(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Take files, or single documents of a table, out. Raises DataError for one that is not there; then none goes."""
+        known = {*self.shelf.documents(), *(n.removeprefix(folders.FILE) for n in self.shelf.facts(folders.FILE))}
+        wanted = [self._known_as(name, known) for name in names]
+        here = folders.files_in(self.config.resolve(section_of(self.config).path))
+        return folders.remove(self.shelf, wanted, list(here))
+
+    def listed(self) -> tuple[Listed, ...]:
+        """Return the files on the shelf, by name."""
+        facts = self.shelf.facts(folders.FILE)
+        return tuple(
+            Listed(
+                name.removeprefix(folders.FILE), len(fact["documents"]), bool(fact.get("added")), len(fact["findings"])
+            )
+            for name, fact in sorted(facts.items())
+        )
+
+    async def search(
+        self, query: str, k: int, *, mode: str | None, words: int | None, dense_weight: float
+    ) -> tuple[Hit, ...]:
+        """Search as a rung does; `mode` None: the richest there is. Raises RungError while the index is empty."""
+        if not self.shelf.documents():
+            raise RungError("the index of documents is empty; run `rung docs update` to read the folder, or add files")
+        library = ShelvedLibrary(self.shelf, section_of(self.config).chunk_words, self.embedder, self.progress.say)
+        chosen = mode or library.modes[-1]
+        return await library.search(query, k, mode=chosen, chunk_words=words, dense_weight=dense_weight)
+
+    def _follow_added(self) -> tuple[list[str], list[Finding]]:
+        """Read files that were added by hand again where they changed; one that is gone stays on the shelf."""
+        changed: list[str] = []
+        findings: list[Finding] = []
+        for key, fact in self.shelf.facts(folders.FILE).items():
+            name = key.removeprefix(folders.FILE)
+            if "from" not in fact:
+                continue
+            path = self.config.root / fact["from"]
+            if not path.is_file():
+                said = "was added by hand, and its file is no longer there: what was read then is kept."
+                findings.append(noted(name, said, f"Run rung docs remove {name} if it is out of date."))
+                continue
+            content = folders.content_of(path)
+            if hashlib.sha256(content).hexdigest() != fact["sha256"]:
+                kept = {"added": True, "from": fact["from"]}
+                folders.add(self.shelf, name, content, section_of(self.config).chunk_words, **kept)
+                changed.append(name)
+        return changed, findings
+
+    async def _embed(self) -> None:
+        """Give vectors to what has none, in the sizes that are there; nothing is asked before a first dense search."""
+        if self.embedder is not None:
+            for size in self.shelf.sizes():
+                await embed_missing(self.shelf, size, self.embedder, self.progress.say)
+
+    def _name_of(self, path: Path) -> tuple[str, dict[str, str | bool]]:
+        """Return the name that a file has on the shelf, and what is remembered of where it came from."""
+        folder = self.config.resolve(section_of(self.config).path).resolve()
+        whole = path.resolve()
+        if whole.is_relative_to(folder):
+            return whole.relative_to(folder).as_posix(), {}
+        return path.name, {"added": True, "from": os.path.relpath(whole, self.config.root.resolve())}
+
+    def _known_as(self, name: str, known: set[str]) -> str:
+        for form in (name, self._name_of(Path(name))[0]):
+            if form in known:
+                return form
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "`rung docs list` shows what there is"
+        raise DataError(f"no document or file is called {name!r}; {hint} Nothing was removed")
+
+
+@asynccontextmanager
+async def open_desk(config: Config, progress: Progress, *, embeds: bool = True) -> AsyncIterator[Desk]:
+    """Open the shelf, and with `embeds` the embedder if one is configured; close them at the end."""
+    section_of(config)
+    role = config.embedder if embeds else None
+    with open_shelf(config) as shelf:
+        if role is None:
+            yield Desk(config, shelf, None, progress)
+            return
+        place = config.root / LEDGER
+        place.mkdir(parents=True, exist_ok=True)
+        async with open_clients(config, place, (role,)) as clients:
+            yield Desk(config, shelf, embedder_of(config, clients), progress)
+
+
+def _all_files(paths: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += folders.files_in(path).values()
+        elif path.exists():
+            found.append(path)
+        else:
+            raise DataError("there is no such file; nothing was added", file=str(path))
+    return found
