@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -370,12 +370,8 @@ def quiet_collector() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def open_clients(
-    config: Config, folder: Path, roles: Collection[str] | None = None
-) -> AsyncIterator[Mapping[str, Client]]:
-    """Open the models that rungs and metrics ask, with one ledger (in `folder`) and one budget; close them at the end.
-
-    `roles`: open these alone.
+async def open_clients(config: Config, folder: Path, roles: Sequence[str] = ()) -> AsyncIterator[Mapping[str, Client]]:
+    """Open the models that are asked, or `roles` alone, with one ledger (in `folder`) and one budget; close them at the end.
 
     A larger model that the diagnosis may ask is opened too, where it can be.
 
