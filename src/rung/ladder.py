@@ -42,10 +42,10 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 good enough, 1 not or undecided, 3 budget spent, 4 rows left unanswered."""
+        """0 good enough, 1 not, undecided or provisional, 3 budget spent, 4 rows left unanswered."""
         if self.unanswered_rows:
             return 4
-        return {"met": 0, "undecided": 1, "exhausted": 1, "stopped": 3}[self.verdict.decision]
+        return 0 if self.verdict.shown else 3 if self.verdict.decision == "stopped" else 1
 
 
 @dataclass

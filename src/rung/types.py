@@ -384,6 +384,7 @@ class Quality:
     probability_good: float
     rows_needed: int | None
     advice: str | None = None
+    provisional: str | None = None  # why nothing is shown yet: a judge's opinion without enough labels of people
 
 
 @dataclass(frozen=True)
@@ -404,6 +405,9 @@ class Result:
     stopped_early_at: int | None = None  # rows visited when the verdict became certain
     abstentions: Mapping[str, int] = field(default_factory=dict)  # right, wrong, missed -> rows; see Outcome.abstained
     tokens_per_request: float | None = None
+    labels: Mapping[str, float | None] = field(
+        default_factory=dict
+    )  # row -> what people said; None: they could not tell
 
     @property
     def good_enough(self) -> bool:
@@ -534,6 +538,11 @@ class Verdict:
     smallest_visible_gain: float | None
     exploratory: bool = False
     provisional: str | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether a rung is shown to be good enough: not by a judge alone."""
+        return self.decision == "met" and self.provisional is None
 
 
 @dataclass(frozen=True, slots=True)

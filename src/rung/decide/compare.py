@@ -8,7 +8,10 @@ from itertools import pairwise
 
 from rung.evaluate.measure import groups_of
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
+from rung.stats.ppi import rectified_gain, rectified_non_inferior
 from rung.types import Comparison, Outcome, Result, Task
+
+_Differences = tuple[list[float], list[float], list[float], list[str] | None, list[str] | None]
 
 
 def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, seed: int) -> Comparison | None:
@@ -21,7 +24,10 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
     if not pairs:
         return None
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
-    test = compare_paired(a, b, groups_of([o for o, _, _ in pairs]), seed=seed)
+    if below.labels and above.labels:
+        test = rectified_gain(*_differences(below, above, pairs))
+    else:
+        test = compare_paired(a, b, groups_of([o for o, _, _ in pairs]), seed=seed)
     wrong = [(x, y) for x, y in zip(a, b, strict=True) if x < 1]
     return Comparison(
         lower=lower_name,
@@ -58,6 +64,8 @@ def shown_not_worse(reference: Result, other: Result, task: Task) -> NonInferior
     pairs = _paired(reference, other, task)
     if not pairs:
         return None
+    if reference.labels and other.labels:
+        return rectified_non_inferior(*_differences(reference, other, pairs), margin=task.worth_it, alpha=task.alpha)
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
     return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.worth_it, task.alpha)
 
@@ -90,3 +98,23 @@ def _paired(lower: Result, upper: Result, task: Task) -> list[tuple[Outcome, flo
     before = {o.example_id: o.value(metric, task.on_failure) for o in lower.outcomes}
     rows = [(o, before.get(o.example_id), o.value(metric, task.on_failure)) for o in upper.outcomes]
     return [(o, a, b) for o, a, b in rows if a is not None and b is not None]
+
+
+def _differences(lower: Result, upper: Result, pairs: Sequence[tuple[Outcome, float, float]]) -> _Differences:
+    """Return upper minus lower as people and as the judge see it; where people could not tell, the worst for upper."""
+
+    def said(row: str) -> float:
+        a, b = lower.labels[row], upper.labels[row]
+        return (0.0 if b is None else b) - (1.0 if a is None else a)
+
+    labelled = lower.labels.keys() & upper.labels.keys()
+    inside = [(o, y - x) for o, x, y in pairs if o.example_id in labelled]
+    outside = [(o, y - x) for o, x, y in pairs if o.example_id not in labelled]
+    grouped = groups_of([o for o, _, _ in pairs]) is not None
+    return (
+        [said(o.example_id) for o, _ in inside],
+        [d for _, d in inside],
+        [d for _, d in outside],
+        [o.group for o, _ in inside] if grouped else None,
+        [o.group for o, _ in outside] if grouped else None,
+    )

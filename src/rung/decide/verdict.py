@@ -54,6 +54,9 @@ def decide(climb: Climbed) -> Verdict:
         headline = headline_undecided(climb.task, open_rung, climb.results[open_rung], lean)
     else:
         decision, headline = "exhausted", headline_exhausted(climb.task, climb.results)
+    provisional = _provisional(climb, winner)
+    if provisional:
+        headline = f"Provisional, since no or too few labels stand beside the judge. {headline}"
     not_settled = decision in ("undecided", "stopped")
     return Verdict(
         decision=decision,
@@ -73,7 +76,19 @@ def decide(climb: Climbed) -> Verdict:
             climb.test_rows, discordance=_discordance(climb.comparisons), alpha=climb.task.alpha
         ),
         exploratory=climb.exploratory,
+        provisional=provisional,
     )
+
+
+def _provisional(climb: Climbed, winner: str | None) -> str | None:
+    """Say why nothing is shown yet: the winner, or without one any rung, rests on a judge without enough labels."""
+    resting = [winner] if winner is not None else list(climb.results)
+    waiting = {k: why for k in resting if (why := climb.results[k].quality.provisional) is not None}
+    if not waiting:
+        return None
+    first = next(iter(waiting))
+    others = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+    return f"{first!r}{others} {waiting[first]}"
 
 
 def stops(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:

@@ -16,6 +16,7 @@ from rung.decide.verdict import Climbed, decide
 from rung.errors import IntegrityError
 from rung.evaluate.answering import TRANSPORT, judge
 from rung.evaluate.kit import RunKit
+from rung.evaluate.labels import People, people_of
 from rung.evaluate.measure import summarise
 from rung.evaluate.stored import stored_kit
 from rung.store.folder import RunFolder, load_result, to_json
@@ -53,7 +54,7 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
             if folder.has(f"rungs/{label}/result.json"):
                 results[label] = load_result(folder, label)
                 yield _scores(label, results[label].outcomes, rows, kit)
-                yield _result(label, results[label], task, len(planned))
+                yield _result(label, results[label], task, len(planned), people_of(folder, task))
     if not folder.has("verdict.json"):
         yield Check("verdict", 0, "the climb has not come to a verdict yet")
         return
@@ -111,7 +112,7 @@ def _settled(outcome: Outcome) -> bool:
     return outcome.failure is None or outcome.failure.cause not in TRANSPORT
 
 
-def _result(label: str, stored: Result, task: Task, planned: int) -> Check:
+def _result(label: str, stored: Result, task: Task, planned: int, people: People | None) -> Check:
     again = summarise(
         stored.candidate,
         stored.outcomes,
@@ -119,6 +120,7 @@ def _result(label: str, stored: Result, task: Task, planned: int) -> Check:
         planned,
         test_sha256=stored.test_sha256,
         stopped_at=stored.stopped_early_at,
+        people=people,
     )
     return _same(f"{label}: estimates, bounds, cost, latency", _bare(again), _bare(stored), Result)
 

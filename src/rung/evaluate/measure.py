@@ -9,11 +9,13 @@ import numpy as np
 
 from rung.errors import RungError
 from rung.evaluate.answering import TRANSPORT
+from rung.evaluate.labels import People, corrected, provisional
 from rung.stats.estimate import interval_mean
 from rung.stats.sequential import LOOKS
 from rung.stats.threeway import judge
 from rung.types import Candidate, Estimate, Outcome, Result, Task
 
+ALONE = "alone"  # "<metric>:alone" in Result.estimates: the judge's own mean, which labels corrected
 FORMAT = "format"  # key of the format-adherence estimate in Result.estimates
 
 
@@ -47,8 +49,12 @@ def summarise(
     *,
     test_sha256: str = "",
     stopped_at: int | None = None,
+    people: People | None = None,
 ) -> Result:
-    """Return everything a report says of one measured rung; recomputable from the stored outcomes alone."""
+    """Return everything a report says of one measured rung; recomputable from the stored outcomes and labels alone.
+
+    `people`: the labels, where the deciding metric is an opinion; without enough of them the quality is provisional.
+    """
     deciding = task.metrics[0].name
     rows = scored(outcomes, deciding, task.on_failure)
     if not rows:
@@ -58,6 +64,14 @@ def summarise(
         )
     groups = groups_of([o for o, _ in rows])
     quality = judge([v for _, v in rows], groups, task.goal, task.tolerance, task.alpha, planned_rungs)
+    estimates = _estimates(outcomes, task, stopped_at is not None)
+    labels: Mapping[str, float | None] = {}
+    if people is not None:
+        found = corrected(outcomes, rows, people, planned_rungs)
+        quality = provisional(quality, outcomes, people) if found is None else found.quality
+        if found is not None:
+            estimates = {**estimates, deciding: found.estimate, f"{deciding}:{ALONE}": estimates[deciding]}
+            labels = found.labels
     cost, note = _cost_per_1k(outcomes)
     latencies = [o.answer.seconds for o in outcomes if o.answer is not None]
     p95 = float(np.quantile(latencies, 0.95)) if latencies else None
@@ -65,7 +79,7 @@ def summarise(
         candidate=candidate,
         test_sha256=test_sha256,
         outcomes=outcomes,
-        estimates=_estimates(outcomes, task, stopped_at is not None),
+        estimates=estimates,
         quality=quality,
         cost_per_1k_usd=cost,
         cost_note=note,
@@ -76,6 +90,7 @@ def summarise(
         stopped_early_at=stopped_at,
         tokens_per_request=_tokens_per_request(outcomes),
         abstentions=abstentions(outcomes),
+        labels=labels,
     )
 
 

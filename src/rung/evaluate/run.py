@@ -11,6 +11,7 @@ from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import Means
 from rung.evaluate.diagnosis.run import diagnose
 from rung.evaluate.kit import RunKit
+from rung.evaluate.labels import People, is_opinion, people_of
 from rung.evaluate.measure import scored, summarise
 from rung.evaluate.profile import profile
 from rung.evaluate.progress import Progress, paid
@@ -49,9 +50,10 @@ class Bench:
         (`rung.stats.sequential`), unless `whole` asks for every row. Raises what concerns all rows: BudgetSpent,
         ModelError, IntegrityError.
         """
+        people = people_of(self.record.folder, self.task)
         stored = self.record.measured(label, candidate)
         if stored is not None and not (whole and stored.stopped_early_at is not None):
-            return stored
+            return stored if people is None else self._labelled(label, stored, people)
         rows = visiting_order(self._test_rows(label), self.rules.seed)
         curtailment = None if whole else self._curtailment(candidate, rows)
         outcomes: list[Outcome] = []
@@ -69,6 +71,16 @@ class Bench:
             self.rules.planned_rungs,
             test_sha256=self.test_sha256,
             stopped_at=stopped_at,
+            people=people,
+        )
+        self.record.result(label, result)
+        return result
+
+    def _labelled(self, label: str, stored: Result, people: People) -> Result:
+        """Return a stored result as today's labels see it."""
+        planned = self.rules.planned_rungs
+        result = summarise(
+            stored.candidate, stored.outcomes, self.task, planned, test_sha256=stored.test_sha256, people=people
         )
         self.record.result(label, result)
         return result
@@ -89,9 +101,15 @@ class Bench:
         return open_test(self.record.folder.path, f"measure {label}")
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:
-        """Return the early-stop rule, or None: off for grouped rows, rows left out, and answers that cost nothing."""
+        """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions."""
         grouped = len({r.group for r in rows}) < len(rows)
-        if not self.rules.stop_early or grouped or self.task.on_failure is None or self.kit.free(candidate):
+        if (
+            is_opinion(self.task)
+            or not self.rules.stop_early
+            or grouped
+            or self.task.on_failure is None
+            or self.kit.free(candidate)
+        ):
             return None
         task = self.task
         return Curtailment(len(rows), task.goal, task.tolerance, task.alpha, self.rules.planned_rungs)

@@ -92,6 +92,13 @@ class ModelJudge(BaseModel):
         text = self.rubric if self.rubric_file is None else Path(self.rubric_file).read_text(encoding="utf-8")
         return (text or "").strip()
 
+    @property
+    def worth(self) -> dict[str, float]:
+        """What each choice is worth, the worst first: the levels, or how the answer stands against the expected one."""
+        if self.mode == "compare":
+            return {"worse": 0.0, "tie": self.tie, "better": 1.0}
+        return {level: i / (len(self.levels) - 1) for i, level in enumerate(self.levels)}
+
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         return Failure("metric", f"the judge in models.{self.judge} must be asked")
 
@@ -132,16 +139,13 @@ class ModelJudge(BaseModel):
         for repeat in range(self.repeats):
             number = "" if self.repeats == 1 else f" {repeat + 1}"
             if self.mode == "grade":
-                yield self._asked(f"vote{number}", self._graded(answer, example), self._worth(), repeat, example, task)
+                yield self._asked(f"vote{number}", self._graded(answer, example), self.worth, repeat, example, task)
                 continue
             pairs = (("answer", answer), ("expected", example.target))
             for name, (a, b) in (("answer first", pairs), ("answer second", pairs[::-1])):
                 worth = {"A": float(a[0] == "answer"), "B": float(b[0] == "answer"), "tie": self.tie}
                 shown = (("ANSWER A", a[1]), ("ANSWER B", b[1]))
                 yield self._asked(f"{name}{number}", shown, worth, repeat, example, task)
-
-    def _worth(self) -> dict[str, float]:
-        return {level: i / (len(self.levels) - 1) for i, level in enumerate(self.levels)}
 
     def _graded(self, answer: str, example: Example) -> tuple[tuple[str, str], ...]:
         expected = [("EXPECTED ANSWER", target) for target in example.targets] if self.reference else []

@@ -211,8 +211,12 @@ def interval_mean(scores: ArrayLike, groups: Sequence[str] | None = None, level:
     freedom for groups (m: size-weighted mean group size), n - 1 for graded scores. One group, or one graded row, gives [0, 1].
     Raises ValueError for no scores, scores outside [0, 1], groups of another length, or a level outside (0, 1).
     """
+    return interval_sample(summarise(scores, groups), level)
+
+
+def interval_sample(sample: Sample, level: float = 0.95) -> MeanInterval:
+    """Return `interval_mean` of rows that are summarised already."""
     _check_level(level)
-    sample = summarise(scores, groups)
     q = sample.quantile((1.0 + level) / 2.0)
     span = Interval(0.0, 1.0) if q is None else _score_interval(sample.mean, sample.n_eff, q)
     return MeanInterval(sample.mean, span.low, span.high, sample.n, sample.n_eff, sample.n_groups, sample.method)

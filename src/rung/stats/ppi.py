@@ -26,7 +26,7 @@ from rung.stats.estimate import (
     mean_group_size,
     summarise,
 )
-from rung.stats.paired import PairedTest
+from rung.stats.paired import NonInferiority, PairedTest
 
 FEWEST_LABELS = 100  # fewer leave the verdict provisional: the correction itself is then a guess
 
@@ -102,17 +102,8 @@ def rectified_gain(
     As `rectify`, with differences in [-1, 1]; wins, losses and ties are those that people saw. Student's t with m - 1
     degrees of freedom (groups - 1 where the labelled rows come in groups).
     """
-    y, f, rest = (np.asarray(values, dtype=float) for values in (labels, judged, others))
-    numbers, other_numbers = (
-        group_numbers(groups, y.size),
-        group_numbers(other_groups, rest.size) if rest.size else None,
-    )
-    weight = _weight(y, f, rest, numbers, other_numbers) if rest.size else 0.0
-    gain = float(y.mean() + (weight * (rest.mean() - f.mean()) if weight else 0.0))
-    variance = cluster_variance(y - weight * f, numbers).value + 1.0 / y.size**2
-    variance += weight**2 * cluster_variance(rest, other_numbers).value if weight else 0.0
-    free = float(y.size if numbers is None else numbers.max() + 1) - 1.0
-    error = math.sqrt(variance)
+    y = np.asarray(labels, dtype=float)
+    gain, error, free = _difference(y, judged, others, groups, other_groups)
     p_value = 2.0 * student_cdf(-abs(gain) / error, free) if free > 0 else 1.0
     half = student_quantile(0.975, free) * error if free > 0 else 2.0
     wins, losses = int((y > 0).sum()), int((y < 0).sum())
@@ -124,9 +115,47 @@ def rectified_gain(
         wins=wins,
         losses=losses,
         ties=y.size - wins - losses,
-        n=y.size + rest.size,
+        n=y.size + np.size(others),
         method=f"prediction-powered t, {y.size} labelled rows",
     )
+
+
+def rectified_non_inferior(
+    labels: ArrayLike,
+    judged: ArrayLike,
+    others: ArrayLike,
+    groups: Sequence[str] | None = None,
+    other_groups: Sequence[str] | None = None,
+    *,
+    margin: float,
+    alpha: float,
+) -> NonInferiority:
+    """Test whether the second rung is at most `margin` worse than the first; differences as for `rectified_gain`."""
+    gain, error, free = _difference(np.asarray(labels, dtype=float), judged, others, groups, other_groups)
+    if free <= 0:
+        return NonInferiority(False, -1.0, 1.0)
+    lower = max(gain - student_quantile(1.0 - alpha, free) * error, -1.0)
+    return NonInferiority(lower > -margin, lower, student_cdf(-(gain + margin) / error, free))
+
+
+def _difference(
+    y: FloatArray,
+    judged: ArrayLike,
+    others: ArrayLike,
+    groups: Sequence[str] | None,
+    other_groups: Sequence[str] | None,
+) -> tuple[float, float, float]:
+    """Return a corrected mean difference, its standard error and degrees of freedom."""
+    f, rest = np.asarray(judged, dtype=float), np.asarray(others, dtype=float)
+    numbers, other_numbers = (
+        group_numbers(groups, y.size),
+        group_numbers(other_groups, rest.size) if rest.size else None,
+    )
+    weight = _weight(y, f, rest, numbers, other_numbers) if rest.size else 0.0
+    gain = float(y.mean() + (weight * (rest.mean() - f.mean()) if weight else 0.0))
+    variance = cluster_variance(y - weight * f, numbers).value + 1.0 / y.size**2
+    variance += weight**2 * cluster_variance(rest, other_numbers).value if weight else 0.0
+    return gain, math.sqrt(variance), float(y.size if numbers is None else numbers.max() + 1) - 1.0
 
 
 def _weight(y: FloatArray, f: FloatArray, rest: FloatArray, numbers: Any, other_numbers: Any) -> float:

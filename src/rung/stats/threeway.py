@@ -36,11 +36,17 @@ def judge(
     return judge_sample(summarise(scores, groups), goal, tolerance, alpha, planned_rungs)
 
 
-def judge_sample(sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> Quality:
-    """Judge rows that are summarised already, as `judge` does."""
+def judge_sample(
+    sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int, *, best: Sample | None = None
+) -> Quality:
+    """Judge rows that are summarised already, as `judge` does.
+
+    `best`: the same rows with everything that is unknown counted as right, where `sample` counts it as wrong; the upper
+    bound rests on it.
+    """
     check_rule(goal, tolerance, alpha, planned_rungs)
     lower = sample_lower(sample, alpha / planned_rungs)
-    upper = sample_upper(sample, alpha)
+    upper = sample_upper(best or sample, alpha)
     good = beta_above(sample.hits + 0.5, sample.n_eff - sample.hits + 0.5, goal - tolerance)
     status = _status(lower, upper, goal, tolerance)
     if status == "met" and not can_claim_met(sample.n_groups):
