@@ -723,6 +723,7 @@ class ModelCard:
     context: int | None
     max_tokens: int
     note: str | None = None  # a limit worth telling: "knows only its own small world"
+    reads_chat: bool = True  # False: it is given the last user message alone, so that no instruction reaches it
 
 
 def by_id(examples: Sequence[Example]) -> dict[str, Example]:

@@ -196,3 +196,8 @@ def test_the_identity_holds_what_shapes_answers_and_no_address_in_plain():
 def test_a_path_that_leads_nowhere(path):
     with pytest.raises((LookupError, TypeError)):
         found_at({"a": 5} if path == "a.b" else {"a": []}, path)
+
+
+def test_whether_the_chat_reaches_a_service_is_seen_in_its_body():
+    assert made(body={"question": "{{prompt}}"}).reads_chat is False
+    assert made(body={"turns": ["{{messages}}"]}).reads_chat is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from rung.config.reading import parse_config
 from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable
 from rung.ladder import climb
 from rung.store.folder import RunFolder
-from rung.types import Completion, Message, Outcome, Request, Result
+from rung.types import Comparison, Completion, Fitted, Message, Outcome, Request, Result, Skipped
+from tests.unit._worlds import WORDS
 
 CHAT = Request(
     (Message("system", "Sort it."), Message("user", "old"), Message("assistant", "a"), Message("user", "new row"))
@@ -48,6 +50,7 @@ def record(text): return Said(text)
 def lazily(text): return later(text)
 def nothing(text): return None
 def number(text): return 5
+def undefined(text): return float("nan")
 def odd_count(text): return {"text": "x", "input_tokens": "many"}
 def odd_finish(text): return {"text": "x", "finish": "done"}
 def broken(text): return {}["label"]
@@ -130,6 +133,7 @@ def test_async_functions_records_methods_and_modules():
     [
         ("nothing", Retryable, "feature.py:nothing returned None; return a str, or a dict or object with `text`", {}),
         ("number", Retryable, "feature.py:number returned int without a `text` that is a str; return a str", {}),
+        ("undefined", Retryable, "feature.py:undefined returned float without a `text` that is a str; return a str", {}),
         ("odd_count", Retryable, "returned input_tokens 'many'; return a whole number, or leave it out", {}),
         ("odd_finish", Retryable, "returned finish 'done'; allowed: stop, length, refused, other", {}),
         ("broken", Retryable, "feature.py:broken raised KeyError: 'label' (feature.py, line LINE)", {"status": None}),
@@ -306,3 +310,53 @@ def test_a_climb_counts_rows_on_which_the_function_raises(tmp_path):
     assert told == {
         "no answer after 1 attempt: feature.py:answer raised ValueError: cannot read it (feature.py, line 2)"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"), [("plain", False), ("chat", True), ("thing.method", False), ("lazily", True), ("Absent.x", True)]
+)
+def test_whether_the_chat_reaches_a_function_is_seen_in_its_source(name, reads, tmp_path):
+    code = (
+        "import functools\ndef plain(text): return text\nasync def chat(messages, *, more=1): return 'x'\n"
+        "lazily = functools.partial(plain)\nclass thing:\n    @staticmethod\n    def method(text): return text\n"
+        "class Absent: pass\n"
+    )
+    (tmp_path / "own.py").write_text(code)
+    settings = plugin.make("models", "python", function=f"{tmp_path / 'own.py'}:{name}")
+    assert settings.reads_chat is reads
+    assert settings.card("now").reads_chat is reads
+
+
+def test_the_present_feature_is_the_first_candidate_and_the_others_must_beat_it(tmp_path):
+    """Untouched: no rewrite and no example is offered to it, and the climb goes on with the model."""
+    code = "def answer(text):\n    word = text.split()[-1]\n    return word if int(text.split()[1]) % 5 else 'other'\n"
+    (tmp_path / "feature.py").write_text(code)
+    draw = random.Random(3)
+    rows = [
+        {"text": f"row {i} {' '.join(draw.sample(WORDS, 9))} {('b', 'c')[i % 2]}", "label": ("b", "c")[i % 2]}
+        for i in range(400)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    raw = {
+        "version": 1,
+        "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
+        "data": {"path": "rows.jsonl"},
+        "models": {
+            "now": {"provider": "python", "name": "live", "function": "feature.py:answer"},
+            "main": {"provider": "fake", "answers": {r["text"]: r["label"] for r in rows}, "usd_per_hour": 0.0},
+        },
+        "ladder": [{"prompt": {"model": "now"}}, {"fewshot": {"model": "now"}}, "prompt"],
+    }
+    run = climb(parse_config(raw, tmp_path), tmp_path / "run")
+    assert list(run.results) == ["prompt@now", "prompt"]
+    assert run.verdict.winner == "prompt"
+    assert run.results["prompt@now"].candidate.name == "as-is"
+    folder = RunFolder.open(tmp_path / "run")
+    fitted = folder.load("rungs/prompt@now/fit.json", Fitted)
+    assert [t.candidate.name for t in fitted.trials] == ["as-is"]
+    assert fitted.skipped[0].reason.startswith("live is given the row alone, not the chat: instructions and examples")
+    [left_out] = folder.load("skipped.json", tuple[Skipped, ...])
+    assert (left_out.what, left_out.reason) == ("fewshot@now", fitted.skipped[0].reason)
+    [pair] = folder.load("comparisons.json", tuple[Comparison, ...])
+    assert (pair.lower, pair.upper) == ("prompt@now", "prompt")
+    assert pair.losses == 0 < pair.wins

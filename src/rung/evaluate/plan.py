@@ -19,7 +19,7 @@ from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_budget, most_tokens, price_of
 from rung.protocols import Judge, Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
-from rung.types import Completion, Message, ModelCard, Request, Task, TuningNeed
+from rung.types import Completion, Message, Request, Task, TuningNeed
 
 SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
 SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
@@ -171,8 +171,7 @@ def _silent(role: str, settings: ProviderSettings) -> Asker:
     def count(messages: Sequence[Message]) -> int:
         return round(most_tokens(messages) / CHARACTERS_A_TOKEN)
 
-    card = ModelCard(role, settings.provider, settings.name, settings.context, settings.max_tokens, settings.note)
-    return Asker(card, ask, count, settings.concurrency, False, settings)
+    return Asker(settings.card(role), ask, count, settings.concurrency, False, settings)
 
 
 def _money_and_time(

@@ -13,7 +13,7 @@ from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import most_tokens
 from rung.store.folder import RunFolder
 from rung.store.ledger import Ledger, identity_bytes, key_of
-from rung.types import Completion, ModelCard, Request, Task
+from rung.types import Completion, Request, Task
 
 
 @contextmanager
@@ -29,8 +29,7 @@ def stored_kit(folder: RunFolder, task: Task) -> Iterator[RunKit]:
 
 
 def _asker(role: str, settings: ProviderSettings, ledger: Ledger | None) -> Asker:
-    card = ModelCard(role, settings.provider, settings.name, settings.context, settings.max_tokens, settings.note)
-    return Asker(card, _from_ledger(role, settings, ledger), most_tokens, 1, True)
+    return Asker(settings.card(role), _from_ledger(role, settings, ledger), most_tokens, 1, True)
 
 
 def _from_ledger(

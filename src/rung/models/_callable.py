@@ -64,6 +64,24 @@ class Place:
 
     def source_sha256(self) -> str | None:
         """Return the hash of the source file; None where there is none to be found."""
+        file = self._source()
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file else None
+
+    def has_parameter(self, parameter: str) -> bool | None:
+        """Return whether the function's source names this parameter; None where no such source is found. Runs nothing."""
+        file = self._source()
+        try:
+            body: list[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body if file else []
+        except (SyntaxError, ValueError):
+            return None
+        *classes, last = self.name.split(".")
+        for name in classes:
+            body = next((n.body for n in body if isinstance(n, ast.ClassDef) and n.name == name), [])
+        found = [n.args for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == last]
+        names = [a.arg for args in found[-1:] for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+        return parameter in names if found else None
+
+    def _source(self) -> Path | None:
         if self.is_file:
             path: str | None = self.module
         else:
@@ -73,8 +91,7 @@ class Place:
             except (ImportError, ValueError):
                 return None
             path = spec.origin if spec and spec.has_location else None
-        file = Path(path) if path else None
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file and file.is_file() else None
+        return Path(path) if path and Path(path).is_file() else None
 
     def load(self, model: str) -> Callable[..., Any]:
         """Run the file, or import the module, and return the function. Raises ConfigError that names the model."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from rung import plugin
 from rung.config import Config
 from rung.protocols import Model
+from rung.types import ModelCard
 
 OWN_PRICE = ("input_usd_per_mtok", "output_usd_per_mtok")
 
@@ -60,6 +61,17 @@ class ProviderSettings(BaseModel):
     def price_url(self) -> str | None:
         """The address by which a public price table knows the provider; None: no table can know it."""
         return None
+
+    @property
+    def reads_chat(self) -> bool:
+        """Whether the whole chat reaches the model; False: a feature that is given the last user message alone."""
+        return True
+
+    def card(self, role: str) -> ModelCard:
+        """Return what a rung may know of this model in that role."""
+        return ModelCard(
+            role, self.provider, self.name, self.context, self.max_tokens, self.note, reads_chat=self.reads_chat
+        )
 
     @abstractmethod
     def connect(self) -> Model:

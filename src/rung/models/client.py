@@ -111,8 +111,7 @@ class Client:
         return self._usage.answers
 
     def card(self, role: str | None = None) -> ModelCard:
-        s = self.settings
-        return ModelCard(role or self.role, s.provider, s.name, s.context, s.max_tokens, s.note)
+        return self.settings.card(role or self.role)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         return self._model.count_tokens(messages)

@@ -27,8 +27,8 @@ class Http(ProviderSettings):
     In the strings of `body`, `{{prompt}}` stands for the text of the chat's last user message (without `task.prompt` the
     bare row: the one input column as it stands, several as "Column: value" lines); a string that is `{{messages}}` and
     nothing else becomes the chat, a list of {"role", "content"}. Paths name keys and places in lists, as in
-    `data.0.text`. `temperature` and `max_tokens` are not passed on: write them into `body`. Measure a service with
-    `prompt: {rewrites: false}` as its rung, unless it takes the whole chat.
+    `data.0.text`. `temperature` and `max_tokens` are not passed on: write them into `body`. A service without
+    {{messages}} is measured as it stands: rewrites and examples would not reach it.
     """
 
     name: str = Field("http", min_length=1, description="what reports call the service")
@@ -81,6 +81,11 @@ class Http(ProviderSettings):
         if path is not None and not all(path.split(".")):
             raise ValueError("is no path; write keys and places with dots between, such as data.0.text")
         return path
+
+    @property
+    def reads_chat(self) -> bool:
+        """Whether the body holds the whole chat."""
+        return any(_MESSAGES.search(text) for text in _texts(self.body))
 
     @property
     def base_url(self) -> str:

@@ -27,8 +27,8 @@ class PythonFeature(ProviderSettings):
     a parameter `messages` (a list of {"role", "content"}).
 
     Without `task.prompt` that text is the bare row: the one input column as it stands, several as "Column: value" lines;
-    `task.prompt` may lay the columns out otherwise. Measure a feature with `prompt: {rewrites: false}` as its rung: it
-    has its own prompt, and rewrites of another one would not reach it. The function returns a text, or a dict or object
+    `task.prompt` may lay the columns out otherwise. A function without `messages` has its own prompt and is measured
+    as it stands: rewrites and examples would not reach it. The function returns a text, or a dict or object
     with `text` and, where known, `input_tokens`, `output_tokens` and `finish`; money comes from the price settings.
     Sync functions run in threads, `concurrency` at once. A row on which the function raises, hangs or returns no text is
     tried `attempts` times and then counts as failed; code that cannot work (a missing name or package) and refused access
@@ -52,6 +52,11 @@ class PythonFeature(ProviderSettings):
             place = Place(located(place.module, info), place.name)
         place.check()
         return f"{place.module}:{place.name}"
+
+    @property
+    def reads_chat(self) -> bool:
+        """Whether the function takes `messages`, by its source; where that cannot be seen, it is taken to."""
+        return self.place.has_parameter("messages") is not False
 
     @property
     def place(self) -> Place:

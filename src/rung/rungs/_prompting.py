@@ -14,7 +14,7 @@ from typing import Any
 
 from rung.errors import ConfigError, Problem
 from rung.protocols import Kit
-from rung.types import Answer, Candidate, Example, Message, Request, Task
+from rung.types import Answer, Candidate, Example, Message, ModelCard, Request, Task
 
 _LOOKS_LIKE_ONE = re.compile(r"(?<!\\)\{\{\s*([^\W\d][\w .-]*?)\s*\}\}")
 
@@ -179,6 +179,14 @@ def prompt_notes(task: Task) -> tuple[str, ...]:
         names = ", ".join("{{" + n + "}}" for n in unknown)
         notes.append(f"your prompt holds {names}, which is no input column: sent to the model as it is")
     return tuple(notes)
+
+
+def only_the_row(card: ModelCard) -> str:
+    """Say why nothing but the row can be asked of a feature that does not read the chat."""
+    return (
+        f"{card.name} is given the row alone, not the chat: instructions and examples would not reach it, so it is measured "
+        "as it stands"
+    )
 
 
 Chooser = Callable[[Mapping[str, str]], Sequence[Demonstration]]

@@ -21,6 +21,7 @@ from rung.rungs._prompting import (
     chat_system,
     learned_demonstrations,
     learned_template,
+    only_the_row,
 )
 from rung.rungs._race import Race, asked, context_fit, planned_calls, race, racing_scores
 from rung.rungs._rewrites import Writer, drafts_that_fit
@@ -113,6 +114,8 @@ class FewShot(BaseModel):
 
     def _pool(self, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         """Return the training rows that may be shown: answered, not near dev, each once, at most `pool`."""
+        if not kit.card(self.model).reads_chat:
+            raise NotOffered(only_the_row(kit.card(self.model)))
         if not train:
             raise NotOffered("fewshot shows training rows as examples, and there are none")
         rows = without_repeats(apart_from([e for e in train if e.target.strip()], dev))

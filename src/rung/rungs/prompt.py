@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from rung.errors import NotOffered
 from rung.protocols import Kit, System
-from rung.rungs._prompting import chat_system, prompt_notes
+from rung.rungs._prompting import chat_system, only_the_row, prompt_notes
 from rung.rungs._race import asked, challenge, planned_calls, race
 from rung.rungs._rewrites import Draft, Writer, drafts_that_fit
-from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Task
+from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
 ROWS_PLANNED_WITH = 20  # dev rows whose prompts a plan measures
 
@@ -50,10 +50,13 @@ class Prompt(BaseModel):
         fitting, skipped = drafts_that_fit(drafts, dev, self.model, kit)
         if not fitting:
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
+        if self.rewrites and not kit.card(self.model).reads_chat:
+            skipped.append(Skipped("prompt rewrites", only_the_row(kit.card(self.model))))
         candidates = {d.name: chat_candidate("prompt", d, self.model) for d in fitting}
         found = await race(list(candidates.values()), dev, task, kit)
         best = next(d for d in fitting if d.name == found.winner.name)
-        harder = writer.edge_rules(best, found.seen[best.name], dev) if self.rewrites and train else None
+        rewritten = self._rewrites(kit) and len(train) > 0
+        harder = writer.edge_rules(best, found.seen[best.name], dev) if rewritten else None
         if harder is not None:
             usable, too_long = drafts_that_fit([harder], dev, self.model, kit)
             skipped += too_long
@@ -75,14 +78,17 @@ class Prompt(BaseModel):
             raise NotOffered(f"no prompt can be asked: {skipped[0].reason}")
         longest = max(fitting, key=lambda d: d.template.length)
         chats = tuple(longest.template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
-        challenges = 1 if self.rewrites and train else 0
+        challenges = 1 if self._rewrites(kit) and train else 0
         return RungPlan(len(fitting), planned_calls(len(fitting), len(dev), challenges), chats)
 
     def _drafts(
         self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
     ) -> tuple[Writer, list[Draft]]:
         writer = Writer.of(task, train, dev, kit)
-        return writer, writer.all_drafts() if self.rewrites else [writer.as_is]
+        return writer, writer.all_drafts() if self._rewrites(kit) else [writer.as_is]
+
+    def _rewrites(self, kit: Kit) -> bool:
+        return self.rewrites and kit.card(self.model).reads_chat
 
     def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that sends the learned chat."""
