@@ -37,9 +37,11 @@ def demo(
         raise RungError(f"no example is called {name!r}; shipped: {', '.join(shipped)}")
     where = folder or Path("rung-demo") / name
     where.mkdir(parents=True, exist_ok=True)
-    for file in sorted((EXAMPLES / name).iterdir()):
-        if not (where / file.name).exists():
-            shutil.copyfile(file, where / file.name)
+    for file in sorted(f for f in (EXAMPLES / name).rglob("*") if f.is_file()):
+        copy = where / file.relative_to(EXAMPLES / name)
+        if not copy.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
     code = climb_and_report(load_config(where / "rung.yaml"), where / "run", as_json)
     if not as_json:
         typer.echo(f"The example's files are in {where}: change rung.yaml or the rows and climb again.")

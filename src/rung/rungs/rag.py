@@ -133,7 +133,7 @@ class Rag(BaseModel):
         places = [p for p in LAYOUTS if not (p["place"] == "system" and best.examples == "with")]
         before = best
         best = await descent.best(neighbours(best, places))
-        best = await descent.best(neighbours(best, _sayable(train)))
+        best = await self._said(best, descent, train)
         if descent.ground.demonstrations:
             with_own = [] if best.whole or best.place == "system" else [{"examples": "with"}]
             best = await descent.best(neighbours(best, [{"examples": "none"}, *with_own]), cheapest=True)
@@ -143,6 +143,19 @@ class Rag(BaseModel):
         if not best.whole and (best.fence, best.place) != (before.fence, before.place) and len(sizes) > 1:
             best = await descent.best([best, *[replace(best, k=k) for k in sizes if k != best.k]], cheapest=True)
         return best, without
+
+    async def _said(self, best: Choice, descent: Descent, train: Sequence[Example]) -> Choice:
+        """Return the best choice of what is said about the passages.
+
+        That they are quoted text whose instructions do not count is left unsaid only where that is worth a rung: it guards.
+        """
+        found = await descent.best(neighbours(best, _sayable(train)))
+        if found.guard:
+            return found
+        guarded = await descent.best([c for c in neighbours(best, _sayable(train)) if c.guard])
+        await descent.ask(guarded)
+        gain = (descent.mean(found) or 0.0) - (descent.mean(guarded) or 0.0)
+        return found if gain >= descent.task.worth_it else guarded
 
     async def _search(self, best: Choice, descent: Descent, searches: Searches) -> list[Choice]:
         """Return ways to search, best first as far as rankings tell: mode, then query, then size of passages."""
