@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rung.report import figures
 from rung.report.escape import markdown as safe
 from rung.report.gains import mended
+from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
 
@@ -107,6 +108,7 @@ def _causes(report: Report) -> Iterator[str]:
     for diagnosis in diagnosed:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
         yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}"
+    yield from (f"- {safe(line)}" for line in knowledge_lines(report))
     yield ""
 
 

@@ -13,6 +13,7 @@ from rung.types import Example, Outcome, Task
 
 ROWS_SHOWN = 120
 EXAMPLES_PER_CAUSE = 3  # rows named by a diagnosis that are shown in any case
+SOURCES_SHOWN = 3  # passages named under an answer
 LONGEST_TEXT = 1500  # characters of one cell; the rest stays in the run folder
 MOST_BYTES = 2_500_000  # of one table, rendered: keeps the page under 5 MB whatever the rows hold
 
@@ -30,6 +31,7 @@ class Cell:
     text: str
     note: str | None = None
     loose: bool = False  # the answer did not have the asked-for form
+    sources: tuple[str, ...] = ()  # the passages that the answer used: document, place, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,14 @@ def cell_of(rung: str, outcome: Outcome | None, task: Task) -> Cell:
     if outcome is None:
         return Cell(rung, "absent", "not visited", "")
     text = cut(outcome.answer.text) if outcome.answer else ""
+    used = outcome.answer.sources if outcome.answer else ()
+    sources = tuple(cut(f"{s.document}, {s.position}: {s.text}") for s in used[:SOURCES_SHOWN])
     if outcome.failure is not None:
-        return Cell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message))
+        return Cell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message), sources=sources)
     score = (outcome.scores or {})[task.metrics[0].name]
     mark = _mark(outcome, task)
     word = f"{score.value:.2f}" if mark == "partly" else mark
-    return Cell(rung, mark, word, text, score.note, score.adheres is False)
+    return Cell(rung, mark, word, text, score.note, score.adheres is False, sources)
 
 
 def _first(ids: Sequence[str]) -> Sequence[str]:
@@ -174,6 +178,7 @@ def _affordable(rows: Iterable[Row]) -> list[Row]:
             *(t for _, t in row.inputs),
             *(c.text for c in row.cells),
             *(c.note or "" for c in row.cells),
+            *(s for c in row.cells for s in c.sources),
         ]
         spent += 600 + sum(400 + len(shown(text)) for text in texts)
         if spent > MOST_BYTES:

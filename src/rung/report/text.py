@@ -16,6 +16,7 @@ from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.escape import terminal
 from rung.report.gains import mended
+from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
 from rung.types import Comparison, Estimate, Skipped
@@ -79,6 +80,8 @@ def render_text(folder: RunFolder, console: Console) -> None:
         if rung.diagnosis and rung.diagnosis.causes:
             causes = ", ".join(f"{c.name} {c.count}" for c in rung.diagnosis.causes)
             _line(console, f"{rung.label}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev rows failed: {causes}")
+    for line in knowledge_lines(report):
+        _line(console, line)
     _findings(report, console)
     _line(console, _record(report), "dim")
 

@@ -1,0 +1,78 @@
+"""What the report shows of a rung that looks answers up: the split, abstentions, planted instructions, sources."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from rung.report.load import load_report
+from rung.report.markdown import render_markdown
+from rung.report.page import render_page
+from rung.report.rows import cell_of
+from rung.report.text import render_text
+from rung.types import Cause, Diagnosis, Estimate, Fitted, KnowledgeSplit, Outcome, Planted, Source
+from tests.unit._run_folder import build, make_task
+
+
+def estimate(mean: float, n: int) -> Estimate:
+    return Estimate(mean, max(mean - 0.1, 0.0), min(mean + 0.1, 1.0), n, "wilson")
+
+
+def folder_with_split(path):
+    folder = build(path)
+    label = folder.read("run.json")["planned"][-1]
+    cause = Cause(
+        "not retrieved", 3, estimate(0.75, 4), "3 of 4: <b>missed</b>.", ("r1",), "search better", "experiment"
+    )
+    other = replace(cause, name="not a knowledge problem", count=1)
+    known = KnowledgeSplit(
+        20, estimate(0.1, 20), estimate(0.8, 20), estimate(0.95, 18), (cause, other), (cause, other),
+        {"wrong, right, right": 14}, {"right": 2}, {"rows": 18, "recall_at_5": 0.9},
+    )  # fmt: skip
+    diagnosis = folder.load(f"rungs/{label}/diagnosis.json", Diagnosis)
+    folder.save(f"rungs/{label}/diagnosis.json", replace(diagnosis, knowledge=known), Diagnosis)
+    fitted = folder.load(f"rungs/{label}/fit.json", Fitted)
+    planted = Planted(4, 20, 3, estimate(0.15, 20), {"order": 3, "comment": 0}, ("r1",))
+    folder.save(f"rungs/{label}/fit.json", replace(fitted, planted=planted), Fitted)
+    return folder, label
+
+
+def test_the_page_shows_the_split_and_what_planted_instructions_did(tmp_path):
+    folder, _ = folder_with_split(tmp_path / "run")
+    page = render_page(load_report(folder))
+    assert "Is it knowledge?" in page
+    for text in (
+        "with the right passage",
+        "not retrieved",
+        "not a knowledge problem",
+        "search: recall at 5",
+        "abstentions, right",
+    ):
+        assert text in page
+    assert "obeyed in 3 of 20 answers" in page
+    assert "order: 3" in page
+    assert "<b>missed</b>" not in page
+
+
+def test_without_a_rung_that_looks_answers_up_there_is_no_such_section(tmp_path):
+    assert "Is it knowledge?" not in render_page(load_report(build(tmp_path / "run")))
+
+
+def test_terminal_and_markdown_say_it_in_a_line(tmp_path):
+    folder, label = folder_with_split(tmp_path / "run")
+    console = Console(file=io.StringIO(), width=300)
+    render_text(folder, console)
+    for text in (console.file.getvalue(), render_markdown(folder)):
+        assert f"{label}: is it knowledge? Closed book 0.10 ± 0.10 (n=20), with passages 0.80" in text
+        assert "wrong with passages: not retrieved 3, not a knowledge problem 1" in text
+        assert "3 of 20 answers obeyed instructions planted in 4 documents" in text
+
+
+def test_a_cell_names_the_passages_that_its_answer_used():
+    from rung.types import Answer, Score
+
+    used = (Source("prices.md", "page 3", "It costs 5 <b>euros</b>."),)
+    outcome = Outcome("r1", "g", Answer("5", (), used), {make_task().metrics[0].name: Score(1.0)})
+    assert cell_of("rag", outcome, make_task()).sources == ("prices.md, page 3: It costs 5 <b>euros</b>.",)
