@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import math
+import queue
+import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from numbers import Real
@@ -12,21 +15,27 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from rung.errors import RungError
 from rung.plugin import located
 from rung.types import Example, Failure, Score, Task
+
+MOST_HUNG = 3  # hung calls of one function: each holds a thread and the climb for a while
+_HUNG: Counter[str] = Counter()
 
 
 class PythonFunction(BaseModel):
     """Score with `function(answer, target, inputs)`, which returns a number in [0, 1] or a bool.
 
     `function` is written `scoring.py:polite`; a relative path starts at the folder of rung.yaml. The file runs as
-    part of rung, with all its rights. What it raises, and numbers outside [0, 1], become a failure of the row.
+    part of rung, with all its rights. What it raises, a call that hangs, and numbers outside [0, 1] become a failure of the
+    row; three hung calls end the climb.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     function: str = Field(description="path of a Python file, a colon, and the name of a function in it")
     rule: str | None = Field(None, description="the asked-for form in plain words, for prompts")
+    timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, description="for one call; a hung one is left behind")
 
     @field_validator("function")
     @classmethod
@@ -60,10 +69,40 @@ class PythonFunction(BaseModel):
         return Score(number)
 
     def _called(self, answer: str, example: Example) -> object:
+        """Call the function in a thread of its own, which can be left behind where it hangs."""
+        ended: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+        def work() -> None:
+            try:
+                ended.put(self._returned(answer, example))
+            except _Raised as error:
+                ended.put(error)
+
+        threading.Thread(target=work, name=f"rung {self._said}", daemon=True).start()
+        try:
+            value = ended.get(timeout=self.timeout_s)
+        except queue.Empty:
+            raise self._hung(example) from None
+        if isinstance(value, _Raised):
+            raise value
+        return value
+
+    def _returned(self, answer: str, example: Example) -> object:
         try:
             return _load(self.function)(answer, example.target, dict(example.inputs))
         except (Exception, SystemExit) as error:  # the user's code may raise anything; the row says what
             raise _Raised(f"{self._said} raised {type(error).__name__}: {error}") from error
+
+    def _hung(self, example: Example) -> Exception:
+        """Return what a call that did not return means: a failure of its row, and after the third the end of the climb."""
+        _HUNG[self.function] += 1
+        said = f"{self._said} did not return within {self.timeout_s:g} s (timeout_s)"
+        if _HUNG[self.function] < MOST_HUNG:
+            return _Raised(said)
+        return RungError(
+            f"the metric {said} on {MOST_HUNG} rows, the last of them {example.id!r}; look there for a loop or a wait without "
+            "end, mend it and run the same command again: the answers are kept"
+        )
 
     @property
     def _said(self) -> str:

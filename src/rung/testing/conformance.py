@@ -21,6 +21,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from rung.config.roles import ROLE_SETTINGS
 from rung.errors import ContextOverflow, ModelError, NotOffered
 from rung.protocols import Judge, Library, Metric, Model, Provider, Rung
 from rung.testing.kit import BareKit, kit_with_fake, small_rows, small_task
@@ -229,10 +230,11 @@ def _judged(p: Promises, found: object, lenient: object) -> None:
 async def _assessed(p: Promises, metric: Judge, row: Example, task: Task, answers: Sequence[str]) -> None:
     """Check a metric that asks, with models that reply nonsense."""
     p.that(isinstance(metric.opinion, bool), "opinion tells whether scores are a model's opinion")
+    role = next((str(getattr(metric, name)) for name in ROLE_SETTINGS if hasattr(metric, name)), "judge")
     for answer, reply in itertools.product(answers, ("", "{}", "1.0", "yes " * 2000, '{"verdict": "pass"}')):
         twice = []
         for _ in range(2):
-            kit = BareKit(task, _Parrot(reply), ModelCard("judge", "fake", "parrot", None, 256))
+            kit = BareKit(task, _Parrot(reply), ModelCard(role, "fake", "parrot", None, 256))
             found = await metric.assess(Answer(answer), row, task, kit)
             twice.append((found, kit.requests))
             _judged(p, found, None)
