@@ -19,6 +19,7 @@ from rung.errors import BudgetSpent, Interrupted, NotOffered
 from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import means_of
 from rung.evaluate.documents import open_library
+from rung.evaluate.keeping import kept_tasks
 from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.measure import unanswered
 from rung.evaluate.prepare import Prepared, prepare
@@ -66,18 +67,16 @@ def climb(config: Config, folder: Path | str, progress: Progress | None = None) 
     Raises RungError: ConfigError, DataError, ModelError and so on before any answer; FolderBusy; IntegrityError.
     A spent budget ends the climb with a verdict "stopped"; what was answered stays in the folder.
     """
-    folder = Path(folder)
-    with locked(RunFolder.create(folder)):
-        record = Record.start(folder, config)
+    with locked(RunFolder.create(Path(folder))):
+        record = Record.start(Path(folder), config)
         try:
             return asyncio.run(_climb(config, record, progress or Silent()))
         except BaseException as error:
             record.broken_off(error)
             if not isinstance(error, KeyboardInterrupt):
                 raise
-            raise Interrupted(
-                f"interrupted; everything answered so far is kept in {folder}: run the same command to go on"
-            ) from error
+            said = f"interrupted; everything answered so far is kept in {folder}: run the same command to go on"
+            raise Interrupted(said) from error
 
 
 async def _climb(config: Config, record: Record, progress: Progress) -> Run:
@@ -85,7 +84,8 @@ async def _climb(config: Config, record: Record, progress: Progress) -> Run:
     rules = Rules(len(config.planned), config.stop_early, config.split.seed)
     learned, stopped = _Learned(), None
     async with open_clients(config, record.folder.path) as clients, open_library(config, clients, progress) as library:
-        kit = RunKit(ready.task, askers(clients, record.folder.path), rules.seed, progress, config.root, library)
+        roles, kept = askers(clients, record.folder.path), kept_tasks(config)
+        kit = RunKit(ready.task, roles, rules.seed, progress, config.root, library, kept)
         bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress, means_of(config))
         try:
             for step in config.ladder:

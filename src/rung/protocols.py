@@ -174,6 +174,14 @@ class Tuner(Protocol):
         """Load the base and begin, or go on from the state in `folder`. Raises TuningError."""
         ...
 
+    def gentler(self) -> Tuner | None:
+        """Return the recipe with less power to change the model: a lower rate, and rank; None where there is none."""
+        ...
+
+    def scale(self, base: Base, weights: Path, out: Path, scale: float) -> None:
+        """Write tuned weights to `out` with their change of the base multiplied by `scale` in (0, 1)."""
+        ...
+
 
 class Workshop(Protocol):
     """Where one model is tuned: its base, room in the run folder, and the way back into service. Names no folder."""
@@ -195,6 +203,18 @@ class Workshop(Protocol):
 
     def keep(self, run: TuningRun, name: str, form: str) -> Weights:
         """Write the weights as they stand and return where they lie. Raises TuningError when the disk is full."""
+        ...
+
+    def scaled(self, tuner: Tuner, weights: Weights, scale: float) -> Weights:
+        """Return kept weights whose change of the base is multiplied by `scale`, without tuning anew."""
+        ...
+
+    async def kept(self, role: str) -> Mapping[str, Mapping[str, float]]:
+        """Score the model in `role` on everything that tuning must not harm: name -> row id -> score in [0, 1]."""
+        ...
+
+    def replay(self, rows: int) -> tuple[TuningRow, ...]:
+        """Return at most so many rows of the user's other tasks to tune on as well; none of them is scored by `kept`."""
         ...
 
     def drop(self, path: str) -> None:

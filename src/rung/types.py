@@ -23,6 +23,7 @@ Decision = Literal["met", "undecided", "exhausted", "stopped"]
 Abstention = Literal[
     "right", "wrong", "missed"
 ]  # "missed": the expected output declines to answer and the answer does not
+Keeping = Literal["kept", "forgotten", "unclear", "absent"]
 FailureCause = Literal["model", "timeout", "refusal", "truncated", "parse", "metric"]
 
 KINDS: tuple[Kind, ...] = ("classification", "extraction", "style", "knowledge", "generation")
@@ -670,6 +671,68 @@ class CurvePoint:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One ability or task before and after, on the same rows.
+
+    `status`: "forgotten" is a significant loss of at least the margin (Holm over everything kept); "kept" is shown to be
+    not worse than the margin; "absent": the model could not do it before, so there is nothing to forget; else "unclear".
+    """
+
+    name: str
+    before: Estimate
+    after: Estimate
+    change: float
+    low: float
+    high: float
+    p_adjusted: float
+    status: Keeping
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The whole comparison. `vetoed`: something is forgotten, so these weights may not win."""
+
+    kept: tuple[Kept, ...]
+    margin: float
+
+    @property
+    def forgotten(self) -> tuple[Kept, ...]:
+        return tuple(k for k in self.kept if k.status == "forgotten")
+
+    @property
+    def vetoed(self) -> bool:
+        return bool(self.forgotten)
+
+    @property
+    def worst_change(self) -> float | None:
+        """The largest loss among what the model could do before; None where it could do nothing of it."""
+        return min((k.change for k in self.kept if k.status != "absent"), default=None)
+
+    @property
+    def sentence(self) -> str:
+        if self.vetoed:
+            named = ", ".join(f"{k.name} {k.before.mean:.2f} to {k.after.mean:.2f}" for k in self.forgotten)
+            return f"Tuning cost other abilities: {named}."
+        able = [k for k in self.kept if k.status != "absent"]
+        if not able:
+            return "Nothing was there to forget: the model could do none of what is kept before it was tuned."
+        shown = sum(k.status == "kept" for k in able)
+        return f"No loss shown in {len(able)} kept abilities; {shown} are shown to be kept within {self.margin:g}."
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Tuned weights as they are, or with something done against forgetting: its dev score, and what it keeps."""
+
+    name: str  # "as tuned", "adapter scale 0.5", "replay of 120 rows", "gentler: lora rank 4, rate 0.001"
+    dev: float
+    n: int
+    forgetting: Forgetting
+    weights: Weights
+    chosen: bool = False
+
+
 @dataclass(frozen=True)
 class Tuning:
     """How a tuned candidate came about: what was checked, tried, learned from more rows, saved and spent."""
@@ -685,6 +748,13 @@ class Tuning:
     seconds: float = 0.0
     tokens: int = 0
     need: TuningNeed | None = None
+    remedies: tuple[Remedy, ...] = ()  # the weights as tuned first; more only where these forget
+    lesson: str | None = None  # what a teacher's answers made of the training rows
+
+    @property
+    def forgetting(self) -> Forgetting | None:
+        """What the chosen weights keep and forget; None where it was not looked at."""
+        return next((r.forgetting for r in self.remedies if r.chosen), None)
 
 
 @dataclass(frozen=True)

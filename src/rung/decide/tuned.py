@@ -86,10 +86,20 @@ def overridden(result: Result) -> tuple[str, ...]:
     return tuple(str(reason) for reason in found) if isinstance(found, list | tuple) else ()
 
 
+def vetoed(result: Result) -> str | None:
+    """Return what a tuned candidate forgets, where that forbids it to win; None where nothing does."""
+    found = result.candidate.settings.get("forgets")
+    return str(found) if found else None
+
+
 def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool:
     """Whether a tuned rung would have run without force."""
     result = results[label]
-    return not overridden(result) and not_short(task, result.candidate.model, below(label, results)) is None
+    return (
+        not overridden(result)
+        and not vetoed(result)
+        and not_short(task, result.candidate.model, below(label, results)) is None
+    )
 
 
 def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: int) -> bool:
@@ -111,7 +121,14 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
                 f"a significant paired gain of at least {task.worth_it:g} over the best rung below; {gain.method}",
                 keys,
             )
-        if gate_was_open(task, label, results):
+        loss = vetoed(results[label])
+        if loss is not None:
+            yield Reason(
+                f"{label} cannot win: {loss}",
+                "what must be kept (`keep`, general abilities) may not be shown to fall by `worth_it` or more; Holm over all of it",
+                (f"rungs/{label}/result.json#candidate.settings.forgets",),
+            )
+        if loss is not None or gate_was_open(task, label, results):
             continue
         why = list(overridden(results[label]))
         short = not_short(task, results[label].candidate.model, below(label, results))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,13 +11,14 @@ from rung import plugin
 from rung.config import load_config, parse_config
 from rung.config.sections import Config
 from rung.errors import ConfigError, ContextOverflow, Problem, RefusedByModel, Retryable
-from rung.evaluate.abilities import suite
+from rung.evaluate.abilities import AbilityRow, suite
 from rung.evaluate.answering import TRANSPORT, answer_rows, scorer
 from rung.evaluate.prepare import as_task, part_rows, read_rows
+from rung.evaluate.progress import Progress
 from rung.protocols import Kit, Metric, Rung, System
-from rung.rungs._prompting import as_it_stands
+from rung.rungs._prompting import as_it_stands, learned_demonstrations, learned_template
 from rung.store.folder import RunFolder, load_result
-from rung.types import Candidate, Example, Outcome, Request, Task, Verdict
+from rung.types import Candidate, Example, Outcome, Task, TuningRow, Verdict
 
 ROWS_A_TASK = 200  # rows of a kept task that are asked, before and after
 ALL_ABILITIES = "abilities, all"
@@ -27,12 +28,43 @@ Scores = dict[str, dict[str, float]]  # what is kept -> row id -> score in [0, 1
 
 @dataclass(frozen=True)
 class KeptTask:
-    """Another task of the user: its rows, its metrics, and the candidate that answers it (its model is put in later)."""
+    """Another task of the user: its rows, its metrics, and the candidate that answers it (its model is put in later).
+
+    `rows` are scored before and after; `spare` rows may be tuned on, so that the task is not forgotten.
+    """
 
     task: Task
     rows: tuple[Example, ...]
+    spare: tuple[Example, ...]
     candidate: Candidate
     metrics: Mapping[str, Metric]
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """What must be kept, scored for whichever model; and rows to rehearse it."""
+
+    kit: Kit
+    tasks: tuple[KeptTask, ...]
+    progress: Progress
+
+    async def scores(self, role: str) -> Scores:
+        """Score the model in `role`, under a bar."""
+        rows = sum(len(kept.rows) for kept in self.tasks) + len(suite())
+        with self.progress.stage("what must be kept", rows) as bar:
+            return await kept_scores(self.kit, role, self.tasks, on_row=bar.advance)
+
+    def replay(self, rows: int) -> tuple[TuningRow, ...]:
+        """Return spare rows of all kept tasks in turn, as their candidates ask them, with their expected answers."""
+        found = []
+        for kept in self.tasks:
+            if "messages" not in kept.candidate.learned:
+                continue
+            template, shown = learned_template(kept.candidate), learned_demonstrations(kept.candidate)
+            for example in kept.spare[: -(-rows // len(self.tasks))]:
+                chat = template.render(example.inputs, shown)
+                found.append(TuningRow(f"{kept.task.name}/{example.id}", chat, example.target))
+        return tuple(found[:rows])
 
 
 def kept_tasks(config: Config) -> tuple[KeptTask, ...]:
@@ -50,8 +82,8 @@ def _from_file(path: Path) -> KeptTask:
     template = as_it_stands(task)
     learned = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
     candidate = Candidate("prompt", "as-is", {}, learned, "main")
-    rows = (*parts.dev, *parts.train)[:ROWS_A_TASK]
-    return KeptTask(task, rows, candidate, _metrics(task, config.root))
+    rows = (*parts.dev, *parts.train)
+    return KeptTask(task, rows[:ROWS_A_TASK], rows[ROWS_A_TASK:], candidate, _metrics(task, config.root))
 
 
 def _from_run(path: Path) -> KeptTask:
@@ -70,26 +102,33 @@ def _from_run(path: Path) -> KeptTask:
     if candidate.model is None:
         raise ConfigError([Problem("keep", f"holds a run won by {chosen}, which asks no model", str(path))])
     rows = folder.load_rows("parts/dev.jsonl", Example)[:ROWS_A_TASK]
-    return KeptTask(task, rows, candidate, _metrics(task, root))
+    shown = set(candidate.trained_on)
+    spare = tuple(e for e in folder.load_rows("parts/train.jsonl", Example) if e.id not in shown)
+    return KeptTask(task, rows, spare, candidate, _metrics(task, root))
 
 
 def _metrics(task: Task, root: Path) -> dict[str, Metric]:
     return {s.name: plugin.make_at(root, "metrics", s.name, s.settings) for s in task.metrics[:1]}
 
 
-async def kept_scores(kit: Kit, role: str, tasks: Sequence[KeptTask], *, concurrency: int = 32) -> Scores:
+async def kept_scores(
+    kit: Kit, role: str, tasks: Sequence[KeptTask], *, concurrency: int = 64, on_row: Callable[[], None] = lambda: None
+) -> Scores:
     """Score the model in `role` on every kept task and on the abilities; a row without an answer has no score."""
     found: Scores = {}
     for kept in tasks:
-        found[f"task {kept.task.name}"] = await _task_scores(kit, role, kept, concurrency)
-    return {**found, **await _ability_scores(kit, role, concurrency)}
+        found[f"task {kept.task.name}"] = await _task_scores(kit, role, kept, concurrency, on_row)
+    return {**found, **await _ability_scores(kit, role, concurrency, on_row)}
 
 
-async def _task_scores(kit: Kit, role: str, kept: KeptTask, concurrency: int) -> dict[str, float]:
+async def _task_scores(
+    kit: Kit, role: str, kept: KeptTask, concurrency: int, on_row: Callable[[], None]
+) -> dict[str, float]:
     candidate = replace(kept.candidate, model=role)
     rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
     system: System = rung.system(candidate, kept.task, kit)
-    outcomes = await answer_rows(system, kept.rows, scorer(kept.metrics, kept.task), concurrency=concurrency)
+    score = scorer(kept.metrics, kept.task, kit)
+    outcomes = await answer_rows(system, kept.rows, score, concurrency=concurrency, on_row=lambda _: on_row())
     values = {o.example_id: o.value(kept.task.metrics[0].name, 0.0) for o in outcomes if not _unanswered(o)}
     return {row: value for row, value in values.items() if value is not None}
 
@@ -98,34 +137,26 @@ def _unanswered(outcome: Outcome) -> bool:
     return outcome.failure is not None and outcome.failure.cause in TRANSPORT
 
 
-async def _ability_scores(kit: Kit, role: str, concurrency: int) -> Scores:
+async def _ability_scores(kit: Kit, role: str, concurrency: int, on_row: Callable[[], None]) -> Scores:
     slots = asyncio.Semaphore(concurrency)
 
-    async def one(request: Request) -> str | None:
+    async def one(row: AbilityRow) -> float | None:
         async with slots:
-            return (await kit.ask(role, request)).text
+            try:
+                answer: str | None = (await kit.ask(role, row.request)).text
+            except RefusedByModel:
+                answer = None
+            except (Retryable, ContextOverflow):
+                return None
+            finally:
+                on_row()
+        return float(row.passes(answer))
 
     rows = suite()
-    answers = await asyncio.gather(*(_answered(one, row.request) for row in rows))
+    scores = await asyncio.gather(*(one(row) for row in rows))
     found: Scores = {ALL_ABILITIES: {}}
-    for row, answer in zip(rows, answers, strict=True):
-        if answer.came:
-            score = float(row.passes(answer.text))
+    for row, score in zip(rows, scores, strict=True):
+        if score is not None:
             found.setdefault(f"ability {row.ability}", {})[row.id] = score
             found[ALL_ABILITIES][row.id] = score
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    came: bool
-    text: str | None
-
-
-async def _answered(ask: Callable[[Request], Awaitable[str | None]], request: Request) -> _Answered:
-    try:
-        return _Answered(True, await ask(request))
-    except RefusedByModel:
-        return _Answered(True, None)
-    except (Retryable, ContextOverflow):
-        return _Answered(False, None)

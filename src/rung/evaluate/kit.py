@@ -11,6 +11,7 @@ from rung import plugin
 from rung.config.roles import roles_of
 from rung.errors import ConfigError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
+from rung.evaluate.keeping import Keeper, KeptTask
 from rung.evaluate.progress import Progress, paid
 from rung.evaluate.workshop import RunWorkshop, Served, base_of, weights_in
 from rung.metrics._several import AnyRight
@@ -74,6 +75,7 @@ class RunKit:
         progress: Progress,
         root: Path | None = None,
         library: Library | None = None,
+        keep: Sequence[KeptTask] = (),
     ) -> None:
         """`root`: where relative files in the metrics' settings start; None: the working directory."""
         self._task = task
@@ -81,6 +83,7 @@ class RunKit:
         self._seed = seed
         self._progress = progress
         self._library = library
+        self._keep = tuple(keep)
         self.metrics: dict[str, Metric] = {
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
@@ -117,7 +120,8 @@ class RunKit:
     def workshop(self, role: str) -> Workshop:
         asker = self._role(role)
         assert asker.settings is not None
-        return RunWorkshop(base_of(role, asker.settings), asker.client, asker.tuned, self._progress)
+        keeper = Keeper(self, self._keep, self._progress)
+        return RunWorkshop(base_of(role, asker.settings), asker.client, asker.tuned, self._progress, keeper)
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self._seed}/{purpose}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from rung.errors import IntegrityError, Interrupted, NotOffered, RungError, TuningError
+from rung.evaluate.keeping import Keeper
 from rung.evaluate.progress import Progress
 from rung.models._settings import ProviderSettings
 from rung.models.client import Client
@@ -87,6 +88,7 @@ class RunWorkshop:
     client: Client | None  # None in a plan, where nothing is begun
     served: Served | None
     progress: Progress
+    keeper: Keeper | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -119,6 +121,27 @@ class RunWorkshop:
             shutil.rmtree(part, ignore_errors=True)
             raise TuningError(_disk(error, final)) from error
         return Weights(path, folder_hash(final), cast(Any, form))
+
+    def scaled(self, tuner: Tuner, weights: Weights, scale: float) -> Weights:
+        path = f"{weights.path}-scale-{scale:g}"
+        final = self._place(path)
+        if not final.is_dir():
+            part = final.with_name(f".{final.name}.part")
+            try:
+                shutil.rmtree(part, ignore_errors=True)
+                part.mkdir(parents=True)
+                tuner.scale(self.base, checked(self.folder.path, weights), part, scale)
+                part.rename(final)
+            except OSError as error:
+                shutil.rmtree(part, ignore_errors=True)
+                raise TuningError(_disk(error, final)) from error
+        return replace(weights, path=path, sha256=folder_hash(final))
+
+    async def kept(self, role: str) -> Mapping[str, Mapping[str, float]]:
+        return await self.keeper.scores(role) if self.keeper is not None else {}
+
+    def replay(self, rows: int) -> tuple[TuningRow, ...]:
+        return self.keeper.replay(rows) if self.keeper is not None else ()
 
     def drop(self, path: str) -> None:
         shutil.rmtree(self._place(path if path.startswith(f"{PLACE}/") else f"{PLACE}/{path}"), ignore_errors=True)

@@ -33,6 +33,7 @@ class Try:
     prompt: str
     rows: tuple[Example, ...]
     share: float
+    replay: tuple[TuningRow, ...] = ()  # rows of other tasks, so that these are not forgotten
 
     @property
     def title(self) -> str:
@@ -92,7 +93,7 @@ async def tune(tried: Try, at: Place) -> Tuned:
     The earliest of equal looks is kept: less was changed. A run that was broken off goes on from its last checkpoint, one
     that was finished is not tuned again.
     """
-    rows = tuning_rows(tried.template, tried.rows)
+    rows = (*tuning_rows(tried.template, tried.rows), *tried.replay)
     name = _name(tried, rows, at)
     notes = at.shop.notes(name) or {"looks": [], "best": None, "seconds": 0.0, "why": None, "steps": 0, "tokens": 0}
     if notes["why"] is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.protocols import Kit, Rung, System, Tuner, Workshop
 from rung.rungs._gate import against
 from rung.rungs._prompting import ChatSystem, Template, as_it_stands, learned_template, plain_row
+from rung.rungs._remedies import keep_abilities
 from rung.rungs._tuning import SHARES, Found, Place, candidate_of, search, tuning_rows
 from rung.stats.learning import forecast
 from rung.types import (
@@ -86,14 +88,18 @@ class FineTune(BaseModel):
         at = Place.of(task, kit, shop, dev)
         checked = await self._preflight(recipes[0], prompts, rows, at)
         found = await search(recipes, prompts, rows, at)
-        winner = found.winner
+        mended = await keep_abilities(found.winner, at)
+        winner = mended.winner
         candidate = candidate_of(
             winner.tried, winner.weights, self.model, f"{winner.tried.tuner.title}, {winner.tried.prompt} prompt"
         )
         if reasons:
             candidate = _forced(candidate, reasons)
+        if mended.veto:
+            candidate = replace(candidate, settings={**candidate.settings, "forgets": mended.veto})
         outcomes = await kit.run(candidate, dev)
         tuning = _account(found, checked, reasons, task, shop, dev, below, kit)
+        tuning = replace(tuning, remedies=mended.remedies)
         kit.say(
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )

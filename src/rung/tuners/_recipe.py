@@ -104,6 +104,16 @@ class LocalRecipe(BaseModel):
         run: TuningRun = self._code("_local").LocalRun(self, base, rows, folder, seed)
         return run
 
+    def gentler(self) -> Self | None:
+        """Return this recipe at a rate half a power of ten lower; None where the rate is not filled in yet."""
+        if self.learning_rate is None:
+            return None
+        return self.model_copy(update={"learning_rate": float(f"{self.learning_rate / RATE_STEP:.2g}")})
+
+    def scale(self, base: Base, weights: Path, out: Path, scale: float) -> None:
+        """Write the weights with their change of the base multiplied by `scale`: an adapter's alpha, or W0 + s (W - W0)."""
+        self._code("_dial").scale(base, weights, out, scale)
+
     def settings(self) -> Mapping[str, Any]:
         return self.model_dump(mode="json")
 

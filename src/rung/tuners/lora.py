@@ -43,6 +43,11 @@ class Lora(LocalRecipe):
         smaller = [self.model_copy(update={"rank": self.rank // 4})] if self.rank >= 4 else []
         return (*(self.model_copy(update={"learning_rate": r}) for r in rates), *smaller)
 
+    def gentler(self) -> Self | None:
+        """Return a quarter of the rank at a rate half a power of ten lower."""
+        lower = super().gentler()
+        return lower.model_copy(update={"rank": max(1, self.rank // 4)}) if lower is not None else None
+
     def trained_parameters(self, shape: Shape) -> int:
         return sum(self.rank * (a + b) for a, b in shape.linears)
 
