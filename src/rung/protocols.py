@@ -183,11 +183,26 @@ class Tuner(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """What tuning must not harm: the user's other tasks and general abilities."""
+
+    async def scores(self, role: str) -> Mapping[str, Mapping[str, float]]:
+        """Score the model in `role` on all of it: name -> row id -> score in [0, 1]."""
+        ...
+
+    def replay(self, rows: int) -> tuple[TuningRow, ...]:
+        """Return at most so many rows of the other tasks to tune on as well; none of them is scored."""
+        ...
+
+
 class Workshop(Protocol):
     """Where one model is tuned: its base, room in the run folder, and the way back into service. Names no folder."""
 
     @property
     def base(self) -> Base: ...
+
+    @property
+    def keeper(self) -> Keeper: ...
 
     def sealed(self, rows: Sequence[Example]) -> tuple[str, ...]:
         """Return the ids of those rows that stand in the dev or test part, by their hashes."""
@@ -207,14 +222,6 @@ class Workshop(Protocol):
 
     def scaled(self, tuner: Tuner, weights: Weights, scale: float) -> Weights:
         """Return kept weights whose change of the base is multiplied by `scale`, without tuning anew."""
-        ...
-
-    async def kept(self, role: str) -> Mapping[str, Mapping[str, float]]:
-        """Score the model in `role` on everything that tuning must not harm: name -> row id -> score in [0, 1]."""
-        ...
-
-    def replay(self, rows: int) -> tuple[TuningRow, ...]:
-        """Return at most so many rows of the user's other tasks to tune on as well; none of them is scored by `kept`."""
         ...
 
     def drop(self, path: str) -> None:

@@ -52,7 +52,11 @@ class Shop:
     def replay(self, rows):
         return tuple(TuningRow(f"kept/{i}", (Message("user", "?"),), "!") for i in range(min(rows, self.rehearsal)))
 
-    async def kept(self, role):
+    @property
+    def keeper(self):
+        return self
+
+    async def scores(self, role):
         share = 1.0 if role == "main" else self.keeps[role]
         return {"task summaries": {r: float(i < share * 60) for i, r in enumerate(BASE["task summaries"])}}
 

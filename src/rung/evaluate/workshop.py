@@ -88,7 +88,7 @@ class RunWorkshop:
     client: Client | None  # None in a plan, where nothing is begun
     served: Served | None
     progress: Progress
-    keeper: Keeper | None = None
+    keeper: Keeper
 
     @property
     def folder(self) -> RunFolder:
@@ -136,12 +136,6 @@ class RunWorkshop:
                 shutil.rmtree(part, ignore_errors=True)
                 raise TuningError(_disk(error, final)) from error
         return replace(weights, path=path, sha256=folder_hash(final))
-
-    async def kept(self, role: str) -> Mapping[str, Mapping[str, float]]:
-        return await self.keeper.scores(role) if self.keeper is not None else {}
-
-    def replay(self, rows: int) -> tuple[TuningRow, ...]:
-        return self.keeper.replay(rows) if self.keeper is not None else ()
 
     def drop(self, path: str) -> None:
         shutil.rmtree(self._place(path if path.startswith(f"{PLACE}/") else f"{PLACE}/{path}"), ignore_errors=True)

@@ -33,7 +33,7 @@ class Mended:
 
 async def keep_abilities(winner: Tuned, at: Place) -> Mended:
     """Compare the tuned weights with their base on what must be kept, and mend them where they are shown to forget."""
-    before = await at.shop.kept(at.shop.base.role)
+    before = await at.shop.keeper.scores(at.shop.base.role)
     first = await _look("as tuned", winner, winner.weights, winner.dev, before, at)
     if not first.forgetting.vetoed:
         return Mended(winner, (replace(first, chosen=True),), None)
@@ -58,7 +58,7 @@ async def _steps(winner: Tuned, at: Place, before: Scores) -> AsyncIterator[tupl
         dev = await _dev(winner, weights, at)
         word = "adapter scale" if weights.form == "adapter" else "share of the change"
         yield winner, await _look(f"{word} {share:g}", winner, weights, dev, before, at)
-    rehearsal = at.shop.replay(max(1, math.ceil(REHEARSED * len(winner.tried.rows))))
+    rehearsal = at.shop.keeper.replay(max(1, math.ceil(REHEARSED * len(winner.tried.rows))))
     if rehearsal:
         mixed = await tune(replace(winner.tried, replay=rehearsal), at)
         yield mixed, await _look(f"replay of {len(rehearsal)} rows", mixed, mixed.weights, mixed.dev, before, at)
@@ -69,7 +69,7 @@ async def _steps(winner: Tuned, at: Place, before: Scores) -> AsyncIterator[tupl
 
 
 async def _look(name: str, tuned: Tuned, weights: Weights, dev: float, before: Scores, at: Place) -> Remedy:
-    after = await at.shop.kept(at.shop.role(weights))
+    after = await at.shop.keeper.scores(at.shop.role(weights))
     found = compare_kept(before, after, alpha=at.task.alpha, margin=at.task.worth_it, seed=at.seed)
     return Remedy(name, dev, tuned.judged, found, weights)
 
