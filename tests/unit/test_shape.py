@@ -16,7 +16,7 @@ FILE_LINES, FUNCTION_LINES, PARAMETERS = 400, 60, 8
 PUBLIC_METHODS = 13  # 2026-11-25: was 12; the workshop, where models are tuned, has as many verbs
 LADDER_LINES = 150
 RAISED = {
-    "types.py": 800,
+    "types.py": 900,
     "protocols.py": 600,
 }  # 2026-11-25: the whole vocabulary is read as one text; retrieval, judges and tuning have words too
 
