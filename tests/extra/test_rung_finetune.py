@@ -1,0 +1,186 @@
+"""The rung finetune in a whole climb: tuned, measured, resumed, verified, refused when tampered with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rung.config import parse_config
+from rung.decide.verify import verify
+from rung.errors import IntegrityError
+from rung.evaluate.plan import plan
+from rung.evaluate.workshop import folder_hash
+from rung.ladder import climb
+from rung.models.nano import WEIGHTS
+from rung.store.folder import RunFolder
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("torch", reason="needs rung[tune]")
+pytest.importorskip("peft", reason="needs rung[tune]")
+
+EXAMPLE = Path(WEIGHTS).parents[1] / "examples" / "brand-voice"
+QUICK = {"search": False, "epochs": 3, "batch_rows": 8, "threads": 1}
+
+
+def experiment(root: Path, rows: int = 120, **changes):
+    root.mkdir(parents=True, exist_ok=True)
+    lines = (EXAMPLE / "rows.jsonl").read_text(encoding="utf-8").splitlines()[:rows]
+    (root / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    settings = {
+        "task": {
+            "name": "voice", "kind": "style", "instruction": "Reply to the customer.", "inputs": ["message"],
+            "target": "reply", "metrics": ["lines"], "goal": 0.9, **changes.pop("task", {}),
+        },
+        "data": {"path": "rows.jsonl", "id": "id"},
+        "split": {"test": 0.3, "dev": 0.2, "seed": 7},
+        "models": {"main": {"provider": "nano", "threads": 1, "max_tokens": 60, "usd_per_hour": 0.1}},
+        "ladder": ["baseline", {"finetune": {"tuner": {"lora": QUICK}, "force": True}}],
+        **changes,
+    }  # fmt: skip
+    return parse_config(settings, root)
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tuned")
+    config = experiment(root)
+    return config, climb(config, root / "run")
+
+
+def test_a_tuned_model_is_measured_like_any_other_and_says_how_it_came_about(climbed):
+    _, run = climbed
+    result = run.results["finetune"]
+    assert result.estimates["lines"].mean > 0.6  # the base alone, given the bare row, is right on hardly a line
+    assert result.cost_per_1k_usd is not None
+    fit = RunFolder.open(run.folder).read("rungs/finetune/fit.json")
+    assert fit["candidate"]["learned"]["weights"]["form"] == "adapter"
+    assert fit["candidate"]["settings"]["forced"] == [
+        "60 training rows are below the minimum of 500 for style, where tuning is likely to overfit; few-shot needs a "
+        "handful of rows and costs nothing to change"
+    ]
+    tuning = fit["tuning"]
+    assert [p["rows"] for p in tuning["curve"]] == [15, 30, 60]
+    assert tuning["forecast"]
+    assert tuning["prompt_tokens"] < 50
+    assert all(c["passed"] for c in tuning["preflight"]["checks"])
+    assert {t["prompt"] for t in tuning["trials"]} == {"short", "whole"}
+
+
+def test_force_never_wins_and_the_reasons_say_so(climbed):
+    _, run = climbed
+    assert run.verdict.winner is None
+    told = [r.claim for r in run.verdict.reasons if "by force" in r.claim]
+    assert told[0].startswith("finetune ran by force and cannot win: 60 training rows are below the minimum of 500")
+
+
+def test_every_number_of_a_tuned_climb_can_be_recomputed(climbed):
+    _, run = climbed
+    assert [c for c in verify(RunFolder.open(run.folder)) if not c.passed] == []
+
+
+def test_the_run_folder_holds_no_pickle_and_no_path_of_this_machine(climbed):
+    _, run = climbed
+    files = [p for p in (run.folder / "tuned").rglob("*") if p.is_file()]
+    assert {p.suffix for p in files} == {".json", ".safetensors"}
+    assert not any(str(WEIGHTS) in p.read_text() for p in files if p.suffix == ".json")
+    assert not list((run.folder / "tuned").glob("*/state"))
+
+
+def test_the_same_command_tunes_nothing_again(climbed, monkeypatch):
+    config, run = climbed
+    monkeypatch.setattr("rung.evaluate.workshop.RunWorkshop.start", lambda *_: pytest.fail("tuned again"))
+    before = RunFolder.open(run.folder).read("spend.json")["calls"]
+    again = climb(config, run.folder)
+    assert again.verdict == run.verdict
+    assert RunFolder.open(run.folder).read("spend.json")["calls"] == before
+
+
+def test_weights_that_were_changed_are_refused(tmp_path):
+    config = experiment(tmp_path, 60, ladder=[{"finetune": {"tuner": {"lora": {**QUICK, "epochs": 1}}, "force": True}}])
+    run = climb(config, tmp_path / "run")
+    weights = RunFolder.open(run.folder).read("rungs/finetune/fit.json")["candidate"]["learned"]["weights"]
+    place = run.folder / weights["path"]
+    assert folder_hash(place) == weights["sha256"]
+    settings = json.loads((place / "adapter_config.json").read_text())
+    (place / "adapter_config.json").write_text(json.dumps({**settings, "lora_alpha": 1}))
+    with pytest.raises(IntegrityError, match=r"the tuned weights in .* have the hash \w+, not \w+: restore them"):
+        climb(config, run.folder)
+
+
+CLIMB = """
+import sys
+from pathlib import Path
+from tests.extra.test_rung_finetune import experiment
+from rung.ladder import climb
+climb(experiment(Path(sys.argv[1])), Path(sys.argv[1]) / "run")
+"""
+
+
+def test_a_killed_climb_goes_on_and_ends_with_the_same_weights(climbed, tmp_path):
+    _, run = climbed
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", CLIMB, str(tmp_path)], env=environment, cwd=os.getcwd())
+    deadline = time.monotonic() + 300
+    while not list(tmp_path.glob("run/tuned/*/notes.json")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run/rungs/finetune/fit.json").exists()
+    again = climb(experiment(tmp_path), tmp_path / "run")
+    stored = [RunFolder.open(f).read("rungs/finetune/fit.json")["candidate"] for f in (run.folder, again.folder)]
+    assert stored[0]["learned"]["weights"]["sha256"] == stored[1]["learned"]["weights"]["sha256"]
+    assert again.results["finetune"].estimates["lines"] == run.results["finetune"].estimates["lines"]
+
+
+def test_tuning_trouble_is_a_skipped_rung_and_the_climb_goes_on(tmp_path):
+    odd = {"finetune": {"tuner": {"lora": {**QUICK, "targets": ["nowhere"]}}, "force": True}}
+    run = climb(experiment(tmp_path, 60, ladder=["prompt", odd]), tmp_path / "run")
+    assert list(run.results) == ["prompt"]
+    assert any("finetune was not run" in r.claim and "takes no LoRA adapter" in r.rule for r in run.verdict.reasons)
+
+
+def test_a_model_whose_weights_are_elsewhere_is_skipped_with_the_way_out(tmp_path):
+    models = {"main": {"provider": "fake", "answers": {}}}
+    run = climb(experiment(tmp_path, 60, models=models), tmp_path / "run")
+    [skipped] = [r for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    assert "whose weights are not on this machine" in skipped.rule
+
+
+def test_below_the_minimum_the_rung_is_skipped_and_few_shot_named(tmp_path):
+    run = climb(experiment(tmp_path, 60, ladder=["baseline", "finetune"]), tmp_path / "run")
+    [skipped] = [r for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    assert "30 training rows are below the minimum of 500 for style" in skipped.rule
+    assert "few-shot" in skipped.rule
+
+
+def test_a_plan_tells_time_memory_tokens_and_dollars(tmp_path):
+    config = experiment(tmp_path)
+    [_, tuned] = plan(config).rungs
+    assert tuned.tuning is not None
+    assert 5_000 < tuned.tuning.tokens < 50_000
+    assert tuned.usd is not None
+    assert tuned.usd > 0
+    assert tuned.minutes is not None
+    assert "tunes on " in tuned.note
+    assert "GB of memory" in tuned.note
+    [_, shut] = plan(experiment(tmp_path, ladder=["baseline", "finetune"])).rungs
+    assert shut.note.startswith("will be skipped: 60 training rows are below the minimum")
+
+
+def test_full_tuning_serves_a_model_of_its_own_through_transformers_too(tmp_path):
+    """The same weights by the provider local: full tuning, served by transformers' own code."""
+    models = {
+        "main": {"provider": "local", "name": "own", "folder": str(WEIGHTS / "nano-s"), "threads": 1, "max_tokens": 60}
+    }
+    steps = [{"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
+    run = climb(experiment(tmp_path, 60, models=models, ladder=steps), tmp_path / "run")
+    assert run.results["finetune"].estimates["lines"].mean > 0.3
+    weights = run.results["finetune"].candidate.learned["weights"]
+    assert (run.folder / weights["path"] / "model.safetensors").is_file()
