@@ -12,18 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from rung.cli import export as verb
 from rung.config import parse_config
 from rung.decide.verify import verify
-from rung.errors import IntegrityError
+from rung.errors import IntegrityError, RungError
 from rung.evaluate.plan import plan
 from rung.evaluate.workshop import folder_hash
 from rung.ladder import climb
 from rung.models.nano import WEIGHTS
 from rung.store.folder import RunFolder
+from rung.store.sealed import times_opened
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
+_merge = pytest.importorskip("rung.tuners._merge", reason="needs rung[tune]")
 
 EXAMPLE = Path(WEIGHTS).parents[1] / "examples" / "brand-voice"
 QUICK = {"search": False, "epochs": 3, "batch_rows": 8, "threads": 1}
@@ -184,3 +187,25 @@ def test_full_tuning_serves_a_model_of_its_own_through_transformers_too(tmp_path
     assert run.results["finetune"].estimates["lines"].mean > 0.3
     weights = run.results["finetune"].candidate.learned["weights"]
     assert (run.folder / weights["path"] / "model.safetensors").is_file()
+
+
+def test_exports_answer_the_test_rows_again_and_are_refused_when_answers_change(climbed, monkeypatch, tmp_path, capsys):
+    _, run = climbed
+    opened = times_opened(run.folder)
+    assert verb.export(run.folder, "finetune", None, tmp_path / "adapter", None, False) == 0
+    assert verb.export(run.folder, "finetune", "merged", tmp_path / "merged", "float32", False) == 0
+    said = capsys.readouterr().out
+    assert "on the 36 frozen test rows no answers changed" in said
+    assert times_opened(run.folder) == opened + 2
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    assert str(WEIGHTS) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
+    noted = RunFolder.open(run.folder).read("rungs/finetune/exports.json")
+    assert [(e["form"], e["answers_changed"]) for e in noted] == [("adapter", 0), ("merged float32", 0)]
+    merge = _merge.merge
+    monkeypatch.setattr(_merge, "merge", lambda source, adapter, out, dtype: merge(source, None, out, dtype))
+    with pytest.raises(
+        RungError, match=r"export refused: what was written is not shown to be the same model: .* 36 answers"
+    ):
+        verb.export(run.folder, "finetune", "merged", tmp_path / "bad", None, False)
+    assert not (tmp_path / "bad").exists()

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from rung import __version__
-from rung.cli import check, climb, compare, consistency, demo, docs, init, label, plan, plugins, report, verify
+from rung.cli import check, climb, compare, consistency, demo, docs, export, init, label, plan, plugins, report, verify
 from rung.errors import RungError
 
 INTERNAL_ERROR = 5
@@ -50,6 +50,7 @@ app.command(short_help="Write the report of a run.")(report.report)
 app.command(short_help="Compare two rungs row by row.")(compare.compare)
 app.command(short_help="Count failures of form over many requests.")(consistency.consistency)
 app.command(short_help="Label answers that a judge judged.")(label.label)
+app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app)
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

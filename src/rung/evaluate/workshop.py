@@ -50,7 +50,10 @@ class Served:
     def opened(self, weights: Weights) -> Client:
         client = self._open.pop(weights.path, None)
         if client is None:
-            client = self.client.retuned(checked(self.folder, weights))
+            settings = self.client.settings
+            assert isinstance(settings, Tunable)  # or nothing would have been tuned
+            tuned = settings.with_weights(checked(self.folder, weights))
+            client = self.client.beside(cast(ProviderSettings, tuned))
         self._open[weights.path] = client  # last in the dict: asked last
         return client
 

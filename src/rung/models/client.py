@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from rung.config import Config, asked_roles
-from rung.errors import ConfigError, Interrupted, ModelError, PluginError, Problem, RefusedByModel, Retryable, RungError
+from rung.errors import ConfigError, Interrupted, ModelError, PluginError, RefusedByModel, Retryable, RungError
 from rung.models._larger import larger_roles
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings, configured
 from rung.models._wire import storable
 from rung.models.budget import Budget
 from rung.models.prices import check_budget, check_priced, most_tokens, price_of
-from rung.protocols import Model, TokenModel, Tunable
+from rung.protocols import Model, TokenModel
 from rung.store.ledger import Ledger, identity_bytes, key_of
 from rung.types import Completion, Message, ModelCard, Request
 
@@ -135,21 +135,18 @@ class Client:
         """Return the tokens that are sent for a chat; None where the provider does not tell."""
         return self._model.prompt_tokens(messages) if isinstance(self._model, TokenModel) else None
 
-    def retuned(self, folder: Path) -> Client:
-        """Open this role on tuned weights, with the same ledger, budget and limits; booked under the same role.
+    def beside(self, settings: ProviderSettings) -> Client:
+        """Open another model under this role, with the same ledger, budget and limits: tuned weights of the same base.
 
         It is closed by `release`, or with this client.
         """
-        settings = self.settings.with_weights(folder) if isinstance(self.settings, Tunable) else None
-        if not isinstance(settings, ProviderSettings):
-            raise ConfigError([Problem(f"models.{self.role}", "this provider cannot serve tuned weights")])
-        model = settings.connect()
-        child = Client(settings, model, self._ledger, self._budget, role=self.role, seed=self._seed, clock=self._clock)
+        opened = settings.connect()
+        child = Client(settings, opened, self._ledger, self._budget, role=self.role, seed=self._seed, clock=self._clock)
         self._tuned.append(child)
         return child
 
     async def release(self, child: Client) -> None:
-        """Close a client that `retuned` opened; what it counted stays counted."""
+        """Close a client that `beside` opened; what it counted stays counted."""
         self._tuned.remove(child)
         self._usage = replace(
             self._usage,

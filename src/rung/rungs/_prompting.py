@@ -85,10 +85,7 @@ class Template:
 
         Each is written with the row's own user template, where that shows the whole row; else as a bare row.
         """
-        turn = self.turn
-        own = self.messages[turn]
-        shown = own.role == "user" and columns_in(own.content, self.columns) == self._used()
-        user = own.content if shown else plain_row(self.columns)
+        turn, user = self.turn, self.example
         row = {c: inputs[c] for c in self.columns}
         chat = [Message(m.role, fill(m.content, row)) for m in self.messages]
         turns: list[Message] = []
@@ -98,6 +95,13 @@ class Template:
                 Message("assistant", d.target),
             ]
         return (*chat[:turn], *turns, *chat[turn:])
+
+    @property
+    def example(self) -> str:
+        """The template that each example is written with: the row's own user turn, or a bare row."""
+        own = self.messages[self.turn]
+        shown = own.role == "user" and columns_in(own.content, self.columns) == self._used()
+        return own.content if shown else plain_row(self.columns)
 
     def _used(self) -> frozenset[str]:
         return frozenset().union(*(columns_in(m.content, self.columns) for m in self.messages))

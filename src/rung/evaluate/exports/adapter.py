@@ -1,0 +1,44 @@
+"""The tuned adapter as PEFT reads it, re-scored through transformers and PEFT before it is called the same model."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rung.errors import RungError
+from rung.evaluate.exports._parity import on_disk, refused, rescore, transformers_settings
+from rung.evaluate.reopen import Reopened
+from rung.evaluate.workshop import base_of, checked
+from rung.types import Candidate, Weights
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """The adapter alone: small, and dropped as easily as it is loaded."""
+
+    name: str = "adapter"
+    about: str = "the LoRA adapter beside its base, as PEFT loads it"
+
+    def why_not(self, candidate: Candidate) -> str | None:
+        form = candidate.learned.get("weights", {}).get("form")
+        if form is None:
+            return "its model was not tuned"
+        return None if form == "adapter" else "all its weights were tuned: export them as `merged`"
+
+    async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
+        if dtype is not None:
+            raise RungError(
+                f"an adapter is exported as it was tuned, in float32, not in {dtype}; --dtype is for `merged`"
+            )
+        weights = Weights(**candidate.learned["weights"])
+        base = on_disk(base_of(str(candidate.model), run.clients[str(candidate.model)].settings))
+        shutil.copytree(checked(run.folder.path, weights), out, dirs_exist_ok=True)
+        settings = transformers_settings(run, base, Path(base.weights), out)
+        found = await rescore(run, label, candidate, self.name, settings)
+        if found.refused:
+            raise refused(found, "serve it through rung, whose answers were measured")
+        return f"adapter for {base.name}, loaded by transformers and PEFT: {found.sentence}"
+
+
+form = Adapter()
