@@ -52,7 +52,7 @@ app.command(short_help="Count failures of form over many requests.")(consistency
 app.command(short_help="Label answers that a judge judged.")(label.label)
 app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
-app.add_typer(docs.app)
+app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)
 app.command(short_help="Climb a shipped example, offline.")(demo.demo)
 
