@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rung import plugin
 from rung.config.roles import roles_of
-from rung.errors import ConfigError, Problem, RungError
+from rung.errors import ConfigError, IntegrityError, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.keeping import Keeper, KeptTask
 from rung.evaluate.progress import Progress, paid
@@ -137,10 +137,16 @@ class RunKit:
     async def answer(
         self, candidate: Candidate, examples: Sequence[Example], on_row: OnRow | None = None
     ) -> tuple[Outcome, ...]:
-        """Answer rows with a candidate, without announcing a stage. Raises RungError when the metric can judge none."""
+        """Answer rows with a candidate, without announcing a stage.
+
+        Raises RungError when the metric can judge none, and IntegrityError when the candidate was chosen over other
+        documents, or these changed while it answered: answers over different documents are never mixed.
+        """
+        _same_documents(candidate, self._library)
         outcomes = await answer_rows(
             self.system(candidate), examples, self.score, concurrency=self._concurrency(candidate), on_row=on_row
         )
+        _same_documents(candidate, self._library)
         _judged(outcomes, self._task)
         return outcomes
 
@@ -158,6 +164,15 @@ class RunKit:
         """Whether answering and judging another row costs no money."""
         asked = [*self._judging, *([candidate.model] if candidate.model is not None else [])]
         return all(self._role(role).free for role in asked)
+
+
+def _same_documents(candidate: Candidate, library: Library | None) -> None:
+    chosen = candidate.settings.get("library")
+    if chosen is not None and library is not None and library.sha256 != chosen:
+        raise IntegrityError(
+            f"the documents have changed since {candidate.name!r} of the rung {candidate.rung} was chosen over them; run the "
+            "same command again: it is chosen and measured anew over the documents as they are now"
+        )
 
 
 def _judged(outcomes: Sequence[Outcome], task: Task) -> None:

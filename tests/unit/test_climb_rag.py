@@ -1,0 +1,104 @@
+"""A whole climb with documents on disk: retrieval is the verdict, and changed documents are measured anew."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rung.config import parse_config
+from rung.decide.verify import verify
+from rung.errors import IntegrityError
+from rung.evaluate.kit import RunKit
+from rung.evaluate.plan import plan
+from rung.evaluate.progress import Silent
+from rung.ladder import climb
+from rung.rungs.rag import Rag
+from rung.store.folder import RunFolder
+from rung.types import Candidate, Diagnosis
+from tests.unit import _catalogue as world
+
+
+def config(root, **changes):
+    (root / "sheets").mkdir(parents=True, exist_ok=True)
+    for name, text in world.library().texts.items():
+        (root / "sheets" / name).write_text(text)
+    rows = world.rows(160, "row")
+    lines = [{"id": e.id, **e.inputs, "answer": e.target} for e in rows]
+    (root / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    task = {
+        "name": "prices",
+        "kind": "knowledge",
+        "instruction": "Answer the question.",
+        "inputs": ["question", "product"],
+        "target": "answer",
+        "metrics": ["exact_match"],
+        "goal": 0.9,
+        "tolerance": 0.1,
+    }
+    model = {
+        "provider": "fake",
+        "answers": "rows.jsonl",
+        "reads": world.READS,
+        "input_usd_per_mtok": 1.0,
+        "output_usd_per_mtok": 1.0,
+    }
+    raw = {
+        "task": task,
+        "data": {"path": "rows.jsonl", "id": "id"},
+        "documents": {"path": "sheets"},
+        "models": {"main": model},
+        "ladder": ["prompt", "rag"],
+        **changes,
+    }
+    return parse_config(raw, root)
+
+
+def test_retrieval_is_the_verdict_and_every_number_can_be_recomputed(tmp_path):
+    run = climb(config(tmp_path), tmp_path / "run")
+    assert (run.verdict.decision, run.verdict.winner) == ("met", "rag")
+    assert run.results["prompt"].estimates["exact_match"].mean == 0.0
+    folder = RunFolder.open(tmp_path / "run")
+    first = folder.load("rungs/prompt/diagnosis.json", Diagnosis)
+    assert first.next_rung == "rag"
+    known = folder.load("rungs/rag/diagnosis.json", Diagnosis).knowledge
+    assert [c.name for c in known.causes] == ["does not know"]
+    assert all(check.passed for check in verify(folder))
+    outcome = run.results["rag"].outcomes[0]
+    assert outcome.answer.sources[0].document.endswith(".md")
+
+
+def test_changed_documents_are_measured_anew_by_the_same_command(tmp_path):
+    first = climb(config(tmp_path), tmp_path / "run")
+    same = climb(config(tmp_path), tmp_path / "run")
+    assert same.results["rag"].candidate.id == first.results["rag"].candidate.id
+    changed = config(tmp_path)
+    for sheet in sorted((tmp_path / "sheets").iterdir())[:40]:
+        sheet.write_text(sheet.read_text().replace(" costs ", " is sold for "))
+    again = climb(changed, tmp_path / "run")
+    assert again.results["rag"].candidate.id != first.results["rag"].candidate.id
+    before, after = (r.results["rag"].estimates["exact_match"].mean for r in (first, again))
+    assert before > 0.95
+    assert after < 0.7
+
+
+def test_answers_over_different_documents_are_never_mixed():
+    documents = world.library()
+    kit = RunKit(world.task(), {}, 7, Silent(), library=documents)
+    candidate = Candidate("rag", "k=1", {"library": documents.sha256}, {}, None)
+    documents.put("new.md", "The Alder kettle costs 12 euros.")
+    with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the rung rag was chosen"):
+        kit_answer(kit, candidate)
+
+
+def kit_answer(kit, candidate):
+    import asyncio
+
+    return asyncio.run(kit.answer(candidate, ()))
+
+
+def test_a_plan_knows_the_documents(tmp_path):
+    [_, rag] = plan(config(tmp_path)).rungs
+    assert rag.dev_calls > 100
+    assert rag.input_tokens > 0
+    assert Rag().k == (1, 3, 6)
