@@ -9,7 +9,12 @@ from rung.types import Comparison, Reason, Result, Skipped, Task
 
 SMALLEST_GOAL = 0.05  # a lower bound below this makes no goal that anybody would set
 WIDEST_TOLERANCE = 0.15
-IN_WORDS = {"prompt": "a better prompt", "fewshot": "examples in the prompt", "baseline": "no language model at all"}
+IN_WORDS = {
+    "prompt": "a better prompt",
+    "fewshot": "examples in the prompt",
+    "rag": "passages from your documents",
+    "baseline": "no language model at all",
+}
 
 
 def money(usd: float | None, note: str | None = None) -> str:
