@@ -13,6 +13,7 @@ from typing import cast
 from rung import plugin
 from rung.config import Config, Step
 from rung.decide.compare import adjust, neighbours
+from rung.decide.knowledge import splits
 from rung.decide.tuned import forecasts, must_fall_short, paired_early
 from rung.decide.verdict import Climbed, decide, stops
 from rung.errors import BudgetSpent, Interrupted, NotOffered
@@ -104,7 +105,7 @@ async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) ->
     rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
     try:
         if rung.trains:
-            must_fall_short(task, step, learned.results)
+            must_fall_short(task, step, learned.results, learned.diagnosis)
         fitted = await rung.fit(task, split.train, split.dev, bench.kit, learned.below, learned.diagnosis)
     except NotOffered as error:
         learned.skipped.append(Skipped(label, str(error)))
@@ -141,6 +142,7 @@ def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned
         stopped=stopped,
         exploratory=record.exploratory,
         forecasts=forecasts(record.folder, learned.results),
+        knowledge=splits(record.folder, learned.results),
     )
     verdict = decide(climbed)
     record.conclude(climbed, verdict)

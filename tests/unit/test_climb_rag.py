@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from rung.config import parse_config
+from rung.config import Step, parse_config
+from rung.decide.knowledge import RULE
+from rung.decide.tuned import must_fall_short
 from rung.decide.verify import verify
-from rung.errors import IntegrityError
+from rung.errors import IntegrityError, NotOffered
 from rung.evaluate.kit import RunKit
 from rung.evaluate.plan import plan
 from rung.evaluate.progress import Silent
 from rung.ladder import climb
+from rung.report.evidence import Archive
 from rung.rungs.rag import Rag
 from rung.store.folder import RunFolder
-from rung.types import Candidate, Diagnosis
+from rung.types import Candidate, Cause, Diagnosis, Estimate
 from tests.unit import _catalogue as world
 
 
@@ -63,6 +67,11 @@ def test_retrieval_is_the_verdict_and_every_number_can_be_recomputed(tmp_path):
     assert first.next_rung == "rag"
     known = folder.load("rungs/rag/diagnosis.json", Diagnosis).knowledge
     assert [c.name for c in known.causes] == ["does not know"]
+    [reason] = [r for r in run.verdict.reasons if r.rule == RULE]
+    assert (
+        f"{known.rows} of {known.rows} dev rows are wrong without passages (does not know {known.rows})" in reason.claim
+    )
+    assert all(Archive(folder).look_up(key).resolves for key in reason.evidence)
     assert all(check.passed for check in verify(folder))
     outcome = run.results["rag"].outcomes[0]
     assert outcome.answer.sources[0].document.endswith(".md")
@@ -77,7 +86,7 @@ def test_changed_documents_are_measured_anew_by_the_same_command(tmp_path):
         sheet.write_text(sheet.read_text().replace(" costs ", " is sold for "))
     again = climb(changed, tmp_path / "run")
     assert again.results["rag"].candidate.id != first.results["rag"].candidate.id
-    before, after = (r.results["rag"].estimates["exact_match"].mean for r in (first, again))
+    before, after = (r.results["rag"].estimates["exact_match"].point for r in (first, again))
     assert before > 0.95
     assert after < 0.7
 
@@ -95,6 +104,20 @@ def kit_answer(kit, candidate):
     import asyncio
 
     return asyncio.run(kit.answer(candidate, ()))
+
+
+def test_tuning_is_not_offered_where_facts_are_what_is_missing():
+    rows = Estimate(0.5, 0.4, 0.6, 20, "wilson")
+    facts = Cause("not retrieved", 12, rows, "", (), "", "experiment")
+    rest = Cause("not a knowledge problem", 8, rows, "", (), "", "experiment")
+    step = Step(rung="finetune", settings={"model": "main"})
+    lacking = Diagnosis("rag", 40, 20, (), None, "", (facts, rest))
+    with pytest.raises(NotOffered, match="12 of 20 failures at rag lack a fact .*tuning is no way to teach facts"):
+        must_fall_short(world.task(), step, {}, lacking)
+    must_fall_short(world.task(), Step(rung="finetune", settings={"force": True}), {}, lacking)
+    must_fall_short(world.task(), step, {}, replace(lacking, experiments=(replace(facts, count=7), rest)))
+    must_fall_short(world.task(), step, {}, replace(lacking, experiments=()))
+    must_fall_short(world.task(), step, {}, None)
 
 
 def test_a_plan_knows_the_documents(tmp_path):

@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from rung.config import Step
 from rung.decide.compare import compare
+from rung.decide.knowledge import asks_for_facts
 from rung.errors import NotOffered
 from rung.store.folder import RunFolder
-from rung.types import Comparison, Reason, Result, Task
+from rung.types import Comparison, Diagnosis, Reason, Result, Task
 
 
-def must_fall_short(task: Task, step: Step, results: Mapping[str, Result]) -> None:
-    """Check that a rung that changes weights may run: every rung below is shown not good enough.
+def must_fall_short(task: Task, step: Step, results: Mapping[str, Result], diagnosis: Diagnosis | None = None) -> None:
+    """Check that a rung that changes weights may run: every rung below is shown not good enough, and not for want of facts.
 
     Seeking the cheapest, a model may be tuned although another one, prompted, is good enough: that is the second door.
     `force: true` opens the gate, and not the verdict: `gate_was_open` asks again. Raises NotOffered with the cheaper way.
     """
-    refusal = not_short(task, str(step.settings.get("model", "main")), results)
+    refusal = not_short(task, str(step.settings.get("model", "main")), results) or asks_for_facts(diagnosis)
     if refusal and step.settings.get("force") is not True:
         raise NotOffered(refusal)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rung.decide.compare import shown_cheaper_or_faster, shown_not_worse
+from rung.decide.knowledge import knowledge_reasons
 from rung.decide.tuned import gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import (
     counterfactuals,
@@ -16,7 +17,7 @@ from rung.decide.wording import (
     reasons,
 )
 from rung.stats.power import smallest_visible_gain
-from rung.types import Comparison, Decision, Result, Skipped, Task, Verdict
+from rung.types import Comparison, Decision, KnowledgeSplit, Result, Skipped, Task, Verdict
 
 LEAN = 0.8  # the smallest probability of being good enough at which a rung is leaned to
 
@@ -37,6 +38,7 @@ class Climbed:
     stopped: str | None = None  # why the climb ended before its time
     exploratory: bool = False
     forecasts: Mapping[str, str] = field(default_factory=dict)  # what more rows would bring, of tuned rungs
+    knowledge: Mapping[str, KnowledgeSplit] = field(default_factory=dict)  # of rungs that look answers up
 
 
 def decide(climb: Climbed) -> Verdict:
@@ -65,6 +67,7 @@ def decide(climb: Climbed) -> Verdict:
         headline=headline,
         reasons=(
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
+            *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
         ),
         counterfactuals=(

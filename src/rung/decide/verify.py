@@ -11,6 +11,7 @@ from typing import Any
 from rung import plugin
 from rung.config import Config
 from rung.decide.compare import adjust, neighbours
+from rung.decide.knowledge import splits
 from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed, decide
 from rung.errors import IntegrityError
@@ -84,6 +85,7 @@ def _conclusions(
             stopped=head.get("stopped"),
             exploratory=bool(head.get("exploratory")),
             forecasts=forecasts(folder, results),
+            knowledge=splits(folder, results),
         )
     )
     yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)
