@@ -14,9 +14,10 @@ from rung.cli import check as check_verb
 from rung.cli import init as init_verb
 from rung.config import load_config, read_prompt
 from rung.data._cells import RawRow
-from rung.data.columns import guess_columns, guess_kind, metric_for
+from rung.data.choice import choose_metric
+from rung.data.columns import guess_columns, guess_kind
 from rung.errors import ConfigError, DataError, RungError
-from rung.types import Message
+from rung.types import KINDS, Message
 
 app = typer.Typer()
 app.command()(init_verb.init)
@@ -284,10 +285,21 @@ def test_kinds(targets, kind):
     assert guess_kind(targets) == kind
 
 
-def test_metric_of_single_words():
-    assert metric_for("knowledge", ["42", "7"]) == "exact_match"
-    assert metric_for("knowledge", ["in the north", "by sea"]) == "token_f1"
-    assert metric_for("extraction", ["{}"]) == "json_fields"
+def test_the_metric_fits_the_expected_outputs_and_says_why():
+    def chosen(kind: str, targets: list[str]) -> str:
+        return choose_metric(kind, targets).name
+
+    assert chosen("knowledge", ["north", "sea"]) == "exact_match"
+    assert chosen("knowledge", ["in the north", "by sea"]) == "token_f1"
+    assert chosen("knowledge", ["42", "1,200.5"]) == "numeric"
+    assert chosen("extraction", ["{}"]) == "json_fields"
+    assert chosen("classification", ["1", "2"]) == "exact_match"
+    assert chosen("generation", ["Dear Sir, thank you for your letter"]) == "rouge_l"
+    assert chosen("generation", ["SELECT a FROM t", "select b\nfrom t where x = 1"]) == "sql"
+    assert chosen("generation", ["Select a good wine", "select b from t"]) == "rouge_l"
+    assert "docs/judge.md" in choose_metric("generation", ["a"]).reason
+    for kind in KINDS:
+        assert choose_metric(kind, ["a b c"]).reason
 
 
 def test_target_by_content_when_no_name_helps():

@@ -36,6 +36,7 @@ class Draft:
     inputs: tuple[str, ...]
     target: str
     metric: str
+    metric_reason: str
     goal: float
     goal_is_own: bool
     data: str
@@ -93,7 +94,8 @@ def _task(d: Draft) -> list[str]:
         *lines,
         _line(f"  inputs: {_list(d.inputs)}", "the columns the model sees"),
         _line(f"  target: {_say(d.target)}", "the column with the expected output"),
-        _line(f"  metrics: [{d.metric}]", "the first one decides; `rung plugins metrics` lists them"),
+        _line(f"  metrics: [{d.metric}]", d.metric_reason),
+        "  #                                          the first metric decides; `rung plugins metrics` lists them all",
         _line(f"  goal: {d.goal:g}", goal),
         _line("  worth_it: 0.02", "the smallest gain worth a rung, and what a met goal may lack"),
     ]

@@ -118,7 +118,8 @@ def init(
 def propose(wishes: Wishes) -> Proposal:
     """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
     from rung.config import read_prompt
-    from rung.data.columns import guess_columns, kind_of, metric_for, shared_system
+    from rung.data.choice import choose_metric
+    from rung.data.columns import guess_columns, kind_of, shared_system
     from rung.data.load import answers_in, as_text, value_of
 
     _check_values(wishes)
@@ -135,6 +136,7 @@ def propose(wishes: Wishes) -> Proposal:
     targets = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows]
     found = kind_of(targets)
     kind = cast("Kind", wishes.kind or found.kind)
+    metric = choose_metric(kind, targets)
     goal = wishes.goal
     if goal is None and wishes.ask:
         goal = _ask("Which quality is good enough (0 to 1)?", _as_goal, DEFAULT_GOAL)
@@ -150,7 +152,8 @@ def propose(wishes: Wishes) -> Proposal:
         prompt=_beside(wishes.prompt, wishes.out) if wishes.prompt is not None else None,
         inputs=inputs,
         target=target,
-        metric=metric_for(kind, targets),
+        metric=metric.name,
+        metric_reason=metric.reason,
         goal=DEFAULT_GOAL if goal is None else goal,
         goal_is_own=goal is not None,
         data=_beside(wishes.file, wishes.out),
@@ -163,7 +166,7 @@ def propose(wishes: Wishes) -> Proposal:
     reasons = (
         *guess.reasons,
         f"kind: {kind}, {draft.kind_reason}",
-        f"metric: {draft.metric}, the usual one for {kind}",
+        f"metric: {draft.metric}: {draft.metric_reason}",
     )
     return Proposal(draft, reasons, (*told, *_notes(draft, holes, messages, more)))
 
@@ -334,10 +337,6 @@ def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], more
         notes.append(f"the prompt has placeholders that are no input column: {', '.join(unknown)}")
     if not draft.goal_is_own:
         notes.append(f"goal {draft.goal:g} is a placeholder of mine: set the quality that is good enough for you")
-    if draft.metric == "lines":
-        notes.append(
-            "the metric `lines` compares line by line; say in its settings what matters, if not every word does"
-        )
     if draft.model.provider == "nano":
         notes.append(
             "nano knows only its own small world: its score says nothing about what a real model does with your data"

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rung.config import DEFAULT_METRIC
 from rung.data._cells import RawRow
 from rung.data.load import as_text
 from rung.types import Kind
@@ -108,12 +107,6 @@ def shared_system(rows: Sequence[RawRow]) -> str | None:
     said = {as_text(row.cells.get(SYSTEM)).strip() if "input" in row.cells else "" for row in rows}
     alone = next(iter(said)) if len(said) == 1 else ""
     return alone if len(alone.split()) >= FEWEST_WORDS else None
-
-
-def metric_for(kind: Kind, targets: Sequence[str]) -> str:
-    """Return the metric to begin with: the kind's default, but exact match where answers are single words."""
-    single = sum(len(t.split()) == 1 for t in targets) >= ALIKE * len(targets)
-    return "exact_match" if kind == "knowledge" and single else DEFAULT_METRIC[kind]
 
 
 def _is_number(text: str) -> bool:

@@ -20,6 +20,8 @@ from rung.evaluate.kit import RunKit
 from rung.evaluate.labels import People, people_of
 from rung.evaluate.measure import summarise
 from rung.evaluate.stored import stored_kit
+from rung.evaluate.trust import FILE as TRUST
+from rung.evaluate.trust import Trust, labels_sha256, trust_of
 from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
 from rung.types import Answer, Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
@@ -48,6 +50,10 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
     task = folder.load_field("run.json", "task", Task)
     rows = by_id(open_test(folder.path, "verify the stored numbers"))
     yield Check("frozen test rows against the manifest", len(rows))
+    if folder.has(TRUST) and folder.load(TRUST, Trust).labels_sha256 != labels_sha256(folder):
+        why = "people gave labels since the verdict; run the same `rung climb` again, then verify"
+        yield Check("labels that the verdict rests on", 1, why)
+        return
     planned = tuple(head["planned"])
     results: dict[str, Result] = {}
     with stored_kit(folder, task) as kit:
@@ -89,6 +95,8 @@ def _conclusions(
         )
     )
     yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)
+    if folder.has(TRUST):
+        yield _same("the judge", trust_of(folder), folder.load(TRUST, Trust), Trust)
 
 
 def _scores(label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Example], kit: RunKit) -> Check:

@@ -24,8 +24,8 @@ from rung.evaluate.labels import (
     labelled_by_people,
 )
 from rung.evaluate.reopen import measured_rungs
+from rung.evaluate.trust import teaches_most
 from rung.metrics.judge import ModelJudge
-from rung.metrics.token_f1 import TokenF1
 from rung.plugin import make_at
 from rung.stats.ppi import FEWEST_LABELS
 from rung.store.folder import RunFolder, load_result, now
@@ -155,23 +155,6 @@ def teaching(folder: RunFolder, config: Config, rows: int) -> Sitting:
     items = tuple(_items([o.example_id for o in chosen], examples, [chosen], task, question))
     labels = folder.load_rows(DEV_LABELS, Label) if folder.has(DEV_LABELS) else ()
     return Sitting(folder, DEV_LABELS, question, items, labels)
-
-
-def teaches_most(outcomes: Sequence[Outcome], examples: Mapping[str, Example], task: Task) -> list[Outcome]:
-    """Return the answers on which a label says most about the judge, best first: it could not be read, disagrees with
-    itself, stands in the middle, or is far from the words that answer and expected answer share."""
-    name, words = task.metrics[0].name, TokenF1()
-
-    def doubt(outcome: Outcome) -> float:
-        if outcome.scores is None:
-            return 3.0
-        score = outcome.scores[name]
-        votes = list(score.parts.values()) or [score.value]
-        shared = words.lenient(outcome.answer.text if outcome.answer else "", examples[outcome.example_id], task)
-        return 2 * (max(votes) - min(votes)) + 1 - abs(2 * score.value - 1) + abs(score.value - (shared or 0.0)) / 2
-
-    found = {answer_id(o, task): o for o in outcomes if labelled_by_people(o) and o.example_id in examples}
-    return sorted(found.values(), key=lambda o: (-round(doubt(o), 6), o.example_id))
 
 
 def _outcomes(folder: RunFolder) -> dict[str, tuple[Outcome, ...]]:

@@ -13,12 +13,14 @@ from rung.data.parts import Parts
 from rung.errors import NotOffered
 from rung.evaluate.documents import library_to_plan
 from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.labels import is_opinion
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
 from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_budget, most_tokens, price_of
 from rung.protocols import Judge, Rung
 from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority, smallest_visible_gain
+from rung.stats.ppi import FEWEST_LABELS
 from rung.types import Completion, Message, Request, Task, TuningNeed
 
 SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
@@ -157,9 +159,23 @@ def power_lines(task: Task, test_rows: int, planned_rungs: int) -> Iterator[str]
     gain = smallest_visible_gain(test_rows, DISCORDANCE, task.alpha)
     visible = "no gain at all" if gain is None else f"gains of {gain:.3f} and more"
     yield f"Between two rungs that disagree on 10 % of the rows, {visible} can be shown (probability 0.80)."
+    if is_opinion(task):
+        yield _labels_line(task, min(FEWEST_LABELS, test_rows), truth, rule)
     if task.seek == "cheapest":
         rows = rows_for_non_inferiority(task.worth_it, DISCORDANCE, task.alpha)
         yield f'"Not worse by more than {task.worth_it:g}" takes about {rows:,} test rows at 10 % disagreement.'
+
+
+def _labels_line(task: Task, labels: int, truth: float, rule: tuple[float, float, float, int]) -> str:
+    """Say what people have to do where a judge decides, and what their labels can show without it."""
+    alone = power_met(truth, labels, *rule)
+    needed = rows_for_met(truth, *rule)
+    most = f", with {needed:,} with probability 0.80" if needed is not None else ""
+    return (
+        f"The judge {task.metrics[0].name!r} decides only beside labels that people give after the climb (`rung label`, at least "
+        f"{labels}): {labels} labels alone show a system at {truth:.2f} with probability {alone:.2f}{most}; a judge that agrees "
+        "with people needs fewer."
+    )
 
 
 def _silent(role: str, settings: ProviderSettings) -> Asker:

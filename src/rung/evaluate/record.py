@@ -19,6 +19,8 @@ from rung.errors import ConfigError, Interrupted, Problem, RungError
 from rung.evaluate.diagnosis.calibration import Foretold, check
 from rung.evaluate.measure import unanswered
 from rung.evaluate.profile import Profile
+from rung.evaluate.trust import FILE as TRUST
+from rung.evaluate.trust import Trust, trust_of
 from rung.models.client import Client
 from rung.store.folder import SCHEMA, RunFolder, load_result, now
 from rung.store.ledger import Ledger
@@ -187,6 +189,9 @@ class Record:
         self.folder.save("comparisons.json", climbed.comparisons, tuple[Comparison, ...])
         self.folder.save("skipped.json", climbed.skipped, tuple[Skipped, ...])
         self.folder.save("verdict.json", verdict, Verdict)
+        judged = trust_of(self.folder)
+        if judged is not None:
+            self.folder.save(TRUST, judged, Trust)
         self.update(stopped=climbed.stopped)
         self.status("done" if verdict.decision != "stopped" else "interrupted")
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from rung.evaluate.trust import Trust
 from rung.report.load import Report, RungReport, Side, load_report
 from rung.store.folder import RunFolder, to_json
 from rung.types import Candidate, Comparison, Diagnosis, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
@@ -30,6 +31,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "skipped": _plain(report.skipped, tuple[Skipped, ...]),
         "findings": _plain(report.findings, tuple[Finding, ...]),
         "split": _split(report),
+        "judge": _plain(report.trust, Trust) if report.trust else None,
         "spend": report.spend,
         "elapsed_s": report.elapsed_s,
         "test_opened": report.opened,

@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from rung.errors import RungError
+from rung.evaluate.trust import FILE as TRUST
+from rung.evaluate.trust import Trust
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
 from rung.store.folder import RunFolder, at_work
@@ -83,6 +85,7 @@ class Report:
     opened: int  # how often the test part was opened
     revealed: bool
     sides: tuple[Side, ...]
+    trust: Trust | None = None  # what is known of the judge, where one decides
 
     @cached_property
     def measured(self) -> tuple[RungReport, ...]:
@@ -158,6 +161,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         opened=times_opened(folder.path),
         revealed=revealed,
         sides=sides,
+        trust=_optional(folder, TRUST, Trust),
     )
 
 

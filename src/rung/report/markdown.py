@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rung.report import figures
 from rung.report.escape import markdown as safe
 from rung.report.gains import mended
+from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
@@ -42,8 +43,17 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from (f"- {safe(line)}" for line in verdict.counterfactuals)
         yield ""
+    yield from _judge(report)
     yield from _causes(report)
     yield from _notes(report)
+
+
+def _judge(report: Report) -> Iterator[str]:
+    if report.trust is None:
+        return
+    yield from (f"- **The judge**: {safe(line)}" for line in report.trust.warnings)
+    yield from (f"- The judge {safe(fact.name)}: {safe(fact.value)}" for fact in facts(report.trust))
+    yield ""
 
 
 def _ladder(report: Report) -> Iterator[str]:

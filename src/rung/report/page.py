@@ -17,6 +17,7 @@ from markupsafe import Markup
 from rung.report import charts, figures, gains
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
+from rung.report.judging import facts
 from rung.report.load import Report, RungReport, load_report
 from rung.report.rows import anchor_of_row, side_by_side
 from rung.store.folder import RunFolder, write_atomic
@@ -105,6 +106,7 @@ def _environment() -> Environment:
         share_bar=charts.share_bar,
         stacked=charts.stacked,
         anchor_of_row=anchor_of_row,
+        judge_facts=facts,
     )
     environment.filters["shown"] = shown
     return environment

@@ -16,6 +16,7 @@ from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.escape import terminal
 from rung.report.gains import mended
+from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
 from rung.store.folder import RunFolder
@@ -82,6 +83,11 @@ def render_text(folder: RunFolder, console: Console) -> None:
             _line(console, f"{rung.label}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev rows failed: {causes}")
     for line in knowledge_lines(report):
         _line(console, line)
+    if report.trust is not None:
+        for warning in report.trust.warnings:
+            _line(console, f"judge: {warning}", "yellow")
+        for fact in facts(report.trust):
+            _line(console, f"judge: {fact.name} {fact.value}")
     _findings(report, console)
     _line(console, _record(report), "dim")
 

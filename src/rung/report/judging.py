@@ -1,0 +1,60 @@
+"""What is known of a judge, in words: the same lines for the page, the terminal and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rung.evaluate.trust import Correlation, Trust
+from rung.types import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One measured property of the judge: its name, its value with interval and size, and what it means."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def facts(trust: Trust) -> tuple[Fact, ...]:
+    """Return everything measured, most telling first."""
+    return tuple(_facts(trust))
+
+
+def _facts(t: Trust) -> Iterator[Fact]:
+    if t.agreement is not None:
+        yield Fact("agrees with people", _share(t.agreement), "on answers drawn at random and labelled blind")
+    if t.kindness is not None:
+        yield Fact(
+            "kinder than people by", _signed(t.kindness), "its mean score less theirs; the verdict is corrected for it"
+        )
+    if t.turned is not None:
+        yield Fact("turned by the order", _share(t.turned), "comparisons that the order of the two answers decided")
+    if t.first_place is not None:
+        yield Fact("of these for the first", _share(t.first_place), "0.50 would be no preference for a place")
+    if t.wavering is not None:
+        yield Fact("disagrees with itself", _share(t.wavering), "answers on which repeats of one question differ")
+    if t.length is not None:
+        yield Fact("score with length", _correlation(t.length), "correlation; longer answers may also be better ones")
+    if t.length_error is not None:
+        yield Fact(
+            "error with length", _correlation(t.length_error), "correlation of score less people's: 0 is no bias"
+        )
+    if t.on_dev is not None:
+        yield Fact("agrees on chosen dev rows", _share(t.on_dev), "hard rows, no random draw: they decide nothing")
+    if t.unreadable:
+        yield Fact("replies that could not be read", f"{t.unreadable:,} of {t.answers:,}", "failures of cause metric")
+
+
+def _share(found: Estimate) -> str:
+    return str(found)
+
+
+def _signed(found: Estimate) -> str:
+    return f"{found.mean:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (n={found.n:,})"
+
+
+def _correlation(found: Correlation) -> str:
+    return f"{found.r:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (n={found.n:,})"
