@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def export(
     folder: Path = typer.Argument(..., help="The run folder."),
     rung: str = typer.Option(None, "--rung", help="Which rung; by default the winner, else the one leaned to."),
-    form: str = typer.Option(None, "--form", help="prompt, adapter, merged; by default what suits the rung."),
+    form: str = typer.Option(None, "--form", help="prompt, adapter, merged, rows; by default what suits the rung."),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Write the winner: prompt and code, adapter, or merged model.
+    """Write the winner: prompt and code, adapter or merged model; or the rows to tune elsewhere.
 
     Exported weights answer the frozen test rows again and are refused unless they are shown to be the same model.
     """

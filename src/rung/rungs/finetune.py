@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rung import plugin as plugins
 from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.protocols import Kit, Rung, System, Tuner, Workshop
+from rung.rungs._distil import Lesson, teach
 from rung.rungs._gate import against
 from rung.rungs._prompting import ChatSystem, Template, as_it_stands, learned_template, plain_row
 from rung.rungs._remedies import keep_abilities
@@ -54,6 +55,12 @@ class FineTune(BaseModel):
     tuner: tuple[tuple[str, Mapping[str, Any]], ...] = Field(
         (("lora", {}),), min_length=1, description="recipes by name, with settings where wanted: lora, full, or both"
     )
+    teacher: str | None = Field(
+        None,
+        min_length=1,
+        description="the role of a larger model whose right answers are learnt, under the best prompt",
+    )
+    mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
     @field_validator("tuner", mode="before")
@@ -83,6 +90,8 @@ class FineTune(BaseModel):
         for reason in reasons:
             kit.say(f"finetune: forced, although {reason}")
         _nothing_sealed(shop, rows, dev)
+        lesson = await self._taught(task, rows, kit, below)
+        rows = rows if lesson is None else lesson.rows
         recipes = self._recipes(shop)
         prompts = _prompts(task, below)
         at = Place.of(task, kit, shop, dev)
@@ -99,7 +108,7 @@ class FineTune(BaseModel):
             candidate = replace(candidate, settings={**candidate.settings, "forgets": mended.veto})
         outcomes = await kit.run(candidate, dev)
         tuning = _account(found, checked, reasons, task, shop, dev, below, kit)
-        tuning = replace(tuning, remedies=mended.remedies)
+        tuning = replace(tuning, remedies=mended.remedies, lesson=lesson.sentence if lesson else None)
         kit.say(
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )
@@ -138,6 +147,18 @@ class FineTune(BaseModel):
         """Return a system that asks the tuned weights as a role of their own. Raises IntegrityError if they changed."""
         role = kit.workshop(candidate.learned["base"]).role(Weights(**candidate.learned["weights"]))
         return ChatSystem(learned_template(candidate), role, lambda _: (), kit)
+
+    async def _taught(self, task: Task, rows: Sequence[Example], kit: Kit, below: Candidate | None) -> Lesson | None:
+        """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
+        if self.teacher is None:
+            return None
+        template = as_it_stands(task)
+        plain = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
+        best = below if below is not None and "messages" in below.learned and "weights" not in below.learned else None
+        asked = replace(best or Candidate("prompt", "as-is", {}, plain, self.teacher), model=self.teacher)
+        lesson = await teach(kit, asked, rows, task, mixed=self.mixed)
+        kit.say(f"finetune: {lesson.sentence}")
+        return lesson
 
     def _recipes(self, shop: Workshop) -> tuple[Tuner, ...]:
         try:
