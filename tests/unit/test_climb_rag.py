@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from rung.cli import export
 from rung.config import Step, parse_config
 from rung.decide.knowledge import RULE
 from rung.decide.tuned import must_fall_short
@@ -75,6 +76,27 @@ def test_retrieval_is_the_verdict_and_every_number_can_be_recomputed(tmp_path):
     assert all(check.passed for check in verify(folder))
     outcome = run.results["rag"].outcomes[0]
     assert outcome.answer.sources[0].document.endswith(".md")
+
+
+def test_exported_prompts_hold_passages_without_remote_links_and_images(tmp_path, capsys):
+    made = config(tmp_path)
+    for sheet in (tmp_path / "sheets").iterdir():
+        text = sheet.read_text().replace(
+            "It ships at once.", "See [terms](https://x.example/t) ![p](https://x.example/p.png)."
+        )
+        sheet.write_text(text)
+    climb(made, tmp_path / "run")
+    assert export.export(tmp_path / "run", "rag", None, None, None, True) == 0
+    assert "without remote links and images" in json.loads(capsys.readouterr().out)["said"]
+    out = tmp_path / "run" / "exports" / "rag-rag"
+    prompt = json.loads((out / "prompt.json").read_text())
+    chats = [json.loads(line) for line in (out / "chats.jsonl").read_text().splitlines()]
+    assert prompt["search"]["k"] >= 1
+    assert len(chats) == 20
+    texts = [m["content"] for chat in chats for m in chat["messages"]]
+    assert any("See terms p." in text for text in texts)
+    assert not any("x.example" in text for text in texts)
+    assert all(chat["passages"][0]["document"].endswith(".md") for chat in chats)
 
 
 def test_changed_documents_are_measured_anew_by_the_same_command(tmp_path):
