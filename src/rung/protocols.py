@@ -306,6 +306,10 @@ class Shelf(Protocol):
     keeps writing, IntegrityError for a damaged place, Interrupted for a full disk.
     """
 
+    def version(self) -> object:
+        """Return something that differs, for this shelf, from what it was before anyone wrote here. Cheap."""
+        ...
+
     def documents(self) -> Mapping[str, str]:
         """Return the SHA-256 of every document by name, sorted by name."""
         ...

@@ -235,7 +235,8 @@ class Document:
     @cached_property
     def sha256(self) -> str:
         """Hash of everything that a reader sees: title, places and texts."""
-        return content_hash([self.title, [[part.position, part.text] for part in self.parts]])
+        seen = [self.title, *(words for part in self.parts for words in (part.position, part.text))]
+        return hashlib.sha256("\x00".join(seen).encode("utf-8", "surrogatepass")).hexdigest()
 
     @cached_property
     def text(self) -> str:

@@ -18,7 +18,7 @@ from rung.types import Change, Document, Finding, Passage
 
 FILE = "file/"  # opens the names of facts about files: what was read, and what was found
 REMOVED = "removed/"  # ... about files of the folder that the user took out by hand
-_PASSAGES_A_CHANGE = 4000
+_PASSAGES_A_CHANGE = 10_000
 
 
 @dataclass(frozen=True)

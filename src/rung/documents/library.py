@@ -31,6 +31,7 @@ class ShelvedLibrary:
         self._embedder = embedder
         self._say = say
         self._making = asyncio.Lock()
+        self._made: dict[tuple[int, bool], object] = {}  # what was found ready -> the version of the shelf then
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -70,11 +71,14 @@ class ShelvedLibrary:
 
     async def _ready(self, size: int, *, dense: bool) -> None:
         """Make the passages of a size and, for a dense search, the vectors that are not there."""
+        if self._made.get((size, dense)) == self._shelf.version():
+            return
         async with self._making:
             if size not in self._shelf.sizes():
                 await asyncio.to_thread(cut, self._shelf, size)
             if dense and self._embedder is not None:
                 await embed_missing(self._shelf, size, self._embedder, self._say)
+            self._made[size, dense] = self._shelf.version()
 
 
 def cut(shelf: Shelf, size: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rung.documents.plain import decoded
+from rung.documents.scan import whole_letters
 from rung.documents.trouble import Unreadable, noted
 from rung.types import Document, Finding, Source
 
@@ -105,4 +106,4 @@ def _lines(row: Mapping[str, Any], id_column: str | None) -> Iterator[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return whole_letters(value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -79,11 +79,17 @@ _LINK = re.compile(
 )
 
 
+def whole_letters(text: str) -> str:
+    """Return the text with halves of surrogate pairs, which JSON may hold and UTF-8 may not, replaced by U+FFFD."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def seen_text(text: str) -> tuple[str, list[str]]:
     """Return the text as a person sees it, and what was hidden in it: characters without a shape, and comments that speak
     to a model (others are every page's own business).
     """
     hidden: list[str] = []
+    text = whole_letters(text)
     if "<!--" in text or "]: #" in text or "]: <>" in text or "]:#" in text:
         hidden += [
             words

@@ -374,8 +374,8 @@ async def open_clients(config: Config, folder: Path, roles: Sequence[str] = ()) 
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
     known = configured(config)
-    settings = {role: known[role] for role in asked_roles(config)}
-    wanted = sorted({*larger_roles(config).values()} - set(settings)) if config.diagnosis.calls else []
+    settings = {role: known[role] for role in asked_roles(config) if not roles or role in roles}
+    wanted = sorted({*larger_roles(config).values()} - set(settings)) if config.diagnosis.calls and not roles else []
     limit = config.limits.budget_usd
     check_budget(limit, settings)
     with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rung.errors import FolderBusy, IntegrityError, Interrupted, NewerFolder, RungError
@@ -12,6 +12,7 @@ from rung.retrievers._words import indexed
 from rung.types import Document, Passage
 
 SCHEMA = 1
+_VARIABLES = 500  # values in one statement
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 _TABLES = f"""
@@ -76,12 +77,9 @@ def make_size(db: sqlite3.Connection, words: int) -> None:
 
 def take_away(db: sqlite3.Connection, names: Sequence[str], sizes: Sequence[int]) -> bool:
     """Remove documents by name with everything made of them; returns whether anything was there."""
-    found = False
-    for name in names:
-        row = db.execute("SELECT id FROM documents WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            continue
-        found = True
+    there = ids_of(db, names)
+    for key in there.values():
+        row = (key,)
         for w in sizes:
             rows = db.execute(f"SELECT id, title, text FROM passages_{w} WHERE document = ?", row).fetchall()
             db.executemany(
@@ -91,6 +89,16 @@ def take_away(db: sqlite3.Connection, names: Sequence[str], sizes: Sequence[int]
             db.executemany(f"DELETE FROM vectors_{w} WHERE id = ?", [(r[0],) for r in rows])
             db.execute(f"DELETE FROM passages_{w} WHERE document = ?", row)
         db.execute("DELETE FROM documents WHERE id = ?", row)
+    return bool(there)
+
+
+def ids_of(db: sqlite3.Connection, names: Iterable[str]) -> dict[str, int]:
+    """Return the ids of those documents that are there, by name."""
+    wanted = list(dict.fromkeys(names))
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _VARIABLES):
+        part = wanted[start : start + _VARIABLES]
+        found.update(db.execute(f"SELECT name, id FROM documents WHERE name IN ({','.join('?' * len(part))})", part))
     return found
 
 
@@ -121,15 +129,12 @@ def put_passages(db: sqlite3.Connection, size: int, passages: Sequence[Passage])
     [last] = db.execute(
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ?", (f"passages_{size}",)
     ).fetchone()
-    ids: dict[str, int] = {}
-    rows = []
-    for key, p in enumerate(passages, last + 1):
-        if p.document not in ids:
-            found = db.execute("SELECT id FROM documents WHERE name = ?", (p.document,)).fetchone()
-            if found is None:  # removed meanwhile, by another process
-                continue
-            ids[p.document] = found[0]
-        rows.append((key, ids[p.document], p.ordinal, p.title, p.position, p.text))
+    ids = ids_of(db, (p.document for p in passages))
+    rows = [  # a document that another process removed meanwhile has no id
+        (key, ids[p.document], p.ordinal, p.title, p.position, p.text)
+        for key, p in enumerate(passages, last + 1)
+        if p.document in ids
+    ]
     db.executemany(f"INSERT INTO passages_{size} VALUES (?, ?, ?, ?, ?, ?)", rows)
     db.executemany(
         f"INSERT INTO fts_{size}(rowid, title, text) VALUES (?, ?, ?)",

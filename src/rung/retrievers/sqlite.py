@@ -7,7 +7,6 @@ import json
 import os
 import sqlite3
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from rung.errors import RungError
 from rung.plugin import located
+from rung.retrievers._bm25 import Bm25, Words
 from rung.retrievers._matrix import Matrix
 from rung.retrievers._schema import checked, drop_texts, make_size, put_documents, put_passages, take_away, translate
-from rung.retrievers._words import words_of
 from rung.types import Change, Document, Passage, Source
 
-TITLE_WEIGHT = 2.0  # of a word in the title against one in the text: chosen on scifact's training queries
-MOST_POSTINGS = 12_000  # entries that one search may walk through before its commonest words are left out
-_COUNTS_KEPT = 20_000
 _VARIABLES = 500
 
 
@@ -46,14 +42,15 @@ class SqliteRetriever(BaseModel):
 
 
 class SqliteShelf:
-    """A shelf in one file. One connection, used by one thread at a time."""
+    """A shelf in one file. One connection, used by one thread at a time; ranking and vectors are kept in memory."""
 
     def __init__(self, path: Path, busy_s: float) -> None:
         self.path = path
         self._busy_s = busy_s
         self._lock = threading.RLock()
         self._matrices: dict[int, Matrix] = {}
-        self._counts: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._rankings: dict[int, Bm25] = {}
+        self._words = Words()
         self._seen = -1
         self._writes = 0
         with self._translated():
@@ -63,6 +60,11 @@ class SqliteShelf:
             except BaseException:
                 self._db.close()
                 raise
+
+    def version(self) -> int:
+        with self._translated():
+            [other] = self._db.execute("PRAGMA data_version").fetchone()  # moves with the writes of others only
+        return int((other << 32) + self._writes)
 
     def documents(self) -> Mapping[str, str]:
         with self._translated():
@@ -129,15 +131,9 @@ class SqliteShelf:
     def match(self, query: str, k: int, size: int) -> list[tuple[int, float]]:
         with self._translated():
             self._follow()
-            words = self._affordable(words_of(query), size)
-            if not words or k < 1:
-                return []
-            rows = self._db.execute(
-                f"SELECT rowid, -rank FROM fts_{size} WHERE fts_{size} MATCH ? AND rank MATCH 'bm25({TITLE_WEIGHT}, 1.0)' "
-                "ORDER BY rank LIMIT ?",
-                (" OR ".join(f'"{word}"' for word in words), k),
-            ).fetchall()
-        return sorted(rows, key=lambda row: (-row[1], row[0]))
+            if size not in self._rankings:
+                self._rankings[size] = Bm25(self._db, size)
+            return self._rankings[size].best(self._words.of(query), k)
 
     def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
         with self._translated():
@@ -153,8 +149,8 @@ class SqliteShelf:
     def without_vector(self, size: int, most: int) -> Mapping[int, str]:
         with self._translated():
             rows = self._db.execute(
-                f"SELECT id, title, text FROM passages_{size} WHERE id NOT IN (SELECT id FROM vectors_{size}) "
-                "ORDER BY id LIMIT ?",
+                f"SELECT p.id, p.title, p.text FROM passages_{size} AS p LEFT JOIN vectors_{size} AS v ON v.id = p.id "
+                "WHERE v.id IS NULL ORDER BY p.id LIMIT ?",
                 (most,),
             ).fetchall()
         return {key: f"{title}\n{text}" if title else text for key, title, text in rows}
@@ -170,6 +166,7 @@ class SqliteShelf:
 
     def close(self) -> None:
         with self._lock:
+            self._words.close()
             self._db.close()
 
     def _in(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -188,11 +185,11 @@ class SqliteShelf:
 
     def _follow(self) -> None:
         """Forget what was remembered of the file when anyone has written to it."""
-        [other] = self._db.execute("PRAGMA data_version").fetchone()  # moves with the writes of others only
-        version = (other << 32) + self._writes
+        version = self.version()
         if version == self._seen:
             return
-        self._counts.clear()
+        for ranking in self._rankings.values():
+            ranking.read()
         sizes = {row[0] for row in self._db.execute("SELECT words FROM sizes").fetchall()}
         for size in list(self._matrices):
             if size not in sizes:
@@ -204,28 +201,6 @@ class SqliteShelf:
                 lambda keys, size=size: self._vectors(size, keys),  # type: ignore[misc]
             )
         self._seen = version
-
-    def _affordable(self, words: list[str], size: int) -> list[str]:
-        """Return the rarest words, at least one that occurs, whose entries are few enough to be walked through."""
-        counted = sorted((count, word) for word in words if (count := self._count(word, size)))
-        total = 0
-        kept: list[str] = []
-        for count, word in counted:
-            total += count
-            if kept and total > MOST_POSTINGS:
-                break
-            kept.append(word)
-        return kept
-
-    def _count(self, word: str, size: int) -> int:
-        """Return in how many passages a word occurs."""
-        key = (size, word)
-        if key not in self._counts:
-            statement = f"SELECT count(*) FROM fts_{size} WHERE fts_{size} MATCH ?"
-            self._counts[key] = self._db.execute(statement, (f'"{word}"',)).fetchone()[0]
-            if len(self._counts) > _COUNTS_KEPT:
-                self._counts.popitem(last=False)
-        return self._counts[key]
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
