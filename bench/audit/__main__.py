@@ -1,4 +1,4 @@
-"""Measure the audit: `python -m bench.audit [large|near|labels|check]`, all by default; results/*.json keeps the figures.
+"""Measure the audit: `python -m bench.audit [large|near|labels|check|text|cleaning|real]`, all by default; results/*.json keeps the figures.
 
 Real sets come from RUNG_SHARED/data, else ../shared/data; a part whose set is absent says so.
 """
@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bench.audit import cleaning, text
 from rung.data.audit import audit
 from rung.data.audit.labels import suspects
 from rung.data.load import load
@@ -223,10 +224,33 @@ def check() -> list[Figures]:
     start = time.process_time()
     audit(split(data), TASK, planned_rungs=3)
     found.append({"set": "20,000 mixed, 85 labels", "rows": len(data), "cpu_s": round(time.process_time() - start, 1)})
-    return found
+    return [*found, *text.large(DATA)]
 
 
-PARTS: Mapping[str, Callable[[], list[Figures]]] = {"large": large, "near": near, "labels": labels, "check": check}
+def text_figures() -> list[Figures]:
+    """Wrong rows found in free text: precision, recall, estimated share of wrong rows, and the ceiling."""
+    return text.run(DATA)
+
+
+def real() -> list[Figures]:
+    """`rung init` and `rung check` on whole real sets, as a user would run them."""
+    return text.checked(DATA)
+
+
+def cleaning_figures() -> list[Figures]:
+    """A learner on all training rows, on those not doubted, and on as many at random; same test rows."""
+    return cleaning.run(DATA)
+
+
+PARTS: Mapping[str, Callable[[], list[Figures]]] = {
+    "large": large,
+    "near": near,
+    "labels": labels,
+    "check": check,
+    "text": text_figures,
+    "cleaning": cleaning_figures,
+    "real": real,
+}
 
 
 def main(wanted: list[str]) -> None:

@@ -141,6 +141,7 @@ def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned
         requests_per_month=config.volume.requests_per_month,
         stopped=stopped,
         exploratory=record.exploratory,
+        findings=ready.findings,
         forecasts=forecasts(record.folder, learned.results),
         knowledge=splits(record.folder, learned.results),
     )

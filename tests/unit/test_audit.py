@@ -182,7 +182,10 @@ def test_an_input_that_holds_the_answer():
 def test_label_spelling():
     rows = with_rows(data(200), {i: {"target": "Bill "} for i in range(0, 60, 3)})
     finding = one(split(rows), "label-spelling")
-    assert "1 label is spelt in more than one way: 'Bill ', 'bill'" in finding.message
+    assert finding.message.endswith("'Bill ' -> 'bill'.")
+    assert finding.message.startswith("1 label is spelt in more than one way (")
+    assert finding.measured["corrections"] == {"Bill ": "bill"}
+    assert "rung data clean --accept label-spelling" in finding.next_step
 
 
 # --- balance and length
@@ -192,6 +195,8 @@ def test_one_label_stops():
     finding = one(split(data(60, labels=("bill",))), "balance")
     assert finding.severity == "stop"
     assert finding.message == "every row has the expected output 'bill': there is nothing to tell apart."
+    two_spellings = with_rows(data(60, labels=("bill",)), {i: {"target": "BILL"} for i in range(0, 60, 2)})
+    assert one(split(two_spellings), "balance").severity == "stop"
 
 
 def test_answers_that_are_no_labels():

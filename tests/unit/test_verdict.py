@@ -8,7 +8,7 @@ import pytest
 from rung.decide.compare import adjust, compare, shown_cheaper_or_faster, shown_not_worse
 from rung.decide.verdict import Climbed, decide, stops
 from rung.decide.wording import mark, tally
-from rung.types import Limits, Result, Skipped, Task
+from rung.types import Finding, Limits, Result, Skipped, Task
 from tests.unit._results import result, share, task
 
 LADDER = ("baseline", "prompt", "fewshot")
@@ -42,6 +42,22 @@ def test_first_rung_that_meets_the_goal_wins_and_says_what_is_not_needed():
     assert "$1.00 per 1,000 requests" in verdict.headline
     assert any("With a goal above" in c for c in verdict.counterfactuals)
     assert stops(t, "prompt", {"baseline": low, "prompt": high}, frozenset(), 7)
+
+
+def test_labels_that_hold_every_rung_down_are_named_beside_the_verdict():
+    t = task(0.95)
+    measured = {"ceiling": 0.912, "low": 0.88, "high": 0.93, "goal": 0.95, "wrong_share": 0.088, "way": "labels"}
+    ceiling = Finding("ceiling", "warn", "", "", (), measured)
+    missed = {"baseline": result(share(200, 400), t), "prompt": result(share(330, 400), t)}
+    [said] = [c for c in decide(climbed(t, missed, findings=(ceiling,))).counterfactuals if "seem wrong" in c]
+    assert said == (
+        "9% of the expected outputs seem wrong, so that a system which is always right would score about 0.91 here (0.88 to "
+        "0.93), below the goal of 0.95: with mended test rows, or a goal of 0.91 or less, the answer may be another."
+    )
+    met = {"baseline": result(share(400, 400), t)}
+    assert not [c for c in decide(climbed(t, met, findings=(ceiling,))).counterfactuals if "seem wrong" in c]
+    low = task(0.9)
+    assert not [c for c in decide(climbed(low, missed, findings=(ceiling,))).counterfactuals if "seem wrong" in c]
 
 
 def test_undecided_names_rows_and_leans():

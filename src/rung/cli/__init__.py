@@ -13,7 +13,22 @@ import typer
 from typer.exceptions import TyperException
 
 from rung import __version__
-from rung.cli import check, climb, compare, consistency, demo, docs, export, init, label, plan, plugins, report, verify
+from rung.cli import (
+    check,
+    climb,
+    compare,
+    consistency,
+    data,
+    demo,
+    docs,
+    export,
+    init,
+    label,
+    plan,
+    plugins,
+    report,
+    verify,
+)
 from rung.errors import RungError
 
 INTERNAL_ERROR = 5
@@ -46,6 +61,7 @@ app.command(short_help="Look at a data file and write rung.yaml.")(init.init)
 app.command(short_help="Audit the rows before anything is spent.")(check.check)
 app.command(short_help="Estimate calls, tokens, dollars, minutes.")(plan.plan)
 app.command(short_help="Climb the ladder; run again to resume.")(climb.climb)
+app.add_typer(data.data, short_help="Clean the rows: a new version of the data.")
 app.command(short_help="Write the report of a run.")(report.report)
 app.command(short_help="Compare two rungs row by row.")(compare.compare)
 app.command(short_help="Count failures of form over many requests.")(consistency.consistency)

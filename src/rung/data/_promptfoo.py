@@ -19,6 +19,16 @@ NAMED = 10
 _HOLE = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without moments: a date stays the text that is written there."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def promptfoo_rows(raw: bytes, path: Path) -> Iterator[RawRow]:
     """Yield one row a test, and one for each combination where variables are lists.
 
@@ -30,7 +40,7 @@ def promptfoo_rows(raw: bytes, path: Path) -> Iterator[RawRow]:
     try:
         text = raw.decode("utf-8-sig")
         as_json = ".json" in path.suffixes
-        value, lines = (json.loads(text), []) if as_json else (yaml.safe_load(text), _lines(text))
+        value, lines = (json.loads(text), []) if as_json else (yaml.load(text, _Loader), _lines(text))
     except UnicodeDecodeError as error:
         raise DataError(f"byte {error.start + 1} is not UTF-8; save the file as UTF-8", file=file) from error
     except json.JSONDecodeError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rung.decide.compare import shown_cheaper_or_faster, shown_not_worse
 from rung.decide.knowledge import knowledge_reasons
+from rung.decide.labels import label_counterfactuals
 from rung.decide.tuned import gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import (
     counterfactuals,
@@ -17,7 +18,7 @@ from rung.decide.wording import (
     reasons,
 )
 from rung.stats.power import smallest_visible_gain
-from rung.types import Comparison, Decision, KnowledgeSplit, Result, Skipped, Task, Verdict
+from rung.types import Comparison, Decision, Finding, KnowledgeSplit, Result, Skipped, Task, Verdict
 
 LEAN = 0.8  # the smallest probability of being good enough at which a rung is leaned to
 
@@ -37,6 +38,7 @@ class Climbed:
     requests_per_month: int | None = None
     stopped: str | None = None  # why the climb ended before its time
     exploratory: bool = False
+    findings: tuple[Finding, ...] = ()  # of the audit
     forecasts: Mapping[str, str] = field(default_factory=dict)  # what more rows would bring, of tuned rungs
     knowledge: Mapping[str, KnowledgeSplit] = field(default_factory=dict)  # of rungs that look answers up
 
@@ -73,6 +75,7 @@ def decide(climb: Climbed) -> Verdict:
         counterfactuals=(
             *counterfactuals(climb.task, winner, climb.results, climb.requests_per_month),
             *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
+            *label_counterfactuals(climb.task, climb.findings, winner),
         ),
         rows_needed=climb.results[open_rung].quality.rows_needed if open_rung and not_settled else None,
         smallest_visible_gain=smallest_visible_gain(

@@ -24,7 +24,7 @@ from rung.evaluate.trust import FILE as TRUST
 from rung.evaluate.trust import Trust, labels_sha256, trust_of
 from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
-from rung.types import Answer, Comparison, Example, Outcome, Result, Skipped, Task, Verdict, by_id
+from rung.types import Answer, Comparison, Example, Finding, Outcome, Result, Skipped, Task, Verdict, by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,7 @@ def _conclusions(
             requests_per_month=config.volume.requests_per_month,
             stopped=head.get("stopped"),
             exploratory=bool(head.get("exploratory")),
+            findings=folder.load("findings.json", tuple[Finding, ...]) if folder.has("findings.json") else (),
             forecasts=forecasts(folder, results),
             knowledge=splits(folder, results),
         )

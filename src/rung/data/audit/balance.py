@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rung.data.audit._case import Case, counted, percent, quoted
+from rung.data.near import normal_text
 from rung.types import Finding
 
 RARE = 5  # fewer training rows than this can hardly teach or demonstrate a label
@@ -17,7 +18,7 @@ def check_balance(case: Case) -> Iterator[Finding]:
     if case.task.kind != "classification":
         return
     everywhere = Counter(e.target for e in case.rows)
-    if len(everywhere) == 1:
+    if len({normal_text(label) for label in everywhere}) == 1:
         yield Finding(
             "balance",
             "stop",

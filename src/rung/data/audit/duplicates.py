@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted, of_test, percent, quoted
+from rung.data.audit._case import Case, counted, of_test, percent
 from rung.data.near import THRESHOLD, normal_text
 from rung.types import Finding
 
@@ -128,23 +128,34 @@ def check_leakage(case: Case) -> Iterator[Finding]:
             )
 
 
+def usual_spellings(case: Case) -> dict[str, tuple[str, int]]:
+    """Return label as compared -> its commonest spelling in train and dev, and how many rows have it."""
+    forms: dict[str, Counter[str]] = defaultdict(Counter)
+    for e in (*case.parts.train, *case.parts.dev):
+        for text in e.targets:
+            forms[normal_text(text)][text] += 1
+    usual = {form: max(sorted(c), key=lambda s: (c[s], s == s.strip())) for form, c in forms.items()}
+    return {form: (spelling, forms[form][spelling]) for form, spelling in usual.items()}
+
+
 def check_spelling(case: Case) -> Iterator[Finding]:
-    """Report labels that differ in case or white space only: exact match would count them as different."""
+    """Report labels that differ in case or white space only, and the spelling that each would be corrected to."""
     if case.task.kind != "classification":
         return
-    forms: dict[str, set[str]] = defaultdict(set)
+    usual = usual_spellings(case)
     visible = (*case.parts.train, *case.parts.dev)
-    for example in visible:
-        forms[normal_text(example.target)].add(example.target)
-    doubled = {form: spellings for form, spellings in forms.items() if len(spellings) > 1}
-    if doubled:
-        spellings = sorted(s for group in doubled.values() for s in group)
-        ids = [e.id for e in visible if normal_text(e.target) in doubled]
+    odd = {t: usual[normal_text(t)][0] for e in visible for t in e.targets if t != usual[normal_text(t)][0]}
+    if odd:
+        shown = [f"{s!r} -> {right!r}" for s, right in sorted(odd.items())]
+        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+        ids = [e.id for e in visible if any(t in odd for t in e.targets)]
+        labels = len(set(odd.values()))
         yield Finding(
             "label-spelling",
             "warn",
-            f"{counted(len(doubled), 'label is', 'labels are')} spelt in more than one way: {quoted(spellings)}.",
-            "Write each label in one way.",
+            f"{counted(labels, 'label is', 'labels are')} spelt in more than one way ({counted(len(ids), 'row')}): "
+            f"{', '.join(shown[:5])}{more}.",
+            "Write each label in one way: `rung data clean --accept label-spelling` corrects them to the commonest.",
             case.seen(ids),
-            {"labels": len(doubled)},
+            {"labels": labels, "rows": len(ids), "corrections": dict(sorted(odd.items()))},
         )

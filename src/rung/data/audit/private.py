@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from rung.data.audit._case import Case, counted, of_test
@@ -65,10 +65,10 @@ def spots(text: str) -> list[Spot]:
     return sorted(kept, key=lambda s: s.start)
 
 
-def masked(text: str) -> str:
-    """Return the text with a word for its kind in place of everything private: "[e-mail]"."""
+def masked(text: str, kinds: Collection[str] = ORDER) -> str:
+    """Return the text with a word for its kind in place of everything private of these kinds: "[e-mail]"."""
     parts, at = [], 0
-    for spot in spots(text):
+    for spot in (s for s in spots(text) if s.kind in kinds):
         parts += [text[at : spot.start], f"[{spot.kind}]"]
         at = spot.end
     return "".join([*parts, text[at:]])

@@ -1,0 +1,186 @@
+"""`rung data`: act on what `rung check` found. `rung data clean` writes a new version of the rows beside the old one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rung.cli._screen import Screen, print_json
+from rung.cli.check import printable
+
+if TYPE_CHECKING:
+    from rung.config import Config
+    from rung.data.clean import Change, Plan
+    from rung.data.parts import Parts
+    from rung.data.version import Version
+    from rung.evaluate.prepare import Loaded
+
+SHOWN = 5  # changes shown of each check
+MARKS = {"drop": "-", "correct": "~", "mask": "*"}
+VERBS = {"drop": "dropped", "correct": "corrected", "mask": "masked"}
+
+data = typer.Typer(
+    name="data", help="Act on the rows: a new version of the data, never in place.", no_args_is_help=True
+)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows before cleaning: as read and as parted."""
+
+    loaded: Loaded
+    parts: Parts
+
+
+@data.command(short_help="Write a new version of the data from accepted findings.")
+def clean(
+    config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
+    accept: list[str] = typer.Option(..., "--accept", help="Checks whose findings are acted on, with commas between."),
+    out: Path = typer.Option(None, "--out", help="The folder of the new version; by default beside the data."),
+    test_rows: bool = typer.Option(False, "--test-rows", help="Clean the test part too; the version then says so."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show the changes and write nothing."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Drop, correct or mask the rows that checks of `rung check` found, in a new folder; the old files stay as they are.
+
+    Offered: duplicates, near-duplicates, conflicts, leakage, label-spelling, empty-inputs, suspect-labels, suspect-outputs,
+    odd-outputs, personal-data, secrets. Test rows are counted and kept, so that old and new versions are measured on the
+    same rows.
+    """
+    from rung.config import load_config
+    from rung.data.audit import Case
+    from rung.data.clean import plan_cleaning
+    from rung.evaluate.prepare import as_task, part_rows, read_rows
+
+    loaded = load_config(config)
+    accepted = [name.strip() for entry in accept for name in entry.split(",") if name.strip()]
+    with Screen(quiet=as_json).stage("reading, splitting, checking", 3) as bar:
+        read = read_rows(loaded)
+        bar.advance()
+        kind, parts = part_rows(loaded, read)
+        bar.advance()
+        case = Case(parts, as_task(loaded, kind, (*parts.train, *parts.dev)))
+        plan = plan_cleaning(case, accepted, test_too=test_rows)
+        bar.advance()
+    rows = _Rows(read, parts)
+    version = None if dry_run or not plan.changes else _written(loaded, rows, plan, accepted, (out, test_rows))
+    if as_json:
+        print_json(_as_data(loaded, rows, plan, version))
+    else:
+        _tell(loaded, rows, plan, version, dry_run)
+    return 0
+
+
+def _written(
+    config: Config, rows: _Rows, plan: Plan, accepted: Sequence[str], where: tuple[Path | None, bool]
+) -> Version:
+    from rung.data.load import Columns
+    from rung.data.version import Part, default_folder, version_key, write_version
+
+    read, parts = rows.loaded, rows.parts
+    out, test_too = where
+    section, task = config.data, config.task
+    whole = read.whole.examples
+    sealed = frozenset(e.id for e in parts.test)
+    others = frozenset(e.id for e in whole) - sealed
+    if section.path is not None:
+        source = config.resolve(section.path)
+        files = [Part("train", source, whole, others), Part("test", source, whole, sealed)]
+    else:
+        assert section.train is not None
+        assert section.test is not None
+        source, held = config.resolve(section.train), config.resolve(section.test)
+        own = len(whole) - len(parts.test)
+        files = [Part("train", source, whole[:own], others), Part("test", held, whole[own:], sealed)][: 1 + test_too]
+    columns = Columns(
+        task.inputs, task.target, section.id, section.group_by, task.also_right, task.target_lists == "any"
+    )
+    settings = {**dict(parts.settings), "seed": parts.seed, "given": parts.given, "test_rows": test_too}
+    key = version_key(read.whole.sha256, accepted, settings)
+    about = {
+        "source": [f.source.name for f in files],
+        "source_sha256": read.whole.sha256,
+        "accepted": sorted(set(accepted)),
+        "split": settings,
+        "test_part": "cleaned" if test_too else "as it was",
+        "test_sha256_before": parts.manifest["test"]["sha256"],
+        "rows_before": {name: n for name, n in parts.sizes.items() if n},
+        "rows_after": _sizes_after(parts, plan),
+    }
+    return write_version(out or default_folder(source, key), key, files, columns, plan, about)
+
+
+def _sizes_after(parts: Parts, plan: Plan) -> dict[str, int]:
+    named = {"train": parts.train, "dev": parts.dev, "test": parts.test}
+    return {name: sum(e.id not in plan.dropped for e in rows) for name, rows in named.items()}
+
+
+def _settings(config: Config, parts: Parts, version: Version) -> list[str]:
+    """Return the lines of rung.yaml that climb on the new version, and on the same test rows."""
+    root = config.root.resolve()
+
+    def beside(path: Path) -> str:
+        return os.path.relpath(path.resolve(), root)
+
+    section = config.data
+    test = version.files.get("test") or (config.resolve(section.test) if section.test is not None else None)
+    lines = [f"train: {beside(version.files['train'])}"]
+    lines += [f"test: {beside(test)}"] if test is not None else []
+    named = section.id or (version.id_column if version.id_column != "id" else None)
+    lines += [f"id: {named}"] if named else []
+    lines += [f"group_by: {section.group_by}"] if section.group_by else []
+    dev = config.split.dev if parts.given else config.split.dev / (1.0 - config.split.test)
+    return [f"data: {{{', '.join(lines)}}}", f"split: {{dev: {dev:.4g}, seed: {config.split.seed}}}"]
+
+
+def _as_data(config: Config, rows: _Rows, plan: Plan, version: Version | None) -> dict[str, Any]:
+    return {
+        "source": Path(rows.loaded.whole.source).name,
+        "folder": str(version.folder) if version is not None else None,
+        "fresh": version.fresh if version is not None else None,
+        "files": {name: str(path) for name, path in version.files.items()} if version is not None else {},
+        "rung_yaml": _settings(config, rows.parts, version) if version is not None else [],
+        "rows_before": rows.parts.sizes,
+        "rows_after": _sizes_after(rows.parts, plan),
+        "changes": [asdict(c) for c in plan.changes],
+        "test_rows_kept": plan.counts(plan.kept_test),
+        "exit_code": 0,
+    }
+
+
+def _tell(config: Config, rows: _Rows, plan: Plan, version: Version | None, dry_run: bool) -> None:
+    by_check: dict[tuple[str, str], list[Change]] = {}
+    for change in plan.changes:
+        by_check.setdefault((change.check, change.action), []).append(change)
+    for (check, action), changes in by_check.items():
+        typer.echo(f"{check}: {len({c.id for c in changes}):,} rows {VERBS[action]}")
+        for c in changes[:SHOWN]:
+            what = f" {c.column}: {c.before!r} -> {c.after!r}" if action == "correct" else ""
+            typer.echo(printable(f"  {MARKS[action]} {c.id}{what}  ({c.reason})"))
+        if len(changes) > SHOWN:
+            typer.echo(f"    and {len(changes) - SHOWN:,} more")
+    kept = plan.counts(plan.kept_test)
+    if kept:
+        listed = ", ".join(f"{n:,} by {check}" for check, n in kept.items())
+        typer.echo(f"test rows concerned and kept as they are: {listed} (--test-rows cleans them too)")
+    if not plan.changes:
+        typer.echo("nothing to change outside the test part: no new version is written")
+        return
+    before, after = rows.parts.sizes, _sizes_after(rows.parts, plan)
+    sizes = ", ".join(f"{name} {before[name]:,} -> {n:,}" for name, n in after.items())
+    typer.echo(f"rows: {sizes}; {len(plan.altered):,} corrected or masked")
+    if version is None:
+        typer.echo("nothing was written (--dry-run)" if dry_run else "")
+        return
+    typer.echo(
+        f"{'Wrote' if version.fresh else 'Already there, unchanged:'} {version.folder} "
+        f"({', '.join(p.name for p in version.files.values())}, version.json with a reason for each row)"
+    )
+    typer.echo("To climb on it, put into rung.yaml:")
+    for line in _settings(config, rows.parts, version):
+        typer.echo(f"  {line}")
