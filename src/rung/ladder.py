@@ -45,9 +45,8 @@ class Run:
     @property
     def exit_code(self) -> int:
         """0 good enough, 1 not, undecided or provisional, 3 budget spent, 4 rows left unanswered."""
-        if self.unanswered_rows:
-            return 4
-        return 0 if self.verdict.shown else 3 if self.verdict.decision == "stopped" else 1
+        met_or_not = 0 if self.verdict.shown else 3 if self.verdict.decision == "stopped" else 1
+        return 4 if self.unanswered_rows else met_or_not
 
 
 @dataclass
