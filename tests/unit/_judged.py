@@ -20,6 +20,7 @@ def rows(n: int, seed: int = 3) -> list[dict[str, str]]:
             "id": f"r{i:04d}",
             "question": " ".join(draw.choice(WORDS) for _ in range(10)),
             "answer": " ".join(draw.sample(WORDS, 6)),
+            "customer": f"c{i // 4}",
         }
         for i in range(n)
     ]

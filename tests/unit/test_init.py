@@ -294,9 +294,9 @@ def test_the_metric_fits_the_expected_outputs_and_says_why():
     assert chosen("knowledge", ["42", "1,200.5"]) == "numeric"
     assert chosen("extraction", ["{}"]) == "json_fields"
     assert chosen("classification", ["1", "2"]) == "exact_match"
-    assert chosen("generation", ["Dear Sir, thank you for your letter"]) == "rouge_l"
+    assert chosen("generation", ["Dear Sir, thank you for your letter"]) == "token_f1"
     assert chosen("generation", ["SELECT a FROM t", "select b\nfrom t where x = 1"]) == "sql"
-    assert chosen("generation", ["Select a good wine", "select b from t"]) == "rouge_l"
+    assert chosen("generation", ["Select a good wine", "select b from t"]) == "token_f1"
     assert "docs/judge.md" in choose_metric("generation", ["a"]).reason
     for kind in KINDS:
         assert choose_metric(kind, ["a b c"]).reason

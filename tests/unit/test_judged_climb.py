@@ -6,12 +6,17 @@ import shutil
 
 import pytest
 
+from rung.config import parse_config
 from rung.decide.verify import verify
 from rung.errors import RungError
+from rung.evaluate.labelling import sitting
 from rung.evaluate.plan import plan
+from rung.evaluate.stored import stored_kit
 from rung.ladder import climb
+from rung.protocols import Judge
 from rung.store.folder import RunFolder, load_result
 from rung.store.ledger import Ledger
+from rung.types import Task
 from tests.unit._judged import judged_world
 
 
@@ -88,3 +93,47 @@ def test_a_plan_names_the_judge_and_is_not_exceeded(tmp_path):
     spent = RunFolder.open(tmp_path / "run").read("spend.json")["by_role"]["judge"]["usd"]
     assert 0 < spent < 3 * line.usd
     assert run.results["prompt"].estimates["judge"].n == 150
+
+
+def test_experiments_on_dev_are_judged_too(tmp_path):
+    """A missing example is what the rows lack; the diagnosis finds that only if its answers are judged."""
+    config = judged_world(tmp_path, 400, model={"abilities": {"base": 0.3, "near_example": 0.0, "examples": {1: 0.6}}},
+                          ladder=[{"prompt": {"rewrites": False}}, {"fewshot": {"k": [3]}}])  # fmt: skip
+    climb(config, tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    causes = {c["name"]: c["count"] for c in folder.read("rungs/prompt/diagnosis.json")["causes"]}
+    assert "metric" not in causes
+    kit = stored_kit_metric(folder)
+    assert isinstance(kit, Judge)
+
+
+def stored_kit_metric(folder):
+    with stored_kit(folder, folder.load_field("run.json", "task", Task)) as kit:
+        return kit.metric()
+
+
+def test_rows_in_groups_are_labelled_by_groups_and_decide(tmp_path):
+    config = judged_world(tmp_path, 320, data={"path": "rows.jsonl", "id": "id", "group_by": "customer"},
+                          task={"tolerance": 0.1}, split={"test": 0.7, "dev": 0.15})  # fmt: skip
+    run = climb(config, tmp_path / "run")
+    assert run.verdict.provisional is not None
+    folder = RunFolder.open(tmp_path / "run")
+    found = sitting(folder, config, None)
+    groups = {o.example_id: o.group for o in run.results["prompt"].outcomes}
+    drawn = {groups[item.example_id] for item in found.items}
+    assert len({i.example_id for i in found.items}) == sum(g in drawn for g in groups.values())
+    found.all_said({item.answer_id: 1.0 for item in found.items})
+    again = climb(config, tmp_path / "run").results["prompt"]
+    assert again.quality.provisional is None
+    assert again.estimates["judge"].method.startswith(("ppi, grouped", "wilson n_eff, grouped"))
+
+
+def test_the_fake_model_is_no_judge_and_that_is_said(tmp_path):
+    """It answers rows that it knows, not questions about them: unreadable, a paragraph, the answers kept."""
+    config = judged_world(tmp_path)
+    raw = config.model_dump(mode="json", exclude={"root"})
+    raw["models"]["judge"] = raw["models"]["main"]
+    with pytest.raises(
+        RungError, match="could judge none of 60 answers: the judge's reply cannot be read: it is not one JSON"
+    ):
+        climb(parse_config(raw, tmp_path), tmp_path / "run")

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from rung import plugin
+from rung.cli._draft import render
+from rung.cli.init import Wishes, propose
 from rung.config import parse_config
 from rung.data.load import load
 from rung.errors import ConfigError, DataError
@@ -119,3 +121,14 @@ def test_the_file_names_further_columns_and_refuses_inputs_among_them(tmp_path):
         parse_config({**raw, "task": {**task, "also_right": ["q"]}}, tmp_path)
     with pytest.raises(ConfigError, match="also_right names the target column 'x' itself"):
         parse_config({**raw, "task": {**task, "also_right": ["x"]}}, tmp_path)
+
+
+def test_init_says_that_a_list_of_answers_means_any_of_them(tmp_path):
+    file = written(
+        tmp_path / "rows.jsonl", *[{"question": f"q {i}", "answer": [f"a {i}", f"b {i}"]} for i in range(30)]
+    )
+    proposal = propose(Wishes(file=file, out=tmp_path / "rung.yaml"))
+    assert any("answer holds lists: an answer is right by any one entry" in note for note in proposal.notes)
+    assert "the expected output: lists, any entry is right" in render(proposal.draft)
+    plain = written(tmp_path / "plain.jsonl", *[{"question": f"q {i}", "answer": f"a {i}"} for i in range(30)])
+    assert not any("lists" in note for note in propose(Wishes(file=plain, out=tmp_path / "rung.yaml")).notes)

@@ -36,6 +36,7 @@ class Draft:
     inputs: tuple[str, ...]
     target: str
     metric: str
+    lists: bool  # the target column holds lists of right answers
     metric_reason: str
     goal: float
     goal_is_own: bool
@@ -93,7 +94,9 @@ def _task(d: Draft) -> list[str]:
     return [
         *lines,
         _line(f"  inputs: {_list(d.inputs)}", "the columns the model sees"),
-        _line(f"  target: {_say(d.target)}", "the column with the expected output"),
+        _line(
+            f"  target: {_say(d.target)}", "the expected output" + (": lists, any entry is right" if d.lists else "")
+        ),
         _line(f"  metrics: [{d.metric}]", d.metric_reason),
         "  #                                          the first metric decides; `rung plugins metrics` lists them all",
         _line(f"  goal: {d.goal:g}", goal),

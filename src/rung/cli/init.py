@@ -153,6 +153,9 @@ def propose(wishes: Wishes) -> Proposal:
         inputs=inputs,
         target=target,
         metric=metric.name,
+        lists=any(
+            isinstance(r.cells.get(target), list) and answers_in(r.cells[target]) is r.cells[target] for r in rows
+        ),
         metric_reason=metric.reason,
         goal=DEFAULT_GOAL if goal is None else goal,
         goal_is_own=goal is not None,
@@ -328,6 +331,10 @@ def _beside(path: Path, out: Path) -> str:
 
 def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], more: bool) -> list[str]:
     notes = []
+    if draft.lists:
+        notes.append(
+            f"{draft.target} holds lists: an answer is right by any one entry; task.target_lists: whole makes the list the answer"
+        )
     if more:
         notes.append(f"the guesses look at the first {SAMPLE:,} rows")
     if messages and not holes:

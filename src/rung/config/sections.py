@@ -289,7 +289,7 @@ DEFAULT_METRIC: Mapping[str, str] = {
     "extraction": "json_fields",
     "style": "lines",
     "knowledge": "token_f1",
-    "generation": "rouge_l",
+    "generation": "token_f1",
 }
 
 

@@ -29,7 +29,7 @@ WHY: Mapping[str, str] = {
     "extraction": "field by field: nine of ten right fields count 0.9",
     "style": "line by line; say in its settings what matters, if not every word does",
     "knowledge": "words in common with the expected fact, since its wording may differ",
-    "generation": "words in common, in order: weak for free text; a judge beside labels is better (docs/judge.md)",
+    "generation": "words in common: a weak word on free text; a judge beside labels is better (docs/judge.md)",
 }
 
 

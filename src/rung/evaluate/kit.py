@@ -17,7 +17,7 @@ from rung.evaluate.workshop import RunWorkshop, Served, base_of, weights_in
 from rung.metrics._several import AnyRight
 from rung.models._settings import ProviderSettings
 from rung.models.client import Client
-from rung.protocols import Library, Metric, Rung, System, Workshop
+from rung.protocols import Judge, Library, Metric, Rung, System, Workshop
 from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task, Weights
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
@@ -115,7 +115,8 @@ class RunKit:
         return self._library
 
     def metric(self) -> Metric:
-        return AnyRight(next(iter(self.metrics.values())))
+        metric = next(iter(self.metrics.values()))
+        return metric if isinstance(metric, Judge) else AnyRight(metric)
 
     def workshop(self, role: str) -> Workshop:
         asker = self._role(role)

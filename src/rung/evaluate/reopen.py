@@ -70,7 +70,7 @@ async def reopened(path: Path, progress: Progress) -> AsyncIterator[Reopened]:
 
 def _again(asker: Asker, repeat: int) -> Asker:
     async def ask(request: Request) -> Completion:
-        return await asker.ask(replace(request, repeat=repeat))
+        return await asker.ask(replace(request, repeat=1000 * request.repeat + repeat))
 
     tuned = None if asker.tuned is None else replace(asker.tuned, repeat=repeat)
     return replace(asker, ask=ask, tuned=tuned)
