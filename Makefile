@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -26,7 +26,7 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-decisions bench-harness bench-audit bench-real bench-nano
+bench: bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
@@ -37,9 +37,12 @@ bench-decisions: $(VENV)/.installed-test
 bench-harness: $(VENV)/.installed-test
 	$(BIN)/python -m bench.harness
 
-# The next two read the shared data sets; name their folder in RUNG_SHARED where it is not ../shared.
+# The next three read the shared data sets; name their folder in RUNG_SHARED where it is not ../shared.
 bench-audit: $(VENV)/.installed-test
 	$(BIN)/python -m bench.audit
+
+bench-metrics: $(VENV)/.installed-test
+	$(BIN)/python -m bench.metrics
 
 bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real
