@@ -64,5 +64,5 @@ $(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing rung and everything its tests need (a few minutes the first time)"
-	$(PIP) -e '.[tune,text,sql,files,dev]'
+	$(PIP) -e '.[tune,text,sql,files,optimize,dev]'
 	@touch $@ $(VENV)/.installed-demo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.decisions.simulate import climbs
 from bench.decisions.worlds import MARGINS, SIZES, Rung, World, worlds
@@ -55,16 +55,37 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def curves(seeds: int, processes: int, sizes: Sequence[int] = SIZES) -> list[Cell]:
+def merged(a: Sequence[Cell], b: Sequence[Cell]) -> list[Cell]:
+    """Return the cells of two runs over different seeds as one."""
+    return [_merge(x, y) for x, y in zip(a, b, strict=True)] if a else list(b)
+
+
+def _merge(a: Cell, b: Cell) -> Cell:
+    total = a.climbs + b.climbs
+
+    def mean(x: float, y: float) -> float:
+        return (x * a.climbs + y * b.climbs) / total
+
+    fields = ("false_tuning", "wrong_met", "chosen_best", "calls", "share_of_calls")
+    return replace(
+        a,
+        climbs=total,
+        shares={k: mean(v, b.shares[k]) for k, v in a.shares.items()},
+        leans={k: mean(v, b.leans[k]) for k, v in a.leans.items()},
+        **{name: mean(getattr(a, name), getattr(b, name)) for name in fields},
+    )
+
+
+def curves(seeds: Sequence[int], processes: int, sizes: Sequence[int] = SIZES) -> list[Cell]:
     """Return all cells: every kind at every margin and size."""
-    jobs = [(world, n, range(seeds)) for margin in MARGINS for n in sizes for world in worlds(margin)]
+    jobs = [(world, n, seeds) for margin in MARGINS for n in sizes for world in worlds(margin)]
     return _all(jobs, processes)
 
 
-def worst(seeds: int, processes: int) -> list[Cell]:
+def worst(seeds: Sequence[int], processes: int) -> list[Cell]:
     """Return the cells in which wrong claims are most likely, with more climbs: margin 0."""
     kinds = ("private knowledge", "convention shown by examples", "noise-capped", "too few rows to tune")
-    return _all([(w, n, range(seeds)) for w in worlds(0.0) if w.kind in kinds for n in (200, 400, 1000)], processes)
+    return _all([(w, n, seeds) for w in worlds(0.0) if w.kind in kinds for n in (200, 400, 1000)], processes)
 
 
 def specified() -> list[tuple[World, int]]:
@@ -78,9 +99,9 @@ def specified() -> list[tuple[World, int]]:
     return found
 
 
-def published(seeds: int, processes: int) -> list[Cell]:
+def published(seeds: Sequence[int], processes: int) -> list[Cell]:
     """Return the cells of the specification's table."""
-    return _all([(world, n, range(seeds)) for world, n in specified()], processes)
+    return _all([(world, n, seeds) for world, n in specified()], processes)
 
 
 def _all(jobs: Sequence[tuple[World, int, Sequence[int]]], processes: int) -> list[Cell]:

@@ -16,18 +16,20 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from bench.decisions.worlds import ALPHA, GOAL, TOLERANCE, Rung, World
 from rung import ladder, plugin
 from rung.config import Config, parse_config
 from rung.decide import verdict as deciding
 from rung.evaluate import measure as measuring
+from rung.evaluate import run
 from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import Means
 from rung.evaluate.prepare import Prepared
 from rung.evaluate.progress import Silent
 from rung.evaluate.run import Bench, Rules
+from rung.rungs import _race
 from rung.stats.sequential import Curtailment
 from rung.types import Answer, Candidate, Completion, Diagnosis, Example, Outcome, Score, Split, Verdict
 
@@ -95,6 +97,7 @@ class _Kit:
     tokens: Mapping[str, float]
     labels: Mapping[str, str]
     seed: int
+    keeps_trials: ClassVar[bool] = False  # nobody reads them
     asked: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
@@ -129,7 +132,7 @@ def _answers(tokens: float) -> tuple[Answer, Answer]:
     return Answer("wrong", calls, latency_s=0.001), Answer("right", calls, latency_s=0.001)
 
 
-_WRONG, _RIGHT = {METRIC: Score(0.0, True)}, {METRIC: Score(1.0, True)}
+_WRONG, _RIGHT = {METRIC: Score(0.0)}, {METRIC: Score(1.0)}
 
 
 @lru_cache(maxsize=200_000)
@@ -139,6 +142,7 @@ def _outcome(example_id: str, tokens: float, right: bool) -> Outcome:
 
 _CURTAILMENTS: dict[Any, Curtailment | None] = {}
 _JUDGED: dict[Any, Any] = {}
+_ORDERS: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -195,9 +199,9 @@ async def climb(
     for step in config.ladder:
         if await ladder._rung(step, ready, bench, learned):
             break
-    run = ladder._conclude(config, ready, bench.record, learned, None)
-    chosen = {kit.labels[label]: result.candidate.name for label, result in run.results.items()}
-    return Climbed(run.verdict, chosen, sum(map(len, kit.asked.values())))
+    ended = ladder._conclude(config, ready, bench.record, learned, None)
+    chosen = {kit.labels[label]: result.candidate.name for label, result in ended.results.items()}
+    return Climbed(ended.verdict, chosen, sum(map(len, kit.asked.values())))
 
 
 @lru_cache(maxsize=4096)
@@ -217,8 +221,14 @@ def every_call(world: World, dev: int, test: int) -> int:
 
 @contextmanager
 def remembering() -> Any:
-    """Remember what depends on the number of hits alone, and leave out the search for the smallest visible gain."""
-    judge, visible = measuring.judge, deciding.smallest_visible_gain
+    """Remember what depends on the number of hits alone, and the order of rows that are the same in every climb of a cell;
+    leave out the search for the smallest visible gain."""
+    judge, visible, racing, visiting = (
+        measuring.judge,
+        deciding.smallest_visible_gain,
+        _race.racing_order,
+        run.visiting_order,
+    )
 
     def remembered(scores: Any, groups: Any, *rule: Any) -> Any:
         if groups is not None or any(v not in (0.0, 1.0) for v in scores):
@@ -228,9 +238,22 @@ def remembering() -> Any:
             _JUDGED[key] = judge(scores, groups, *rule)
         return _JUDGED[key]
 
-    measuring.judge = remembered
+    def raced(dev: Sequence[Example], kit: Any) -> tuple[Example, ...]:
+        key = ("racing", len(dev), dev[0].id, kit.seed)
+        if key not in _ORDERS:
+            _ORDERS[key] = racing(dev, kit)
+        return _ORDERS[key]
+
+    def visited(test: Sequence[Example], seed: int) -> list[Example]:
+        key = ("visiting", len(test), test[0].id, seed)
+        if key not in _ORDERS:
+            _ORDERS[key] = visiting(test, seed)
+        return _ORDERS[key]
+
+    measuring.judge, _race.racing_order, run.visiting_order = remembered, raced, visited
     deciding.smallest_visible_gain = lambda *given, **named: None
     try:
         yield
     finally:
         measuring.judge, deciding.smallest_visible_gain = judge, visible
+        _race.racing_order, run.visiting_order = racing, visiting

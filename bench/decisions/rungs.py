@@ -62,7 +62,8 @@ class Made(BaseModel):
         else:
             chosen = found.winner
         found = await asked(found, chosen.name, kit, all_rows=True)
-        return Fitted(chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name))
+        trials = found.trials(task, chosen.name) if getattr(kit, "keeps_trials", True) else ()
+        return Fitted(chosen, found.outcomes(dev, chosen.name), trials)
 
     def made(self) -> list[Candidate]:
         """Return the candidates."""

@@ -68,6 +68,7 @@ _EXTRA_OF: Mapping[str, str] = {
     "trl": "tune",
     "datasets": "tune",
     "accelerate": "tune",
+    "gepa": "optimize",
     "sacrebleu": "text",
     "sqlglot": "sql",
     "pyarrow": "files",

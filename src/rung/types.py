@@ -758,6 +758,23 @@ class Tuning:
         return next((r.forgetting for r in self.remedies if r.chosen), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A prompt accepted in place of another: the diff of its text, and the dev rows (ids) that moved.
+
+    Candidates by name; means of the deciding metric over the `rows` that both answered, None where there are none.
+    """
+
+    before: str
+    after: str
+    diff: str
+    rows: int
+    mean_before: float | None
+    mean_after: float | None
+    better: tuple[str, ...]
+    worse: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a rung's fit brings back: its best candidate by dev, what was tried, what was left out and why.
@@ -771,6 +788,7 @@ class Fitted:
     skipped: tuple[Skipped, ...] = ()
     planted: Planted | None = None  # rungs that put documents into prompts; None: not tried
     tuning: Tuning | None = None
+    edits: tuple[Edit, ...] = ()  # prompts accepted in place of another, in order
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,12 @@ def world(root: Path, n: int = 300, *, model: dict[str, Any] | None = None, **ch
         "goal": 0.85,
         **changes.pop("task", {}),
     }
-    raw = {"task": task, "data": {"path": "rows.jsonl", "id": "id"}, "models": {"main": fake}, **changes}
+    raw = {
+        "task": task,
+        "data": {"path": "rows.jsonl", "id": "id"},
+        "models": {"main": fake, **changes.pop("models", {})},
+        **changes,
+    }
     return parse_config(raw, root)
 
 

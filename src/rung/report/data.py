@@ -9,7 +9,7 @@ from typing import Any
 from rung.evaluate.trust import Trust
 from rung.report.load import Report, RungReport, Side, load_report
 from rung.store.folder import RunFolder, to_json
-from rung.types import Candidate, Comparison, Diagnosis, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
+from rung.types import Candidate, Comparison, Diagnosis, Edit, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
 
 ABOUT = ("schema", "rung_version", "created", "status", "planned", "config_sha256", "exploratory", "environment")
 
@@ -57,6 +57,7 @@ def _rung(rung: RungReport) -> dict[str, Any]:
         "result": measured,
         "candidate": _candidate(fitted.candidate) if fitted else None,
         "trials": [{**_plain(t, Trial), "candidate": _candidate(t.candidate)} for t in fitted.trials] if fitted else [],
+        "edits": _plain(fitted.edits, tuple[Edit, ...]) if fitted else [],
         "left_out": _plain(fitted.skipped, tuple[Skipped, ...]) if fitted else [],
         "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
     }

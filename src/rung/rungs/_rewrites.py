@@ -12,7 +12,7 @@ from rung.rungs._labels import confusions, labels_of
 from rung.rungs._prompting import Template, as_it_stands, heading, instructed
 from rung.rungs._race import context_fit
 from rung.rungs._similar import Index, Vocabulary, apart_from, by_label, typical_order
-from rung.types import Example, Outcome, Skipped, Task, by_id
+from rung.types import Candidate, Example, Outcome, Skipped, Task, by_id
 
 LONGEST_QUOTE = 160  # characters of a training text quoted in a definition
 TYPICAL_WORDS = 4
@@ -196,6 +196,13 @@ class Writer:
         fields = fields_of([r for r, _ in records], [e for _, e in records]) if records else ()
         rules = {f.name: f"Take care: {f.rule}" for f in fields if f.rule is not None}
         return rules | {f"line {n}": f"Take care with line {n}: {rule}" for n, rule in line_rules(self.train).items()}
+
+
+def chat_candidate(rung: str, draft: Draft, role: str) -> Candidate:
+    """Return the candidate that sends a draft's chat."""
+    template = draft.template
+    learned = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
+    return Candidate(rung, draft.name, {}, learned, role, draft.quoted)
 
 
 def drafts_that_fit(
