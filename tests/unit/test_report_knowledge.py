@@ -12,7 +12,7 @@ from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.rows import cell_of
 from rung.report.text import render_text
-from rung.types import Cause, Diagnosis, Estimate, Fitted, KnowledgeSplit, Outcome, Planted, Source
+from rung.types import Cause, Diagnosis, Estimate, Fitted, KnowledgeSplit, Outcome, Planted, Result, Source
 from tests.unit._run_folder import build, make_task
 
 
@@ -33,6 +33,8 @@ def folder_with_split(path):
     )  # fmt: skip
     diagnosis = folder.load(f"rungs/{label}/diagnosis.json", Diagnosis)
     folder.save(f"rungs/{label}/diagnosis.json", replace(diagnosis, knowledge=known), Diagnosis)
+    result = folder.load(f"rungs/{label}/result.json", Result)
+    folder.save(f"rungs/{label}/result.json", replace(result, abstentions={"wrong": 7}), Result)
     fitted = folder.load(f"rungs/{label}/fit.json", Fitted)
     planted = Planted(4, 20, 3, estimate(0.15, 20), {"order": 3, "comment": 0}, ("r1",))
     folder.save(f"rungs/{label}/fit.json", replace(fitted, planted=planted), Fitted)
@@ -53,6 +55,7 @@ def test_the_page_shows_the_split_and_what_planted_instructions_did(tmp_path):
         assert text in page
     assert "obeyed in 3 of 20 answers" in page
     assert "order: 3" in page
+    assert "Abstentions on test" in page
     assert "<b>missed</b>" not in page
 
 
@@ -67,6 +70,7 @@ def test_terminal_and_markdown_say_it_in_a_line(tmp_path):
     for text in (console.file.getvalue(), render_markdown(folder)):
         assert f"{label}: is it knowledge? Closed book 0.10 ± 0.10 (n=20), with passages 0.80" in text
         assert "wrong with passages: not retrieved 3, not a knowledge problem 1" in text
+        assert f"{label}: abstentions on test: wrong 7" in text
         assert "3 of 20 answers obeyed instructions planted in 4 documents" in text
 
 

@@ -23,9 +23,9 @@ def knowledge_lines(report: Report) -> Iterator[str]:
                 f"{rung.label}: is it knowledge? Closed book {known.closed}, with passages {known.retrieved}{gold}"
                 f"{'; ' + told if told else ''}"
             )
-            if known.abstentions:
-                counts = ", ".join(f"{name} {n}" for name, n in known.abstentions.items())
-                yield f"{rung.label}: abstentions on dev: {counts}"
+        if rung.result is not None and rung.result.abstentions:
+            counts = ", ".join(f"{name} {n}" for name, n in rung.result.abstentions.items())
+            yield f"{rung.label}: abstentions on test: {counts}"
         planted = rung.fitted.planted if rung.fitted else None
         if planted is not None:
             yield (

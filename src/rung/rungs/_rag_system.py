@@ -115,15 +115,22 @@ def bring_to_life(candidate: Candidate, kit: Kit, given: tuple[Source, ...] | No
 
 
 def library_of(kit: Kit) -> Library:
-    """Return the documents. Raises NotOffered when there are none."""
+    """Return the documents, which may be empty now. Raises NotOffered when none are configured."""
     library = kit.library()
     if library is None:
         raise NotOffered(
             "rag answers from the user's documents, and none are configured: name their folder as `documents: {path: ...}`"
         )
-    if not library.documents():
-        raise NotOffered("rag answers from the user's documents, and not one readable document is there: add some")
     return library
+
+
+def readable(kit: Kit) -> tuple[Library, tuple[Source, ...]]:
+    """Return the library and all its documents. Raises NotOffered when there is none to read."""
+    library = library_of(kit)
+    documents = library.documents()
+    if not documents:
+        raise NotOffered("rag answers from the user's documents, and not one readable document is there: add some")
+    return library, documents
 
 
 def used_by(answer: str, inputs: Mapping[str, str], shown: Sequence[Source]) -> tuple[Source, ...]:

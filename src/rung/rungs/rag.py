@@ -17,7 +17,7 @@ from rung.rungs._rag_choice import Choice, Ground, neighbours
 from rung.rungs._rag_descent import Descent, Searches
 from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
 from rung.rungs._rag_query import forms_for
-from rung.rungs._rag_system import bring_to_life, library_of
+from rung.rungs._rag_system import bring_to_life, readable
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
 ROWS_PLANNED_WITH = 20
@@ -71,9 +71,9 @@ class Rag(BaseModel):
         Passages that help less than `worth_it` are left out: the candidate then asks what the rung below asks, and says so.
         Raises NotOffered without documents.
         """
-        library = library_of(kit)
+        library, documents = readable(kit)
         ground = self._ground(task, train, below, library)
-        kit.say(f"rag: {len(library.documents()):,} documents, searched by {', '.join(library.modes)}")
+        kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(library.modes)}")
         descent = Descent(ground, library, dev, task, kit)
         best, without = await self._descend(descent, Searches(library, dev, task, kit), train)
         chosen = await descent.best([without, best], cheapest=True)
@@ -99,10 +99,10 @@ class Rag(BaseModel):
 
         Raises NotOffered like `fit`.
         """
-        library = library_of(kit)
+        library, documents = readable(kit)
         ground = self._ground(task, train, None, library)
-        texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in library.documents()]
         most = max(self.k)
+        texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in documents[:most]]
         passages = [texts[i % len(texts)] for i in range(most)]
         chats = tuple(laid_out(ground.template, Layout(), _row(e, task), passages) for e in dev[:ROWS_PLANNED_WITH])
         races = [len(self.k) + 2, len(LAYOUTS), len(SAYING) + 1, 3, MOST_SEARCHES, 2]
