@@ -90,6 +90,22 @@ def test_mistakes_are_one_paragraph_and_exit_2(run, tmp_path):
     assert "--only: is not in the ladder (found rag)" in err
 
 
+def test_rows_of_one_label_fail_the_check_and_are_bad_input_to_a_climb(run, tmp_path):
+    rows = [{"text": f"ticket number {i}", "team": ("Billing", "BILLING ")[i % 2]} for i in range(60)]
+    (tmp_path / "one.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (tmp_path / "rung.yaml").write_text(
+        "task: {name: one, instruction: Route it., inputs: [text], target: team, goal: 0.9, kind: classification}\n"
+        "data: {path: one.jsonl}\nladder: [baseline]\n"
+    )
+    code, out, _ = run("check", "--json")
+    assert code == 1
+    stops = [f["message"] for f in json.loads(out)["findings"] if f["severity"] == "stop"]
+    assert len(stops) == 1
+    code, _, err = run("climb")
+    assert code == 2
+    assert stops[0] in err
+
+
 def test_a_spent_budget_is_exit_3(run, tmp_path):
     write_config(tmp_path, model=NEEDS_EXAMPLES, limits={"budget_usd": 0.01})
     code, out, _ = run("climb")

@@ -27,7 +27,8 @@ def climb(
 ) -> int:
     """Climb the ladder; run the same command again to resume.
 
-    Exit codes: 0 good enough, 1 not or undecided, 2 bad input, 3 budget spent, 4 incomplete (run again), 5 our fault.
+    Exit codes: 0 good enough, 1 not or undecided, 2 bad input (also rows that `rung check` stops at), 3 budget spent,
+    4 incomplete (run again), 5 our fault.
     """
     from rung.config import load_config
 

@@ -25,6 +25,7 @@ FEWEST_ROWS = 200
 FEWEST_FIELDS = 2  # different fields that rows of a form must have
 MOST_ROWS = 20_000
 RELATED = 0.05  # median rank from which input and output are too loosely tied to judge a row by
+BADLY_FITTING = 0.025  # share of the rows of clean sets that look as if they did not belong together: 0.6 to 2.4 %
 SURE = 0.9  # estimated share of wrong rows among those named
 # true errors per doubted row on sets with known errors (docs/audit.md): 0.67 and 1.49 (published verdicts), 0.63 to 0.94
 # (5 % flipped labels, whose own errors count as none), 1.4 to 1.7 (fields); pairs estimate the share itself
@@ -144,7 +145,8 @@ def _of_pairs(rows: Sequence[Example], case: Case) -> Noise | None:
     doubts = tuple(Doubt(rows[i].id, f"{percent(found[i])} of other rows' outputs fit the input better") for i in named)
     share = module.unfit_share(found)
     half = wilson(share / 2.0 * len(rows), len(rows))
-    return Noise("pairs", len(rows), doubts, (2.0 * half.low, share, min(1.0, 2.0 * half.high)))
+    low = max(0.0, 2.0 * half.low - BADLY_FITTING)
+    return Noise("pairs", len(rows), doubts, (low, share, min(1.0, 2.0 * half.high)))
 
 
 def _suspect_outputs(case: Case, noise: Noise) -> Finding:
