@@ -719,7 +719,7 @@ class Forgetting:
         if not able:
             return "Nothing was there to forget: the model could do none of what is kept before it was tuned."
         shown = sum(k.status == "kept" for k in able)
-        return f"No loss shown in {len(able)} kept abilities; {shown} are shown to be kept within {self.margin:g}."
+        return f"No loss shown in {len(able)} kept abilities; shown to be kept within {self.margin:g}: {shown}."
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import json
 import pytest
 from scipy.stats import binomtest
 
-from rung.errors import RungError
 from rung.evaluate.consistency import consistency_of, plan_requests, share
 from rung.metrics.exact_match import ExactMatch
 from rung.metrics.token_f1 import TokenF1
@@ -61,10 +60,10 @@ def test_agreement_counts_inputs_whose_repeats_are_equal():
     assert found.requests == 10
 
 
-def test_a_metric_without_form_is_an_error():
+def test_a_metric_without_form_and_silence_tell_nothing():
     task = Task("t", "Say.", ("text",), "team", "generation", (MetricSpec("token_f1"),), 0.9)
-    with pytest.raises(RungError, match="consistency by token_f1 means nothing, it knows no exact form; name a metric"):
-        consistency_of("prompt", [answered(["a"] * 5, task, TokenF1())], ROWS, task, TokenF1())
+    assert consistency_of("prompt", [answered(["a"] * 5, task, TokenF1())], ROWS, task, TokenF1()) is None
+    assert consistency_of("prompt", [answered([None] * 5)], ROWS, TASK, ExactMatch()) is None
 
 
 def test_requests_are_spread_over_inputs_first():
@@ -89,6 +88,9 @@ def test_the_verb_counts_slips_and_asks_nothing_twice(run, tmp_path):  # noqa: F
     assert (tmp_path / "runs/routing/rungs/prompt/consistency.json").is_file()
     again = run("consistency", "runs/routing", "--rung", "prompt", "--requests", "200", "--repeats", "1")[1]
     assert f"about {10_000 * deviates / 200:,.0f} failures of form in 10,000 requests" in again
+    code, _, err = run("consistency", "runs/routing", "--metric", "token_f1")
+    assert code == 2
+    assert "consistency by token_f1 means nothing: it knows no exact form" in err
     code, _, err = run("consistency", "runs/routing", "--rung", "rag")
     assert code == 2
     assert "has no measured rung rag; measured: baseline, prompt" in err

@@ -101,21 +101,13 @@ def form_of(outcome: Outcome, example: Example, metric: Metric, task: Task) -> F
 
 def consistency_of(
     label: str, rounds: Sequence[Sequence[Outcome]], examples: Sequence[Example], task: Task, metric: Metric
-) -> Consistency:
-    """Sum up rounds of answers to the same rows, judged by the task's first metric.
-
-    Raises RungError when that metric knows no form.
-    """
+) -> Consistency | None:
+    """Sum up rounds of answers to the same rows, judged by the task's first metric; None where that knows no form."""
     rows, name = by_id(examples), task.metrics[0].name
     forms = [[form_of(o, rows[o.example_id], metric, task) for o in answers] for answers in rounds]
     flat = [f for answers in forms for f in answers if f is not None]
     if all(f == "failed" for f in flat):
-        unknown = not flat or any(f is None for answers in forms for f in answers)
-        why = "it knows no exact form" if unknown else "no request got an answer"
-        raise RungError(
-            f"{label}: consistency by {name} means nothing, {why}; name a metric that knows a form with --metric, such as "
-            "exact_match, json_fields, lines or regex"
-        )
+        return None
     inputs = len(rounds[0])
     independent = inputs if len(rounds) > 1 else None
     pairs = [(o, f) for answers, fs in zip(rounds, forms, strict=True) for o, f in zip(answers, fs, strict=True)]
@@ -154,7 +146,7 @@ async def ask_again(
     """Ask a measured rung so many times and sum up; what was asked before comes from the ledger.
 
     `metric`: one that knows the form; None: the deciding one. `rows`: your own, else the dev rows and those training rows
-    that the candidate has not seen. Raises BudgetSpent.
+    that the candidate has not seen. Raises BudgetSpent, and RungError for a metric that knows no form.
     """
     candidate = run.candidate(label)
     pool = list(rows if rows is not None else _unseen(run, candidate))
@@ -169,7 +161,13 @@ async def ask_again(
         for number in range(rounds):
             kit = run.kit(metrics=(spec,), repeat=number)
             answered.append(await kit.answer(candidate, chosen, lambda row: bar.advance(usd=paid(row))))
-    return consistency_of(label, answered, chosen, replace(run.task, metrics=(spec,)), base.metric())
+    found = consistency_of(label, answered, chosen, replace(run.task, metrics=(spec,)), base.metric())
+    if found is None:
+        raise RungError(
+            f"{label}: consistency by {spec.name} means nothing: it knows no exact form, or no request got an answer; name a "
+            "metric that knows a form with --metric, such as exact_match, json_fields, lines or regex"
+        )
+    return found
 
 
 def _unseen(run: Reopened, candidate: Candidate) -> Iterator[Example]:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rung.evaluate.consistency import Consistency, consistency_of
 from rung.evaluate.diagnosis.case import Subject
 from rung.evaluate.diagnosis.lab import Means
 from rung.evaluate.diagnosis.run import diagnose
@@ -74,6 +75,9 @@ class Bench:
             people=people,
         )
         self.record.result(label, result)
+        form = consistency_of(label, [outcomes], rows, self.task, self.kit.metric())
+        if form is not None:
+            self.record.folder.save(f"rungs/{label}/consistency.json", form, Consistency)
         return result
 
     def _labelled(self, label: str, stored: Result, people: People) -> Result:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from rung.errors import RungError
+from rung.evaluate.consistency import Consistency
 from rung.evaluate.trust import FILE as TRUST
 from rung.evaluate.trust import Trust
 from rung.report.evidence import Archive, Evidence
@@ -43,6 +44,7 @@ class RungReport:
     diagnosis: Diagnosis | None
     skipped: str | None
     not_reached: str = "the climb ended on a rung below"
+    consistency: Consistency | None = None  # None: no metric of the task knows a form
 
     @property
     def state(self) -> str:
@@ -179,6 +181,7 @@ def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ..
         diagnosis=_optional(folder, f"{base}/diagnosis.json", Diagnosis),
         skipped=next((s.reason for s in skipped if s.what == label), None),
         not_reached=why,
+        consistency=_optional(folder, f"{base}/consistency.json", Consistency),
     )
 
 

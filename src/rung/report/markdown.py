@@ -10,6 +10,7 @@ from rung.report.gains import mended
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
+from rung.report.tuned import tuning_lines
 from rung.store.folder import RunFolder
 
 STATUSES = {"met": "met", "not_met": "**not met**", "unclear": "unclear"}
@@ -118,7 +119,7 @@ def _causes(report: Report) -> Iterator[str]:
     for diagnosis in diagnosed:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
         yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}"
-    yield from (f"- {safe(line)}" for line in knowledge_lines(report))
+    yield from (f"- {safe(line)}" for line in (*knowledge_lines(report), *tuning_lines(report)))
     yield ""
 
 

@@ -19,6 +19,7 @@ from rung.report.gains import mended
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, RungReport, load_report
+from rung.report.tuned import tuning_lines
 from rung.store.folder import RunFolder
 from rung.types import Comparison, Estimate, Skipped
 
@@ -82,6 +83,8 @@ def render_text(folder: RunFolder, console: Console) -> None:
             causes = ", ".join(f"{c.name} {c.count}" for c in rung.diagnosis.causes)
             _line(console, f"{rung.label}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev rows failed: {causes}")
     for line in knowledge_lines(report):
+        _line(console, line)
+    for line in tuning_lines(report):
         _line(console, line)
     if report.trust is not None:
         for warning in report.trust.warnings:

@@ -1,0 +1,39 @@
+"""Tuning and consistency in sentences: the same for the terminal and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rung.evaluate.consistency import FORMS, Consistency
+from rung.report.load import Report
+from rung.types import Tuning
+
+
+def tuning_lines(report: Report) -> Iterator[str]:
+    """Yield what is to be said of each tuned rung, then of each rung whose form was counted."""
+    for rung in report.rungs:
+        tuning = rung.fitted.tuning if rung.fitted else None
+        if tuning is not None:
+            yield f"{rung.label}: {len(tuning.trials)} runs, {tuning.tokens:,} tokens, {tuning.seconds:.0f} s{saving(tuning)}"
+            yield from (f"{rung.label}: {text}" for text in (tuning.lesson, tuning.forecast) if text)
+            if tuning.forgetting is not None:
+                chosen = next(r for r in tuning.remedies if r.chosen)
+                yield f"{rung.label}, {chosen.name}: {chosen.forgetting.sentence}"
+    for rung in report.rungs:
+        if rung.consistency is not None:
+            yield f"{rung.label}: {form_line(rung.consistency)}"
+
+
+def saving(tuning: Tuning) -> str:
+    """Say how much shorter the tuned prompt is than the best one below; nothing where that is unknown."""
+    now, before = tuning.prompt_tokens, tuning.prompt_tokens_below
+    if now is None or not before:
+        return ""
+    return f"; its prompt takes {now:.0f} tokens, {before:.0f} below ({100 * (1 - now / before):+.0f} % saved)"
+
+
+def form_line(found: Consistency) -> str:
+    """Say how often the form was broken, and how."""
+    broken = [f"{FORMS[form]} {s.count:,}" for form, s in found.forms.items() if form != "exact" and s.count]
+    agree = f"; repeats agree on {found.agreement}" if found.agreement is not None else ""
+    return f"form broken in {found.deviation}{': ' if broken else ''}{', '.join(broken)}{agree}"

@@ -1,0 +1,71 @@
+"""A tuned rung in the report: its curve, the trade-off of remedies, and the sentences."""
+
+from dataclasses import replace
+
+import pytest
+
+from rung.evaluate.consistency import consistency_of
+from rung.metrics.exact_match import ExactMatch
+from rung.report.curves import learning_curve, trade_off
+from rung.report.tuned import form_line, saving
+from rung.rungs._forgetting import compare_kept
+from rung.types import CurvePoint, Preflight, Remedy, Tuning, Weights
+from tests.unit.test_consistency import ROWS, TASK, answered
+
+CURVE = tuple(CurvePoint(rows, dev, 60) for rows, dev in ((125, 0.7), (250, 0.82), (500, 0.9)))
+TUNING = Tuning(
+    "nano-s",
+    Preflight((), ""),
+    (),
+    CURVE,
+    "about 800 more rows for 0.95",
+    prompt_tokens=40.0,
+    prompt_tokens_below=160.0,
+)
+
+
+def remedy(name, dev, kept, chosen=False):
+    before = {"task notes": {f"r{i}": 1.0 for i in range(50)}}
+    after = {"task notes": {f"r{i}": float(i < 50 * kept) for i in range(50)}}
+    forgetting = compare_kept(before, after, alpha=0.05, margin=0.02, seed=1)
+    return Remedy(name, dev, 60, forgetting, Weights("tuned/x", "0" * 64, "adapter"), chosen)
+
+
+def test_the_curve_shows_every_point_and_the_goal():
+    drawn = str(learning_curve(TUNING, 0.95))
+    assert drawn.count("<circle") == 3
+    for text in ("125", "250", "500", "0.82", "goal 0.95", "Learning curve: dev score 0.70 on 125 rows"):
+        assert text in drawn
+    assert str(learning_curve(replace(TUNING, curve=CURVE[:1]), 0.95)) == ""
+
+
+def test_the_trade_off_tells_vetoed_from_kept():
+    drawn = str(trade_off((remedy("as tuned", 0.95, 0.2), remedy("adapter scale 0.5", 0.93, 1.0, chosen=True)), 0.9))
+    assert drawn.count("dot bad") == drawn.count("dot good") == 1
+    assert "-0.80" in drawn
+    assert str(trade_off((remedy("as tuned", 0.95, 1.0),), 0.9)) == ""
+
+
+def test_the_prompt_saving_is_told_and_unknown_is_not():
+    assert saving(TUNING) == "; its prompt takes 40 tokens, 160 below (+75 % saved)"
+    assert saving(replace(TUNING, prompt_tokens_below=None)) == ""
+
+
+def test_the_form_in_a_sentence():
+    found = consistency_of(
+        "prompt", [answered(["billing", "billing", "It is billing.", "?", "returns"])], ROWS, TASK, ExactMatch()
+    )
+    assert found is not None
+    line = form_line(found)
+    assert line.startswith("form broken in 40 % (2 of 5; ")
+    assert line.endswith("right form inside, with text around it 1, another form 1")
+
+
+@pytest.mark.parametrize("kept", [0.2, 1.0])
+def test_the_chosen_remedy_is_what_the_tuning_says_of_forgetting(kept):
+    tuning = replace(
+        TUNING, remedies=(remedy("as tuned", 0.9, 0.2), remedy("adapter scale 0.5", 0.9, kept, chosen=True))
+    )
+    assert tuning.forgetting is not None
+    assert tuning.forgetting.vetoed == (kept < 1)
+    assert TUNING.forgetting is None
