@@ -49,6 +49,10 @@ def test_without_labels_a_good_judgement_is_provisional_and_says_how_many_are_mi
     assert run.verdict.provisional is not None
     assert "rests on the judge alone, with 0 of 100 labels by people; 100 more are needed" in run.verdict.provisional
     assert run.verdict.headline.startswith("Provisional, since no or too few labels stand beside the judge. Yes")
+    assert run.verdict.counterfactuals == (
+        "Labels by people may move every figure here: the judge's scores are not corrected yet.",
+    )
+    assert run.verdict.reasons[0].claim.startswith("prompt rests on the judge alone, with 0 of 100 labels by people")
 
 
 def test_a_judge_alone_never_shows_that_a_rung_falls_short(tmp_path):
@@ -151,7 +155,9 @@ def test_a_larger_draw_is_another_look_only_after_the_first_was_labelled(tmp_pat
     made = draw(folder, 7, 111)
     assert made.looks == (110, 111)
     label_all(folder, config, truth)
-    assert climb(config, tmp_path / "run").results["prompt"].quality.lower < lower  # half of alpha at each look
+    again = climb(config, tmp_path / "run").results["prompt"]
+    assert again.quality.lower < lower  # half of alpha at each look
+    assert again.estimates["judge"].method.endswith("111 labels, look 2")
     with pytest.raises(RungError, match="111 rows are drawn already, and a smaller draw could be chosen"):
         draw(folder, 7, 50)
 

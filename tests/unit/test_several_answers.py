@@ -34,9 +34,10 @@ def test_lists_and_further_columns_hold_right_answers_each_once_without_empty_on
         {"q": "b", "answer": "7", "second": None},
         {"q": "c", "answer": [7, "seven"], "second": ""},
         {"q": "d", "answer": "", "second": "only here"},
+        {"q": "e", "answer": "alone"},
     )
     rows = load(file, inputs=["q"], target="answer", also=["second"]).examples
-    assert [r.targets for r in rows] == [("Paris", "the capital"), ("7",), ("7", "seven"), ("only here",)]
+    assert [r.targets for r in rows] == [("Paris", "the capital"), ("7",), ("7", "seven"), ("only here",), ("alone",)]
 
 
 def test_a_list_is_the_answer_itself_where_the_file_says_so_or_it_holds_objects(tmp_path):

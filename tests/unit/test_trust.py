@@ -146,6 +146,7 @@ def test_a_run_keeps_what_it_knows_of_its_judge_and_every_report_shows_it(run):
     assert known.kindness.low > 0.05
     assert known.on_dev is not None
     assert known.on_dev.n == 5
+    assert not any("teach" in fact.name for fact in facts(known))
     assert len(known.teaches) == 8
     names = [fact.name for fact in facts(known)]
     assert names[:2] == ["agrees with people", "kinder than people by"]

@@ -125,7 +125,8 @@ class _Intake:
         if not self.examples:
             self._first(row)
         for name in self.columns.named():
-            if name not in row.cells and name != self.columns.group and not holds(row.cells, name):
+            optional = (self.columns.group, *self.columns.also)
+            if name not in row.cells and name not in optional and not holds(row.cells, name):
                 raise missing_column(name, list(row.cells), file=self.file, line=row.line)
         inputs = {name: self._text(row, name) for name in self.columns.inputs}
         target, *others = self._answers(row) or [""]

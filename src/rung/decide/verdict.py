@@ -20,6 +20,7 @@ from rung.decide.wording import (
 from rung.stats.power import smallest_visible_gain
 from rung.types import Comparison, Decision, Finding, KnowledgeSplit, Result, Skipped, Task, Verdict
 
+UNCORRECTED = "Labels by people may move every figure here: the judge's scores are not corrected yet."
 LEAN = 0.8  # the smallest probability of being good enough at which a rung is leaned to
 
 
@@ -73,7 +74,11 @@ def decide(climb: Climbed) -> Verdict:
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
         ),
         counterfactuals=(
-            *counterfactuals(climb.task, winner, climb.results, climb.requests_per_month),
+            *(
+                (UNCORRECTED,)
+                if provisional
+                else counterfactuals(climb.task, winner, climb.results, climb.requests_per_month)
+            ),
             *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
             *label_counterfactuals(climb.task, climb.findings, winner),
         ),

@@ -125,7 +125,9 @@ def reasons(
     for label, result in results.items():
         keys = tuple(f"rungs/{label}/result.json#quality.{part}" for part in ("status", "lower", "upper"))
         q = result.quality
-        if q.status == "met":
+        if q.provisional is not None:
+            claim, rule = f"{label} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
+        elif q.status == "met":
             claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {mark(floor)}"
             rule = f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {level:.4g}"
         elif q.status == "not_met":

@@ -163,7 +163,7 @@ def corrected(
         low=low.low,
         high=high.high,
         n=len(scored),
-        method=f"{worst.sample.method}, {len(said)} labels",
+        method=f"{worst.sample.method}, {len(said)} labels{f', look {looks}' if looks > 1 else ''}",
         n_effective=low.n_eff,
     )
     return Corrected(_advised(quality, worst, len(scored)), estimate, said)

@@ -44,6 +44,8 @@ def _facts(t: Trust) -> Iterator[Fact]:
         )
     if t.on_dev is not None:
         yield Fact("agrees on chosen dev rows", _share(t.on_dev), "hard rows, no random draw: they decide nothing")
+    if t.teaches and t.labelled == 0:
+        yield Fact("labels teach most on dev rows", ", ".join(t.teaches[:5]), "`rung label --teach` asks for them")
     if t.unreadable:
         yield Fact("replies that could not be read", f"{t.unreadable:,} of {t.answers:,}", "failures of cause metric")
 
