@@ -10,6 +10,9 @@ from dataclasses import replace
 
 import pytest
 
+from rung.cli._draft import render
+from rung.cli.init import Wishes, propose
+from rung.config import load_config
 from rung.data.audit import audit
 from rung.data.audit._case import Case
 from rung.data.audit.labels import suspects
@@ -18,6 +21,7 @@ from rung.data.audit.private import spots
 from rung.data.load import load
 from rung.data.near import find_duplicates
 from rung.data.split import split, split_given
+from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.types import Dataset, Example, MetricSpec, Task
 
 
@@ -188,3 +192,31 @@ def test_real_text_is_not_full_of_private_data(shared_data):
     """Dates, versions and numbers of real sets must not be taken for telephone numbers and cards."""
     for name in ("restaurant8k", "it-tickets", "advising-sql"):
         assert not [s for e in rows(shared_data / name, "train").examples for s in spots(e.text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "kind", "findings"),
+    [
+        ("e2e-label-noise", "given", "extraction", {"suspect-outputs": "warn", "ceiling": "warn", "conflicts": "warn"}),
+        ("e2e-nlg", "expected", "generation", {"suspect-outputs": "warn", "conflicts": "note", "duplicates": "warn"}),
+        ("restaurant8k", "expected", "extraction", {"suspect-outputs": "note", "contradictions": "note"}),
+        ("advising-sql", "expected", "generation", {"suspect-outputs": "note", "conflicts": "note"}),
+        ("it-tickets", "expected", "classification", {"suspect-labels": "note", "ceiling": "note"}),
+    ],
+)
+def test_init_and_check_of_real_sets(shared_data, tmp_path, name, target, kind, findings):
+    folder = shared_data / name
+    source = next(p for p in (folder / "train.jsonl", folder / "train.jsonl.gz") if p.exists())
+    wishes = Wishes(source, tmp_path / "rung.yaml", target=target, inputs=("input",), kind=kind, goal=0.98)
+    draft = propose(wishes).draft
+    assert propose(replace(wishes, kind=None)).draft.kind in (kind, "knowledge")  # slot[value] is taken for short facts
+    config = tmp_path / "rung.yaml"
+    config.write_text(render(draft))
+    loaded = load_config(config)
+    known, parts = part_rows(loaded, read_rows(loaded))
+    found = audit(parts, as_task(loaded, known, (*parts.train, *parts.dev)), planned_rungs=3)
+    said = {f.check: f.severity for f in found}
+    assert not {c: s for c, s in findings.items() if said.get(c) not in (s, "warn")}
+    assert "stop" not in said.values()
+    sealed = {e.id for e in parts.test}
+    assert not [f.check for f in found if sealed & set(f.example_ids)]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from rung.cli import app
 from rung.config import load_config
+from rung.data.parts import freeze
 from rung.errors import IntegrityError, RungError
 from rung.evaluate.prepare import part_rows, read_rows
 
@@ -233,3 +234,16 @@ def test_conflicts_of_free_text_are_left_alone(tmp_path):
     settings["task"]["kind"] = "generation"
     config.write_text(yaml.safe_dump(settings))
     assert clean(config, "conflicts,duplicates")["changes"] == []
+
+
+def test_rows_that_a_run_has_frozen_as_test_rows_are_not_cleaned_away(tmp_path, monkeypatch):
+    config = write(tmp_path, tickets())
+    monkeypatch.chdir(tmp_path)
+    loaded = load_config(config, {"seed": 99})
+    freeze(part_rows(loaded, read_rows(loaded))[1], tmp_path / "runs" / "t")
+    with pytest.raises(
+        RungError, match=r"holds a test part that was frozen otherwise \(seed 99, \d+ rows; here seed 7"
+    ):
+        clean(config, "label-spelling")
+    assert clean(config, "label-spelling", "--seed", "99")["changes"]
+    assert clean(config, "label-spelling", "--folder", "runs/other")["changes"]

@@ -387,3 +387,31 @@ def test_a_sheet_named_in_the_file_is_found(tmp_path):
     (tmp_path / "rung.yaml").write_text(text + "data: {path: e.xlsx#More}\n")
     with pytest.raises(ConfigError, match="there is no such file or folder"):
         load_config(tmp_path / "rung.yaml")
+
+
+def test_init_reads_parquet_workbooks_and_folders(tmp_path):
+    texts, teams = [f"ticket number {i}" for i in range(40)], ["ab"[i % 2] for i in range(40)]
+    sources = [
+        table(tmp_path, text=texts, team=teams),
+        book(tmp_path, ["text", "team"], *zip(texts, teams, strict=True)),
+    ]
+    for source in sources:
+        draft = propose(Wishes(source, tmp_path / "rung.yaml")).draft
+        assert (draft.kind, draft.inputs, draft.target, draft.data) == (
+            "classification",
+            ("text",),
+            "team",
+            source.name,
+        )
+    pairs = tmp_path / "pairs"
+    for i in range(40):
+        put(pairs, **{f"r{i}_input_txt": texts[i], f"r{i}_output_txt": teams[i]})
+    draft = propose(Wishes(pairs, tmp_path / "rung.yaml")).draft
+    assert (draft.inputs, draft.target, draft.id, draft.data) == (("input",), "output", "id", "pairs")
+
+
+def test_a_date_in_a_promptfoo_file_stays_text(tmp_path):
+    (tmp_path / "p.yaml").write_text(
+        "tests:\n  - vars: {day: 2026-01-02}\n    assert: [{type: equals, value: 2026-01-03}]\n"
+    )
+    assert cells(tmp_path / "p.yaml") == [{"day": "2026-01-02", "expected": "2026-01-03"}]

@@ -43,6 +43,8 @@ def clean(
     accept: list[str] = typer.Option(..., "--accept", help="Checks whose findings are acted on, with commas between."),
     out: Path = typer.Option(None, "--out", help="The folder of the new version; by default beside the data."),
     test_rows: bool = typer.Option(False, "--test-rows", help="Clean the test part too; the version then says so."),
+    seed: int = typer.Option(None, "--seed", help="Override split.seed, as the climb did."),
+    folder: Path = typer.Option(None, "--folder", help="The run whose frozen test part stays; by default runs/NAME."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the changes and write nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
@@ -57,12 +59,13 @@ def clean(
     from rung.data.clean import plan_cleaning
     from rung.evaluate.prepare import as_task, part_rows, read_rows
 
-    loaded = load_config(config)
+    loaded = load_config(config, {"seed": seed})
     accepted = [name.strip() for entry in accept for name in entry.split(",") if name.strip()]
     with Screen(quiet=as_json).stage("reading, splitting, checking", 3) as bar:
         read = read_rows(loaded)
         bar.advance()
         kind, parts = part_rows(loaded, read)
+        _check_frozen(folder or Path("runs") / loaded.task.name, parts)
         bar.advance()
         case = Case(parts, as_task(loaded, kind, (*parts.train, *parts.dev)))
         plan = plan_cleaning(case, accepted, test_too=test_rows)
@@ -74,6 +77,24 @@ def clean(
     else:
         _tell(loaded, rows, plan, version, dry_run)
     return 0
+
+
+def _check_frozen(folder: Path, parts: Parts) -> None:
+    """Check that the test rows are those that a run has frozen. Raises RungError where they are others."""
+    from rung.data.parts import MANIFEST
+    from rung.errors import RungError
+    from rung.store.folder import RunFolder
+
+    run = RunFolder(folder)
+    if not run.has(MANIFEST):
+        return
+    frozen, here = run.read(MANIFEST), parts.manifest
+    if frozen["test"]["sha256"] != here["test"]["sha256"]:
+        raise RungError(
+            f"{folder} holds a test part that was frozen otherwise (seed {frozen['seed']}, {frozen['test']['rows']:,} rows; here "
+            f"seed {here['seed']}, {here['test']['rows']:,} rows), and some of its rows would be cleaned away: use the same "
+            "data and --seed, or name the run that counts with --folder"
+        )
 
 
 def _written(
