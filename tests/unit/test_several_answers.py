@@ -133,3 +133,12 @@ def test_init_says_that_a_list_of_answers_means_any_of_them(tmp_path):
     assert "the expected output: lists, any entry is right" in render(proposal.draft)
     plain = written(tmp_path / "plain.jsonl", *[{"question": f"q {i}", "answer": f"a {i}"} for i in range(30)])
     assert not any("lists" in note for note in propose(Wishes(file=plain, out=tmp_path / "rung.yaml")).notes)
+
+
+def test_a_list_in_a_parquet_file_holds_several_answers_too(tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = arrow.table({"q": ["a", "b"], "answer": [["x", "y"], ["z"]]})
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    rows = load(tmp_path / "rows.parquet", inputs=["q"], target="answer").examples
+    assert [r.targets for r in rows] == [("x", "y"), ("z",)]

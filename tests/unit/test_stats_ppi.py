@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rung.stats.estimate import clopper_pearson_lower, sample_lower, sample_upper, summarise
 from rung.stats.paired import compare_paired
-from rung.stats.ppi import Rectified, rectified_gain, rectify
+from rung.stats.ppi import Rectified, rectified_gain, rectified_non_inferior, rectify
 
 scores = st.floats(0, 1).map(lambda x: round(x, 3))
 
@@ -170,3 +170,23 @@ def test_a_gain_without_other_rows_is_the_labels_own():
     plain = compare_paired(np.where(dy < 0, 1.0, 0.0), np.where(dy > 0, 1.0, 0.0), seed=1)
     assert found.p_value == pytest.approx(plain.p_value, abs=0.003)
     assert found.method == "prediction-powered t, 120 labelled rows"
+
+
+def test_not_worse_is_shown_for_equal_rungs_and_rarely_at_the_margin():
+    rng = np.random.default_rng(9)
+
+    def share(worse: float, runs: int = 200) -> float:
+        shown = 0
+        for _ in range(runs):
+            y = [rng.random(700) < 0.9, rng.random(700) < 0.9 - worse]
+            f = [np.where(rng.random(700) < 0.95, one, ~one).astype(float) for one in y]
+            dy, df = y[1].astype(float) - y[0], f[1] - f[0]
+            shown += rectified_non_inferior(dy[:400], df[:400], df[400:], margin=0.1, alpha=0.05).shown
+        return shown / runs
+
+    assert share(0.0) >= 0.9
+    assert share(0.1) <= 0.09
+    alone = rectified_non_inferior([0.0] * 200, [0.0] * 200, [], margin=0.05, alpha=0.05)
+    assert alone.shown
+    assert -0.05 < alone.lower < 0  # one row of disagreement is counted even where none was seen
+    assert not rectified_non_inferior([0.0], [0.0], [], margin=0.05, alpha=0.05).shown
