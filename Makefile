@@ -8,6 +8,7 @@ PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-report bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -46,6 +47,9 @@ bench-metrics: $(VENV)/.installed-test
 
 bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real
+
+bench-report: $(VENV)/.installed-test
+	$(BIN)/python -m bench.report
 
 bench-nano: $(VENV)/.installed-test
 	$(BIN)/python -m bench.nano.measure --model nano-s

@@ -16,6 +16,7 @@ _WHERE = {
     "load_config": "rung.config",
     "Config": "rung.config",
     "audit": "rung.data.audit",
+    "open_run": "rung.testing.measured",
     "Task": "rung.types",
     "Example": "rung.types",
     "Verdict": "rung.types",

@@ -14,7 +14,9 @@ from rung.data.near import Duplicates
 from rung.data.parts import Parts, freeze
 from rung.decide.compare import adjust, compare
 from rung.decide.verdict import Climbed, decide
+from rung.evaluate.diagnosis.calibration import Foretold, check
 from rung.evaluate.measure import summarise
+from rung.evaluate.profile import Profile
 from rung.stats.estimate import interval_mean
 from rung.store.folder import SCHEMA, RunFolder
 from rung.types import (
@@ -32,6 +34,7 @@ from rung.types import (
     Limits,
     MetricSpec,
     Outcome,
+    Prediction,
     Result,
     Score,
     Skipped,
@@ -155,7 +158,39 @@ def make_diagnosis(label: str, dev: Sequence[Outcome]) -> Diagnosis:
         for name, rows, evidence, suggests in parts
         if rows
     )
-    return Diagnosis(label, len(dev), len(failed), causes, "fewshot", f"{len(failed)} of {len(dev)} dev rows failed.")
+    sentence = f"{len(failed)} of {len(dev)} dev rows failed."
+    experiments, untried = (), ()
+    if label != "baseline" and len(failed) > 2:
+        experiments = tuple(_experiment(failed, *words) for words in EXPERIMENTS)
+        untried = (Skipped("capacity", "no configured model is known to be larger than models.main"),)
+    return Diagnosis(
+        label, len(dev), len(failed), causes, "fewshot", sentence, experiments, untried, 24 * len(experiments)
+    )
+
+
+EXPERIMENTS = (
+    ("missing convention", 2, "fewshot", "the 3 training rows most like them are shown", "show near examples"),
+    ("unstable", 7, None, "they are asked again 2 times word for word", "set the temperature to 0"),
+)
+
+
+def _experiment(failed: Sequence[Outcome], name: str, every: int, rung: str | None, words: str, suggests: str) -> Cause:
+    """An experiment that mends every so-manieth of the first rows."""
+    tried = [o.example_id for o in failed[:24]]
+    mended = tuple(i for n, i in enumerate(tried) if n % every == 0)
+    share = _share(len(mended), len(tried))
+    told = Prediction(rung, mended, tuple(i for i in tried if i not in mended), share)
+    evidence = f"{len(mended)} of {len(tried)} failed rows pass once {words}."
+    return Cause(name, len(mended), share, evidence, mended[:5], suggests, "experiment", told)
+
+
+def make_profile(made: Made) -> Profile:
+    tokens = None
+    if made.label != "baseline":
+        shown = 420.0 if made.label.startswith("fewshot") else 0.0
+        passages = 900.0 if made.label == "rag" else 0.0
+        tokens = {"instruction": 160.0, "examples": shown, "passages": passages, "input": 52.0}
+    return Profile(make_candidate(made).id, 5, made.seconds * 0.8, tokens, 4.0 if tokens else None)
 
 
 def _share(count: int, total: int) -> Estimate:
@@ -194,6 +229,7 @@ def build(
     folder.save("findings.json", FINDINGS, tuple[Finding, ...])
     hard = {e.id: rng.random() for e in (*dev_rows, *test)}
     results: dict[str, Result] = {}
+    earlier: list[Diagnosis] = []
     for made in ladder:
         on_dev = tuple(make_outcome(e, made, rng, hard[e.id]) for e in dev_rows)
         on_test = tuple(make_outcome(e, made, rng, hard[e.id]) for e in test[: made.stopped_at or len(test)])
@@ -203,7 +239,11 @@ def build(
         results[made.label] = result
         folder.save_rows(f"rungs/{made.label}/dev.jsonl", on_dev, Outcome)
         folder.save(f"rungs/{made.label}/fit.json", replace(make_fitted(made, on_dev, task), dev=()), Fitted)
-        folder.save(f"rungs/{made.label}/diagnosis.json", make_diagnosis(made.label, on_dev), Diagnosis)
+        diagnosis = make_diagnosis(made.label, on_dev)
+        folder.save(f"rungs/{made.label}/diagnosis.json", diagnosis, Diagnosis)
+        folder.save(f"rungs/{made.label}/profile.json", make_profile(made), Profile)
+        folder.save(f"rungs/{made.label}/foretold.json", check(earlier, made.label, on_dev, task), tuple[Foretold, ...])
+        earlier.append(diagnosis)
         folder.save_rows(f"rungs/{made.label}/outcomes.jsonl", on_test, Outcome)
         folder.save(f"rungs/{made.label}/result.json", replace(result, outcomes=()), Result)
         folder.event("test_opened", why=f"measure {made.label}", rows=len(test))

@@ -57,7 +57,9 @@ def test_json_is_one_document(run, tmp_path):
     code, out, _ = run("climb", "--json")
     assert json.loads(out)["exit_code"] == code == 1
     code, out, _ = run("plan", "--json")
-    assert [r["rung"] for r in json.loads(out)["rungs"]] == ["baseline", "prompt", "fewshot"]
+    planned = json.loads(out)["rungs"]
+    assert [r["rung"] for r in planned] == ["baseline", "prompt", "fewshot", "diagnosis"]
+    assert planned[-1]["dev_calls"] == 2 * (120 + 5)
     code, out, _ = run("climb", "nowhere.yaml", "--json")
     assert (code, json.loads(out)["error"], json.loads(out)["exit_code"]) == (2, "ConfigError", 2)
 

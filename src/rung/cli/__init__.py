@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from rung import __version__
 from rung.cli import (
+    advise,
     check,
     climb,
     compare,
@@ -59,6 +60,7 @@ def _top(
 
 app.command(short_help="Look at a data file and write rung.yaml.")(init.init)
 app.command(short_help="Audit the rows before anything is spent.")(check.check)
+app.command(short_help="Prompting, retrieval or tuning: thumb and evidence.")(advise.advise)
 app.command(short_help="Estimate calls, tokens, dollars, minutes.")(plan.plan)
 app.command(short_help="Climb the ladder; run again to resume.")(climb.climb)
 app.add_typer(data.data, short_help="Clean the rows: a new version of the data.")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
 from rung.cli._screen import print_json
+
+if TYPE_CHECKING:
+    from rung.decide.across import Across
 
 
 def compare(
@@ -16,18 +21,45 @@ def compare(
 ) -> int:
     """Compare two rungs row by row; exit code 0 when UPPER is shown to be better, else 1."""
     from rung.decide.across import across
-    from rung.decide.wording import tally
 
-    found, alpha = across(lower, upper)
+    found = across(lower, upper)
     if as_json:
-        print_json(asdict(found))
-    else:
-        typer.echo(
-            f"{found.upper} against {found.lower}: {found.gain:+.3f} [{found.low:+.3f}, {found.high:+.3f}] {found.metric} "
-            f"(n={found.n}); {tally(found.wins, found.losses)}, {found.ties} {'tie' if found.ties == 1 else 'ties'}; p = {found.p_value:.3g} "
-            f"({found.method})"
+        print_json(
+            {
+                **asdict(found.comparison),
+                "better": found.better,
+                "worse": found.worse,
+                "margin": found.margin,
+                "not_worse": asdict(found.not_worse) if found.not_worse else None,
+                "cheaper_or_faster": found.spares,
+                "cost_per_1k_usd": [side.result.cost_per_1k_usd for side in (found.lower, found.upper)],
+                "p95_latency_s": [side.result.p95_latency_s for side in (found.lower, found.upper)],
+                "test_opened": [side.opened for side in (found.lower, found.upper)],
+                "notes": list(found.notes),
+            }
         )
-        better = found.gain > 0 and found.p_value < alpha
-        worse = found.gain < 0 and found.p_value < alpha
-        typer.echo("shown to be better" if better else "shown to be worse" if worse else "no difference shown")
-    return 0 if found.gain > 0 and found.p_value < alpha else 1
+    else:
+        for line in _lines(found):
+            typer.echo(line)
+    return 0 if found.better else 1
+
+
+def _lines(found: Across) -> Iterator[str]:
+    from rung.decide.wording import money, tally
+
+    pair = found.comparison
+    yield (
+        f"{pair.upper} against {pair.lower}: {pair.gain:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}] {pair.metric} "
+        f"(n={pair.n}); {tally(pair.wins, pair.losses)}, {pair.ties} {'tie' if pair.ties == 1 else 'ties'}; p = {pair.p_value:.3g} "
+        f"({pair.method})"
+    )
+    yield "shown to be better" if found.better else "shown to be worse" if found.worse else "no difference shown"
+    if found.not_worse is not None and not found.better:
+        word = "" if found.not_worse.shown else "not "
+        yield f"{word}shown to be at most {found.margin:g} worse (lower bound of the gain {found.not_worse.lower:+.3f})"
+    costs = [money(side.result.cost_per_1k_usd) for side in (found.lower, found.upper)]
+    yield f"cost per 1,000 requests {costs[0]} -> {costs[1]}" + (
+        f"; shown to be {found.spares}" if found.spares else ""
+    )
+    for note in found.notes:
+        yield f"note: {note}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="docs",
     help="The documents that answers are looked up in: add, update, remove, list, search.",
+    short_help="Add, update, remove, list, search documents.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -2,38 +2,102 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from rung.decide.compare import compare
+from rung.decide.compare import compare, shown_cheaper_or_faster, shown_not_worse
 from rung.errors import IntegrityError, RungError
+from rung.stats.paired import NonInferiority
 from rung.store.folder import RunFolder, load_result
+from rung.store.sealed import is_spent, times_opened
 from rung.types import Comparison, Result, Task, Verdict
 
 
-def across(lower: str, upper: str) -> tuple[Comparison, float]:
+@dataclass(frozen=True)
+class Side:
+    """One measured rung of one run."""
+
+    name: str  # FOLDER:RUNG
+    result: Result
+    task: Task
+    opened: int  # how often that run's test part was opened
+    revealed: bool
+
+
+@dataclass(frozen=True)
+class Across:
+    """Two measured rungs on the same test rows, one pair: no correction.
+
+    `not_worse`: whether `upper` is shown to be at most `margin` worse. `spares`: "cheaper" or "faster" where it is
+    significantly so, row by row. `notes`: what weakens the comparison.
+    """
+
+    comparison: Comparison
+    lower: Side
+    upper: Side
+    alpha: float
+    margin: float
+    not_worse: NonInferiority | None
+    spares: str | None
+    notes: tuple[str, ...]
+
+    @property
+    def better(self) -> bool:
+        return self.comparison.gain > 0 and self.comparison.p_value < self.alpha
+
+    @property
+    def worse(self) -> bool:
+        return self.comparison.gain < 0 and self.comparison.p_value < self.alpha
+
+
+def across(lower: str, upper: str) -> Across:
     """Compare "FOLDER:RUNG" with another; a folder alone stands for its winner, else its lean, else its last rung.
 
-    Returns the comparison (one pair: no correction) and the task's alpha. Raises RungError for an unknown rung, and
-    IntegrityError when the two were measured on different test rows or by different metrics.
+    Raises RungError for an unknown rung, and IntegrityError when the two were measured on different test rows or by
+    different metrics.
     """
-    (one, a, task_a), (two, b, task_b) = _measured(lower), _measured(upper)
+    one, two = _measured(lower), _measured(upper)
+    a, b = one.result, two.result
     if a.test_sha256 != b.test_sha256:
         raise IntegrityError(
-            f"{one} and {two} were measured on different test rows (hashes {a.test_sha256[:12]} and {b.test_sha256[:12]}); "
-            "only runs on the same frozen rows can be compared row by row"
+            f"{one.name} and {two.name} were measured on different test rows (hashes {a.test_sha256[:12]} and "
+            f"{b.test_sha256[:12]}); only runs on the same frozen rows can be compared row by row"
         )
-    if task_a.metrics[0] != task_b.metrics[0]:
+    if one.task.metrics[0] != two.task.metrics[0]:
         raise IntegrityError(
-            f"{one} is judged by {task_a.metrics[0].name} and {two} by {task_b.metrics[0].name}, or with other settings; "
-            "give both tasks one first metric"
+            f"{one.name} is judged by {one.task.metrics[0].name} and {two.name} by {two.task.metrics[0].name}, or with other "
+            "settings; give both tasks one first metric"
         )
-    found = compare((one, a), (two, b), task_b, seed=0)
+    found = compare((one.name, a), (two.name, b), two.task, seed=0)
     if found is None:
-        raise RungError(f"{one} and {two} share no test row that has a score in both")
-    return found, task_b.alpha
+        raise RungError(f"{one.name} and {two.name} share no test row that has a score in both")
+    return Across(
+        comparison=found,
+        lower=one,
+        upper=two,
+        alpha=two.task.alpha,
+        margin=two.task.worth_it,
+        not_worse=shown_not_worse(a, b, two.task),
+        spares=shown_cheaper_or_faster(a, b, two.task, seed=0),
+        notes=tuple(_notes(one, two, found)),
+    )
 
 
-def _measured(name: str) -> tuple[str, Result, Task]:
+def _notes(one: Side, two: Side, found: Comparison) -> list[str]:
+    notes = []
+    for side in (one, two):
+        if side.result.stopped_early_at is not None:
+            notes.append(f"{side.name} stopped early: only the {found.n:,} rows that both visited are compared")
+        if side.revealed:
+            notes.append(
+                f"the test rows of {side.name} were shown to people: what was made after that is not judged fairly"
+            )
+    if one.task.on_failure != two.task.on_failure:
+        notes.append("the two tasks count failed rows differently; both are counted as the second one does")
+    return notes
+
+
+def _measured(name: str) -> Side:
     path, _, rung = name.partition(":") if not Path(name).is_dir() else (name, "", "")
     folder = RunFolder.open(Path(path))
     measured = [label for label in folder.read("run.json")["planned"] if folder.has(f"rungs/{label}/result.json")]
@@ -44,4 +108,5 @@ def _measured(name: str) -> tuple[str, Result, Task]:
         rung = (verdict.winner or verdict.lean if verdict else None) or measured[-1]
     if rung not in measured:
         raise RungError(f"{path} has no measured rung {rung!r}; measured: {', '.join(measured)}")
-    return f"{path}:{rung}", load_result(folder, rung), folder.load_field("run.json", "task", Task)
+    task = folder.load_field("run.json", "task", Task)
+    return Side(f"{path}:{rung}", load_result(folder, rung), task, times_opened(folder.path), is_spent(folder.path))

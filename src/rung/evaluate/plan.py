@@ -11,11 +11,13 @@ from rung.config import Config, Step, asked_roles
 from rung.config.roles import roles_of
 from rung.data.parts import Parts
 from rung.errors import NotOffered
+from rung.evaluate import profile
 from rung.evaluate.documents import library_to_plan
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.labels import is_opinion
 from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Silent
+from rung.models._larger import larger_roles
 from rung.models._settings import ProviderSettings, configured
 from rung.models.prices import check_budget, most_tokens, price_of
 from rung.protocols import Judge, Rung
@@ -79,7 +81,7 @@ def plan(config: Config) -> Plan:
     with library_to_plan(config) as library:
         kit = RunKit(task, roles, config.split.seed, Silent(), config.root, library)
         rungs = [_estimated(step, task, parts, kit, settings, answer) for step in config.ladder]
-    rungs += _judges(task, kit, settings, parts, rungs)
+    rungs += [*_judges(task, kit, settings, parts, rungs), *_examined(config, settings, rungs, answer)]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
 
@@ -114,6 +116,38 @@ def _estimated(
         wanted.note or note,
         wanted.tuning,
     )
+
+
+def _examined(
+    config: Config, settings: Mapping[str, ProviderSettings], rungs: Sequence[RungEstimate], answer: int
+) -> list[RungEstimate]:
+    """Return a line for what is asked on dev beside the rungs: why rows failed, and what one request takes.
+
+    Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask.
+    """
+    asking = [r for r in rungs if r.test_calls]
+    if not asking:
+        return []
+    calls = len(asking) * (config.diagnosis.calls + profile.ROWS)
+    per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
+    larger = larger_roles(config) if config.diagnosis.calls else {}
+    roles = {str(step.settings.get("model", "main")) for step in config.ladder}
+    models = [settings[r] for r in sorted({*roles, *larger.values()}) if r in settings]
+    found = [_money_and_time(model, calls, per_call, answer) for model in models]
+    known = [usd for usd, _, _ in found if usd is not None]
+    return [
+        RungEstimate(
+            "diagnosis",
+            len(asking),
+            calls,
+            0,
+            calls * per_call,
+            calls * min(answer, max((m.max_tokens for m in models), default=answer)),
+            max(known) if known and len(known) == len(found) else None,
+            max((minutes for _, minutes, _ in found if minutes is not None), default=None),
+            f"experiments on failed dev rows (diagnosis.calls: {config.diagnosis.calls} a rung) and latency unloaded",
+        )
+    ]
 
 
 def _judges(

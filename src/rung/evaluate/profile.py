@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from rung import plugin
 from rung.errors import RungError
-from rung.evaluate.diagnosis.lab import AskingKit
+from rung.evaluate.diagnosis._asking import AskingKit
 from rung.protocols import Kit, Rung
 from rung.types import Answer, Candidate, Completion, Example, Message, Request, Task
 

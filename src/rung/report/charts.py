@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -60,8 +59,11 @@ class Plane:
         return self.frame.bottom - share * (self.frame.bottom - self.frame.top)
 
 
-def ladder(report: Report, width: float = 980.0, height: float = 430.0) -> Markup:
-    """Draw quality with intervals against cost per 1,000 requests, with goal line and tolerance band."""
+def ladder(report: Report, width: float = 980.0, height: float = 430.0, efficient: Collection[str] = ()) -> Markup:
+    """Draw quality with intervals against cost per 1,000 requests, with goal line and tolerance band.
+
+    A line joins the efficient rungs, those that nothing measured beats for at most their cost.
+    """
     found = [(r, r.result, e) for r in report.measured if r.result and (e := report.estimate(r))]
     if not found:
         return Markup("")
@@ -72,8 +74,8 @@ def ladder(report: Report, width: float = 980.0, height: float = 430.0) -> Marku
         *_goal(report, plane, spots),
         *_axis(lanes, plane),
         *_limit(report, lanes, plane),
-        *_path(spots, plane),
-        *(_marker(report, s, plane) for s in spots),
+        *_frontier(spots, plane, efficient),
+        *(_marker(report, s, plane, s.rung.label in efficient) for s in spots),
         *_labels(spots, plane, _lines(report, lanes, plane, spots)),
     ]
     said = "; ".join(f"{s.rung.label} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots)
@@ -204,15 +206,14 @@ def _limit_x(report: Report, lanes: dict[str, Lane]) -> float | None:
     return lane.x(limit)
 
 
-def _path(spots: Sequence[Spot], plane: Plane) -> list[Markup]:
-    """Join the rungs in ladder order, unless the order of costs is another: then the line would only confuse."""
-    if any(b.x < a.x for a, b in itertools.pairwise(spots)):
-        return []
-    points = " ".join(f"{s.x:.1f},{plane.y(s.estimate.point):.1f}" for s in spots)
-    return [element("polyline", points=points, cls="climb")]
+def _frontier(spots: Sequence[Spot], plane: Plane, efficient: Collection[str]) -> list[Markup]:
+    """Join the efficient rungs from the cheapest to the dearest."""
+    on = sorted((s for s in spots if s.rung.label in efficient), key=lambda s: s.x)
+    points = " ".join(f"{s.x:.1f},{plane.y(s.estimate.point):.1f}" for s in on)
+    return [element("polyline", points=points, cls="frontier")] if len(on) > 1 else []
 
 
-def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
+def _marker(report: Report, spot: Spot, plane: Plane, efficient: bool) -> Markup:
     verdict = report.verdict
     role = "winner" if verdict and verdict.winner == spot.rung.label else ""
     role = role or ("lean" if verdict and verdict.lean == spot.rung.label else "other")
@@ -225,6 +226,8 @@ def _marker(report: Report, spot: Spot, plane: Plane) -> Markup:
     if spot.true_x is not None:
         bottom = plane.frame.bottom
         parts.append(element("line", x1=spot.true_x, x2=spot.true_x, y1=bottom - 7, y2=bottom, cls="rug"))
+    if efficient:
+        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 3, cls="efficient"))
     if role == "winner":
         parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 5, cls="halo"))
     parts.append(element("circle", cx=spot.x, cy=y, r=MARKER, cls="dot"))

@@ -7,6 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from rung.evaluate.trust import Trust
+from rung.decide.economics import Economics
+from rung.decide.matrix import COLUMNS, Matrix
+from rung.evaluate.diagnosis.calibration import Foretold
+from rung.evaluate.profile import Profile
+from rung.report.advice import matrix_of
+from rung.report.economics import economics_of
 from rung.report.load import Report, RungReport, Side, load_report
 from rung.store.folder import RunFolder, to_json
 from rung.types import Candidate, Comparison, Diagnosis, Edit, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
@@ -36,12 +42,23 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "elapsed_s": report.elapsed_s,
         "test_opened": report.opened,
         "test_revealed": report.revealed,
+        "economics": _plain(economics_of(report), Economics),
+        "advice": advice_data(matrix_of(report)),
     }
     return {**data, "rows": {side.part: _rows(side) for side in report.sides}} if rows else data
 
 
 def _plain(value: Any, shape: Any) -> Any:
     return json.loads(to_json(value, shape))
+
+
+def advice_data(found: Matrix) -> dict[str, Any]:
+    """Return a decision matrix as JSON-able data, with its totals and its sentence."""
+    return {
+        **_plain(found, Matrix),
+        "sentence": found.sentence,
+        "totals": {c: {"thumb": found.total(c, thumb=True), "with_evidence": found.total(c)} for c in COLUMNS},
+    }
 
 
 def _rung(rung: RungReport) -> dict[str, Any]:
@@ -60,6 +77,8 @@ def _rung(rung: RungReport) -> dict[str, Any]:
         "edits": _plain(fitted.edits, tuple[Edit, ...]) if fitted else [],
         "left_out": _plain(fitted.skipped, tuple[Skipped, ...]) if fitted else [],
         "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
+        "foretold": _plain(rung.foretold, tuple[Foretold, ...]),
+        "one_request": _plain(rung.profile, Profile) if rung.profile else None,
     }
 
 

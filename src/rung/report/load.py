@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,8 @@ from rung.errors import RungError
 from rung.evaluate.consistency import Consistency
 from rung.evaluate.trust import FILE as TRUST
 from rung.evaluate.trust import Trust
+from rung.evaluate.diagnosis.calibration import Foretold
+from rung.evaluate.profile import Profile
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
 from rung.store.folder import RunFolder, at_work
@@ -31,6 +33,7 @@ from rung.types import (
 )
 
 Event = Mapping[str, Any]
+TOLD = "told.json"  # in the run folder: what the user answered to `rung advise`, factor -> true or false
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class RungReport:
     skipped: str | None
     not_reached: str = "the climb ended on a rung below"
     consistency: Consistency | None = None  # None: no metric of the task knows a form
+    profile: Profile | None = None  # one request by itself
+    foretold: tuple[Foretold, ...] = ()  # what the rungs below foretold of this one, and what came true
 
     @property
     def state(self) -> str:
@@ -88,6 +93,7 @@ class Report:
     revealed: bool
     sides: tuple[Side, ...]
     trust: Trust | None = None  # what is known of the judge, where one decides
+    told: Mapping[str, bool] = field(default_factory=dict)  # factors of the decision matrix that the user answered
 
     @cached_property
     def measured(self) -> tuple[RungReport, ...]:
@@ -164,6 +170,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         revealed=revealed,
         sides=sides,
         trust=_optional(folder, TRUST, Trust),
+        told=folder.read(TOLD) if folder.has(TOLD) else {},
     )
 
 
@@ -182,6 +189,8 @@ def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ..
         skipped=next((s.reason for s in skipped if s.what == label), None),
         not_reached=why,
         consistency=_optional(folder, f"{base}/consistency.json", Consistency),
+        profile=_optional(folder, f"{base}/profile.json", Profile),
+        foretold=_optional(folder, f"{base}/foretold.json", tuple[Foretold, ...]) or (),
     )
 
 

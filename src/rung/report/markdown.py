@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rung.report import figures
+from rung.report.advice import matrix_of
+from rung.report.economics import economics_of, month
 from rung.report.escape import markdown as safe
+from rung.report.foretelling import summary
 from rung.report.gains import mended
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
@@ -45,6 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from (f"- {safe(line)}" for line in verdict.counterfactuals)
         yield ""
     yield from _judge(report)
+    yield from _costs(report)
     yield from _causes(report)
     yield from _notes(report)
 
@@ -120,6 +124,39 @@ def _causes(report: Report) -> Iterator[str]:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
         yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}"
     yield from (f"- {safe(line)}" for line in (*knowledge_lines(report), *tuning_lines(report)))
+        tried = ", ".join(f"{safe(c.name)} {c.count} of {c.share.n}" for c in diagnosis.experiments)
+        tried = f"; by experiment these pass: {tried}" if tried else ""
+        yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}{tried}"
+    yield from (f"- {safe(line)}" for line in knowledge_lines(report))
+    yield ""
+    if checked := [f for rung in report.rungs for f in rung.foretold]:
+        yield f"{safe(summary(checked))}"
+        yield ""
+
+
+def _costs(report: Report) -> Iterator[str]:
+    found = economics_of(report)
+    if not found.offers:
+        return
+    head = ("rung", "cost / 1,000", "a month", "paid once", "prompt tokens", "latency unloaded", "efficient")
+    rows = [
+        (
+            safe(o.label),
+            safe(figures.money(o.cost_per_1k_usd, o.cost_note)),
+            safe(month(o, found.requests_per_month)),
+            safe(figures.money(o.one_off_usd, o.one_off_note)),
+            safe(
+                ", ".join(f"{part} {tokens:.0f}" for part, tokens in (o.tokens or {}).items() if tokens >= 0.5)
+                or "unknown"
+            ),
+            figures.seconds(o.unloaded_s, "not asked"),
+            "yes" if o.label in found.efficient else "",
+        )
+        for o in found.offers
+    ]
+    yield from table(head, "lrrrlrl", rows)
+    yield ""
+    yield safe(matrix_of(report).sentence)
     yield ""
 
 

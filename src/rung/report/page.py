@@ -15,12 +15,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rung.report import charts, curves, figures, gains
+from rung.report import charts, figures, gains, sections
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
 from rung.report.judging import facts
 from rung.report.load import Report, RungReport, load_report
 from rung.report.rows import anchor_of_row, side_by_side
 from rung.report.tuned import saving
+from rung.report.rows import anchor_of_row
 from rung.store.folder import RunFolder, write_atomic
 from rung.types import Candidate, Diagnosis
 
@@ -47,7 +49,6 @@ USUAL = {  # what teams see by hand: cost, time
     "finetune": "medium to high, weeks",
     "scratch": "very high, months",
 }
-CAUSE_COLOURS = 6
 
 
 def write_page(folder: RunFolder) -> Path:
@@ -60,7 +61,6 @@ def write_page(folder: RunFolder) -> Path:
 def render_page(report: Report) -> str:
     """Return the page. Equal reports give equal pages."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    tables = side_by_side(report)
     return (
         _environment()
         .get_template("page.html")
@@ -71,14 +71,8 @@ def render_page(report: Report) -> str:
             style=Markup(style),  # ours, and hashed in the policy
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             badge=BADGES[report.verdict.decision] if report.verdict else "No verdict yet",
-            chart_wide=charts.ladder(report),
-            chart_narrow=charts.ladder(report, 360.0, 400.0),
-            most_rows=max((max(c.wins, c.losses) for c in report.comparisons), default=1),
-            tables=tables,
-            shown_rows={row.anchor for table in tables for row in table.rows},
-            colours=_cause_colours(report),
-            most_failed=max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
-            openings=[e for e in report.events if e.get("event") in ("test_opened", "test_revealed")],
+            sections=sections.SECTIONS,
+            **sections.names(report),
         )
     )
 
@@ -120,14 +114,6 @@ def _finalize(value: Any) -> Any:
     if value is None:
         return ""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _cause_colours(report: Report) -> Mapping[str, str]:
-    """Give each cause its class, the same in every rung; what is unexplained is grey."""
-    names = {c.name: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes}
-    known = [n for n in names if n not in ("unexplained", "other")]
-    colours = {name: f"c{i % CAUSE_COLOURS}" for i, name in enumerate(known)}
-    return {name: colours.get(name, "c-rest") for name in names}
 
 
 def _chat(candidate: Candidate) -> Sequence[tuple[str, str]]:

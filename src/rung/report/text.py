@@ -14,7 +14,10 @@ from rich.text import Text
 
 from rung.decide.wording import tally
 from rung.report import figures
+from rung.report.advice import matrix_of
+from rung.report.economics import economics_of, lines
 from rung.report.escape import terminal
+from rung.report.foretelling import summary
 from rung.report.gains import mended
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
@@ -82,6 +85,9 @@ def render_text(folder: RunFolder, console: Console) -> None:
         if rung.diagnosis and rung.diagnosis.causes:
             causes = ", ".join(f"{c.name} {c.count}" for c in rung.diagnosis.causes)
             _line(console, f"{rung.label}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev rows failed: {causes}")
+            tried = ", ".join(f"{c.name} {c.count} of {c.share.n}" for c in rung.diagnosis.experiments)
+            if tried:
+                _line(console, f"{rung.label}: by experiment these pass: {tried}")
     for line in knowledge_lines(report):
         _line(console, line)
     for line in tuning_lines(report):
@@ -91,6 +97,12 @@ def render_text(folder: RunFolder, console: Console) -> None:
             _line(console, f"judge: {warning}", "yellow")
         for fact in facts(report.trust):
             _line(console, f"judge: {fact.name} {fact.value}")
+    if checked := [f for rung in report.rungs for f in rung.foretold]:
+        _line(console, f"diagnosis: {summary(checked)}")
+    for line in lines(economics_of(report)):
+        _line(console, line)
+    if report.measured:
+        _line(console, matrix_of(report).sentence)
     _findings(report, console)
     _line(console, _record(report), "dim")
 

@@ -6,18 +6,18 @@ NotOffered with the reason why it has nothing to try here.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rung import plugin
 from rung.config import Config
 from rung.evaluate.answering import answer_rows, scorer
+from rung.evaluate.diagnosis._asking import AskingKit
 from rung.evaluate.diagnosis.case import MOST_IDS, Case, failed, share_of
 from rung.evaluate.diagnosis.reading import Reading
 from rung.models._larger import larger_roles
-from rung.protocols import Kit, Library, Metric, Rung, Workshop
-from rung.types import Candidate, Cause, Completion, Example, Message, ModelCard, Outcome, Prediction, Request
+from rung.protocols import Kit, Rung
+from rung.types import Candidate, Cause, Example, Outcome, Prediction
 
 IN_FLIGHT = 64  # rows worked on at once; the client of each model holds back what is too many for it
 

@@ -1,0 +1,174 @@
+"""What each rung costs to use: a month at the stated volume, break-even between any two, and which are efficient.
+
+Pure. Money in US dollars. A rung's month costs `fixed + volume * per request`: a model priced by token has no fixed part;
+a machine of one's own costs its hours whether it is asked or not, up to the requests that it can serve.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rung.types import Estimate
+
+HOURS_A_MONTH = 730.0  # 8,760 hours a year over 12
+PARTS: Mapping[str, str] = {
+    "instruction": "instructions",
+    "examples": "examples",
+    "passages": "passages",
+    "input": "the input itself",
+}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What is known of one measured rung. None: unknown, with a note where there is one.
+
+    `usd_per_hour`: the rent of the machine that its model runs on, where it is priced so; `cost_per_1k_usd` is then the
+    share of that machine which 1,000 requests kept busy. `one_off_usd`: tuning and the like; 0 where there is none.
+    """
+
+    label: str
+    quality: Estimate
+    cost_per_1k_usd: float | None
+    cost_note: str | None = None
+    usd_per_hour: float | None = None
+    one_off_usd: float | None = 0.0
+    one_off_note: str | None = None
+    tokens: Mapping[str, float] | None = None
+    output_tokens: float | None = None
+    unloaded_s: float | None = None
+    unloaded_n: int = 0
+    p95_s: float | None = None
+
+    @property
+    def machine_month_usd(self) -> float:
+        """Rent of one machine for a month; 0 where the model is not priced by the hour."""
+        return HOURS_A_MONTH * (self.usd_per_hour or 0.0)
+
+    @property
+    def served_a_month(self) -> float | None:
+        """Requests that one rented machine can serve in a month, all hours busy; None where no machine is rented."""
+        if not self.usd_per_hour or not self.cost_per_1k_usd:
+            return None
+        return 1000 * self.machine_month_usd / self.cost_per_1k_usd
+
+    def month_usd(self, requests: float) -> float | None:
+        """Return what a month of so many requests costs; a rented machine is paid for all its hours."""
+        if self.cost_per_1k_usd is None:
+            return None
+        capacity = self.served_a_month
+        if capacity is None:
+            return self.cost_per_1k_usd * requests / 1000
+        return self.machine_month_usd * max(1, math.ceil(requests / capacity - 1e-9))
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """When `upper` is cheaper a month than `lower`.
+
+    "from": above `requests` a month; "below": under it; "always" and "never" at any volume; "equal"; "unknown".
+    `months`: until what `upper` cost once is earned back at the stated volume; None where it is not, or is unknown.
+    """
+
+    lower: str
+    upper: str
+    when: Literal["from", "below", "always", "never", "equal", "unknown"]
+    requests: float | None = None
+    months: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Economics:
+    """All offers side by side. `efficient`: the labels that nothing measured beats on quality for at most their cost."""
+
+    offers: tuple[Offer, ...]
+    requests_per_month: int | None
+    efficient: tuple[str, ...]
+    break_evens: tuple[BreakEven, ...]
+
+
+def economics(offers: Sequence[Offer], requests_per_month: int | None) -> Economics:
+    """Return months, break-even volumes of every pair (in ladder order) and the efficient rungs."""
+    pairs = tuple(break_even(a, b, requests_per_month) for a, b in itertools.combinations(offers, 2))
+    return Economics(tuple(offers), requests_per_month, efficient(offers), pairs)
+
+
+def efficient(offers: Sequence[Offer]) -> tuple[str, ...]:
+    """Return the labels on the frontier of quality (point estimates) and cost per 1,000; rungs of unknown cost are left out."""
+    known = [(o, o.cost_per_1k_usd) for o in offers if o.cost_per_1k_usd is not None]
+
+    def beaten(offer: Offer, usd: float) -> bool:
+        mine = offer.quality.point
+        return any(
+            cost <= usd and o.quality.point >= mine and (cost < usd or o.quality.point > mine)
+            for o, cost in known
+            if o is not offer
+        )
+
+    return tuple(offer.label for offer, usd in known if not beaten(offer, usd))
+
+
+def break_even(lower: Offer, upper: Offer, requests_per_month: int | None = None) -> BreakEven:
+    """Return from which monthly volume on `upper` is the cheaper one, and when its one-off cost is earned back."""
+    names = (lower.label, upper.label)
+    if lower.cost_per_1k_usd is None or upper.cost_per_1k_usd is None:
+        which = lower if lower.cost_per_1k_usd is None else upper
+        return BreakEven(*names, "unknown", note=f"what {which.label} costs is unknown")
+    (fixed_a, each_a), (fixed_b, each_b) = _line(lower), _line(upper)
+    months, note = _payback(lower, upper, requests_per_month)
+    if fixed_a == fixed_b and each_a == each_b:
+        return BreakEven(*names, "equal", None, None, note or _rooms(lower, upper))
+    if fixed_b <= fixed_a and each_b <= each_a:
+        return BreakEven(*names, "always", None, months, note)
+    if fixed_b >= fixed_a and each_b >= each_a:
+        return BreakEven(*names, "never", None, None, note)
+    crossing = (fixed_b - fixed_a) / (each_a - each_b)
+    rented = upper if each_b < each_a else lower
+    if crossing > (rented.served_a_month or math.inf):  # wholly busy machines cost more a request than the other rung
+        return BreakEven(*names, "never" if rented is upper else "always", None, months, note)
+    return BreakEven(*names, "from" if rented is upper else "below", crossing, months, note)
+
+
+def _rooms(lower: Offer, upper: Offer) -> str | None:
+    """Say how much two rented machines of one price can serve."""
+    if lower.served_a_month is None or upper.served_a_month is None:
+        return None
+    return (
+        f"one machine each, which serves up to {lower.served_a_month:,.0f} requests a month at {lower.label} and "
+        f"{upper.served_a_month:,.0f} at {upper.label}"
+    )
+
+
+def _line(offer: Offer) -> tuple[float, float]:
+    """Return a month's fixed dollars and dollars a request, within what one machine serves."""
+    if offer.served_a_month is not None:
+        return offer.machine_month_usd, 0.0
+    return 0.0, (offer.cost_per_1k_usd or 0.0) / 1000
+
+
+def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | None, str | None]:
+    """Return the months in which what `upper` cost once is earned back, or why that is unknown."""
+    if upper.one_off_usd is None:
+        return None, f"what {upper.label} cost once is unknown" + (
+            f": {upper.one_off_note}" if upper.one_off_note else ""
+        )
+    once = upper.one_off_usd - (lower.one_off_usd or 0.0)
+    if once <= 0:
+        return None, None
+    if requests is None:
+        return (
+            None,
+            f"{upper.label} cost ${once:,.2f} once; give volume.requests_per_month to see when that is earned back",
+        )
+    before, after = lower.month_usd(requests), upper.month_usd(requests)
+    if before is None or after is None or before <= after:
+        return (
+            None,
+            f"the ${once:,.2f} that {upper.label} cost once are not earned back at {requests:,} requests a month",
+        )
+    return once / (before - after), None

@@ -1,0 +1,107 @@
+"""The decision matrix of a run: facts from its configuration and rows, cells from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rung.decide.factors import Fact, Situation, facts, open_questions, quoted_share
+from rung.decide.matrix import Matrix, Measured, matrix
+from rung.report.load import TOLD, Report, RungReport, load_report
+from rung.store.folder import RunFolder
+from rung.types import Comparison, Task, Verdict
+
+SIGNS: Mapping[int, str] = {2: "++", 1: "+", 0: "·", -1: "−", -2: "−−"}
+WORDS: Mapping[int, str] = {
+    2: "strongly for",
+    1: "for",
+    0: "neither for nor against",
+    -1: "against",
+    -2: "strongly against",
+}
+SOURCES: Mapping[str | None, str] = {
+    "measured": "measured",
+    "data": "from the data",
+    "told": "told",
+    "assumed": "not known",
+    None: "rule of thumb",
+}
+
+
+def matrix_of(report: Report) -> Matrix:
+    """Return the decision matrix after (or during) a climb."""
+    return _advice(report).matrix
+
+
+def _advice(report: Report) -> Advice:
+    rows = int(report.manifest["train"]["rows"]) if report.manifest else 0
+    below: dict[str, Comparison] = {pair.upper: pair for pair in report.comparisons}
+    measured = [m for rung in report.measured if (m := _measured(rung, below)) is not None]
+    found = facts(situation_of(report, rows), report.told)
+    return Advice(found, report.task, rows, tuple(measured), report.verdict)
+
+
+def situation_of(report: Report, train_rows: int) -> Situation:
+    """Return what the run's configuration and its dev rows say."""
+    config = report.head.get("config") or {}
+    dev = next((side.examples for side in report.sides if side.part == "dev"), ())
+    wanted = report.task.kind not in ("classification", "style")
+    return Situation(
+        task=report.task,
+        train_rows=train_rows,
+        documents=bool(config.get("documents")),
+        requests_per_month=(config.get("volume") or {}).get("requests_per_month"),
+        facts_change=(config.get("task") or {}).get("facts_change"),
+        scope=(config.get("task") or {}).get("scope"),
+        quoted=quoted_share(dev) if wanted and dev else None,
+    )
+
+
+def _measured(rung: RungReport, below: Mapping[str, Comparison]) -> Measured | None:
+    if rung.result is None:
+        return None
+    causes = rung.diagnosis.causes if rung.diagnosis else ()
+    knowledge = next((c for c in causes if c.name == "knowledge"), None)
+    return Measured(rung.label, rung.result, below.get(rung.label), knowledge)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A decision matrix with what it was made from, so that an answer can be added."""
+
+    facts: tuple[Fact, ...]
+    task: Task
+    train_rows: int
+    measured: tuple[Measured, ...] = ()
+    verdict: Verdict | None = None
+
+    @property
+    def matrix(self) -> Matrix:
+        return matrix(self.facts, self.task, self.train_rows, self.measured, self.verdict)
+
+    @property
+    def open(self) -> tuple[Fact, ...]:
+        """What only the user can tell and has not told."""
+        return open_questions(self.facts)
+
+    def with_answers(self, told: Mapping[str, bool]) -> Advice:
+        """Return the advice with these factors answered by the user."""
+        answered = tuple(
+            Fact(f.factor, told[f.factor], "yes" if told[f.factor] else "no", "told") if f.factor in told else f
+            for f in self.facts
+        )
+        return replace(self, facts=answered)
+
+
+def advice_of(path: Path, told: Mapping[str, bool]) -> Advice:
+    """Return what a run folder advises, its measurements included."""
+    report = load_report(RunFolder.open(path))
+    return _advice(replace(report, told={**report.told, **told}))
+
+
+def keep(path: Path, told: Mapping[str, bool]) -> None:
+    """Keep the user's answers in a run folder, for its report; earlier answers to other factors stay."""
+    folder = RunFolder.open(path)
+    before = folder.read(TOLD) if folder.has(TOLD) else {}
+    folder.write(TOLD, {**before, **told})
