@@ -6,11 +6,11 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from rung.evaluate.trust import Trust
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
 from rung.evaluate.diagnosis.calibration import Foretold
 from rung.evaluate.profile import Profile
+from rung.evaluate.trust import Trust
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import Report, RungReport, Side, load_report

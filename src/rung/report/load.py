@@ -14,6 +14,8 @@ from rung.evaluate.trust import FILE as TRUST
 from rung.evaluate.trust import Trust
 from rung.evaluate.diagnosis.calibration import Foretold
 from rung.evaluate.profile import Profile
+from rung.evaluate.trust import FILE as TRUST
+from rung.evaluate.trust import Trust
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
 from rung.store.folder import RunFolder, at_work
