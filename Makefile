@@ -9,6 +9,7 @@ PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints
 
 .PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano clean
 .PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-report bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-report bench-diagnosis bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -50,6 +51,10 @@ bench-real: $(VENV)/.installed-test
 
 bench-report: $(VENV)/.installed-test
 	$(BIN)/python -m bench.report
+
+bench-diagnosis: $(VENV)/.installed-test
+	$(BIN)/python -m bench.diagnosis
+	$(BIN)/python -m bench.diagnosis.worlds
 
 bench-nano: $(VENV)/.installed-test
 	$(BIN)/python -m bench.nano.measure --model nano-s

@@ -61,6 +61,8 @@ def test_answers_that_stand_in_the_input_need_no_documents():
     assert quoted_share(rows) == 1.0
     assert quoted_share([*rows, Example("x", {"text": "Who?"}, "nobody at all", "x")]) == 0.8
     assert quoted_share([]) is None
+    record = Example("r", {"text": "a table for two at noon"}, '{"people": "two", "time": "noon"}', "r")
+    assert quoted_share([record]) == 1.0  # the keys of a record stand in no input
     question = replace(ROUTING, kind="knowledge", labels=None)
     assert known(Situation(question, 900, quoted=0.9))["knowledge_external"].holds is False
     assert known(Situation(question, 900, quoted=0.2))["knowledge_external"].holds is True
@@ -82,9 +84,15 @@ def test_the_rule_of_thumb_before_a_climb(told, column):
     assert len(found.disagreements) == (rows == 300)  # 300 rows are few by the rule, and above the minimum of the kind
 
 
-def test_nothing_known_names_no_column():
+def test_the_minimum_of_the_kind_counts_where_it_is_above_the_rule_of_500():
     bare = replace(ROUTING, kind="generation", labels=None)
     found = matrix(facts(Situation(bare, 900)), bare, 900)
+    assert (found.by_thumb, found.total("finetune", thumb=True)) == ("prompting", -2)
+
+
+def test_nothing_known_names_no_column():
+    bare = replace(ROUTING, kind="generation", labels=None)
+    found = matrix(facts(Situation(bare, 2500)), bare, 2500)
     assert found.sentence == "The rule of thumb names none; nothing was measured yet."
 
 

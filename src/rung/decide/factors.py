@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rung.data.audit.sizes import NEEDS, RULE_OF_THUMB
 from rung.types import Example, Task
@@ -70,9 +71,27 @@ def quoted_share(rows: Sequence[Example]) -> float | None:
 
 
 def _quotes(row: Example) -> bool:
-    wanted = [w.casefold() for w in _WORD.findall(row.target)]
+    wanted = [w.casefold() for w in _WORD.findall(_content(row.target))]
     given = {w.casefold() for w in _WORD.findall(row.text)}
     return bool(wanted) and sum(w in given for w in wanted) >= QUOTED_SHARE * len(wanted)
+
+
+def _content(target: str) -> str:
+    """Return the values of a JSON answer, whose keys stand in no input; any other answer as it is."""
+    if not target.lstrip().startswith(("{", "[")):
+        return target
+    try:
+        return " ".join(_leaves(json.loads(target)))
+    except ValueError:
+        return target
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    elif value is not None:
+        yield str(value)
 
 
 def facts(situation: Situation, told: Mapping[str, bool] | None = None) -> tuple[Fact, ...]:
@@ -106,9 +125,10 @@ def _knowledge(s: Situation) -> Fact:
 
 
 def _style(s: Situation) -> Fact:
-    holds = s.task.kind in ("style", "extraction")
+    if s.task.kind not in ("style", "extraction", "classification"):
+        return Fact("style_matters", None, "not told", "assumed")
     words = f"a task of kind {s.task.kind}, judged by {s.task.metrics[0].name}"
-    return Fact("style_matters", holds, words, "data" if holds or s.task.kind == "classification" else "assumed")
+    return Fact("style_matters", s.task.kind != "classification", words, "data")
 
 
 def _changes(s: Situation) -> Fact:
@@ -127,7 +147,7 @@ def _latency(s: Situation) -> Fact:
 def _few(s: Situation) -> Fact:
     need = NEEDS[s.task.kind]
     words = f"{s.train_rows:,} training rows; tuning {s.task.kind} wants {need.minimum:,}, better {need.ideal:,}"
-    return Fact("few_examples", s.train_rows < RULE_OF_THUMB, words, "data")
+    return Fact("few_examples", s.train_rows < max(RULE_OF_THUMB, need.minimum), words, "data")
 
 
 def _cost(s: Situation) -> Fact:
