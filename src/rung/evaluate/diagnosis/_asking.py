@@ -29,7 +29,7 @@ class AskingKit:
 
     async def ask(self, role: str, request: Request) -> Completion:
         self.calls += 1
-        return await self.inner.ask(role, replace(request, repeat=self.repeat) if self.repeat else request)
+        return await self.inner.ask(role, _again(request, self.repeat))
 
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
         raise NotImplementedError("an experiment answers rows through Trial.answers")
@@ -45,3 +45,8 @@ class AskingKit:
 
     def say(self, text: str) -> None:
         self.inner.say(text)
+
+
+def _again(request: Request, repeat: int) -> Request:
+    """Return a request asked anew; one that is a repeat by itself, as a judge's, stays apart from the others."""
+    return replace(request, repeat=1000 * request.repeat + repeat) if repeat else request
