@@ -9,7 +9,7 @@ import pytest
 from rung.decide.factors import FACTORS, QUESTIONS, Situation, facts, open_questions, quoted_share
 from rung.decide.matrix import COLUMNS, THUMB, TITLES, Measured, column_of, matrix
 from rung.evaluate.diagnosis.case import share_of
-from rung.types import Cause, Comparison, Example, Limits, Verdict
+from rung.types import Cause, Comparison, Example, KnowledgeSplit, Limits, Verdict
 from tests.unit._results import result, share, task
 
 ROUTING = replace(task(), labels=("a", "b", "c"))
@@ -154,6 +154,20 @@ def test_knowledge_is_measured_by_failures_and_by_what_documents_mended():
     )  # fmt: skip
     assert (row["rag"].evidence, row["rag"].value) == (2, "rag +0.200 over fewshot (n=400)")
     assert found.sentence == "The rule of thumb says RAG, and the evidence agrees."
+
+
+def test_rows_asked_closed_book_and_with_passages_are_better_evidence():
+    def found(closed, retrieved):
+        split = KnowledgeSplit(100, share_of(closed, 100), share_of(retrieved, 100), None, (), (), {}, {})
+        rag = replace(measured("rag", 380), split=split)
+        told = facts(Situation(ROUTING, 900), {"knowledge_external": True})
+        return cells(matrix(told, ROUTING, 900, [measured("prompt", 300), rag], verdict("rag")), "knowledge_external")
+
+    row = found(20, 80)
+    assert (row["prompting"].evidence, row["rag"].evidence) == (-1, 2)
+    assert row["rag"].value == "dev rows right with passages: 0.80 ± 0.09 (n=100)"
+    row = found(78, 80)
+    assert (row["prompting"].evidence, row["rag"].evidence) == (1, 0)
 
 
 def test_limits_are_what_cost_and_latency_are_held_against():

@@ -18,7 +18,7 @@ from rung.report.load import TOLD, load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.sections import SECTIONS
-from rung.types import Cause, Estimate, Prediction
+from rung.types import Cause, Estimate, Prediction, Preflight, Tuning
 from tests.unit._run_folder import LADDER, Made, build
 
 
@@ -59,6 +59,28 @@ def test_a_rented_machine_breaks_even_at_a_volume(run):
     assert offers["baseline"].usd_per_hour is None
     assert offers["prompt"].machine_month_usd == 365.0
     assert "one machine serves up to 1,700,000" in " ".join(render_page(report).split())
+
+
+def test_tuning_costs_its_machine_time_once(run):
+    report = load_report(run)
+    config = {**report.head["config"], "models": {"small": {"usd_per_hour": 0.9}}}
+    rung = report.rung("fewshot")
+    tuning = Tuning("small", Preflight((), ""), (), (), None, seconds=7200.0)
+    role = 'small+["rungs/finetune/weights","' + "a" * 64 + '","adapter"]'
+    tuned = replace(
+        rung,
+        label="finetune",
+        fitted=replace(rung.fitted, tuning=tuning),
+        result=replace(rung.result, candidate=replace(rung.result.candidate, model=role)),
+    )
+    report = replace(report, head={**report.head, "config": config}, rungs=(*report.rungs[:2], tuned))
+    offer = economics_of(report).offers[-1]
+    assert (offer.label, offer.one_off_usd, offer.usd_per_hour) == ("finetune", pytest.approx(1.8), 0.9)
+    unpriced = replace(report, head={**report.head, "config": {}})
+    offer = economics_of(unpriced).offers[-1]
+    assert (offer.one_off_usd, offer.one_off_note) == (
+        None, "tuning took 7,200 s on a machine without a price (usd_per_hour)",
+    )  # fmt: skip
 
 
 def estimate():

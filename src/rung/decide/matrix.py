@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rung.data.audit.sizes import NEEDS
 from rung.decide.factors import FACTORS, Fact, Source
-from rung.types import Cause, Comparison, Result, Task, Verdict
+from rung.types import Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "prompting": ("prompt", "fewshot"),
@@ -72,12 +72,17 @@ AS_FAST = 1.1  # times the fastest column: as fast as that
 
 @dataclass(frozen=True)
 class Measured:
-    """What a climb measured of one rung. `over`: its comparison with the rung below; `knowledge`: dev rows failed for it."""
+    """What a climb measured of one rung.
+
+    `over`: its comparison with the rung below; `knowledge`: dev rows that failed for want of it; `split`: dev rows asked
+    closed book and with passages.
+    """
 
     label: str
     result: Result
     over: Comparison | None = None
     knowledge: Cause | None = None
+    split: KnowledgeSplit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,9 @@ Seen = tuple[int, str] | None
 
 
 def _knowledge(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
+    split = next((m.split for m in best.values() if m.split is not None), None)
+    if split is not None and column in ("prompting", "rag"):
+        return _known(split, column, task)
     if column == "prompting":
         if own.knowledge is None:
             return None
@@ -207,6 +215,15 @@ def _knowledge(own: Measured, column: str, best: Mapping[str, Measured], task: T
         leaning = -1 if (share.mean or 0.0) > MANY_UNKNOWN else 1
         return leaning, f"{own.knowledge.count} of {n} failures at {own.label} for want of knowledge"
     return _gain(own, task)
+
+
+def _known(split: KnowledgeSplit, column: str, task: Task) -> Seen:
+    """Read the rows that were asked both ways: what is right closed book needs no documents."""
+    seen = split.closed if column == "prompting" else split.retrieved
+    apart = split.retrieved.low > split.closed.high
+    leaning = (2 if column == "rag" else -1) if apart else 0 if column == "rag" else 1
+    words = "closed book" if column == "prompting" else "with passages"
+    return leaning, f"dev rows right {words}: {seen}"
 
 
 def _gain(own: Measured, task: Task) -> Seen:

@@ -63,7 +63,8 @@ def _measured(rung: RungReport, below: Mapping[str, Comparison]) -> Measured | N
         return None
     causes = rung.diagnosis.causes if rung.diagnosis else ()
     knowledge = next((c for c in causes if c.name == "knowledge"), None)
-    return Measured(rung.label, rung.result, below.get(rung.label), knowledge)
+    split = rung.diagnosis.knowledge if rung.diagnosis else None
+    return Measured(rung.label, rung.result, below.get(rung.label), knowledge, split)
 
 
 @dataclass(frozen=True)

@@ -54,17 +54,15 @@ def _offer(report: Report, rung: RungReport) -> Offer | None:
 
 def _hourly(report: Report, role: str | None) -> float | None:
     """Return the rent of the machine that a role's model runs on, by the configuration."""
-    settings = (_config(report).get("models") or {}).get((role or "").split(" ")[0]) or {}
+    base = (role or "").partition("+[")[0]  # tuned weights are asked under a name made of their base's role
+    settings = (_config(report).get("models") or {}).get(base) or {}
     rent = settings.get("usd_per_hour")
     return float(rent) if rent else None
 
 
 def _one_off(rung: RungReport, hourly: float | None) -> tuple[float | None, str | None]:
-    """Return what a rung cost once: the machine time of its tuning, or a candidate's own price."""
-    spent = getattr(rung.result.candidate if rung.result else None, "cost_usd", None)
-    if spent is not None:
-        return float(spent), None
-    tuning = getattr(rung.fitted, "tuning", None)
+    """Return what a rung cost once: the machine time of its tuning."""
+    tuning = rung.fitted.tuning if rung.fitted else None
     if tuning is None:
         return 0.0, None
     if hourly is None:
