@@ -449,8 +449,8 @@ class Prediction:
     """What a diagnosis foretells of a rung above, row by row, so that it can be checked on the same dev rows later.
 
     `rung`: the rung that works like the experiment ("fewshot"), "@ROLE" for the same rung with another model, None for
-    whichever rung is measured next. `mended`, `unmended`: the rows that it will, and will not, get right. `share`: the
-    expected share of mended rows.
+    whichever rung is measured next. `mended`, `unmended`: the rows that it will, and will not, get right; other rows that
+    were tried foretell nothing. `share`: the mended ones among all tried.
     """
 
     rung: str | None

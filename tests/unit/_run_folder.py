@@ -179,7 +179,7 @@ def _experiment(failed: Sequence[Outcome], name: str, every: int, rung: str | No
     tried = [o.example_id for o in failed[:24]]
     mended = tuple(i for n, i in enumerate(tried) if n % every == 0)
     share = _share(len(mended), len(tried))
-    told = Prediction(rung, mended, tuple(i for i in tried if i not in mended), share)
+    told = Prediction(rung, mended, tuple(i for i in tried if i not in mended) if rung else (), share)
     evidence = f"{len(mended)} of {len(tried)} failed rows pass once {words}."
     return Cause(name, len(mended), share, evidence, mended[:5], suggests, "experiment", told)
 

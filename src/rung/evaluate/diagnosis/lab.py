@@ -69,11 +69,15 @@ class Trial:
         return frozenset(o.example_id for o in outcomes if not failed(o, self.case.task))
 
     def cause(self, name: str, passed: frozenset[str], *, evidence: str, suggests: str, rung: str | None) -> Cause:
-        """Return the cause that an experiment found; `rung` is the one that works like it (see Prediction.rung)."""
+        """Return the cause that an experiment found; `rung` is the one that works like it (see Prediction.rung).
+
+        Where no rung works like it (None), rows that did not pass foretell nothing: the next rung may mend them by other means.
+        """
         ids = [o.example_id for o in self.rows]
         mended = tuple(i for i in ids if i in passed)
         share = share_of(len(mended), len(ids))
-        foretold = Prediction(rung, mended, tuple(i for i in ids if i not in passed), share)
+        unmended = tuple(i for i in ids if i not in passed) if rung is not None else ()
+        foretold = Prediction(rung, mended, unmended, share)
         return Cause(name, len(mended), share, evidence, mended[:MOST_IDS], suggests, "experiment", foretold)
 
     def by_reading(self, passed: frozenset[str]) -> str:
