@@ -10,8 +10,6 @@ from typing import Any
 
 from rung.errors import RungError
 from rung.evaluate.consistency import Consistency
-from rung.evaluate.trust import FILE as TRUST
-from rung.evaluate.trust import Trust
 from rung.evaluate.diagnosis.calibration import Foretold
 from rung.evaluate.profile import Profile
 from rung.evaluate.trust import FILE as TRUST

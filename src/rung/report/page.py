@@ -14,15 +14,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from rung.report import charts, curves, figures, gains
-from rung.report import charts, figures, gains, sections
+from rung.report import charts, curves, figures, gains, sections
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
 from rung.report.judging import facts
 from rung.report.load import Report, RungReport, load_report
-from rung.report.rows import anchor_of_row, side_by_side
-from rung.report.tuned import saving
 from rung.report.rows import anchor_of_row
+from rung.report.tuned import saving
 from rung.store.folder import RunFolder, write_atomic
 from rung.types import Candidate, Diagnosis
 
