@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from rung.decide.economics import Offer, break_even
 from rung.evaluate.diagnosis.calibration import Foretold
 from rung.evaluate.diagnosis.case import share_of
+from rung.report import sections
 from rung.report.advice import matrix_of
 from rung.report.data import as_data
 from rung.report.economics import break_even_sentence, economics_of, requests
@@ -38,6 +40,11 @@ def test_every_section_stands_in_the_page_in_order_and_its_word_in_the_navigatio
     assert there == sorted(there)
     assert [s.id for s, place in zip(SECTIONS, places, strict=True) if s.word and place < 0] == []
     assert [s.id for s in SECTIONS if s.word and f'<a href="#{s.id}">{s.word}</a>' not in page] == []
+
+
+def test_no_section_file_is_left_out():
+    files = {p.name for p in (Path(sections.__file__).parent).glob("_*.html")} - {"_macros.html"}
+    assert files == {s.template for s in SECTIONS}
 
 
 def test_costs_stand_beside_tokens_by_part_and_latency_unloaded(run, page):

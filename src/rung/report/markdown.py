@@ -122,12 +122,10 @@ def _causes(report: Report) -> Iterator[str]:
     yield ""
     for diagnosis in diagnosed:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
-        yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}"
-    yield from (f"- {safe(line)}" for line in (*knowledge_lines(report), *tuning_lines(report)))
         tried = ", ".join(f"{safe(c.name)} {c.count} of {c.share.n}" for c in diagnosis.experiments)
         tried = f"; by experiment these pass: {tried}" if tried else ""
         yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}{tried}"
-    yield from (f"- {safe(line)}" for line in knowledge_lines(report))
+    yield from (f"- {safe(line)}" for line in (*knowledge_lines(report), *tuning_lines(report)))
     yield ""
     if checked := [f for rung in report.rungs for f in rung.foretold]:
         yield f"{safe(summary(checked))}"

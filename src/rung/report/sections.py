@@ -96,6 +96,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("judge", None, "_judge.html"),
     Section("why", "Failures", "_why.html", _why),
     Section("knowledge", None, "_knowledge.html"),
+    Section("tuning", None, "_tuning.html"),
+    Section("consistency", None, "_consistency.html"),
     Section("advice", "Advice", "_advice.html", _advice),
     Section("rows", "Rows", "_rows.html", _rows),
     Section("tried", "Candidates", "_tried.html"),
