@@ -122,7 +122,7 @@ def _written(
         task.inputs, task.target, section.id, section.group_by, task.also_right, task.target_lists == "any"
     )
     settings = {**dict(parts.settings), "seed": parts.seed, "given": parts.given, "test_rows": test_too}
-    key = version_key(read.whole.sha256, accepted, settings)
+    key = version_key(read.whole.sha256, accepted, settings, plan)
     about = {
         "source": [f.source.name for f in files],
         "source_sha256": read.whole.sha256,

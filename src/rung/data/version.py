@@ -49,9 +49,10 @@ class Version:
     fresh: bool
 
 
-def version_key(dataset_sha256: str, accepted: Iterable[str], settings: Mapping[str, Any]) -> str:
-    """Return the hash of what determines a version."""
-    return content_hash([SCHEMA, dataset_sha256, sorted(set(accepted)), dict(settings)])
+def version_key(dataset_sha256: str, accepted: Iterable[str], settings: Mapping[str, Any], plan: Plan) -> str:
+    """Return the hash of what determines a version: the rows, what was accepted, and the changes that came of it."""
+    changes = [asdict(c) for c in plan.changes]
+    return content_hash([SCHEMA, dataset_sha256, sorted(set(accepted)), dict(settings), changes])
 
 
 def default_folder(source: Path, key: str) -> Path:
