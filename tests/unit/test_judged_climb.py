@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -17,7 +18,7 @@ from rung.protocols import Judge
 from rung.store.folder import RunFolder, load_result
 from rung.store.ledger import Ledger
 from rung.types import Task
-from tests.unit._judged import judged_world
+from tests.unit._judged import judged_world, rows
 
 
 def test_a_judged_climb_is_stored_paid_and_recomputed_without_asking(tmp_path, monkeypatch):
@@ -137,3 +138,21 @@ def test_the_fake_model_is_no_judge_and_that_is_said(tmp_path):
         RungError, match="could judge none of 60 answers: the judge's reply cannot be read: it is not one JSON"
     ):
         climb(parse_config(raw, tmp_path), tmp_path / "run")
+
+
+def test_a_run_is_verified_without_the_models_that_answered(tmp_path):
+    """Their packages or files may be gone: only what metrics ask is looked at."""
+    config = judged_world(tmp_path, model={"answers": str(known(tmp_path))})
+    climb(config, tmp_path / "run")
+    (tmp_path / "known.jsonl").unlink()
+    folder = RunFolder.open(tmp_path / "run")
+    head = folder.read("run.json")
+    head["config"]["models"]["main"] = {"provider": "of_another_machine", "name": "x"}
+    folder.write("run.json", head)
+    assert [c.differs for c in verify(folder) if c.differs] == []
+
+
+def known(root):
+    file = root / "known.jsonl"
+    file.write_text("".join(json.dumps({"question": r["question"], "answer": r["answer"]}) + "\n" for r in rows(300)))
+    return file

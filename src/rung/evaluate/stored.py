@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from rung.config import Config, asked_roles
+from rung.config import Config
+from rung.config.roles import roles_of
 from rung.errors import IntegrityError, RefusedByModel
 from rung.evaluate.kit import Asker, RunKit
 from rung.evaluate.progress import Silent
@@ -18,13 +19,18 @@ from rung.types import Completion, Request, Task
 
 @contextmanager
 def stored_kit(folder: RunFolder, task: Task) -> Iterator[RunKit]:
-    """Open the kit of a run as its metrics saw it. What they ask and is not stored raises IntegrityError."""
+    """Open the kit of a run as its metrics saw it. What they ask and is not stored raises IntegrityError.
+
+    Only models that metrics ask are looked at: a run can be verified where the others' packages are not installed.
+    """
     head = folder.read("run.json")
     config = Config.model_validate({**head["config"], "root": folder.path / head.get("root", ".")})
-    known, path = configured(config), folder.path / "ledger.sqlite"
+    asked = {role for spec in task.metrics for role in roles_of("metrics", spec.name, spec.settings)}
+    models = {role: entry for role, entry in config.models.items() if role in asked}
+    known, path = configured(config.model_copy(update={"models": models})), folder.path / "ledger.sqlite"
     with ExitStack() as stack:
-        ledger = stack.enter_context(Ledger.open(path)) if path.exists() else None
-        roles = {role: _asker(role, known[role], ledger) for role in asked_roles(config) if role in known}
+        ledger = stack.enter_context(Ledger.open(path)) if models and path.exists() else None
+        roles = {role: _asker(role, settings, ledger) for role, settings in known.items()}
         yield RunKit(task, roles, config.split.seed, Silent(), config.root)
 
 
