@@ -6,12 +6,15 @@ import asyncio
 
 import pytest
 
+from rung.decide.verify import verify
 from rung.errors import BudgetSpent
 from rung.evaluate.diagnosis.calibration import check
 from rung.evaluate.diagnosis.case import share_of
 from rung.evaluate.profile import PARTS, _counted, profile
+from rung.ladder import climb
 from rung.rungs._prompting import Demonstration, as_it_stands
 from rung.rungs.baseline import Baseline
+from rung.store.folder import RunFolder
 from rung.types import (
     Answer,
     Candidate,
@@ -24,6 +27,7 @@ from rung.types import (
     Source,
 )
 from tests.unit._kit import KitForTests, examples, task
+from tests.unit._worlds import NEEDS_EXAMPLES, world
 
 TASK = task()
 
@@ -78,6 +82,17 @@ def test_a_prediction_of_any_rung_is_of_the_next_one():
     first, second = diagnosis("prompt", None, "a", "b"), diagnosis("fewshot", None, "a", "b", "reading")
     (found,) = check([first, second], "rag", outcomes("a", "b"), TASK)
     assert (found.at, found.found_by, found.right.mean) == ("fewshot", "reading", 1.0)
+
+
+def test_what_was_foretold_is_recomputed_by_verify(tmp_path):
+    climb(world(tmp_path, 300, model=NEEDS_EXAMPLES), tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    checks = [c for c in verify(folder) if c.what == "fewshot: what was foretold of it"]
+    assert [(c.passed, c.compared > 10) for c in checks] == [(True, True)]
+    stored = folder.read("rungs/fewshot/foretold.json")
+    stored[0]["kept"] += 1
+    folder.write("rungs/fewshot/foretold.json", stored)
+    assert "kept: stored" in " ".join(c.differs for c in verify(folder) if not c.passed)
 
 
 # -- what one request takes ---------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed, decide
 from rung.errors import IntegrityError
 from rung.evaluate.answering import TRANSPORT, judge
+from rung.evaluate.diagnosis.calibration import Foretold
+from rung.evaluate.diagnosis.calibration import check as check_foretold
 from rung.evaluate.kit import RunKit
 from rung.evaluate.labels import People, people_of
 from rung.evaluate.measure import summarise
@@ -24,7 +26,7 @@ from rung.evaluate.trust import FILE as TRUST
 from rung.evaluate.trust import Trust, labels_sha256, trust_of
 from rung.store.folder import RunFolder, load_result, to_json
 from rung.store.sealed import open_test
-from rung.types import Answer, Comparison, Example, Finding, Outcome, Result, Skipped, Task, Verdict, by_id
+from rung.types import Answer, Comparison, Diagnosis, Example, Finding, Outcome, Result, Skipped, Task, Verdict, by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,24 @@ def _checks(folder: RunFolder) -> Iterator[Check]:
                 results[label] = load_result(folder, label)
                 yield _scores(label, results[label].outcomes, rows, kit)
                 yield _result(label, results[label], task, len(planned), people_of(folder, task))
+    yield from _foretold(folder, planned, task)
     if not folder.has("verdict.json"):
         yield Check("verdict", 0, "the climb has not come to a verdict yet")
         return
     yield from _conclusions(folder, head, task, results)
+
+
+def _foretold(folder: RunFolder, planned: Sequence[str], task: Task) -> Iterator[Check]:
+    """Recompute what the diagnoses of the rungs below foretold of each rung, from its dev rows."""
+    earlier: list[Diagnosis] = []
+    for label in planned:
+        base = f"rungs/{label}"
+        if folder.has(f"{base}/foretold.json") and earlier:
+            stored = folder.load(f"{base}/foretold.json", tuple[Foretold, ...])
+            again = check_foretold(earlier, label, folder.load_rows(f"{base}/dev.jsonl", Outcome), task)
+            yield _same(f"{label}: what was foretold of it", again, stored, tuple[Foretold, ...])
+        if folder.has(f"{base}/diagnosis.json"):
+            earlier.append(folder.load(f"{base}/diagnosis.json", Diagnosis))
 
 
 def _conclusions(
