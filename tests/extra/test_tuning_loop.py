@@ -18,6 +18,7 @@ import pytest
 from rung import plugin
 from rung.errors import TuningError
 from rung.models.nano import WEIGHTS
+from rung.testing.tuners import check_tuner
 from rung.types import Base, Message, TuningRow
 
 pytestmark = pytest.mark.extra
@@ -217,7 +218,7 @@ def test_preflight_passes_on_what_is_right_and_shows_the_mask():
         "overfits one batch",
     ]  # fmt: skip
     assert found.shown.endswith("<|end|>\u27e7")
-    assert "<|assistant|>\u27e6Greetings" in found.shown
+    assert "<|assistant|>\u27e6" in found.shown
 
 
 def test_preflight_fails_where_inference_sends_something_else():
@@ -341,3 +342,8 @@ def test_random_rows_tokens_are_those_that_inference_sends():
         text = "".join(rng.choice("abc é東🙂<|end|>\n \t{}%") for _ in range(rng.randrange(60)))
         chat = (Message("system", text[::-1]), Message("user", text))
         assert reader.prompt(chat) == sent_by_nano(chat)
+
+
+@pytest.mark.parametrize("name", sorted(plugin.available("tuners")))
+def test_every_recipe_keeps_its_promises(name, tmp_path):
+    check_tuner(plugin.find("tuners", name), {"threads": 1, "batch_rows": 4}, NANO, rows(16), tmp_path)

@@ -1,0 +1,1 @@
+"""How fast tuning is, beside a bare PyTorch loop and TRL."""
