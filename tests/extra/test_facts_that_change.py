@@ -1,4 +1,5 @@
-"""The shipped catalogue with the embedded model: a price changes in a document, the next answer follows, nothing is trained."""
+"""The shipped catalogue with the embedded model: a price changes in a document, the next answer follows, nothing is trained;
+a model that was tuned on the facts keeps the old price."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import rung
+from rung import plugin
 from rung.config import Config, load_config
 from rung.evaluate.documents import gather, open_library
 from rung.evaluate.kit import RunKit, askers
@@ -23,7 +25,7 @@ from rung.models.client import open_clients
 from rung.rungs._prompting import as_it_stands
 from rung.rungs._rag_choice import Choice, Ground
 from rung.rungs.rag import Rag
-from rung.types import Answer
+from rung.types import Answer, Base, Message, Request, TuningRow
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch")
@@ -79,6 +81,39 @@ def test_a_changed_price_is_the_next_answer_with_its_new_source(catalogue, tmp_p
     followed = [f"{417 + number}" in answer.text for number, answer in enumerate(after)]
     assert sum(followed) >= len(right) - 1  # a sheet with a second sum of money may mislead the small model once
     assert hashlib.sha256(WEIGHTS.read_bytes()).hexdigest() == before_weights
+
+
+def test_a_model_tuned_on_the_facts_keeps_the_old_price(catalogue, tmp_path):
+    """What retrieval mends in the test above, tuning cannot: the old price lies in the weights."""
+    pytest.importorskip("peft")
+    rows = list(priced(catalogue.root))[:6]
+    learned = [TuningRow(str(i), (Message("user", r.question),), f"{r.price} euros") for i, r in enumerate(rows)]
+    settings = {"epochs": 60, "batch_rows": 6, "learning_rate": 2e-3, "search": False, "threads": 1}
+    recipe = plugin.make("tuners", "full", **settings)
+    base = Base("main", "nano-s", str(WEIGHTS.parent), "x", None, 64, 0.0)
+    run = recipe.start(base, learned, tmp_path / "state", 3)
+    run.train(run.steps, lambda _: None)
+    (tmp_path / "tuned").mkdir()
+    run.write(tmp_path / "tuned")
+    run.close()
+    tuned = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "tuned")
+
+    def answers() -> list[str]:
+        async def go() -> list[str]:
+            model = tuned.connect()
+            said = [await model.complete(Request((Message("user", r.question),))) for r in rows]
+            await model.close()
+            return [s.text for s in said]
+
+        return asyncio.run(go())
+
+    before = answers()
+    known = [i for i, (row, text) in enumerate(zip(rows, before, strict=True)) if row.price in text]
+    assert len(known) >= 5  # it has learned the prices by heart
+    for i in known:
+        rows[i].sheet.write_text(rows[i].sheet.read_text().replace(rows[i].price, f"{417 + i}"))
+    after = answers()
+    assert all(rows[i].price in after[i] and f"{417 + i}" not in after[i] for i in known)
 
 
 def priced(root: Path) -> Iterator[Priced]:

@@ -61,6 +61,13 @@ def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
         yield {"id": f"n{number:04d}", "message": item.message, "record": item.answer}
 
 
+def house_records(rows: int, seed: int) -> Iterator[dict[str, str]]:
+    """Messages and records with the conventions of one house: a prefix before order numbers, code words for urgency."""
+    job = Extraction(World(seed, "test"), ["customer", "order", "urgency"], "json", private=True)
+    for number, item in enumerate(_different(job, rows), 1):
+        yield {"id": f"r{number:04d}", "message": item.message, "record": item.answer}
+
+
 def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:
     """Questions about 60 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
     job = Questions(World(seed, "test"), 1, form="sentence", cite=False)
@@ -137,6 +144,7 @@ def main() -> None:
     drawn = {
         "brand-voice": brand_voice(1400, 41),
         "order-notes": order_notes(1200, 43),
+        "house-records": house_records(1300, 67),
         "catalogue": catalogue(800, 47, FOLDER / "catalogue" / "documents"),
     }
     for name, rows in drawn.items():
