@@ -24,6 +24,7 @@ from rung.types import Base, Message, TuningRow
 pytestmark = pytest.mark.extra
 torch = pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
+SafetensorError = pytest.importorskip("safetensors").SafetensorError
 
 NANO = Base("main", "nano-s", str(WEIGHTS / "nano-s"), "x", None, 64, 0.0)
 EXAMPLES = Path(WEIGHTS).parents[1] / "examples" / "brand-voice" / "rows.jsonl"
@@ -290,14 +291,19 @@ def test_a_full_disk_in_a_checkpoint_is_one_paragraph(monkeypatch, tmp_path):
     run = recipe().start(NANO, rows(8), tmp_path / "state", 3)
     run.train(1, lambda _: None)
 
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
+    for error in (OSError(28, "No space left on device"), SafetensorError("IoError: No space left on device")):
 
-    monkeypatch.setattr("rung.tuners._local.save_state", full)
-    with pytest.raises(
-        TuningError, match="could not be written .*No space left on device.* tuning goes on from its last"
-    ):
-        run.save()
+        def full(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr("rung.tuners._local.save_state", full)
+        with pytest.raises(
+            TuningError, match="not be written .*No space left on device.* goes on from its last checkpoint"
+        ):
+            run.save()
+    monkeypatch.setattr("rung.tuners._local.write_adapter", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run.write(tmp_path)
 
 
 def test_a_base_that_takes_no_adapter_on_the_named_layers_is_one_paragraph(tmp_path):

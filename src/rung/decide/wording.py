@@ -14,6 +14,7 @@ IN_WORDS = {
     "fewshot": "examples in the prompt",
     "rag": "passages from your documents",
     "baseline": "no language model at all",
+    "finetune": "a tuned model",
 }
 
 

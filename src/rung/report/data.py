@@ -15,7 +15,20 @@ from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import Report, RungReport, Side, load_report
 from rung.store.folder import RunFolder, to_json
-from rung.types import Candidate, Comparison, Diagnosis, Edit, Finding, Outcome, Result, Skipped, Task, Trial, Verdict
+from rung.types import (
+    Candidate,
+    Comparison,
+    Diagnosis,
+    Edit,
+    Finding,
+    Outcome,
+    Result,
+    Skipped,
+    Task,
+    Trial,
+    Tuning,
+    Verdict,
+)
 
 ABOUT = ("schema", "rung_version", "created", "status", "planned", "config_sha256", "exploratory", "environment")
 
@@ -76,6 +89,7 @@ def _rung(rung: RungReport) -> dict[str, Any]:
         "trials": [{**_plain(t, Trial), "candidate": _candidate(t.candidate)} for t in fitted.trials] if fitted else [],
         "edits": _plain(fitted.edits, tuple[Edit, ...]) if fitted else [],
         "left_out": _plain(fitted.skipped, tuple[Skipped, ...]) if fitted else [],
+        "tuning": _plain(fitted.tuning, Tuning) if fitted and fitted.tuning else None,
         "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
         "foretold": _plain(rung.foretold, tuple[Foretold, ...]),
         "one_request": _plain(rung.profile, Profile) if rung.profile else None,

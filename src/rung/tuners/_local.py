@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
@@ -103,20 +104,24 @@ class LocalRun:
         """Keep weights, optimizer, random state and place as safetensors and JSON."""
         try:
             save_state(self.folder, self.parts, self.optimizer, {"step": self._step, "tokens": self._tokens})
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             shutil.rmtree(self.folder.with_name(".state.part"), ignore_errors=True)
+            why = getattr(error, "strerror", None) or error
             raise TuningError(
-                f"a checkpoint of {self.recipe.title} could not be written to {self.folder} ({error.strerror or error}); "
+                f"a checkpoint of {self.recipe.title} could not be written to {self.folder} ({why}); "
                 "what was measured before is kept: free some space and run the same command again, and tuning goes on from "
                 f"its last checkpoint"
             ) from error
 
     def write(self, folder: Path) -> None:
         """Write what will be served: the adapter alone, or the whole model with its tokenizer."""
-        if self.recipe.form == "adapter":
-            write_adapter(self.model, folder, self.base.name)
-        else:
-            write_model(self.model, self.tokenizer, self.base.weights, folder)
+        try:
+            if self.recipe.form == "adapter":
+                write_adapter(self.model, folder, self.base.name)
+            else:
+                write_model(self.model, self.tokenizer, self.base.weights, folder)
+        except SafetensorError as error:  # its way of telling a full disk
+            raise OSError(str(error)) from error
 
     def close(self) -> None:
         """Free the memory."""
