@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,12 @@ def test_the_family_is_trained_in_stages_that_go_on_from_one_another() -> None:
     from_where = [
         dict(zip(words[::2], words[1::2], strict=True)) for words in (s.format(b="B").split(" ") for s in STAGES)
     ]
-    assert from_where[1]["--start-from"] == from_where[0]["--folder"] + "/state"
-    assert from_where[2]["--grow-from"] == from_where[1]["--folder"] + "/state"
-    assert from_where[0]["--out"] == from_where[0]["--folder"] + "/weights"
+    for before, after in pairwise(from_where):
+        assert after.get("--start-from", after.get("--grow-from")) == before["--folder"] + "/state"
+        assert after["--size"] == "s" or "--grow-from" in after
+    assert all(
+        stage.get("--out", stage["--folder"] + "/weights") == stage["--folder"] + "/weights" for stage in from_where
+    )
+    assert len({stage.get("--stage", "0") for stage in from_where}) == len(STAGES), (
+        "no stage sees the documents of another"
+    )

@@ -2,10 +2,20 @@
 
 import json
 import re
+from collections.abc import Callable
+
+import pytest
 
 from rung.tuners._scratch.corpus import Document
 from training.nano.documents import document, task_document
-from training.nano.drills import definition_document, echo_document, mapping_document, record_document, shelf_document
+from training.nano.drills import (
+    definition_document,
+    echo_document,
+    mapping_document,
+    record_document,
+    repeat_document,
+    shelf_document,
+)
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
@@ -168,11 +178,12 @@ def test_every_label_that_is_asked_for_was_defined() -> None:
         assert all(turn.weight == 1.0 for turn in turns if turn.role == "assistant")
 
 
-def test_echoes_repeat_every_label_that_is_learnt() -> None:
+@pytest.mark.parametrize("drill", [echo_document, repeat_document])
+def test_echoes_repeat_every_label_that_is_learnt(drill: Callable[[World], Document]) -> None:
     world = World(14)
     for _ in range(60):
         seen = set[str]()
-        for turn in echo_document(world):
+        for turn in drill(world):
             if turn.role == "assistant":
                 assert (turn.weight == 1.0) == (turn.text in seen)
                 seen.add(turn.text)

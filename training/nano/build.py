@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import LATER, SHARES, document
+from training.nano.documents import MIXTURES, document
 from training.nano.world import World
 
 ENTRIES = 2048
@@ -38,13 +38,13 @@ class Shards:
     """Shard number -> documents; every number gives fresh documents, the same ones each time."""
 
     def __init__(
-        self, trained: Tokenizer, seed: int, later: bool = False, documents: int = DOCUMENTS_PER_SHARD
+        self, trained: Tokenizer, seed: int, mixture: str = "first", documents: int = DOCUMENTS_PER_SHARD
     ) -> None:
-        self.tokenizer, self.seed, self.later, self.documents = trained, seed, later, documents
+        self.tokenizer, self.seed, self.mixture, self.documents = trained, seed, mixture, documents
 
     def __call__(self, number: int) -> Corpus:
         """Draw one shard."""
         world = World(self.seed * 1_000_003 + number + 17)
-        first = EARLY if number < EARLY_SHARDS else SHARES
-        shares = LATER if self.later else first
+        early = self.mixture == "first" and number < EARLY_SHARDS
+        shares = EARLY if early else MIXTURES[self.mixture]
         return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)

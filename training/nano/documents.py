@@ -11,6 +11,7 @@ from training.nano.drills import (
     lookup_document,
     mapping_document,
     record_document,
+    repeat_document,
     shelf_document,
 )
 from training.nano.rewriting import rewritten
@@ -36,6 +37,13 @@ LATER = {
     "task": 51.0, "shelf": 18.0, "mapping": 10.0, "echo": 9.0, "definition": 5.0, "record": 5.0, "lookup": 2.0,
 }  # fmt: skip
 """Mixture of a training that goes on from weights: more of what those could not do after the first one."""
+MATCHING = {"repeat": 50.0, "echo": 30.0, "mapping": 18.0, "definition": 2.0}
+"""Nothing but labels: in a mixture they are so few tokens that matching a message with earlier ones is hardly ever learnt."""
+LAST = {
+    "task": 52.0, "shelf": 17.0, "mapping": 11.0, "echo": 8.0, "definition": 5.0, "record": 3.0, "repeat": 2.0, "lookup": 2.0,
+}  # fmt: skip
+"""Mixture of the last stage: everything, with all drills."""
+MIXTURES = {"first": SHARES, "later": LATER, "matching": MATCHING, "last": LAST}
 LONG_SHARE = 0.025
 REWRITTEN_SHARE = 0.45
 """Share of explicit prompts that are worded as `rewriting` does."""
@@ -258,6 +266,7 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "lookup": lookup_document,
     "echo": echo_document,
     "record": record_document,
+    "repeat": repeat_document,
 }
 
 

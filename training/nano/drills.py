@@ -10,7 +10,7 @@ from training.nano.tasks.extraction import KEYS
 from training.nano.tasks.job import number_of
 from training.nano.tasks.questions import FORMS, Questions
 from training.nano.tasks.routing import Routing
-from training.nano.vocabulary import CITIES, CITY_PHRASES, NAMES, ORDER_PHRASES, SIGNATURES
+from training.nano.vocabulary import CITIES, CITY_PHRASES, NAMES, ORDER_PHRASES, SIGNATURES, WORDS
 from training.nano.vocabulary_facts import FACTS
 from training.nano.vocabulary_topics import TOPICS
 
@@ -214,4 +214,23 @@ def record_document(world: w.World) -> Document:
             )
         told = form == "json" or bool(len(turns) > 1)
         turns += [Turn("user", " ".join(said[f] for f in shown)), Turn("assistant", answer, 1.0 if told else 0.0)]
+    return tuple(turns)
+
+
+def repeat_document(world: w.World) -> Document:
+    """Answer each of a few short messages with its own code, again and again in the same words: the first step towards matching meanings."""
+    r, count = world.random, world.random.randint(2, 6)
+    kind = world.weighted({"word": 30, "product": 20, "phrase": 25, "sentence": 25})
+    topics = r.sample(list(TOPICS), min(count, len(TOPICS)))
+    keys = {
+        "word": lambda: r.sample(WORDS, count),
+        "product": lambda: list(dict.fromkeys(world.product() for _ in range(count))),
+        "phrase": lambda: [world.own(w.meanings("topic", t)) for t in topics],
+        "sentence": lambda: [world.message("topic", t, extras=w.Extras(plain=True)).text for t in topics],
+    }[kind]()
+    codes = dict(zip(keys, world.codes(len(keys)), strict=True))
+    turns, seen = list[Turn](), set[str]()
+    for key in [*r.sample(keys, len(keys)), *r.choices(keys, k=r.randint(6, 14))]:
+        turns += [Turn("user", key), Turn("assistant", codes[key], 1.0 if key in seen else 0.0)]
+        seen.add(key)
     return tuple(turns)

@@ -18,6 +18,7 @@ from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
+from training.nano.documents import MIXTURES
 from training.nano.grow import grown
 from training.nano.record import NAME, Run, write
 from training.nano.replicas import Replica
@@ -40,6 +41,10 @@ def arguments() -> argparse.Namespace:
         "--minutes", type=float, default=None, help="stop after so much training time even if tokens are left"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--stage", type=int, default=0, help="trainings of one family draw other documents at each stage"
+    )
+    parser.add_argument("--mixture", choices=list(MIXTURES), default="first", help="of documents")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4096, help="tokens a batch")
     parser.add_argument("--matrix-rate", type=float, default=0.016)
@@ -84,8 +89,7 @@ def main() -> None:
         bf16=not options.float32,
         seed=options.seed,
     )
-    begun = 1000 if options.grow_from else 2000 if options.start_from else 0
-    shards = Shards(trained, options.seed + begun, later=bool(begun))
+    shards = Shards(trained, options.seed + 1000 * options.stage, options.mixture)
     replica = Replica(options.rank, options.replicas, folder / "meeting")
     if options.rank:
         folder = folder / f"replica-{options.rank}"
