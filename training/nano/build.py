@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import MIXTURES, document
+from training.nano.documents import MIXTURES, STRESS, document
 from training.nano.world import World
 
 ENTRIES = 2048
@@ -47,4 +47,6 @@ class Shards:
         world = World(self.seed * 1_000_003 + number + 17)
         early = self.mixture == "first" and number < EARLY_SHARDS
         shares = EARLY if early else MIXTURES[self.mixture]
-        return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)
+        stress = STRESS.get(self.mixture, 1.0)
+        drawn = [document(world, shares, stress) for _ in range(self.documents)]
+        return encode(self.tokenizer, drawn, max_tokens=LONGEST)
