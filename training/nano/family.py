@@ -19,7 +19,7 @@ STAGES = (
     "--matrix-rate 0.010 --other-rate 0.0016 --decay-share 0.6 --steps 1056",
     "--size s --folder {b}/s3 --out {b}/s3/weights --start-from {b}/s2/state --stage 3 --mixture matching --batch 2048 --tokens 4e6 "
     "--matrix-rate 0.012 --other-rate 0.002 --decay-share 0.01 --steps 672",
-    "--size s --folder {b}/s4 --start-from {b}/s3/state --stage 4 --mixture last --batch 2048 --tokens 6e6 "
+    "--size s --folder {b}/s4 --start-from {b}/s3/state --stage 4 --mixture last --batch 2048 --tokens 4.5e6 "
     "--matrix-rate 0.010 --other-rate 0.0016 --decay-share 0.9",
     "--size l --folder {b}/l --grow-from {b}/s4/state --stage 5 --mixture last --batch 2048 --tokens 1.6e6 "
     "--matrix-rate 0.006 --other-rate 0.001 --decay-share 0.95",
