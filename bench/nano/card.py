@@ -38,7 +38,8 @@ def card(name: str) -> str:
         "while mixture and checkpoint were chosen.\n\n" + cells_table(cells),
         _tuned(name),
         f"## Data and recipe\n\n{_recipe(stages)}",
-        "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
+        joined(stages)
+        and "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
         f"training mixture.\n\n{curve_table(joined(stages))}",
         "## Files\n\n`hashes.json` holds the SHA-256 of every other file, `training.json` the record of the training. Template: `<|bos|>` "
         "then `<|role|>text<|end|>` for each turn; padding on the left. License: as the repository.",
@@ -90,11 +91,10 @@ def _recipe(stages: list[dict[str, Any]]) -> str:
     minutes = sum(s["wall_minutes"] for s in stages)
     kwh = sum(s["wall_minutes"] / 60 * s["processes"] * WATTS_A_CORE / 1000 for s in stages)
     lines = [
-        "- One command trains the family, both sizes: `python -m training.nano.family`; see `training/nano/README.md`. The bytes depend on the "
-        "order of floating-point sums, so another machine gives like weights, not the same ones.",
         "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 of the tokenizer: "
         f"`{stages[-1]['tokenizer_sha256'][:32]}`.",
         *(f"- Stage {number}: {_stage(stage)}" for number, stage in enumerate(stages, 1)),
+        *(f"- {stage['note']}" for stage in stages if "note" in stage),
         f"- {minutes:.0f} minutes of wall time on 2 CPU cores shared with other heavy work at low priority; no GPU. Energy was not measured; "
         f"at an assumed {WATTS_A_CORE} W for a core it is at most {kwh:.2f} kWh.",
         f"- Versions: {', '.join(f'{k} {v}' for k, v in stages[-1]['versions'].items())}.",
@@ -106,8 +106,9 @@ def _stage(stage: dict[str, Any]) -> str:
     each = stage["settings_of_each_process"]
     way = each["tokens"] * stage["processes"]
     stopped = f", stopped there on a way of {way / 1e6:.0f} million" if each.get("steps") else ""
+    steps = f" in {stage['steps']:,} steps" if stage["steps"] else ""
     return (
-        f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens in {stage['steps']:,} steps{stopped}; {stage['processes']} processes, each with one "
+        f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens{steps}{stopped}; {stage['processes']} processes, each with one "
         f"thread and {each['tokens_per_batch']:,} padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, "
         f"AdamW ({each['other_rate']:g}) for the rest; {each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%} of the way; "
         f"{'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}. SHA-256 chained over the finished shards, one a process: "

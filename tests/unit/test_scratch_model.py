@@ -77,6 +77,9 @@ def test_a_grown_model_computes_the_same_and_its_twins_differ(tmp_path: Path) ->
     large = Shape(300, 128, layers=4, heads=4, hidden=192)
     wide = grown(tmp_path / "model.safetensors", SMALL, large)
     assert torch.allclose(logits(wide, ids()), logits(model, ids()), atol=1e-4)
+    exported = {f"model.{n}": p.detach().contiguous() for n, p in model.named_parameters()}
+    save_file(exported, tmp_path / "exported.safetensors")
+    assert torch.equal(grown(tmp_path / "exported.safetensors", SMALL, large).norm.weight, wide.norm.weight)
     weight = wide.layers[0].mlp.gate_proj.weight
     assert not torch.allclose(weight[:, :64], weight[:, 64:])
 

@@ -24,7 +24,8 @@ def grown(weights: Path, small: Shape, large: Shape, seed: int = 0, noise: float
         2 * small.hidden,
     ) or large.layers < small.layers:
         raise ValueError(f"cannot grow {small} to {large}: width, heads and hidden must double, layers must not fall")
-    old, model = load_file(weights), Llama(large, seed)
+    old = {name.removeprefix("model."): value for name, value in load_file(weights).items()}
+    model = Llama(large, seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

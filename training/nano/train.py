@@ -25,7 +25,7 @@ from training.nano.replicas import Replica
 
 SHAPES = {
     "s": Shape(ENTRIES, width=160, layers=5, heads=5, hidden=432),
-    "l": Shape(ENTRIES, width=320, layers=5, heads=10, hidden=864),
+    "l": Shape(ENTRIES, width=320, layers=6, heads=10, hidden=864),
 }
 WEIGHTS = Path(__file__).parents[2] / "src/rung/models/weights"
 
@@ -69,7 +69,8 @@ def main() -> None:
     torch.manual_seed(options.seed)
     build = Path("build/nano")
     folder = options.folder or build / options.size
-    trained = tokenizer(build / "tokenizer.json")
+    exported = options.grow_from and (options.grow_from / "tokenizer.json").is_file()
+    trained = tokenizer((options.grow_from if exported else build) / "tokenizer.json")
     if options.grow_from:
         model = grown(options.grow_from / "model.safetensors", SHAPES["s"], SHAPES[options.size], options.seed)
     elif options.start_from:
