@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--small", default="nano-s")
     parser.add_argument("--large", default="nano-l", help="a name or a folder; left out if it does not exist")
     parser.add_argument("--only", default="")
+    parser.add_argument("--ranks", default="0,16", help="of adapters; 0 tunes all weights")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2, help="of the tuning; answers take one")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "tuned")
@@ -194,7 +195,7 @@ def main() -> None:
             for prompt, rung in contest.prompts:
                 entries.append(enter(model, name, prompt, contest.task, rung, tests, shots))
                 print(line(entries[-1]), flush=True)
-        for rank in (0, 16):
+        for rank in map(int, options.ranks.split(",")):
             tuned, seconds = tune(models[options.small], rows, contest.short, rank, rate=2e-3 if rank else 1e-3)
             name = f"{options.small} tuned ({f'LoRA {rank}' if rank else 'all weights'})"
             entries.append(enter(tuned, name, "short", contest.task, contest.short, tests, shots, seconds))
