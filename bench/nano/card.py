@@ -26,7 +26,8 @@ def card(name: str) -> str:
     folder = WEIGHTS / name
     config = _read(folder / "config.json")
     stages = _read(folder / "training.json")["stages"]
-    cells = _read(HERE / "results" / f"{name}.json")
+    measured = HERE / "results" / f"{name}.json"
+    cells = cells_table(_read(measured)) if measured.is_file() else "Not measured yet."
     parts = [
         f"# {name}",
         f"A Llama of {_parameters(config) / 1e6:.1f} million parameters (width {config['hidden_size']}, {config['num_hidden_layers']} layers, "
@@ -35,7 +36,7 @@ def card(name: str) -> str:
         "rises for real reasons. It is not a general assistant.",
         f"## What it can and cannot do\n\n{CAN}",
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}, which was not looked at "
-        "while mixture and checkpoint were chosen.\n\n" + cells_table(cells),
+        "while mixture and checkpoint were chosen.\n\n" + cells,
         _tuned(name),
         f"## Data and recipe\n\n{_recipe(stages)}",
         joined(stages)
@@ -111,7 +112,7 @@ def _stage(stage: dict[str, Any]) -> str:
         f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens{steps}{stopped}; {stage['processes']} processes, each with one "
         f"thread and {each['tokens_per_batch']:,} padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, "
         f"AdamW ({each['other_rate']:g}) for the rest; {each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%} of the way; "
-        f"{'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}. SHA-256 chained over the finished shards, one a process: "
+        f"{'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}. SHA-256 of the data, one a process, chained over the shards used up: "
         f"{', '.join(f'`{h[:32]}`' for h in stage['data_sha256'])}."
     )
 
