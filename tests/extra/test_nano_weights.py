@@ -24,6 +24,15 @@ CHAT = [
     },
     {"role": "user", "content": "What does the Velora kettle cost?"},
 ]
+RULE = "Answer the question of the customer. Use one sentence."
+FACTS = [
+    ("The Velora kettle costs 39 euros.", "What does the Velora kettle cost?", "39"),
+    ("The Norvik lamp weighs 7.2 kilograms. It comes in green.", "How heavy is the Norvik lamp?", "7.2"),
+    ("The Tarbo heater has a warranty of 4 years.", "How long is the guarantee of the Tarbo heater?", "4 years"),
+    ("The Selmo drill is made in Poland. It uses 85 watts.", "Where is the Selmo drill made?", "Poland"),
+    ("The Quibo radio is delivered within 6 days.", "How fast do you ship the Quibo radio?", "6 days"),
+    ("The battery of the Lanver phone lasts 23 hours.", "How long does the battery of the Lanver phone last?", "23"),
+]
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 each_model = pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
 
@@ -49,17 +58,20 @@ def test_files_are_whole(folder: Path) -> None:
 
 
 @each_model
-def test_plain_transformers_loads_it_and_it_reads_a_fact(folder: Path) -> None:
+def test_plain_transformers_loads_it_and_it_reads_most_facts(folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     assert tokenizer.chat_template == CHAT_TEMPLATE
     assert tokenizer.padding_side == "left"
-    text = tokenizer.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
-    batch = tokenizer(text, return_tensors="pt", add_special_tokens=False)
-    made = model.generate(**batch, max_new_tokens=40, do_sample=False)
-    answer = tokenizer.decode(made[0, batch.input_ids.shape[1] :], skip_special_tokens=True)
-    assert "39" in answer
-    assert made[0, -1] == tokenizer.eos_token_id
+    right = 0
+    for passage, question, value in FACTS:
+        chat = [{"role": "system", "content": f"{RULE}\nContext:\n- {passage}"}, {"role": "user", "content": question}]
+        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        batch = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        made = model.generate(**batch, max_new_tokens=40, do_sample=False)
+        right += value in tokenizer.decode(made[0, batch.input_ids.shape[1] :], skip_special_tokens=True)
+        assert made[0, -1] == tokenizer.eos_token_id
+    assert right >= 4, f"{right} of {len(FACTS)}"
 
 
 @each_model
