@@ -46,7 +46,7 @@ def test_a_card_states_seed_versions_hashes_tokens_minutes_energy_and_limits(fol
         "Llama of 1.9 million parameters", "seed 0", "torch 2.13.0", "`abababababababababababababababab`, `cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd`",
         "from nothing, 4.00 million tokens in 500 steps;", "from the weights of the stage before, 4.00 million", "40 minutes of wall time",
         "at an assumed 15 W for a core it is at most 0.02 kWh", "| 8.0 | 24 | 2.00 | 0.800 |",
-        "knows **no facts of ours**", "python -m training.nano.family", "| brand voice | prompt | 400 | 0.500 | 0.450 to 0.550 | 0.750 |",
+        "knows **no facts of ours**", "| brand voice | prompt | 400 | 0.500 | 0.450 to 0.550 | 0.750 |",
     ):  # fmt: skip
         assert said in text
     assert "Tuned on" not in text
