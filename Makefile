@@ -7,12 +7,11 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano clean
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-report bench-nano clean
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-real bench-report bench-diagnosis bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-rag bench-report bench-diagnosis bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
+	$(BIN)/rung demo catalogue --folder runs/demo-catalogue
 	$(BIN)/rung demo house-records --folder runs/demo-tuned
 
 install: $(VENV)/.installed-test
@@ -29,7 +28,7 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-nano
+bench: bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-rag bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
@@ -49,6 +48,9 @@ bench-metrics: $(VENV)/.installed-test
 
 bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real
+
+bench-rag: $(VENV)/.installed-test
+	$(BIN)/python -m bench.rag
 
 bench-report: $(VENV)/.installed-test
 	$(BIN)/python -m bench.report

@@ -12,7 +12,7 @@ from rung.config import Step, parse_config
 from rung.decide.knowledge import RULE
 from rung.decide.tuned import must_fall_short
 from rung.decide.verify import verify
-from rung.errors import IntegrityError, NotOffered
+from rung.errors import DataError, IntegrityError, NotOffered
 from rung.evaluate.kit import RunKit
 from rung.evaluate.plan import plan
 from rung.evaluate.progress import Silent
@@ -126,6 +126,18 @@ def kit_answer(kit, candidate):
     import asyncio
 
     return asyncio.run(kit.answer(candidate, ()))
+
+
+def test_told_relevance_reaches_the_split(tmp_path):
+    made = config(tmp_path, documents={"path": "sheets", "relevant": "relevant.tsv"})
+    with pytest.raises(DataError, match=r"relevant.tsv: there is no such file; it is named in documents.relevant"):
+        climb(made, tmp_path / "early")
+    lines = [f"{e.id}\t{e.inputs['product'].lower().replace(' ', '-')}.md\t1" for e in world.rows(160, "row")]
+    (tmp_path / "relevant.tsv").write_text("\n".join(lines) + "\n")
+    climb(made, tmp_path / "run")
+    known = RunFolder.open(tmp_path / "run").load("rungs/rag/diagnosis.json", Diagnosis).knowledge
+    assert known.gold.n == known.rows
+    assert known.search["recall_at_5"] == 1.0
 
 
 def test_tuning_is_not_offered_where_facts_are_what_is_missing():

@@ -122,6 +122,10 @@ class DocumentsSection(Section):
         None,
         description="the role under `models` that makes vectors; none: the role `embedder` if there is one, else words alone",
     )
+    relevant: Path | None = Field(
+        None,
+        description="a file that tells which documents hold the answer to which row: row id, document, grade (tabs between)",
+    )
     chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where a rung does not choose")
     store: str = Field(
         "sqlite:.rung/documents.sqlite",

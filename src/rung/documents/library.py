@@ -23,13 +23,19 @@ class ShelvedLibrary:
     """A Library over a shelf. Passages of a size, and their vectors, are made when a search first asks for them."""
 
     def __init__(
-        self, shelf: Shelf, size: int, embedder: Embedder | None = None, say: Callable[[str], None] = lambda _: None
+        self,
+        shelf: Shelf,
+        size: int,
+        embedder: Embedder | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        relevant: Mapping[str, frozenset[str]] | None = None,
     ) -> None:
-        """`size`: words of a passage where a search names none."""
+        """`size`: words of a passage where a search names none. `relevant`: row id -> documents that hold its answer."""
         self._shelf = shelf
         self._size = size
         self._embedder = embedder
         self._say = say
+        self._relevant = relevant or {}
         self._making = asyncio.Lock()
         self._made: dict[tuple[int, bool], object] = {}  # what was found ready -> the version of the shelf then
 
@@ -41,6 +47,10 @@ class ShelvedLibrary:
     def sha256(self) -> str:
         contents = json.dumps(sorted(self._shelf.documents().items()), ensure_ascii=False)
         return hashlib.sha256(contents.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def relevant(self, example_id: str) -> frozenset[str]:
+        """Return the documents that are told to hold the answer to a row; empty where nothing is told."""
+        return self._relevant.get(example_id, frozenset())
 
     def documents(self) -> tuple[Source, ...]:
         return tuple(Source(d.name, "whole", d.text) for d in self._shelf.read())

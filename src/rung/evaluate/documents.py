@@ -11,10 +11,11 @@ from rung.config import Config
 from rung.config.sections import DocumentsSection
 from rung.documents.folder import Synced, files_in, sync
 from rung.documents.library import ShelvedLibrary, check_embedder
+from rung.documents.measure import read_relevant
 from rung.documents.scan import CHECK as SAFETY
 from rung.documents.trouble import CHECK
 from rung.embedding import Embedder
-from rung.errors import ConfigError, Problem
+from rung.errors import ConfigError, DataError, Problem
 from rung.evaluate.progress import Progress, Silent
 from rung.models.client import Client
 from rung.protocols import Library, Retriever, Shelf
@@ -67,6 +68,17 @@ def gather(config: Config, progress: Progress) -> tuple[Finding, ...]:
     return synced.findings
 
 
+def told_relevant(config: Config, shelf: Shelf) -> dict[str, frozenset[str]]:
+    """Return the documents that the user's file tells to hold the answer to each row. Raises DataError for a bad file."""
+    if config.documents is None or config.documents.relevant is None:
+        return {}
+    path = config.resolve(config.documents.relevant)
+    if not path.is_file():
+        raise DataError("there is no such file; it is named in documents.relevant", file=str(path))
+    judged = read_relevant(path, shelf.documents())
+    return {row: frozenset(d for d, grade in grades.items() if grade > 0) for row, grades in judged.items()}
+
+
 @asynccontextmanager
 async def open_library(
     config: Config, clients: Mapping[str, Client], progress: Progress
@@ -82,7 +94,7 @@ async def open_library(
         embedder = embedder_of(config, clients)
         if embedder is not None:
             check_embedder(shelf, embedder)
-        yield ShelvedLibrary(shelf, config.documents.chunk_words, embedder, progress.say)
+        yield ShelvedLibrary(shelf, config.documents.chunk_words, embedder, progress.say, told_relevant(config, shelf))
 
 
 @contextmanager
