@@ -14,7 +14,8 @@ from rung.tuners._scratch.export import write_hashes
 WATTS_A_CORE = 15
 CURVE = HERE.parents[1] / "docs" / "images" / "nano-training.svg"
 CAN = """- It knows **one invented world**: customers of made-up shops who write about parcels, refunds, bills, logins, damage, parts, repairs, cancellations, addresses, exchanges, praise, and ask about products. It knows **no facts of ours** and little English beyond that world; nothing is promised there, and on your own data it will mostly do badly.
-- It reads labels, codes, fixed sentences, names and facts from the prompt; examples teach private conventions; where no passage tells a fact it is trained to answer "I do not have that information."
+- It reads labels, codes, fixed sentences, names and facts from the prompt; examples teach private conventions. Asked for a fact without any passage, it says "I do not have that information."; **where passages are there but lack the fact, it hardly ever does** and answers from a wrong one.
+- Definitions of labels and label names that it never saw help it little or not at all; of several passages it often reads the wrong one; nano-l is hardly better than nano-s (compare the cards: same rows).
 - It is small and errs often: see the table. Unusual wordings, long prompts, several constraints at once and many similar passages are where it fails first. Never rely on its answers.
 - Context: 2,048 tokens; trained on chats of up to 1,536, most of them below 500.
 - Tuning it on one task costs it abilities on others; measure with `keep`."""
