@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-rag bench-report bench-diagnosis bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-report bench-diagnosis bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -28,13 +28,16 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-decisions bench-harness bench-audit bench-metrics bench-real bench-rag bench-nano
+bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
 
 bench-decisions: $(VENV)/.installed-test
 	$(BIN)/python -m bench.decisions
+
+bench-prompts: $(VENV)/.installed-test
+	$(BIN)/python -m bench.prompts --save
 
 bench-harness: $(VENV)/.installed-test
 	$(BIN)/python -m bench.harness

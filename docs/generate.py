@@ -21,6 +21,7 @@ from pydantic_core import PydanticUndefined
 from typer import Typer
 from typer.testing import CliRunner
 
+from bench.decisions import page as decisions
 from rung import plugin
 from rung.cli import app
 from rung.config import Config
@@ -142,6 +143,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "command-line.md": command_line(),
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
         ROOT / "docs" / "plugins.md": plugin_reference(),
+        ROOT / "docs" / "decisions.md": f"{NOTICE}\n{decisions.page()}",
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }

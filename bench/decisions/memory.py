@@ -29,6 +29,7 @@ from rung.evaluate.diagnosis.lab import Means
 from rung.evaluate.prepare import Prepared
 from rung.evaluate.progress import Silent
 from rung.evaluate.run import Bench, Rules
+from rung.metrics.exact_match import ExactMatch
 from rung.rungs import _race
 from rung.stats.sequential import Curtailment
 from rung.types import Answer, Candidate, Completion, Diagnosis, Example, Outcome, Score, Split, Verdict
@@ -118,6 +119,9 @@ class _Kit:
     def free(self, candidate: Candidate) -> bool:
         return candidate.model is None
 
+    def metric(self) -> ExactMatch:
+        return ExactMatch()
+
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}/{purpose}")
 
@@ -168,7 +172,7 @@ class _Record:
     """Keeps nothing."""
 
     exploratory = False
-    folder = SimpleNamespace(path=Path(), has=lambda name: False)
+    folder = SimpleNamespace(path=Path(), has=lambda name: False, save=lambda *given: None)
 
     def measured(self, label: str, candidate: Candidate) -> None:
         return None
@@ -223,6 +227,7 @@ def every_call(world: World, dev: int, test: int) -> int:
 def remembering() -> Any:
     """Remember what depends on the number of hits alone, and the order of rows that are the same in every climb of a cell;
     leave out the search for the smallest visible gain."""
+    consistency = run.consistency_of
     judge, visible, racing, visiting = (
         measuring.judge,
         deciding.smallest_visible_gain,
@@ -251,9 +256,10 @@ def remembering() -> Any:
         return _ORDERS[key]
 
     measuring.judge, _race.racing_order, run.visiting_order = remembered, raced, visited
+    run.consistency_of = lambda *given: None  # a measurement beside the verdict
     deciding.smallest_visible_gain = lambda *given, **named: None
     try:
         yield
     finally:
         measuring.judge, deciding.smallest_visible_gain = judge, visible
-        _race.racing_order, run.visiting_order = racing, visiting
+        _race.racing_order, run.visiting_order, run.consistency_of = racing, visiting, consistency

@@ -1,5 +1,6 @@
 """Worlds whose right rung is known: the verdict is right where it must be, in memory as end to end; the page is true."""
 
+import json
 import sys
 
 import pytest
@@ -73,3 +74,14 @@ def test_end_to_end_and_in_memory_are_one(kind, margin):
     let_in()
     both = twice(world(kind, margin), 80, 5)
     assert both.end_to_end == both.in_memory
+
+
+def test_what_was_published_holds_or_says_why_not():
+    from bench.decisions.page import RESULTS
+
+    data = json.loads(RESULTS.read_text(encoding="utf-8"))
+    broken = [c["claim"] for c in data["checks"] if not c["held"]]
+    assert [c for c in broken if "well separated, n = 400" not in c] == []  # its exact power is on the page
+    assert all(c["false_tuning"] <= 0.06 for c in data["worst"])
+    assert all(r["agree"] for r in data["replays"])
+    assert len({c["kind"] for c in data["curves"]}) >= 12

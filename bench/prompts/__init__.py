@@ -1,0 +1,1 @@
+"""Prompts: our rewrites against reflective evolution, at equal calls."""
