@@ -1,0 +1,1 @@
+"""Failures of form over 10,000 requests, prompted against tuned."""
