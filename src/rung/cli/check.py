@@ -1,4 +1,4 @@
-"""`rung check`: load, split and audit the rows; nothing is written and no model is asked."""
+"""`rung check`: load, split and audit the rows, look through the documents; nothing is written and no model is asked."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def check(
     """
     from rung.config import load_config
     from rung.data.audit import CHECKS, audit
+    from rung.evaluate.documents import examine
     from rung.evaluate.prepare import as_task, part_rows, read_rows
     from rung.models._settings import facts
 
@@ -40,7 +41,8 @@ def check(
         found = audit(
             parts, task, planned_rungs=len(loaded.planned), models=facts(loaded), on_check=lambda _: bar.advance()
         )
-    findings = (*found, *rows.findings)
+    about_documents = examine(loaded, rows.whole.examples, {e.id for e in parts.test})
+    findings = (*found, *rows.findings, *about_documents)
     stops = sum(f.severity == "stop" for f in findings)
     code = 1 if stops else 0
     if as_json:

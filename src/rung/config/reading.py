@@ -183,6 +183,10 @@ def _cross_problems(config: Config) -> Iterator[Problem]:
             yield Problem(f"data.{name}", "there is no such file or folder", str(config.resolve(path)))
     if config.documents is not None and not config.resolve(config.documents.path).is_dir():
         yield Problem("documents.path", "there is no such folder", str(config.resolve(config.documents.path)))
+    if config.documents is not None and config.documents.relevant is not None:
+        judgements = config.resolve(config.documents.relevant)
+        if not judgements.is_file():
+            yield Problem("documents.relevant", "there is no such file", str(judgements))
     if config.task.prompt is not None:
         try:
             read_prompt(config.resolve(config.task.prompt))

@@ -95,6 +95,16 @@ def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = la
     return Synced(tuple(log.added), tuple(log.changed), tuple(log.removed), log.unchanged, tuple(findings))
 
 
+def contents(folder: Path) -> Iterator[tuple[str, bytes | Parsed]]:
+    """Yield name and content of every file of a folder that is read; a Parsed with its finding where it cannot be opened."""
+    for name, path in files_in(folder).items():
+        if readable(name):
+            try:
+                yield name, content_of(path, folder)
+            except Unreadable as trouble:
+                yield name, Parsed(findings=(trouble.finding(name),))
+
+
 def add(shelf: Shelf, name: str, content: bytes, size: int, **fact: Any) -> Parsed:
     """Read one file onto the shelf under that name, in place of what had it before; `fact` is kept beside it."""
     before = shelf.facts(FILE + name).get(FILE + name)

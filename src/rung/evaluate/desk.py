@@ -13,10 +13,12 @@ from pathlib import Path
 from rung.config import Config
 from rung.documents import folder as folders
 from rung.documents.library import EMBEDDER, ShelvedLibrary, embed_missing
+from rung.documents.measure import Measured, choose_weight, measure
 from rung.documents.trouble import Unreadable, noted
 from rung.embedding import Embedder
-from rung.errors import DataError, RungError
-from rung.evaluate.documents import embedder_of, open_shelf, section_of, update
+from rung.errors import ConfigError, DataError, Problem, RungError
+from rung.evaluate.documents import embedder_of, open_shelf, relevant_of, section_of, update
+from rung.evaluate.prepare import part_rows, read_rows
 from rung.evaluate.progress import Progress
 from rung.models.client import open_clients
 from rung.protocols import Shelf
@@ -120,6 +122,23 @@ class Desk:
                 folders.add(self.shelf, name, content, section_of(self.config).chunk_words, **kept)
                 changed.append(name)
         return changed, findings
+
+    async def measure(self, words: int | None = None) -> tuple[Measured, ...]:
+        """Measure every way to search on the rows that people may see (train and dev) and that have a relevant document.
+
+        The best comes first. Raises ConfigError where no judgements are configured.
+        """
+        if section_of(self.config).relevant is None:
+            what = "is missing; name a file with a row's id, a document and a grade a line"
+            raise ConfigError([Problem("documents.relevant", what)])
+        relevant = relevant_of(self.config, self.shelf)
+        _, parts = part_rows(self.config, read_rows(self.config))
+        queries = {e.id: e.text for e in (*parts.train, *parts.dev)}
+        size = words or section_of(self.config).chunk_words
+        library = ShelvedLibrary(self.shelf, size, self.embedder, self.progress.say)
+        if self.embedder is None:
+            return (await measure(library, queries, relevant, "bm25"),)
+        return (*await choose_weight(library, queries, relevant), await measure(library, queries, relevant, "dense"))
 
     async def _embed(self) -> None:
         """Give vectors to what has none, in the sizes that are there; nothing is asked before a first dense search."""

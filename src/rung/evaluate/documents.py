@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import cast
 
 from rung import plugin
 from rung.config import Config
 from rung.config.sections import DocumentsSection
-from rung.documents.folder import Synced, files_in, sync
+from rung.documents.folder import Synced, contents, files_in, sync
+from rung.documents.leakage import CHECK as LEAKAGE
+from rung.documents.leakage import leakage
 from rung.documents.library import ShelvedLibrary, check_embedder
-from rung.documents.measure import read_relevant
+from rung.documents.measure import Relevant, read_relevant
+from rung.documents.parse import Parsed, parse
 from rung.documents.scan import CHECK as SAFETY
 from rung.documents.trouble import CHECK
 from rung.embedding import Embedder
@@ -19,9 +22,9 @@ from rung.errors import ConfigError, DataError, Problem
 from rung.evaluate.progress import Progress, Silent
 from rung.models.client import Client
 from rung.protocols import Library, Retriever, Shelf
-from rung.types import Completion, Finding, Request, content_hash
+from rung.types import Completion, Document, Example, Finding, Request, content_hash
 
-ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK, SAFETY)  # checks whose findings are made anew in each sitting
+ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK, SAFETY, LEAKAGE)  # checks whose findings are made anew in each sitting
 
 
 def section_of(config: Config) -> DocumentsSection:
@@ -57,25 +60,54 @@ def update(config: Config, shelf: Shelf, progress: Progress) -> Synced:
     return synced
 
 
-def gather(config: Config, progress: Progress) -> tuple[Finding, ...]:
-    """Bring the index in step with the folder; returns what was found in the documents, nothing where there are none."""
+def gather(
+    config: Config, progress: Progress, rows: Sequence[Example] = (), hidden: Collection[str] = ()
+) -> tuple[Finding, ...]:
+    """Bring the index in step with the folder; returns what was found in the documents, nothing where there are none.
+
+    `rows` are looked for in the documents, question and answer together; those whose ids are `hidden` are counted only.
+    """
     if config.documents is None:
         return ()
     with open_shelf(config) as shelf:
         synced = update(config, shelf, progress)
+        given_away = leakage(shelf.read(), rows, hidden) if rows else ()
+        findings = (*given_away, *synced.findings)
     if config.embedder is None:
         progress.say("no embedder is configured: documents are searched by their words alone (BM25)")
-    return synced.findings
+    return findings
+
+
+def examine(config: Config, rows: Sequence[Example], hidden: Collection[str]) -> tuple[Finding, ...]:
+    """Return what `gather` would find in the files of the folder; nothing is written."""
+    if config.documents is None:
+        return ()
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    for name, content in contents(config.resolve(config.documents.path)):
+        parsed = content if isinstance(content, Parsed) else parse(name, content)
+        documents += parsed.documents
+        findings += parsed.findings
+    return (*leakage(documents, rows, hidden), *findings)
+
+
+def relevant_of(config: Config, shelf: Shelf) -> Relevant:
+    """Return which documents the user's file tells to be relevant to which rows, with grades; nothing without a file.
+
+    Raises DataError for a bad file.
+    """
+    named = section_of(config).relevant
+    if named is None:
+        return {}
+    path = config.resolve(named)
+    if not path.is_file():
+        raise DataError("there is no such file; it is named in documents.relevant", file=str(path))
+    return read_relevant(path, shelf.documents())
 
 
 def told_relevant(config: Config, shelf: Shelf) -> dict[str, frozenset[str]]:
-    """Return the documents that the user's file tells to hold the answer to each row. Raises DataError for a bad file."""
-    if config.documents is None or config.documents.relevant is None:
-        return {}
-    path = config.resolve(config.documents.relevant)
-    if not path.is_file():
-        raise DataError("there is no such file; it is named in documents.relevant", file=str(path))
-    judged = read_relevant(path, shelf.documents())
+    """Return the documents that hold the answer to each row, as the user's file tells."""
+    judged = relevant_of(config, shelf)
     return {row: frozenset(d for d, grade in grades.items() if grade > 0) for row, grades in judged.items()}
 
 
@@ -106,9 +138,9 @@ def library_to_plan(config: Config) -> Iterator[Library | None]:
     gather(config, Silent())
     role = config.embedder
     with open_shelf(config) as shelf:
-        yield ShelvedLibrary(
-            shelf, config.documents.chunk_words, None if role is None else Embedder(role, role, _asks_nobody)
-        )
+        embedder = None if role is None else Embedder(role, role, _asks_nobody)
+        relevant = told_relevant(config, shelf)
+        yield ShelvedLibrary(shelf, config.documents.chunk_words, embedder, relevant=relevant)
 
 
 async def _asks_nobody(request: Request) -> Completion:

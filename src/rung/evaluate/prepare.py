@@ -92,7 +92,6 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
     Raises DataError for a finding that stops the climb, IntegrityError for rows that changed.
     """
     loaded = read_rows(config)
-    documents = gather(config, progress)
     folder = record.folder
     if folder.has(MANIFEST) and folder.has("findings.json"):
         manifest = folder.read(MANIFEST)
@@ -101,6 +100,9 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
         kind: Kind = folder.load_field("run.json", "task", Task).kind
         task = as_task(config, kind, (*frozen.train, *frozen.dev))
         earlier = folder.load("findings.json", tuple[Finding, ...])
+        shown = {*frozen.quarantined, *(e.id for e in (*frozen.train, *frozen.dev))}
+        sealed = {e.id for e in loaded.whole.examples} - shown
+        documents = gather(config, progress, loaded.whole.examples, sealed)
         findings = (*documents, *(f for f in earlier if f.check not in ABOUT_DOCUMENTS))
         record.task(task, findings)
         return Prepared(task, frozen, findings)
@@ -113,6 +115,7 @@ def prepare(config: Config, record: Record, progress: Progress) -> Prepared:
             "; ".join(f"{f.message} {f.next_step}" for f in blocking) + " (`rung check` shows all findings)",
             file=loaded.whole.source,
         )
+    documents = gather(config, progress, loaded.whole.examples, {e.id for e in parts.test})
     frozen = freeze(parts, folder.path)
     findings = (*documents, *findings)
     record.task(task, findings)

@@ -1,0 +1,296 @@
+"""A folder or an object store in LanceDB's format, for more documents than memory should hold: `lance:FOLDER`, `lance:s3://...`.
+
+Words are ranked by Lance's own BM25 over title and text together; vectors are compared one by one, without an approximate
+index. Lance has no transaction over several tables: a change is written in an order that a kill in between leaves nothing
+listed that cannot be found, and the next `rung docs update` takes up where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from lancedb.index import FTS
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from rung.errors import IntegrityError, NewerFolder, RungError
+from rung.plugin import located
+from rung.retrievers._words import indexed
+from rung.types import Change, Document, Passage, Source
+
+SCHEMA = 1
+_SCHEMA_FACT = "schema"
+_MANY = 1000  # passages from which a write brings the word index up to date at once; fewer are searched without it
+_VALUES = 500  # in one condition
+_WORD = re.compile(r"\w+")
+_DOCUMENTS = pa.schema([(n, pa.string()) for n in ("name", "title", "file", "sha256", "parts")])
+_FACTS = pa.schema([("name", pa.string()), ("value", pa.string())])
+_PASSAGES = pa.schema(
+    [("key", pa.int64()), ("document", pa.string()), ("ordinal", pa.int64())]
+    + [(n, pa.string()) for n in ("title", "position", "text", "words")]
+)
+_INDEX = FTS(stem=True, remove_stop_words=False, ascii_folding=True)
+
+
+class LanceRetriever(BaseModel):
+    """A folder or object store in LanceDB's format: for growth beyond what one SQLite file and memory should hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    place: str = Field(min_length=1, description="a folder, or an address such as s3://bucket/path")
+
+    @field_validator("place")
+    @classmethod
+    def _from_the_root(cls, value: str, info: ValidationInfo) -> str:
+        return value if "://" in value else located(value, info)
+
+    def open(self) -> LanceShelf:
+        return LanceShelf(self.place)
+
+
+class LanceShelf:
+    """A shelf of several tables: documents, facts, and passages and vectors of each size."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        self._lock = threading.RLock()
+        with self._translated():
+            # Zero: what another process wrote is seen by the next call.
+            self._db = lancedb.connect(place, read_consistency_interval=timedelta(0))
+            self._tables: dict[str, Any] = {}
+            found = self.facts(_SCHEMA_FACT).get(_SCHEMA_FACT, SCHEMA)
+            if found > SCHEMA:
+                raise NewerFolder(
+                    f"the index of documents {place} was written by a newer rung (index version {found}, this one reads up "
+                    f"to {SCHEMA}); upgrade rung, or name another place in documents.store: the index is made again from "
+                    "the documents"
+                )
+
+    def version(self) -> object:
+        with self._translated():
+            return tuple((name, self._table(name).version) for name in sorted(self._names()))
+
+    def documents(self) -> Mapping[str, str]:
+        return dict(sorted((row["name"], row["sha256"]) for row in self._rows("documents", ["name", "sha256"])))
+
+    def read(self, names: Sequence[str] | None = None) -> tuple[Document, ...]:
+        columns = ["name", "title", "file", "parts"]
+        if names is None:
+            rows = list(self._rows("documents", columns))
+        else:
+            rows = [row for where in _within("name", names) for row in self._rows("documents", columns, where)]
+        return tuple(_document(row) for row in sorted(rows, key=lambda row: str(row["name"])))
+
+    def facts(self, prefix: str = "") -> Mapping[str, Any]:
+        rows = sorted((row["name"], row["value"]) for row in self._rows("facts", ["name", "value"]))
+        return {name: json.loads(value) for name, value in rows if name.startswith(prefix)}
+
+    def sizes(self) -> Mapping[int, int]:
+        with self._translated():
+            found = sorted(
+                int(name.removeprefix("passages_")) for name in self._names() if name.startswith("passages_")
+            )
+            return {size: self._table(f"passages_{size}").count_rows() for size in found}
+
+    def write(self, change: Change) -> None:
+        with self._translated():
+            there = set(self._names())
+            sizes = sorted(int(name.removeprefix("passages_")) for name in there if name.startswith("passages_"))
+            gone = self._take_away([*change.remove, *(d.name for d in change.put)], sizes, there)
+            if change.forget_vectors:
+                for size in sizes:
+                    if f"vectors_{size}" in there:
+                        self._drop(f"vectors_{size}")
+            known = set(self.documents()) | {d.name for d in change.put}
+            for size, passages in change.passages.items():
+                self._put_passages(size, [p for p in passages if p.document in known])
+            for size, vectors in change.vectors.items():
+                self._put_vectors(size, vectors)
+            if change.put:
+                self._made("documents", _DOCUMENTS).add([_row(d) for d in change.put])
+            self._put_facts({_SCHEMA_FACT: SCHEMA, **change.facts})
+            if gone:
+                self._forget()
+
+    def match(self, query: str, k: int, size: int) -> list[tuple[int, float]]:
+        words = " ".join(dict.fromkeys(_WORD.findall(indexed(query.lower()))))[:20_000]
+        with self._translated():
+            if not words or k < 1 or f"passages_{size}" not in self._names():
+                return []
+            table = self._table(f"passages_{size}")
+            found = table.search(words, query_type="fts", fts_columns="words").select(["key", "_score"]).limit(k)
+            rows = found.to_arrow().to_pylist()
+        return sorted(((row["key"], row["_score"]) for row in rows), key=lambda r: (-r[1], r[0]))
+
+    def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
+        with self._translated():
+            if k < 1 or f"vectors_{size}" not in self._names():
+                return []
+            query = (
+                self._table(f"vectors_{size}").search(list(vector), vector_column_name="vector").distance_type("dot")
+            )
+            rows = query.select(["key", "_distance"]).limit(k).to_arrow().to_pylist()
+        # Lance's dot distance is 1 minus the product.
+        return sorted(((row["key"], 1.0 - row["_distance"]) for row in rows), key=lambda r: (-r[1], r[0]))
+
+    def without_vector(self, size: int, most: int) -> Mapping[int, str]:
+        missing = np.setdiff1d(self._keys(f"passages_{size}"), self._keys(f"vectors_{size}"))[:most]
+        found = self.passages([int(key) for key in missing], size)
+        return {key: f"{p.title}\n{p.text}" if p.title else p.text for key, p in sorted(found.items())}
+
+    def passages(self, keys: Sequence[int], size: int) -> Mapping[int, Passage]:
+        columns = ["key", "document", "ordinal", "title", "position", "text"]
+        rows = [row for where in _within("key", keys) for row in self._rows(f"passages_{size}", columns, where)]
+        return {row.pop("key"): Passage(**row) for row in rows}
+
+    def close(self) -> None:
+        self._tables.clear()
+
+    def _take_away(self, names: Sequence[str], sizes: Sequence[int], there: set[str]) -> bool:
+        gone = False
+        for where in _within("document", list(dict.fromkeys(names))):
+            for size in sizes:
+                keys = [row["key"] for row in self._rows(f"passages_{size}", ["key"], where)]
+                if keys and f"vectors_{size}" in there:
+                    for inner in _within("key", keys):
+                        self._table(f"vectors_{size}").delete(inner)
+                if keys:
+                    gone = True
+                    self._table(f"passages_{size}").delete(where)
+        if "documents" in there:
+            for where in _within("name", list(dict.fromkeys(names))):
+                if self._table("documents").count_rows(where):
+                    gone = True
+                    self._table("documents").delete(where)
+        return gone
+
+    def _put_passages(self, size: int, passages: Sequence[Passage]) -> None:
+        table = self._made(f"passages_{size}", _PASSAGES)
+        if not passages:
+            return
+        table.add(
+            [
+                {
+                    **{"key": _key(p, size), "document": p.document, "ordinal": p.ordinal, "title": p.title},
+                    **{"position": p.position, "text": p.text, "words": indexed(f"{p.title}\n{p.text}")},
+                }
+                for p in passages
+            ]
+        )
+        if not table.list_indices():
+            table.create_index("words", config=_INDEX)
+        elif len(passages) >= _MANY:
+            table.optimize()
+
+    def _put_vectors(self, size: int, vectors: Mapping[int, bytes]) -> None:
+        if not vectors:
+            return
+        width = len(next(iter(vectors.values()))) // 4
+        schema = pa.schema([("key", pa.int64()), ("vector", pa.list_(pa.float32(), width))])
+        there = set(self.passages(list(vectors), size))
+        rows = [{"key": k, "vector": np.frombuffer(v, dtype="<f4").tolist()} for k, v in vectors.items() if k in there]
+        if rows:
+            table = self._made(f"vectors_{size}", schema)
+            for where in _within("key", [row["key"] for row in rows]):
+                table.delete(where)
+            table.add(pa.Table.from_pylist(rows, schema=schema))
+
+    def _put_facts(self, facts: Mapping[str, Any]) -> None:
+        table = self._made("facts", _FACTS)
+        for where in _within("name", list(facts)):
+            table.delete(where)
+        rows = [{"name": n, "value": json.dumps(v, ensure_ascii=False)} for n, v in facts.items() if v is not None]
+        if rows:
+            table.add(rows)
+
+    def _forget(self) -> None:
+        """Write the tables anew without what was deleted, and drop the older versions that still hold it."""
+        with warnings.catch_warnings():  # it warns that readers of older versions will fail: ours read the newest
+            warnings.simplefilter("ignore", UserWarning)
+            for name in self._names():
+                self._table(name).optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
+
+    def _keys(self, name: str) -> Any:
+        return np.array(sorted(row["key"] for row in self._rows(name, ["key"])), dtype=np.int64)
+
+    def _rows(self, name: str, columns: list[str], where: str | None = None) -> Iterator[dict[str, Any]]:
+        with self._translated():
+            if name not in self._names():
+                return
+            query = self._table(name).search()
+            query = query if where is None else query.where(where)
+            found = query.select(columns).limit(None).to_arrow().to_pylist()
+        yield from found
+
+    def _names(self) -> Sequence[str]:
+        found: Sequence[str] = self._db.list_tables(limit=1000).tables
+        return found
+
+    def _table(self, name: str) -> Any:
+        if name not in self._tables:
+            self._tables[name] = self._db.open_table(name)
+        return self._tables[name]
+
+    def _made(self, name: str, schema: Any) -> Any:
+        if name not in self._names():
+            self._tables[name] = self._db.create_table(name, schema=schema, exist_ok=True)
+        return self._table(name)
+
+    def _drop(self, name: str) -> None:
+        self._tables.pop(name, None)
+        self._db.drop_table(name)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+                said = " ".join(str(error).split())[:300]
+                if "not exist" in said or "not found" in said or "corrupt" in said.lower():
+                    raise IntegrityError(
+                        f"the index of documents {self.place} is damaged ({said}); move it away and run `rung docs update`: "
+                        "it is made again from the documents"
+                    ) from error
+                raise RungError(
+                    f"the index of documents {self.place} cannot be used ({said}); check the place named in documents.store "
+                    "and that you may write there"
+                ) from error
+
+
+def _key(passage: Passage, size: int) -> int:
+    """Return a key of 63 bits made of what the passage is."""
+    told = f"{passage.document}\x00{size}\x00{passage.ordinal}\x00{passage.text}"
+    return int.from_bytes(hashlib.sha256(told.encode("utf-8", "surrogatepass")).digest()[:8], "big") >> 1
+
+
+def _within(column: str, values: Sequence[Any]) -> Iterator[str]:
+    """Yield conditions that together hold for these values."""
+    for start in range(0, len(values), _VALUES):
+        part = values[start : start + _VALUES]
+        listed = ", ".join(str(v) if isinstance(v, int) else "'" + str(v).replace("'", "''") + "'" for v in part)
+        yield f"{column} IN ({listed})"
+
+
+def _row(document: Document) -> dict[str, str]:
+    parts = json.dumps([[part.position, part.text] for part in document.parts], ensure_ascii=False)
+    names = {"name": document.name, "title": document.title, "file": document.file}
+    return {**names, "sha256": document.sha256, "parts": parts}
+
+
+def _document(row: Mapping[str, str]) -> Document:
+    parts = tuple(Source(row["name"], position, text) for position, text in json.loads(row["parts"]))
+    return Document(row["name"], row["title"], parts, row["file"])
+
+
+plugin = LanceRetriever

@@ -1,0 +1,54 @@
+"""LanceDB behind the same promises as the built-in place."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("lancedb")
+
+from rung.documents.folder import sync
+from rung.errors import NewerFolder
+from rung.retrievers.lance import LanceRetriever
+from rung.testing.shelves import check_retriever, document, put
+from rung.types import Change
+
+pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+
+def test_lance_keeps_the_promises_of_a_retriever(tmp_path):
+    check_retriever(LanceRetriever, lambda name: {"place": str(tmp_path / name)})
+
+
+def test_what_is_removed_leaves_the_files_too(tmp_path):
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(document("secret.md", "zanzibarquux recipe"), document("b.md", "other")))
+    shelf.write(Change(remove=["secret.md"]))
+    assert shelf.match("zanzibarquux", 3, 50) == []
+    for file in (tmp_path / "i").rglob("*"):
+        if file.is_file():
+            assert b"zanzibarquux" not in file.read_bytes(), file.name
+    shelf.close()
+
+
+def test_a_folder_is_kept_in_step(tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("The lamp costs 12 euros.")
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    sync(shelf, tmp_path / "docs", 180)
+    (tmp_path / "docs" / "a.md").write_text("The lamp costs 15 euros.")
+    assert sync(shelf, tmp_path / "docs", 180).changed == ("a.md",)
+    assert sync(shelf, tmp_path / "docs", 180).unchanged == 1
+    [(key, _)] = shelf.match("lamp", 3, 180)
+    assert "15 euros" in shelf.passages([key], 180)[key].text
+    shelf.close()
+
+
+def test_a_newer_index_is_left_alone(tmp_path):
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(document("a", "one")))
+    shelf._put_facts({"schema": 9})
+    shelf.close()
+    with pytest.raises(
+        NewerFolder, match=r"written by a newer rung \(index version 9, this one reads up to 1\); upgrade rung"
+    ):
+        LanceRetriever(place=str(tmp_path / "i")).open()

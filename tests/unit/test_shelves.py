@@ -1,0 +1,131 @@
+"""The built-in place for documents keeps every promise; it survives kills, readers beside a writer, and a busy file."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from rung.errors import FolderBusy, IntegrityError, RungError
+from rung.retrievers.sqlite import SqliteRetriever, SqliteShelf
+from rung.testing.conformance import Broken
+from rung.testing.shelves import check_retriever, document, passages, put
+from rung.types import Change
+
+
+def test_the_built_in_retriever_keeps_its_promises(tmp_path):
+    check_retriever(SqliteRetriever, lambda name: {"place": str(tmp_path / name)})
+
+
+class Forgetful(SqliteShelf):
+    def write(self, change):
+        super().write(Change(change.remove, change.put, change.passages, change.vectors, {}))
+
+    def nearest(self, vector, k, size):
+        return super().nearest(vector, k, size)[::-1]
+
+
+class Leaky(SqliteRetriever):
+    def open(self):
+        from pathlib import Path
+
+        return Forgetful(Path(self.place), 1.0)
+
+
+def test_the_suite_catches_a_retriever_that_breaks_its_word(tmp_path):
+    with pytest.raises(Broken) as caught:
+        check_retriever(Leaky, lambda name: {"place": str(tmp_path / name)})
+    assert "facts are found by prefix" in str(caught.value)
+    assert "nearest is exact, the best first" in str(caught.value)
+
+
+WRITER = """
+import sys
+from rung.retrievers.sqlite import SqliteRetriever
+from rung.testing.shelves import document, put
+shelf = SqliteRetriever(place=sys.argv[1]).open()
+for n in range(10_000):
+    made = document(f"d{n}", f"word{n} and common words")
+    shelf.write(put(made))
+    print(made.name, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill_and_readers_see_whole_documents_meanwhile(tmp_path):
+    place = tmp_path / "i"
+    readers = [SqliteRetriever(place=str(place)).open() for _ in range(2)]
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(place)], stdout=subprocess.PIPE, text=True)
+    told = []
+    try:
+        for _ in range(25):
+            told.append(writer.stdout.readline().strip())
+            for reader in readers:
+                there = set(reader.documents())
+                assert set(told) <= there
+                assert reader.match(f"word{len(told) - 1}", 3, 50)
+                keys = [key for key, _ in reader.match("common", 99, 50)]
+                assert len(keys) >= len(told)
+                assert {p.document for p in reader.passages(keys, 50).values()} <= set(reader.documents())
+    finally:
+        writer.kill()
+        told += [line.strip() for line in writer.stdout.read().splitlines() if line.strip()]
+        writer.wait()
+        writer.stdout.close()
+    for reader in readers:
+        reader.close()
+    again = SqliteRetriever(place=str(place)).open()
+    assert set(told) <= set(again.documents())
+    for name in told:
+        assert again.match(f"word{name[1:]}", 3, 50)
+    again.write(put(document("after", "written after the kill")))
+    again.close()
+    with sqlite3.connect(place) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        db.execute("INSERT INTO fts_50(fts_50, rank) VALUES ('integrity-check', 0)")
+    db.close()
+
+
+def test_a_file_that_another_process_is_writing_is_told_and_nothing_changes(tmp_path):
+    place = str(tmp_path / "i")
+    shelf = SqliteRetriever(place=place, busy_s=0).open()
+    shelf.write(put(document("a", "one")))
+    holder = sqlite3.connect(place, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(FolderBusy) as caught:
+        shelf.write(put(document("b", "two")))
+    assert caught.value.exit_code == 4
+    assert str(caught.value) == (
+        f"another process has been writing to the index of documents {place} for 0 s; nothing was changed: wait until it is "
+        "done and run the same command again, or name another place in documents.store"
+    )
+    assert list(shelf.documents()) == ["a"]  # reading goes on
+    holder.execute("ROLLBACK")
+    holder.close()
+    shelf.write(put(document("b", "two")))
+    assert list(shelf.documents()) == ["a", "b"]
+    shelf.close()
+
+
+def test_a_change_that_fails_half_way_changes_nothing(tmp_path):
+    shelf = SqliteRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(document("a", "one"), facts={"x": 1}))
+    made = document("b", "two")
+    with pytest.raises(TypeError):
+        shelf.write(Change(remove=["a"], put=[made], passages={50: passages(made, 50)}, facts={"y": object()}))
+    assert list(shelf.documents()) == ["a"]
+    assert shelf.match("one", 3, 50)
+    assert not shelf.match("two", 3, 50)
+    shelf.close()
+
+
+def test_a_place_that_cannot_be_written_and_a_file_that_is_no_index(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(
+        RungError, match=r"cannot open the index of documents .*file/i: .*; name a place that you may write"
+    ):
+        SqliteRetriever(place=str(tmp_path / "file" / "i")).open()
+    (tmp_path / "text").write_text("no database " * 500)
+    with pytest.raises(IntegrityError, match="is damaged .*move it away and run `rung docs update`"):
+        SqliteRetriever(place=str(tmp_path / "text")).open()
