@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-report bench-diagnosis bench-nano clean
+.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -28,7 +28,7 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-nano
+bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
@@ -51,6 +51,15 @@ bench-metrics: $(VENV)/.installed-test
 
 bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real
+
+bench-retrieval: $(VENV)/.installed-test
+	$(BIN)/python -m bench.retrieval quality
+
+bench-tuning: $(VENV)/.installed-test
+	$(BIN)/python -m bench.tuning
+
+bench-consistency: $(VENV)/.installed-test
+	$(BIN)/python -m bench.consistency
 
 bench-rag: $(VENV)/.installed-test
 	$(BIN)/python -m bench.rag
@@ -79,5 +88,5 @@ $(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing rung and everything its tests need (a few minutes the first time)"
-	$(PIP) -e '.[tune,text,sql,files,optimize,dev]'
+	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,dev]'
 	@touch $@ $(VENV)/.installed-demo
