@@ -165,7 +165,7 @@ def test_below_the_minimum_the_rung_is_skipped_and_few_shot_named(tmp_path):
 
 def test_a_plan_tells_time_memory_tokens_and_dollars(tmp_path):
     config = experiment(tmp_path)
-    [_, tuned] = plan(config).rungs
+    tuned = next(r for r in plan(config).rungs if r.rung == "finetune")
     assert tuned.tuning is not None
     assert 5_000 < tuned.tuning.tokens < 50_000
     assert tuned.usd is not None
@@ -173,7 +173,8 @@ def test_a_plan_tells_time_memory_tokens_and_dollars(tmp_path):
     assert tuned.minutes is not None
     assert "tunes on " in tuned.note
     assert "GB of memory" in tuned.note
-    [_, shut] = plan(experiment(tmp_path, ladder=["baseline", "finetune"])).rungs
+    planned = plan(experiment(tmp_path, ladder=["baseline", "finetune"])).rungs
+    shut = next(r for r in planned if r.rung == "finetune")
     assert shut.note.startswith("will be skipped: 60 training rows are below the minimum")
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.extra
 
 @pytest.fixture(scope="module")
 def potion() -> Path:
-    root = Path(os.environ.get("RUNG_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+    root = Path(os.environ.get("RUNG_SHARED") or Path(__file__).resolve().parents[3] / "shared")
     folder = root / "models" / "potion-base-4m-int8"
     if not folder.is_dir():
         pytest.skip(f"no shared model at {folder}; set RUNG_SHARED")
