@@ -129,7 +129,9 @@ def kit_answer(kit, candidate):
 
 
 def test_told_relevance_reaches_the_split(tmp_path):
+    (tmp_path / "relevant.tsv").touch()
     made = config(tmp_path, documents={"path": "sheets", "relevant": "relevant.tsv"})
+    (tmp_path / "relevant.tsv").unlink()  # gone after the file was read
     with pytest.raises(DataError, match=r"relevant.tsv: there is no such file; it is named in documents.relevant"):
         climb(made, tmp_path / "early")
     lines = [f"{e.id}\t{e.inputs['product'].lower().replace(' ', '-')}.md\t1" for e in world.rows(160, "row")]
