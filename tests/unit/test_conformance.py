@@ -123,7 +123,16 @@ def test_the_fake_keeps_its_promises():
 
 def test_no_provider_is_left_out():
     """The embedded model and local weights are checked in tests/extra, embedders by their own tests, the others here."""
-    assert set(plugin.available("models")) == {"fake", "http", "local", "nano", "openai", "python", "static"}
+    assert set(plugin.available("models")) == {
+        "fake",
+        "http",
+        "local",
+        "nano",
+        "openai",
+        "python",
+        "sentence",
+        "static",
+    }
 
 
 def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):

@@ -1,0 +1,96 @@
+"""A sentence model of the Hugging Face Hub, or a folder of one, on this machine: for the role `embedder`.
+
+Weights are read from safetensors alone and no code of the model's own is run. The Hub is asked for a model that is not here
+yet, unless HF_HUB_OFFLINE is set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+from pydantic import Field
+from sentence_transformers import SentenceTransformer
+
+from rung.embedding import is_embedding, unit, write_vectors
+from rung.errors import ModelError
+from rung.models._settings import ProviderSettings
+from rung.types import Completion, Message, Request
+
+
+class Sentence(ProviderSettings):
+    """A sentence model by its Hub `name`, or the folder of one: for the role `embedder` only, it answers no questions."""
+
+    name: str = Field(min_length=1, description="name on the Hub, such as BAAI/bge-small-en-v1.5, or a folder")
+    revision: str | None = Field(
+        None, description="commit on the Hub; name one, so that equal settings give equal vectors"
+    )
+    device: Literal["cpu", "cuda", "mps"] | None = Field(None, description="by default the best there is")
+    batch: int = Field(32, ge=1, le=1024, description="texts computed together")
+    usd_per_hour: float | None = Field(0.0, ge=0, description="what this machine costs; nothing, unless you say so")
+
+    def identity(self) -> Mapping[str, Any]:
+        return {"provider": self.provider, "name": self.name, "revision": self.revision}
+
+    def connect(self) -> Encoder:
+        """Load the model. Raises ModelError when it cannot be had."""
+        try:
+            model = SentenceTransformer(
+                self.name,
+                device=self.device,
+                revision=self.revision,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            said = " ".join(str(error).split())[:300]
+            raise ModelError(
+                f"the sentence model {self.name!r} cannot be loaded ({said}); check its name, or that this machine reaches the "
+                "Hub, or name a folder that holds it",
+                provider=self.provider,
+            ) from error
+        return Encoder(self, model)
+
+
+class Encoder:
+    """The loaded model; one thread computes."""
+
+    def __init__(self, settings: Sentence, model: Any) -> None:
+        self._settings = settings
+        self._model = model
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sentence")
+
+    async def complete(self, request: Request) -> Completion:
+        if not is_embedding(request):
+            raise ModelError(
+                f"the model {self._settings.name!r} makes embeddings and answers no questions; name it under embedder only",
+                provider=self._settings.provider,
+            )
+        texts = [message.content for message in request.messages]
+        began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        vectors = await loop.run_in_executor(self._pool, self._encode, texts)
+        taken = time.perf_counter() - began
+        return Completion(
+            write_vectors(unit(vectors)), self._settings.name, self.count_tokens(request.messages), 0, taken, None
+        )
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        encoded = self._model.tokenizer
+        count = getattr(encoded, "encode", None)
+        return max(1, sum(len(count(m.content)) for m in messages)) if callable(count) else max(1, len(messages))
+
+    async def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _encode(self, texts: list[str]) -> Any:
+        found = self._model.encode(
+            texts, batch_size=self._settings.batch, convert_to_numpy=True, show_progress_bar=False
+        )
+        return found.astype("float32")
+
+
+plugin = Sentence
