@@ -23,7 +23,7 @@ CONCURRENCY = 8
 @pytest.fixture
 def endpoint():
     """Serve an endpoint from a thread; its counts say what was paid."""
-    served = Endpoint(latency_s=0.15)
+    served = Endpoint(latency_s=0.4)  # long enough for a busy machine to look at the folder meanwhile
     up, loop = threading.Event(), asyncio.new_event_loop()
     end = asyncio.Event()
 
