@@ -116,3 +116,14 @@ def test_a_folder_is_at_work_only_while_it_is_held(tmp_path):
     with locked(folder):
         assert at_work(folder)
     assert not at_work(folder)
+
+
+def test_a_climb_that_a_shell_started_in_the_background_can_be_stopped_too():
+    words = (
+        "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "from rung.cli import _interrupt; signal.signal(signal.SIGTERM, _interrupt)\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)\n"
+        "except KeyboardInterrupt:\n    print('stopped')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "stopped\n"

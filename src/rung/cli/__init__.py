@@ -87,6 +87,10 @@ def main() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a shell started this in the background: Ctrl-C is shut off there
+        raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)
 
 
