@@ -13,6 +13,7 @@ from typing import cast
 from rung import plugin
 from rung.config import Config, Step
 from rung.decide.compare import adjust, neighbours
+from rung.decide.doors import uses
 from rung.decide.knowledge import splits
 from rung.decide.tuned import forecasts, must_fall_short, paired_early
 from rung.decide.verdict import Climbed, decide, stops
@@ -45,8 +46,7 @@ class Run:
     @property
     def exit_code(self) -> int:
         """0 good enough, 1 not, undecided or provisional, 3 budget spent, 4 rows left unanswered."""
-        met_or_not = 0 if self.verdict.shown else 3 if self.verdict.decision == "stopped" else 1
-        return 4 if self.unanswered_rows else met_or_not
+        return 4 if self.unanswered_rows else 0 if (v := self.verdict).shown else 3 if v.decision == "stopped" else 1
 
 
 @dataclass
@@ -143,8 +143,8 @@ def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned
         findings=ready.findings,
         forecasts=forecasts(record.folder, learned.results),
         knowledge=splits(record.folder, learned.results),
+        uses=uses(record.folder, config, learned.results),
     )
-    verdict = decide(climbed)
+    verdict, results = decide(climbed), learned.results
     record.conclude(climbed, verdict)
-    left = sum(unanswered(result.outcomes) for result in learned.results.values())
-    return Run(record.folder.path, verdict, learned.results, left)
+    return Run(record.folder.path, verdict, results, sum(unanswered(r.outcomes) for r in results.values()))

@@ -751,6 +751,7 @@ class Tuning:
     need: TuningNeed | None = None
     remedies: tuple[Remedy, ...] = ()  # the weights as tuned first; more only where these forget
     lesson: str | None = None  # what a teacher's answers made of the training rows
+    lesson_usd: float | None = 0.0  # what they cost; None: unknown
 
     @property
     def forgetting(self) -> Forgetting | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -144,3 +145,13 @@ def test_a_rung_without_a_model_has_a_latency_and_no_tokens():
     found, kit = profiled(candidate)
     assert (found.n, found.tokens, kit.requests) == (5, None, [])
     assert found.unloaded_s is not None
+
+
+def test_seeking_the_cheapest_many_requests_are_made_anew_one_after_the_other():
+    kit = KitForTests(TASK, script=lambda messages: "refund")
+    seeking = replace(TASK, seek="cheapest")
+    found = asyncio.run(profile(FEWSHOT, examples(20, "d"), seeking, kit))
+    assert (found.n, len(found.seconds), found.p95_s) == (60, 60, 0.01)
+    assert sorted(r.repeat for r in kit.requests) == [1000] * 20 + [1001] * 20 + [1002] * 20
+    few, _ = profiled()
+    assert (len(few.seconds), few.p95_s) == (5, None)

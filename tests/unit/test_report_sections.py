@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rung.decide.economics import Offer, break_even
+from rung.decide.economics import Offer, break_even, break_even_sentence, requests
 from rung.evaluate.diagnosis.calibration import Foretold
 from rung.evaluate.diagnosis.case import share_of
 from rung.report import sections
 from rung.report.advice import matrix_of
 from rung.report.data import as_data
-from rung.report.economics import break_even_sentence, economics_of, requests
+from rung.report.economics import economics_of
 from rung.report.foretelling import foretells, summary
 from rung.report.load import TOLD, load_report
 from rung.report.markdown import render_markdown

@@ -113,3 +113,48 @@ def test_a_rung_below_whose_verdict_was_certain_early_is_asked_for_all_rows_befo
     assert paired_early(t, "finetune", {"prompt": low, "rag": low, "finetune": good}) is None
     assert paired_early(t, "rag", {"prompt": early, "rag": low}) is None
     assert paired_early(t, "prompt", {"prompt": good}) is None
+
+
+def test_tuning_alone_has_no_proven_gain():
+    t = task(0.9)
+    verdict = decide(climbed(t, {"finetune": result(share(390, 400), t)}, planned=("finetune",), trained=TUNED))
+    assert (verdict.decision, verdict.winner) == ("undecided", None)
+    assert verdict.headline.startswith(
+        "No proven gain: 'finetune' reaches the goal of 0.90 (measured 0.97 ± 0.02 (n=400)), but no rung below it was measured, "
+        "so nothing shows that tuning is needed; climb `prompt` and `fewshot` too"
+    )
+
+
+def test_a_gain_that_is_not_shown_is_told_with_its_size():
+    t = task(0.9)
+    below_goal = result(share(345, 400), t)
+    missed = replace(below_goal, quality=replace(below_goal.quality, status="not_met"))
+    results = {"prompt": missed, "finetune": result(share(380, 400, shift=60), t)}
+    close = decide(climbed(t, results, planned=("prompt", "finetune"), trained=TUNED))
+    assert close.winner == "finetune"
+    results["finetune"] = result(share(352, 400), t, planned=1)
+    results["finetune"] = replace(results["finetune"], quality=replace(results["finetune"].quality, status="met"))
+    told = decide(climbed(t, results, planned=("prompt", "finetune"), trained=TUNED))
+    assert told.winner is None
+    assert told.headline.startswith("No proven gain: 'finetune' reaches the goal of 0.90")
+    assert "but its gain over 'prompt', the best rung below, is +0.018 (p = " in told.headline
+    assert "not a significant one of at least 0.02" in told.headline
+
+
+def test_force_changes_neither_lean_nor_decision_nor_headline():
+    """What tuning by force measures stands in the report; the verdict is that of the rungs that may win."""
+    t = task(0.9)
+    miss = result(share(300, 400), t)
+    reasons = ["60 training rows are below the minimum"]
+    alone = decide(climbed(t, {"prompt": miss}))
+    for right in (362, 395):  # unclear, and good enough
+        forced = with_settings(result(share(right, 400), t), forced=reasons)
+        verdict = decide(climbed(t, {"prompt": miss, "finetune": forced}, trained=TUNED))
+        assert (verdict.decision, verdict.winner, verdict.lean) == (alone.decision, None, None)
+        assert verdict.headline.startswith(
+            "No: every other rung measured is shown to miss the goal of 0.90 ('finetune' cannot win: see the reasons); 'prompt' "
+            "came nearest"
+        )
+        assert not any("'finetune' would" in c for c in verdict.counterfactuals)
+    only = decide(climbed(t, {"finetune": forced}, planned=("finetune",), trained=TUNED))
+    assert only.headline == "No: 'finetune' was measured and cannot win: see the reasons."

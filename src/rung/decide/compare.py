@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from rung.evaluate.measure import groups_of
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
 from rung.stats.ppi import rectified_gain, rectified_non_inferior
-from rung.types import Comparison, Outcome, Result, Task
+from rung.types import Answer, Comparison, Outcome, Result, Task
 
 _Differences = tuple[list[float], list[float], list[float], list[str] | None, list[str] | None]
 
@@ -72,25 +72,45 @@ def shown_not_worse(reference: Result, other: Result, task: Task) -> NonInferior
 
 def shown_cheaper_or_faster(reference: Result, other: Result, task: Task, seed: int) -> str | None:
     """Return "cheaper" or "faster" when `other` is significantly so, row by row; None when neither is shown."""
-    before = {o.example_id: o for o in reference.outcomes}
-    rows = [(before[o.example_id], o) for o in other.outcomes if o.example_id in before]
     for word, quantity in (("cheaper", _cost), ("faster", _seconds)):
-        values = [(quantity(a), quantity(b)) for a, b in rows]
-        known = [(x, y) for x, y in values if x is not None and y is not None]
-        if len(known) < len(values) or not known or sum(y for _, y in known) >= sum(x for x, _ in known):
-            continue
-        p = sign_flip([x - y for x, y in known], groups_of([b for _, b in rows]), seed=seed)
-        if p < task.alpha:
+        p = _spares(reference, other, quantity, seed)
+        if p is not None and p < task.alpha:
             return word
     return None
 
 
-def _cost(outcome: Outcome) -> float | None:
-    return None if outcome.answer is None else outcome.answer.cost_usd
+def cheaper(reference: Result, other: Result, seed: int) -> float | None:
+    """Return the p-value of `other` costing less than `reference`, row by row; None where it costs no less or a price is
+    unknown."""
+    return _spares(reference, other, _cost, seed)
 
 
-def _seconds(outcome: Outcome) -> float | None:
-    return None if outcome.answer is None else outcome.answer.seconds
+def _spares(reference: Result, other: Result, quantity: Callable[[Answer], float | None], seed: int) -> float | None:
+    """Return the p-value of `other` taking less of a quantity; None where it takes no less or the quantity is unknown.
+
+    Rows without an answer are counted against `other`: where it has none, its dearest row stands in; where only the
+    reference has none, the pair is left out.
+    """
+    before = {o.example_id: o.answer for o in reference.outcomes}
+    rows = [(o, a) for o in other.outcomes if (a := before.get(o.example_id)) is not None]
+    mine = [quantity(o.answer) for o in other.outcomes if o.answer is not None]
+    first = [quantity(a) for _, a in rows]
+    if not mine or not first or None in mine or None in first:
+        return None
+    worst = max(x for x in mine if x is not None)
+    second = [worst if o.answer is None else quantity(o.answer) for o, _ in rows]
+    differences = [x - y for x, y in zip(first, second, strict=True) if x is not None and y is not None]
+    if sum(differences) <= 0:
+        return None
+    return sign_flip(differences, groups_of([o for o, _ in rows]), seed=seed)
+
+
+def _cost(answer: Answer) -> float | None:
+    return answer.cost_usd
+
+
+def _seconds(answer: Answer) -> float | None:
+    return answer.seconds
 
 
 def _paired(lower: Result, upper: Result, task: Task) -> list[tuple[Outcome, float, float]]:

@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rung.types import Estimate
 
@@ -42,6 +42,7 @@ class Offer:
     output_tokens: float | None = None
     unloaded_s: float | None = None
     unloaded_n: int = 0
+    unloaded_p95_s: float | None = None  # where the climb seeks the cheapest
     p95_s: float | None = None
 
     @property
@@ -172,3 +173,48 @@ def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | 
             f"the ${once:,.2f} that {upper.label} cost once are not earned back at {requests:,} requests a month",
         )
     return once / (before - after), None
+
+
+def rent_of(models: Mapping[str, Mapping[str, Any]], role: str | None) -> float | None:
+    """Return the dollars an hour of the machine that a role's model runs on, by the configuration; None: not priced so."""
+    base = (role or "").partition("+[")[0]  # tuned weights are asked under a name made of their base's role
+    rent = (models.get(base) or {}).get("usd_per_hour")
+    return float(rent) if rent else None
+
+
+def one_off(seconds: float, taught_usd: float | None, rent: float | None) -> tuple[float | None, str | None]:
+    """Return what a tuned rung cost once, or why that is unknown: the machine time of its tuning, its teacher's answers."""
+    if rent is None:
+        return None, f"tuning took {seconds:,.0f} s on a machine without a price (usd_per_hour)"
+    if taught_usd is None:
+        return None, "what the teacher's answers cost is unknown"
+    return seconds / 3600 * rent + taught_usd, None
+
+
+def requests(number: float | None) -> str:
+    """Write a number of requests with two significant digits: it is no count but a crossing of two lines."""
+    if number is None:
+        return "unknown"
+    if number < 1:
+        return "1"
+    digits = -max(math.floor(math.log10(number)) - 1, 0)
+    return f"{round(number, digits):,.0f}"
+
+
+def break_even_sentence(pair: BreakEven) -> str:
+    """Say when the upper rung of a pair is the cheaper one, and when its one-off cost is earned back."""
+    said = {
+        "from": f"{pair.upper} is cheaper above {requests(pair.requests)} requests a month",
+        "below": f"{pair.upper} is cheaper below {requests(pair.requests)} requests a month",
+        "always": f"{pair.upper} is cheaper at any volume",
+        "never": f"{pair.lower} is cheaper at any volume",
+        "equal": "both cost the same",
+        "unknown": "unknown",
+    }[pair.when]
+    back = f"; what it cost once is earned back in {_months(pair.months)}" if pair.months is not None else ""
+    return f"{said}{back}{f' ({pair.note})' if pair.note else ''}"
+
+
+def _months(months: float) -> str:
+    days = months * 30.4
+    return f"{max(days, 1):.0f} days" if days < 61 else f"{months:.1f} months"

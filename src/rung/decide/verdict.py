@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from rung.decide.compare import shown_cheaper_or_faster, shown_not_worse
+from rung.decide.doors import Door, Use, door_reasons, second_door, volumes
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.labels import label_counterfactuals
-from rung.decide.tuned import gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
+from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import (
     counterfactuals,
     headline_exhausted,
     headline_met,
     headline_stopped,
     headline_undecided,
+    headline_unproven,
     reasons,
 )
 from rung.stats.power import smallest_visible_gain
@@ -42,11 +44,19 @@ class Climbed:
     findings: tuple[Finding, ...] = ()  # of the audit
     forecasts: Mapping[str, str] = field(default_factory=dict)  # what more rows would bring, of tuned rungs
     knowledge: Mapping[str, KnowledgeSplit] = field(default_factory=dict)  # of rungs that look answers up
+    uses: Mapping[str, Use] = field(default_factory=dict)  # what each rung takes to use: rent, tuning, latency unloaded
+
+    @cached_property
+    def counted(self) -> Mapping[str, Result]:
+        """The rungs that may decide: all but those tuned by force alone, or that forget what must be kept."""
+        return {
+            k: r for k, r in self.results.items() if k not in self.trained or gate_was_open(self.task, k, self.results)
+        }
 
 
 def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
-    winner = _winner(climb)
+    winner, doors = _winner(climb)
     lean = None if winner else _lean(climb)
     open_rung = _open_question(climb)
     if winner is not None:
@@ -56,9 +66,9 @@ def decide(climb: Climbed) -> Verdict:
         decision, headline = "stopped", headline_stopped(climb.stopped, lean)
     elif open_rung is not None:
         decision = "undecided"
-        headline = headline_undecided(climb.task, open_rung, climb.results[open_rung], lean)
+        headline = _headline_open(climb, open_rung, lean)
     else:
-        decision, headline = "exhausted", headline_exhausted(climb.task, climb.results)
+        decision, headline = "exhausted", headline_exhausted(climb.task, climb.counted, climb.results)
     provisional = _provisional(climb, winner)
     if provisional:
         headline = f"Provisional, since no or too few labels stand beside the judge. {headline}"
@@ -72,13 +82,15 @@ def decide(climb: Climbed) -> Verdict:
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
             *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
+            *door_reasons(climb.task, doors, climb.results),
         ),
         counterfactuals=(
             *(
                 (UNCORRECTED,)
                 if provisional
-                else counterfactuals(climb.task, winner, climb.results, climb.requests_per_month)
+                else counterfactuals(climb.task, winner, climb.counted, climb.requests_per_month)
             ),
+            *(volumes(climb.task, winner, climb.counted, climb.uses, climb.requests_per_month) if winner else ()),
             *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
             *label_counterfactuals(climb.task, climb.findings, winner),
         ),
@@ -122,26 +134,30 @@ def _eligible(task: Task, label: str, results: Mapping[str, Result], trained: Co
     return label not in trained or gate_was_open(task, label, results)
 
 
-def _winner(climb: Climbed) -> str | None:
+def _winner(climb: Climbed) -> tuple[str | None, tuple[Door, ...]]:
     """The first accepted rung; seeking the cheapest, a not-worse one that is significantly cheaper or faster replaces it."""
     task, results, trained = climb.task, climb.results, climb.trained
     winner = next((k for k in results if _accepted(task, k, results, trained, climb.seed)), None)
     if winner is None or task.seek != "cheapest":
-        return winner
+        return winner, ()
     names = list(results)
-    for label in names[names.index(winner) + 1 :]:
-        if not _eligible(task, label, results, trained):
-            continue
-        reference, other = results[winner], results[label]
-        not_worse = shown_not_worse(reference, other, task)
-        if not_worse and not_worse.shown and shown_cheaper_or_faster(reference, other, task, climb.seed):
-            winner = label
-    return winner
+    others = [k for k in names[names.index(winner) + 1 :] if _eligible(task, k, results, trained)]
+    return second_door(task, winner, others, results, climb.uses, climb.seed)
+
+
+def _headline_open(climb: Climbed, label: str, lean: str | None) -> str:
+    """Say what keeps the verdict open: the quality of a rung, or the gain of a tuned one whose quality is shown."""
+    result = climb.results[label]
+    if label in climb.trained and result.good_enough:
+        return headline_unproven(
+            climb.task, label, result, gain_over_best(climb.task, label, climb.results, climb.seed)
+        )
+    return headline_undecided(climb.task, label, result, lean)
 
 
 def _lean(climb: Climbed) -> str | None:
-    """The lowest rung that is good enough with probability 0.8 or more and breaks no limit."""
-    for label, result in climb.results.items():
+    """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
+    for label, result in climb.counted.items():
         if result.quality.probability_good >= LEAN and result.limits_held is not False:
             return label
     return None
@@ -149,13 +165,11 @@ def _lean(climb: Climbed) -> str | None:
 
 def _open_question(climb: Climbed) -> str | None:
     """The rung whose unclear result keeps the verdict open: the lean, else the unclear one most likely good enough."""
-    unclear = {k: r for k, r in climb.results.items() if r.quality.status == "unclear" and r.limits_held is not False}
+    unclear = {k: r for k, r in climb.counted.items() if r.quality.status == "unclear" and r.limits_held is not False}
     unproven = {
         k: r
-        for k, r in climb.results.items()
-        if r.good_enough
-        and not _accepted(climb.task, k, climb.results, climb.trained, climb.seed)
-        and (k not in climb.trained or gate_was_open(climb.task, k, climb.results))
+        for k, r in climb.counted.items()
+        if r.good_enough and not _accepted(climb.task, k, climb.results, climb.trained, climb.seed)
     }
     waiting = {**unclear, **unproven}
     if not waiting:

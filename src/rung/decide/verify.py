@@ -11,6 +11,7 @@ from typing import Any
 from rung import plugin
 from rung.config import Config
 from rung.decide.compare import adjust, neighbours
+from rung.decide.doors import uses
 from rung.decide.knowledge import splits
 from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed, decide
@@ -109,6 +110,7 @@ def _conclusions(
             findings=folder.load("findings.json", tuple[Finding, ...]) if folder.has("findings.json") else (),
             forecasts=forecasts(folder, results),
             knowledge=splits(folder, results),
+            uses=uses(folder, config, results),
         )
     )
     yield _same("verdict", verdict, folder.load("verdict.json", Verdict), Verdict)

@@ -89,20 +89,40 @@ def headline_undecided(task: Task, label: str, result: Result, lean: str | None)
     )
 
 
-def headline_exhausted(task: Task, results: Mapping[str, Result]) -> str:
-    """Say that nothing on this ladder is good enough, and which came nearest."""
+def headline_unproven(task: Task, label: str, result: Result, gain: Comparison | None) -> str:
+    """Say that a tuned rung is good enough, and that nothing shows that tuning is what it took."""
+    reaches = f"No proven gain: {label!r} reaches the goal of {mark(task.goal)} (measured {quality(result, task)})"
+    if gain is None:
+        return (
+            f"{reaches}, but no rung below it was measured, so nothing shows that tuning is needed; climb `prompt` and `fewshot` "
+            f"too; it comes {per_1k(result)}."
+        )
+    return (
+        f"{reaches}, but its gain over {gain.lower!r}, the best rung below, is {gain.gain:+.3f} (p = {gain.p_value:.2g}), not a "
+        f"significant one of at least {task.worth_it:g}; more test rows would tell; it comes {per_1k(result)}."
+    )
+
+
+def headline_exhausted(task: Task, results: Mapping[str, Result], measured: Mapping[str, Result]) -> str:
+    """Say that nothing on this ladder is good enough, and which came nearest. `measured`: those too that may not win."""
+    aside = [k for k in measured if k not in results]
+    out = f" ({_listed(aside)} cannot win: see the reasons)" if aside else ""
     if not results:
-        return "No rung could be measured: see the reasons each was skipped."
+        return (
+            f"No: {_listed(aside)} was measured and cannot win: see the reasons."
+            if aside
+            else "No rung could be measured: see the reasons each was skipped."
+        )
     broken = [k for k, r in results.items() if r.quality.status == "met" and r.limits_held is not True]
     if broken:
         return (
             f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {mark(task.goal)} but not within "
-            f"the limits on cost or latency."
+            f"the limits on cost or latency{out}."
         )
     best = max(results, key=lambda k: results[k].estimates[task.metrics[0].name].point)
     near = quality(results[best], task)
     return (
-        f"No: every rung measured is shown to miss the goal of {mark(task.goal)}; {best!r} came nearest"
+        f"No: every {'other ' if aside else ''}rung measured is shown to miss the goal of {mark(task.goal)}{out}; {best!r} came nearest"
         f"{', ' if near.startswith('between') else ' with '}{near}, {per_1k(results[best])}."
     )
 

@@ -81,7 +81,10 @@ def plan(config: Config) -> Plan:
     with library_to_plan(config) as library:
         kit = RunKit(task, roles, config.split.seed, Silent(), config.root, library)
         rungs = [_estimated(step, task, parts, kit, settings, answer) for step in config.ladder]
-    rungs += [*_judges(task, kit, settings, parts, rungs), *_examined(config, settings, rungs, answer)]
+    rungs += [
+        *_judges(task, kit, settings, parts, rungs),
+        *_examined(config, settings, rungs, answer, profile.requests_of(task)),
+    ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, len(parts.test), len(config.planned))))
 
@@ -119,16 +122,16 @@ def _estimated(
 
 
 def _examined(
-    config: Config, settings: Mapping[str, ProviderSettings], rungs: Sequence[RungEstimate], answer: int
+    config: Config, settings: Mapping[str, ProviderSettings], rungs: Sequence[RungEstimate], answer: int, alone: int
 ) -> list[RungEstimate]:
     """Return a line for what is asked on dev beside the rungs: why rows failed, and what one request takes.
 
-    Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask.
+    `alone`: requests that measure a rung's latency. Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask.
     """
     asking = [r for r in rungs if r.test_calls]
     if not asking:
         return []
-    calls = len(asking) * (config.diagnosis.calls + profile.ROWS)
+    calls = len(asking) * (config.diagnosis.calls + alone)
     per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
     larger = larger_roles(config) if config.diagnosis.calls else {}
     roles = {str(step.settings.get("model", "main")) for step in config.ladder}

@@ -6,13 +6,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from rung import plugin
 from rung.errors import RungError
 from rung.evaluate.diagnosis._asking import AskingKit
 from rung.protocols import Kit, Rung
+from rung.stats.latency import TAIL
 from rung.types import Answer, Candidate, Completion, Example, Message, Request, Task
 
 ROWS = 5  # dev rows asked one after the other, nothing else under way
+MANY = 60  # requests where the climb seeks the cheapest: enough to compare 95th percentiles (`rung.stats.latency`)
 ANEW = 1_000  # the repeat under which they are asked: no answer of the climb itself stands in the ledger for it
 PARTS = ("instruction", "examples", "passages", "input")
 SHORTEST = 12  # characters from which a passage is looked for in a prompt
@@ -31,6 +35,10 @@ class Profile:
     tokens: Mapping[str, float] | None
     output_tokens: float | None
     note: str | None = None
+    seconds: tuple[
+        float | None, ...
+    ] = ()  # of each request, equal ones in an equal order at every rung; None: no answer
+    p95_s: float | None = None  # of `seconds`, where there are `MANY`
 
 
 @dataclass
@@ -47,34 +55,48 @@ class ListeningKit(AskingKit):
 
 
 async def profile(candidate: Candidate, dev: Sequence[Example], task: Task, kit: Kit) -> Profile:
-    """Ask a few dev rows one after the other. Trouble (money, a model that does not answer) is a note, not an error."""
-    rows = kit.rng("profile").sample(list(dev), min(ROWS, len(dev)))
+    """Ask a few dev rows one after the other, many where the climb seeks the cheapest; each row again if they are too few.
+
+    Trouble (money, a model that does not answer) is a note, not an error.
+    """
+    asked = requests_of(task)
+    rows = kit.rng("profile").sample(list(dev), min(asked, len(dev)))
     listening = ListeningKit(kit, repeat=ANEW, heard=[])
     rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
     system = rung.system(candidate, task, listening)
-    seconds: list[float] = []
+    seconds: list[float | None] = []
     parts: list[Mapping[str, float]] = []
     outputs: list[float] = []
     note = None if rows else "there are no dev rows to ask"
-    for row in rows:
-        listening.heard = []
+    for number in range(asked if rows else 0):
+        turn, place = divmod(number, len(rows))
+        row, listening.heard, listening.repeat = rows[place], [], ANEW + turn
         try:
             answer = await system.answer(row.inputs)
         except RungError as error:
             note = " ".join(str(error).split())
+            seconds.append(None)
             continue
         seconds.append(answer.seconds)
         if listening.heard:
             parts.append(_parts(listening.heard, row, answer, candidate, kit))
             outputs.append(float(sum(c.output_tokens or 0 for _, _, c in listening.heard)))
+    known = [s for s in seconds if s is not None]
     return Profile(
         candidate=candidate.id,
-        n=len(seconds),
-        unloaded_s=statistics.median(seconds) if seconds else None,
+        n=len(known),
+        unloaded_s=statistics.median(known) if known else None,
         tokens={name: statistics.fmean(p[name] for p in parts) for name in PARTS} if parts else None,
         output_tokens=statistics.fmean(outputs) if outputs else None,
-        note=note if not seconds else None,
+        note=note if not known else None,
+        seconds=tuple(seconds),
+        p95_s=float(np.quantile(known, TAIL)) if asked >= MANY and known else None,
     )
+
+
+def requests_of(task: Task) -> int:
+    """Return how many requests a rung is profiled by."""
+    return MANY if task.seek == "cheapest" else ROWS
 
 
 def _parts(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rung.decide.economics import BreakEven, Economics, Offer, economics
+from rung.decide.economics import Economics, Offer, break_even_sentence, economics, one_off, rent_of
 from rung.report.figures import money
 from rung.report.load import Report, RungReport
 
@@ -34,69 +33,24 @@ def _offer(report: Report, rung: RungReport) -> Offer | None:
     result, estimate, profile = rung.result, report.estimate(rung), rung.profile
     if result is None or estimate is None:
         return None
-    hourly = _hourly(report, result.candidate.model)
-    one_off, note = _one_off(rung, hourly)
+    hourly = rent_of(_config(report).get("models") or {}, result.candidate.model)
+    tuning = rung.fitted.tuning if rung.fitted else None
+    once, note = one_off(tuning.seconds, tuning.lesson_usd, hourly) if tuning else (0.0, None)
     return Offer(
         label=rung.label,
         quality=estimate,
         cost_per_1k_usd=result.cost_per_1k_usd,
         cost_note=result.cost_note,
         usd_per_hour=hourly,
-        one_off_usd=one_off,
+        one_off_usd=once,
         one_off_note=note,
         tokens=profile.tokens if profile else None,
         output_tokens=profile.output_tokens if profile else None,
         unloaded_s=profile.unloaded_s if profile else None,
         unloaded_n=profile.n if profile else 0,
+        unloaded_p95_s=profile.p95_s if profile else None,
         p95_s=result.p95_latency_s,
     )
-
-
-def _hourly(report: Report, role: str | None) -> float | None:
-    """Return the rent of the machine that a role's model runs on, by the configuration."""
-    base = (role or "").partition("+[")[0]  # tuned weights are asked under a name made of their base's role
-    settings = (_config(report).get("models") or {}).get(base) or {}
-    rent = settings.get("usd_per_hour")
-    return float(rent) if rent else None
-
-
-def _one_off(rung: RungReport, hourly: float | None) -> tuple[float | None, str | None]:
-    """Return what a rung cost once: the machine time of its tuning."""
-    tuning = rung.fitted.tuning if rung.fitted else None
-    if tuning is None:
-        return 0.0, None
-    if hourly is None:
-        return None, f"tuning took {tuning.seconds:,.0f} s on a machine without a price (usd_per_hour)"
-    return tuning.seconds / 3600 * hourly, None
-
-
-def requests(number: float | None) -> str:
-    """Write a number of requests with two significant digits: it is no count but a crossing of two lines."""
-    if number is None:
-        return "unknown"
-    if number < 1:
-        return "1"
-    digits = -max(math.floor(math.log10(number)) - 1, 0)
-    return f"{round(number, digits):,.0f}"
-
-
-def break_even_sentence(pair: BreakEven) -> str:
-    """Say when the upper rung of a pair is the cheaper one, and when its one-off cost is earned back."""
-    said = {
-        "from": f"{pair.upper} is cheaper above {requests(pair.requests)} requests a month",
-        "below": f"{pair.upper} is cheaper below {requests(pair.requests)} requests a month",
-        "always": f"{pair.upper} is cheaper at any volume",
-        "never": f"{pair.lower} is cheaper at any volume",
-        "equal": "both cost the same",
-        "unknown": "unknown",
-    }[pair.when]
-    back = f"; what it cost once is earned back in {_months(pair.months)}" if pair.months is not None else ""
-    return f"{said}{back}{f' ({pair.note})' if pair.note else ''}"
-
-
-def _months(months: float) -> str:
-    days = months * 30.4
-    return f"{max(days, 1):.0f} days" if days < 61 else f"{months:.1f} months"
 
 
 def month(offer: Offer, volume: int | None) -> str:

@@ -147,7 +147,8 @@ def _costs(report: Report) -> Iterator[str]:
                 ", ".join(f"{part} {tokens:.0f}" for part, tokens in (o.tokens or {}).items() if tokens >= 0.5)
                 or "unknown"
             ),
-            figures.seconds(o.unloaded_s, "not asked"),
+            figures.seconds(o.unloaded_s, "not asked")
+            + (f", p95 {figures.seconds(o.unloaded_p95_s)}" if o.unloaded_p95_s is not None else ""),
             "yes" if o.label in found.efficient else "",
         )
         for o in found.offers

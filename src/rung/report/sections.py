@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rung.decide.economics import Offer
+from rung.decide.economics import Offer, break_even_sentence, requests
 from rung.decide.matrix import TITLES
 from rung.report import advice, charts, economics, foretelling
 from rung.report.load import Report
@@ -69,8 +69,8 @@ def _economics(report: Report) -> Mapping[str, Any]:
         "token_parts": token_parts,
         "token_key": [(name, word, TOKEN_COLOURS[name]) for name, word in economics.PARTS.items()],
         "month": economics.month,
-        "requests": economics.requests,
-        "break_even": economics.break_even_sentence,
+        "requests": requests,
+        "break_even": break_even_sentence,
     }
 
 

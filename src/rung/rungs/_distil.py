@@ -24,6 +24,7 @@ class Lesson:
     asked: int
     passed: int
     own_kept: int  # rows whose expected answer stands where the teacher's did not pass
+    cost_usd: float | None = 0.0  # of the teacher's answers; None: of unknown price
 
     @property
     def sentence(self) -> str:
@@ -52,7 +53,10 @@ async def teach(kit: Kit, teacher: Candidate, train: Sequence[Example], task: Ta
             rows.append(replace(example, target=found.answer.text.strip()))
         elif mixed:
             rows.append(example)
-    return Lesson(tuple(rows), name, len(train), len(passing), len(rows) - len(passing))
+    costs = [o.answer.cost_usd for o in outcomes if o.answer is not None]
+    known = [c for c in costs if c is not None]
+    cost = sum(known) if len(known) == len(costs) else None
+    return Lesson(tuple(rows), name, len(train), len(passing), len(rows) - len(passing), cost)
 
 
 def _passes(outcome: Outcome, task: Task) -> bool:

@@ -108,7 +108,9 @@ class FineTune(BaseModel):
             candidate = replace(candidate, settings={**candidate.settings, "forgets": mended.veto})
         outcomes = await kit.run(candidate, dev)
         tuning = _account(found, checked, reasons, task, shop, dev, below, kit)
-        tuning = replace(tuning, remedies=mended.remedies, lesson=lesson.sentence if lesson else None)
+        tuning = replace(tuning, remedies=mended.remedies)
+        if lesson is not None:
+            tuning = replace(tuning, lesson=lesson.sentence, lesson_usd=lesson.cost_usd)
         kit.say(
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )
