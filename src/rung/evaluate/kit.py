@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rung import plugin
 from rung.config.roles import roles_of
-from rung.errors import ConfigError, IntegrityError, Problem, RungError
+from rung.errors import ConfigError, IntegrityError, NotOffered, Problem, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.keeping import Keeper, KeptTask
 from rung.evaluate.progress import Progress, paid
@@ -121,6 +121,8 @@ class RunKit:
     def workshop(self, role: str) -> Workshop:
         asker = self._role(role)
         assert asker.settings is not None
+        if asker.client is not None and asker.client.missing:
+            raise NotOffered(f"models.{role} cannot be tuned here: {asker.client.missing}")
         keeper = Keeper(self, self._keep, self._progress)
         return RunWorkshop(base_of(role, asker.settings), asker.client, asker.tuned, self._progress, keeper)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from rung.config import Config, asked_roles
 from rung.errors import ConfigError, Interrupted, ModelError, PluginError, RefusedByModel, Retryable, RungError
+from rung.models._absent import Absent, asked_by_tuning_alone, connected
 from rung.models._larger import larger_roles
 from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
 from rung.models._settings import ProviderSettings, configured
@@ -27,6 +28,7 @@ from rung.protocols import Model, TokenModel
 from rung.store.ledger import Ledger, identity_bytes, key_of
 from rung.types import Completion, Message, ModelCard, Request
 
+UNNEEDED = (ConfigError, ModelError, PluginError)  # of a model that the diagnosis alone would ask: it can do without
 ROWS_UNTIL_OUTAGE = 10  # rows given up in a row, without an answer between, that mean the endpoint is down
 
 
@@ -109,6 +111,11 @@ class Client:
     def answered(self) -> int:
         """Answers received since opening, not counting stored ones: 0 after a failure means it never worked."""
         return self._usage.answers
+
+    @property
+    def missing(self) -> str | None:
+        """Why the model could not be opened, where only tuning would ask it; None where it is open."""
+        return str(self._model.error) if isinstance(self._model, Absent) else None
 
     def card(self, role: str | None = None) -> ModelCard:
         return self.settings.card(role or self.role)
@@ -369,25 +376,23 @@ def quiet_collector() -> Iterator[None]:
 async def open_clients(config: Config, folder: Path, roles: Sequence[str] = ()) -> AsyncIterator[Mapping[str, Client]]:
     """Open the models that are asked, or `roles` alone, with one ledger (in `folder`) and one budget; close them at the end.
 
-    A larger model that the diagnosis may ask is opened too, where it can be.
+    A larger model that the diagnosis may ask is opened too, where it can be; one that only tuning asks may be missing.
 
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
     known = configured(config)
     settings = {role: known[role] for role in asked_roles(config) if not roles or role in roles}
     wanted = sorted({*larger_roles(config).values()} - set(settings)) if config.diagnosis.calls and not roles else []
-    limit = config.limits.budget_usd
+    limit, spared = config.limits.budget_usd, asked_by_tuning_alone(config)
     check_budget(limit, settings)
     with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:
         budget = Budget(limit, spent_usd=sum(s.usd + s.lost_usd for s in ledger.spend()))
         clients: dict[str, Client] = {}
         try:
-            for role, s in settings.items():
-                clients[role] = Client(s, s.connect(), ledger, budget, role=role, seed=config.split.seed)
-            for role in wanted:  # asked by the diagnosis alone, which can do without
-                with suppress(ConfigError, ModelError, PluginError):
-                    larger = known[role]
-                    clients[role] = Client(larger, larger.connect(), ledger, budget, role=role, seed=config.split.seed)
+            for role in (*settings, *wanted):
+                with suppress(*(UNNEEDED if role in wanted else ())):
+                    model = connected(known[role], role in spared)
+                    clients[role] = Client(known[role], model, ledger, budget, role=role, seed=config.split.seed)
             yield clients
         finally:
             for client in clients.values():
