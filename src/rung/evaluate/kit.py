@@ -88,6 +88,9 @@ class RunKit:
             spec.name: plugin.make_at(root or Path(), "metrics", spec.name, spec.settings) for spec in task.metrics
         }
         self.score: Scorer = scorer(self.metrics, task, self)
+        for role, asker in self._roles.items():
+            if asker.client is not None and asker.client.missing:
+                progress.say(f"models.{role} cannot be opened, so its rung will be left out: {asker.client.missing}")
         self._judging = [r for spec in task.metrics for r in roles_of("metrics", spec.name, spec.settings)]
 
     def _role(self, role: str) -> Asker:

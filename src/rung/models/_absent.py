@@ -1,4 +1,4 @@
-"""A model that only tuning asks, whose packages are not installed: the climb goes on, and its rung says the pip line."""
+"""A model that only tuning asks and that cannot be opened: the climb goes on, and its rung says why and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rung import plugin
 from rung.config import Config
 from rung.config.roles import roles_of
-from rung.errors import MissingExtra, NotOffered
+from rung.errors import MissingExtra, ModelError, NotOffered
 from rung.models._settings import ProviderSettings
 from rung.protocols import Model
 from rung.types import Completion, Message, Request
@@ -18,7 +18,7 @@ from rung.types import Completion, Message, Request
 class Absent:
     """Stands where the model would; says what kept it from being opened when it is asked."""
 
-    error: MissingExtra
+    error: MissingExtra | ModelError
 
     async def complete(self, request: Request) -> Completion:
         raise NotOffered(str(self.error)) from self.error
@@ -31,10 +31,10 @@ class Absent:
 
 
 def connected(settings: ProviderSettings, spared: bool) -> Model:
-    """Open a model; where it is `spared`, missing packages are told when it is asked, not now."""
+    """Open a model; where it is `spared`, what keeps it from opening (packages, files, template) is told later."""
     try:
         return settings.connect()
-    except MissingExtra as error:
+    except (MissingExtra, ModelError) as error:
         if spared:
             return Absent(error)
         raise

@@ -148,7 +148,7 @@ def _check_tokenizer(settings: Local, tokenizer: Any) -> None:
     if not tokenizer.chat_template:
         raise ModelError(
             f"the tokenizer of {settings.name} has no chat template, so it is a base model that follows no instructions; name "
-            "its instruction-tuned variant, or tune it first",
+            "its instruction-tuned variant, or put a chat_template.jinja beside its tokenizer",
             provider="local",
         )
 

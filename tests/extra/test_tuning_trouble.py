@@ -1,0 +1,104 @@
+"""What keeps a model from being tuned costs the climb one rung: a paragraph, and everything else as ever."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rung.ladder import climb
+from rung.models.nano import WEIGHTS
+from rung.store.folder import RunFolder
+from tests.extra.test_rung_finetune import QUICK, experiment
+
+pytestmark = pytest.mark.extra
+pytest.importorskip("torch", reason="needs rung[tune]")
+pytest.importorskip("peft", reason="needs rung[tune]")
+
+
+def odd_base(root: Path, **changes: str | None) -> dict:
+    """A second model of the provider local whose folder was changed: a file's new text, or None to remove it."""
+    shutil.copytree(WEIGHTS / "nano-s", root / "base")
+    for name, text in changes.items():
+        place = root / "base" / name.replace("__", ".")
+        if text is None:
+            place.unlink()
+        else:
+            place.write_text(text)
+    return {"provider": "local", "name": "odd", "folder": str(root / "base"), "threads": 1, "max_tokens": 60}
+
+
+def without(name: str, key: str) -> str:
+    settings = json.loads((WEIGHTS / "nano-s" / name).read_text())
+    settings.pop(key, None)
+    return json.dumps(settings)
+
+
+def shorter() -> str:
+    settings = json.loads((WEIGHTS / "nano-s" / "config.json").read_text())
+    return json.dumps({**settings, "max_position_embeddings": 20})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"chat_template__jinja": None},
+            "the tokenizer of odd has no chat template, so it is a base model that follows no instructions",
+        ),
+        (
+            {
+                "generation_config__json": '{"do_sample": false}',
+                "tokenizer_config__json": without("tokenizer_config.json", "eos_token"),
+                "config__json": without("config.json", "eos_token_id"),
+            },
+            "the tokenizer of odd names no end token, so a tuned model would never stop",
+        ),
+        ({"config__json": shorter()}, "no training row fits the context of odd (20 tokens"),
+    ],
+)
+def test_a_base_that_cannot_be_tuned_costs_the_other_rungs_nothing(tmp_path, changes, words):
+    models = {
+        "main": {"provider": "fake", "answers": {}},
+        "small": odd_base(tmp_path, **changes),
+    }
+    steps = ["prompt", {"finetune": {"model": "small", "tuner": {"lora": QUICK}, "force": True}}, "fewshot"]
+    run = climb(experiment(tmp_path, 60, models=models, ladder=steps), tmp_path / "run")
+    assert list(run.results) == ["prompt", "fewshot"]
+    [skipped] = [r.rule for r in run.verdict.reasons if "finetune@small was not run" in r.claim]
+    assert words in skipped
+    assert "\n" not in skipped
+
+
+def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tunes_it(tmp_path, monkeypatch):
+    quick = {**QUICK, "epochs": 1}
+    config = experiment(tmp_path, 60, ladder=["prompt", {"finetune": {"tuner": {"lora": quick}, "force": True}}])
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rung.tuners._local.save_state", full)
+        run = climb(config, tmp_path / "run")
+    assert list(run.results) == ["prompt"]
+    [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    assert skipped.startswith("a checkpoint of lora")
+    assert "could not be written" in skipped
+    assert "No space left on device" in skipped
+    before = run.results["prompt"]
+    asked = RunFolder.open(run.folder).read("spend.json")["calls"]
+    again = climb(config, tmp_path / "run")
+    assert list(again.results) == ["prompt", "finetune"]
+    assert again.results["prompt"] == before
+    assert RunFolder.open(run.folder).read("spend.json")["calls"] > asked
+
+
+def test_too_little_memory_is_estimated_and_leaves_the_rung_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("rung.tuners._preflight.free_memory", lambda: 50_000_000)
+    steps = ["prompt", {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
+    run = climb(experiment(tmp_path, 60, ladder=steps), tmp_path / "run")
+    assert list(run.results) == ["prompt"]
+    [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    assert "and about 50 MB are free: use LoRA instead of full tuning" in skipped
