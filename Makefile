@@ -54,6 +54,8 @@ bench-real: $(VENV)/.installed-test
 
 bench-retrieval: $(VENV)/.installed-test
 	$(BIN)/python -m bench.retrieval quality
+	$(BIN)/python -m bench.retrieval speed
+	$(BIN)/python -m bench.retrieval large
 
 bench-tuning: $(VENV)/.installed-test
 	$(BIN)/python -m bench.tuning

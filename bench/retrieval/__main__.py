@@ -1,10 +1,12 @@
-"""`python -m bench.retrieval quality | speed | large`: writes results/NAME.json. See docs/retrieval.md."""
+"""`python -m bench.retrieval quality | speed | large`: writes results/NAME.json, and a table of speeds as NAME.md."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.retrieval import quality, speed
 
@@ -16,12 +18,48 @@ def main(which: str) -> None:
         found = quality.run()
     elif which == "speed":
         found = speed.run(50_000, list(speed.CASES), rounds=3)
-    else:
+    elif which == "large":
         found = speed.run(200_000, ["rung sqlite", "rung lance"])
+    else:
+        sys.exit(f"{which!r} is none of quality, speed, large")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{which}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
+    if which != "quality":
+        text = "\n".join(table(found)) + "\n"
+        (RESULTS / f"{which}.md").write_text(text)
+        print(text)
+
+
+def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Write speeds as Markdown. What a plain library does not do stays empty."""
+    count = max(row["passages"] for row in found.values() if "passages" in row)
+    plain = found.get("plain FTS5")
+    yield (
+        f"| {count:,} passages | build, CPU s | vectors, CPU s | memory, MB: words / with vectors | words, CPU ms p50 / p95 | fused with "
+        "embedding, CPU ms p50 / p95 | on the clock, ms p95 | add / remove until seen, s | disk, MB |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    for name, row in found.items():
+        if "passages" not in row:
+            continue
+        times = (
+            "" if plain is None or row is plain else f" ({row['build_cpu_s'] / plain['build_cpu_s']:.2f} times plain)"
+        )
+        fused, change = row.get("hybrid"), row.get("change")
+        cells = [
+            name,
+            f"{row['build_cpu_s']:.2f}{times}",
+            f"{row['vectors_cpu_s']:.1f}" if "vectors_cpu_s" in row else "",
+            f"{row['rss_mb']}" + (f" / {row['rss_with_vectors_mb']}" if fused else ""),
+            f"{row['cpu_ms_p50']:.1f} / {row['cpu_ms_p95']:.1f}",
+            f"{fused['cpu_ms_p50']:.1f} / {fused['cpu_ms_p95']:.1f}" if fused else "",
+            f"{(fused or row)['wall_ms_p95']:.1f}",
+            f"{change['add_s']:.2f} / {change['remove_s']:.2f}" if change else "",
+            f"{row['disk_mb']}",
+        ]
+        yield f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1] if len(sys.argv) > 1 else "")

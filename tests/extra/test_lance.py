@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 pytest.importorskip("lancedb")
@@ -52,3 +53,32 @@ def test_a_newer_index_is_left_alone(tmp_path):
         NewerFolder, match=r"written by a newer rung \(index version 9, this one reads up to 1\); upgrade rung"
     ):
         LanceRetriever(place=str(tmp_path / "i")).open()
+
+
+def test_many_small_changes_are_taken_into_the_word_index_and_vectors_are_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr("rung.retrievers.lance._MANY", 8)
+    monkeypatch.setattr("rung.retrievers.lance._FRAGMENTS", 3)
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    for n in range(6):
+        shelf.write(put(document(f"d{n}.md", f"word{n} and more")))
+        given = {key: np.ones(4, dtype="<f4").tobytes() for key in shelf.without_vector(50, 9)}
+        shelf.write(Change(vectors={50: given}))
+    table = shelf._table("passages_50")
+    assert table.index_stats(table.list_indices()[0].name).num_unindexed_rows < 8
+    assert shelf._table("vectors_50").stats()["fragment_stats"]["num_fragments"] < 3
+    assert len(shelf.match("word5", 3, 50)) == 1
+    assert len(shelf.nearest([1.0] * 4, 99, 50)) == 12
+    shelf.close()
+
+
+def test_passages_without_a_vector_are_given_however_they_lie_among_the_others(tmp_path, monkeypatch):
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(*(document(f"d{n}.md", f"word{n}") for n in range(20))))
+    every = dict(shelf.without_vector(50, 99))
+    shelf.write(Change(vectors={50: {key: np.ones(4, dtype="<f4").tobytes() for key in list(every)[::3]}}))
+    left = {key: text for n, (key, text) in enumerate(every.items()) if n % 3}
+    assert shelf.without_vector(50, 99) == left
+    monkeypatch.setattr("rung.retrievers.lance._VALUES", 5)  # more than one condition holds: by range
+    assert shelf.without_vector(50, 99) == left
+    assert list(shelf.without_vector(50, 7)) == sorted(left)[:7]
+    shelf.close()

@@ -16,7 +16,7 @@ from rung.types import Change, Hit, Passage, Source
 DEPTH = 100  # passages of each ranking that are fused
 RANK_CONSTANT = 60  # of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009, SIGIR, section 2)
 EMBEDDER = "embedder"  # the fact that says whose vectors are on the shelf
-_PASSAGES_A_CHANGE = 512
+_PASSAGES_A_CHANGE = 4096  # given vectors in one write: a shelf may look through all its keys for each
 
 
 class ShelvedLibrary:

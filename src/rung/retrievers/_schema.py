@@ -13,6 +13,9 @@ from rung.types import Document, Passage
 
 SCHEMA = 1
 _VARIABLES = 500  # values in one statement
+# FTS5 writes a segment whenever its entries in memory pass 1 MB, and joins segments four at a time: a third of a build. One
+# segment a transaction (32 MB of entries: more than 10,000 passages make) and eight at a time: 0.63 instead of 0.78 CPU s.
+_BUILDING = {"hashsize": 32 * 2**20, "automerge": 8}
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 _TABLES = f"""
@@ -71,6 +74,8 @@ def _run(db: sqlite3.Connection, script: str) -> None:
 def make_size(db: sqlite3.Connection, words: int) -> None:
     """Make the tables for passages of that many words."""
     _run(db, _SIZE.format(w=int(words), tokenizer=TOKENIZER))
+    for setting, value in _BUILDING.items():
+        db.execute(f"INSERT INTO fts_{int(words)}(fts_{int(words)}, rank) VALUES ('{setting}', {value})")
     if sqlite3.sqlite_version_info >= (3, 42, 0):
         db.execute(f"INSERT INTO fts_{int(words)}(fts_{int(words)}, rank) VALUES ('secure-delete', 1)")
 

@@ -30,8 +30,9 @@ from rung.types import Change, Document, Passage, Source
 
 SCHEMA = 1
 _SCHEMA_FACT = "schema"
-_MANY = 1000  # passages from which a write brings the word index up to date at once; fewer are searched without it
+_MANY = 1000  # passages outside the word index from which a write takes them in; fewer are searched without it
 _VALUES = 500  # in one condition
+_FRAGMENTS = 32  # pieces of a table of vectors from which they are joined: each write adds one, each search opens all
 _WORD = re.compile(r"\w+")
 _DOCUMENTS = pa.schema([(n, pa.string()) for n in ("name", "title", "file", "sha256", "parts")])
 _FACTS = pa.schema([("name", pa.string()), ("value", pa.string())])
@@ -111,7 +112,7 @@ class LanceShelf:
                 for size in sizes:
                     if f"vectors_{size}" in there:
                         self._drop(f"vectors_{size}")
-            known = set(self.documents()) | {d.name for d in change.put}
+            known = set(self.documents()) | {d.name for d in change.put} if change.passages else set()
             for size, passages in change.passages.items():
                 self._put_passages(size, [p for p in passages if p.document in known])
             for size, vectors in change.vectors.items():
@@ -144,9 +145,20 @@ class LanceShelf:
         return sorted(((row["key"], 1.0 - row["_distance"]) for row in rows), key=lambda r: (-r[1], r[0]))
 
     def without_vector(self, size: int, most: int) -> Mapping[int, str]:
-        missing = np.setdiff1d(self._keys(f"passages_{size}"), self._keys(f"vectors_{size}"))[:most]
-        found = self.passages([int(key) for key in missing], size)
-        return {key: f"{p.title}\n{p.text}" if p.title else p.text for key, p in sorted(found.items())}
+        missing = np.setdiff1d(self._keys(f"passages_{size}"), self._keys(f"vectors_{size}"), True)[:most]
+        if not len(missing):
+            return {}
+        # Keys are hashes, so that the lowest ones without a vector are nearly all that lie between them.
+        between = f"key >= {missing[0]} AND key <= {missing[-1]}"
+        conditions = [between] if len(missing) > _VALUES else list(_within("key", missing.tolist()))
+        wanted = set(missing.tolist())
+        found = {
+            row["key"]: f"{row['title']}\n{row['text']}" if row["title"] else row["text"]
+            for where in conditions
+            for row in self._rows(f"passages_{size}", ["key", "title", "text"], where)
+            if row["key"] in wanted
+        }
+        return dict(sorted(found.items()))
 
     def passages(self, keys: Sequence[int], size: int) -> Mapping[int, Passage]:
         columns = ["key", "document", "ordinal", "title", "position", "text"]
@@ -187,9 +199,10 @@ class LanceShelf:
                 for p in passages
             ]
         )
-        if not table.list_indices():
+        indices = table.list_indices()
+        if not indices:
             table.create_index("words", config=_INDEX)
-        elif len(passages) >= _MANY:
+        elif table.index_stats(indices[0].name).num_unindexed_rows >= _MANY:
             table.optimize()
 
     def _put_vectors(self, size: int, vectors: Mapping[int, bytes]) -> None:
@@ -197,13 +210,18 @@ class LanceShelf:
             return
         width = len(next(iter(vectors.values()))) // 4
         schema = pa.schema([("key", pa.int64()), ("vector", pa.list_(pa.float32(), width))])
-        there = set(self.passages(list(vectors), size))
-        rows = [{"key": k, "vector": np.frombuffer(v, dtype="<f4").tolist()} for k, v in vectors.items() if k in there]
-        if rows:
-            table = self._made(f"vectors_{size}", schema)
-            for where in _within("key", [row["key"] for row in rows]):
-                table.delete(where)
-            table.add(pa.Table.from_pylist(rows, schema=schema))
+        given = np.array(list(vectors), dtype=np.int64)
+        keys = given[np.isin(given, self._keys(f"passages_{size}"))]
+        if not len(keys):
+            return
+        table = self._made(f"vectors_{size}", schema)
+        for where in _within("key", keys[np.isin(keys, self._keys(f"vectors_{size}"))].tolist()):
+            table.delete(where)
+        numbers = np.frombuffer(b"".join(vectors[key] for key in keys.tolist()), dtype="<f4")
+        column = pa.FixedSizeListArray.from_arrays(pa.array(numbers), width)
+        table.add(pa.Table.from_arrays([pa.array(keys), column], schema=schema))
+        if table.stats()["fragment_stats"]["num_fragments"] >= _FRAGMENTS:
+            table.optimize()
 
     def _put_facts(self, facts: Mapping[str, Any]) -> None:
         table = self._made("facts", _FACTS)
@@ -221,16 +239,21 @@ class LanceShelf:
                 self._table(name).optimize(cleanup_older_than=timedelta(0), delete_unverified=True)
 
     def _keys(self, name: str) -> Any:
-        return np.array(sorted(row["key"] for row in self._rows(name, ["key"])), dtype=np.int64)
+        found = self._columns(name, ["key"])
+        return np.zeros(0, dtype=np.int64) if found is None else np.sort(found["key"].to_numpy())
 
     def _rows(self, name: str, columns: list[str], where: str | None = None) -> Iterator[dict[str, Any]]:
+        found = self._columns(name, columns, where)
+        yield from () if found is None else found.to_pylist()
+
+    def _columns(self, name: str, columns: list[str], where: str | None = None) -> Any:
+        """Return these columns of a table's rows in Arrow's form; None where there is no such table."""
         with self._translated():
             if name not in self._names():
-                return
+                return None
             query = self._table(name).search()
             query = query if where is None else query.where(where)
-            found = query.select(columns).limit(None).to_arrow().to_pylist()
-        yield from found
+            return query.select(columns).limit(None).to_arrow()
 
     def _names(self) -> Sequence[str]:
         found: Sequence[str] = self._db.list_tables(limit=1000).tables
