@@ -76,6 +76,8 @@ _EXTRA_OF: Mapping[str, str] = {
     "pypdf": "docs",
     "docx": "docs",
     "lxml": "docs",
+    "tinycss2": "docs",
+    "cssselect": "docs",
     "lancedb": "lance",
     "sentence_transformers": "embed",
 }

@@ -170,3 +170,73 @@ def test_files_damaged_anywhere_never_crash(kind):
         damaged = whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :]
         found = parse(f"a.{kind}", damaged)
         assert found.documents or found.findings
+
+
+def words_of(page: str) -> tuple[str, str]:
+    """Return what a reader sees of a page, and what the findings quote as hidden."""
+    found = parse("a.html", page.encode())
+    quoted = [f.message for f in found.findings if f.measured.get("kind") == "hidden text"]
+    return " ".join(d.text for d in found.documents), " ".join(quoted)
+
+
+@pytest.mark.parametrize(
+    ("css", "body"),
+    [
+        (".x{display:none}", '<p class="x">SECRET</p>'),
+        (".x{display:none}", '<p>seen <span class="a x">SECRET</span> too</p>'),
+        ("#x, .y { visibility: hidden !important }", '<div id="x" style="visibility:visible">SECRET</div>'),
+        ("div > p.x { opacity: 0 }", '<div><p class="x">SECRET</p></div>'),
+        (".x{position:absolute;left:-9999px}", '<p class="x">SECRET</p>'),
+        (".x{height:0;overflow:hidden}", '<p class="x">SECRET</p>'),
+        (".x{clip:rect(0,0,0,0);position:absolute}", '<p class="x">SECRET</p>'),
+        (".x{clip-path: inset(50%)}", '<p class="x">SECRET</p>'),
+        (".x{font-size:1px}", '<p class="x">SECRET</p>'),
+        (".x{color:#FFFFFF}", '<p class="x">SECRET</p>'),
+        ("@media screen { .x{display:none} }", '<p class="x">SECRET</p>'),
+        ("/* a { */ .x{display:none} /* } */", '<p class="x">SECRET</p>'),
+        ("{}} broken .y:::{ ; } .x{display:none}", '<p class="x">SECRET</p>'),
+        (".x{display:block} .x{display:none}", '<p class="x">SECRET</p>'),
+        ("tr.x{display:none}", '<table><tr><td>Lamp</td></tr><tr class="x"><td>SECRET</td></tr></table>'),
+        ("td.x{display:none}", '<table><tr><td>Lamp</td><td class="x">SECRET</td></tr></table>'),
+        ("tbody.x{display:none}", '<table><tbody class="x"><tr><td>SECRET</td></tr></tbody></table>'),
+        ("", '<p style="overflow:hidden; max-height:0px">SECRET</p>'),
+        ("", '<p style="font-size:0.05em">SECRET</p>'),
+    ],
+)
+def test_text_that_a_style_block_hides_is_left_out_and_told(css, body):
+    text, told = words_of(f"<html><head><style>{css}</style></head><body><p>seen</p>{body}</body></html>")
+    assert "SECRET" not in text
+    assert "SECRET" in told
+    assert "seen" in text
+
+
+@pytest.mark.parametrize(
+    ("css", "body"),
+    [
+        (".x{display:none} .x{display:block}", '<p class="x">OPEN</p>'),
+        (".menu{display:none} .menu.open{display:block}", '<p class="menu open">OPEN</p>'),
+        ("p.x{display:block} .x{display:none}", '<p class="x">OPEN</p>'),
+        (".x{display:none}", '<p class="x" style="display:block">OPEN</p>'),
+        ("@media print { .x{display:none} }", '<p class="x">OPEN</p>'),
+        ("@media (max-width: 600px) { .x{display:none} }", '<p class="x">OPEN</p>'),
+        (".x::before{display:none}", '<p class="x">OPEN</p>'),
+        (".y{display:none}", '<p class="x">OPEN</p>'),
+        ("body{background:#000} .x{color:#fff}", '<p class="x">OPEN</p>'),
+        (".dark{background-color:navy} .x{color:white}", '<div class="dark"><p class="x">OPEN</p></div>'),
+        (".x{color:white}", '<table bgcolor="#000"><tr><td class="x">OPEN</td></tr></table>'),
+        (".x{height:0}", '<p class="x">OPEN</p>'),
+        (".x{width:0.5em;overflow:hidden}", '<p class="x">OPEN</p>'),
+        ("", '<p style="font-size:1em">OPEN</p>'),
+        ("", '<p style="font-size:1.1rem;opacity:0.5">OPEN</p>'),
+        ("", '<p aria-hidden="true">OPEN</p>'),
+    ],
+)
+def test_text_that_only_looks_hidden_stays(css, body):
+    text, told = words_of(f"<html><head><style>{css}</style></head><body><p>seen</p>{body}</body></html>")
+    assert "OPEN" in text
+    assert told == ""
+
+
+def test_white_words_under_a_style_sheet_that_is_not_fetched_stay():
+    page = '<head><link rel="stylesheet" href="a.css"><style>.x{color:#fff}</style></head><p class="x">OPEN</p>'
+    assert words_of(f"<html>{page}</html>") == ("OPEN", "")

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rung.documents.remote import remote_images, without_remote
 from rung.rungs._abstention import abstains, abstention, phrase_of
 from rung.rungs._prompting import Demonstration, as_it_stands
 from rung.rungs._rag_gold import figures, gold_of
-from rung.rungs._rag_layout import FENCES, GUARD, Layout, cited, clean, fenced, laid_out, without_remote
+from rung.rungs._rag_layout import FENCES, GUARD, Layout, cited, clean, fenced, laid_out
 from rung.rungs._rag_query import forms_for, query_of
 from rung.testing.library import BareLibrary
 from rung.types import Example, Hit, Message, Source, Task
@@ -58,8 +59,20 @@ def test_remote_images_and_links_are_left_out_of_prompts_unless_asked_for():
     assert without_remote(text) == "See logo our page or (link), [here](#part)."
     assert without_remote('<img src="https://x.example/p.gif"> x') == " x"
     assert without_remote("text\n[1]: https://x.example\nmore") == "text\n\nmore"
+    assert without_remote("![pixel][1] and [page][1]\n[1]: https://x.example") == "pixel and [page][1]\n"
+    assert without_remote('<video src="//x.example/v.mp4">url(//x.example/b.png)') == '<video src="(link)">url((link))'
+    assert without_remote("[run](javascript:alert(1)) www.x.example. [next](page.md)") == "run) (link). [next](page.md)"
     assert "https" in fenced([text], "lines", links=True)
     assert "https" not in fenced([text], "lines")
+
+
+@pytest.mark.parametrize(
+    "image", ["![a](https://x.example/a)", "<img alt=a src=//x.example/a>", "url('http://x.example/a')"]
+)
+def test_every_image_that_is_told_as_remote_is_taken_out(image):
+    assert remote_images(f"words {image} words")
+    assert "x.example" not in without_remote(f"words {image} words")
+    assert not remote_images(without_remote(f"words {image} words"))
 
 
 def test_invisible_characters_do_not_reach_the_prompt():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from lxml import etree, html
 from rung.documents.chunk import HEADING
 from rung.documents.plain import title_of
 from rung.documents.scan import speaks_to_a_model
+from rung.documents.styles import Styles
 from rung.documents.trouble import Unreadable
 from rung.types import Document, Source
 
@@ -20,16 +20,6 @@ _BLOCKS = set(
     "main ol p pre section table ul h1 h2 h3 h4 h5 h6".split()
 )
 _HEADINGS = {f"h{n}": n for n in range(1, 7)}
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|(?<![-\w])opacity\s*:\s*0(?:\.0*)?\s*(?:;|$|!)|font-size\s*:\s*[01](?:\.\d+)?"
-    r"(?:px|pt|em|rem|%)?\s*(?:;|$|!)|text-indent\s*:\s*-\d{3,}|(?:left|top)\s*:\s*-\d{4,}|(?<![-\w])(?:height|width)\s*:\s*0",
-    re.IGNORECASE,
-)
-_WHITE = re.compile(
-    r"(?<![-\w])color\s*:\s*(?:white|#fff(?:fff)?\b|rgba?\(\s*255\s*,\s*255\s*,\s*255|transparent|rgba\([^)]*,\s*0\s*\))",
-    re.I,
-)
-_DARK = re.compile(r"background", re.I)
 
 
 def read_html(name: str, content: bytes) -> tuple[Document, list[str]]:
@@ -46,7 +36,7 @@ def read_html(name: str, content: bytes) -> tuple[Document, list[str]]:
     hidden = [" ".join(c.text.split()) for c in root.iter(etree.Comment) if c.text and speaks_to_a_model(c.text)]
     named = root.findtext(".//title")
     body = root.find("body")
-    walk = _Walk(name, hidden)
+    walk = _Walk(name, hidden, Styles(root))
     walk.over(body if body is not None else root)
     walk.end()
     title = " ".join((named or "").split()) or walk.first_heading or title_of(name)
@@ -56,11 +46,12 @@ def read_html(name: str, content: bytes) -> tuple[Document, list[str]]:
 class _Walk:
     """Gathers blocks under headings."""
 
-    def __init__(self, name: str, hidden: list[str]) -> None:
+    def __init__(self, name: str, hidden: list[str], styles: Styles) -> None:
         self.parts: list[Source] = []
         self.first_heading = ""
         self._name = name
         self._hidden = hidden
+        self._styles = styles
         self._above: list[tuple[int, str]] = []
         self._blocks: list[str] = []
 
@@ -84,8 +75,7 @@ class _Walk:
         tag = child.tag
         if not isinstance(tag, str) or tag in _LEFT_OUT:
             return
-        if _is_hidden(child):
-            self._hidden += [words for words in [" ".join("".join(child.itertext()).split())] if words]
+        if self._hides(child):
             return
         if tag == "br":
             line.append("\n")
@@ -117,23 +107,35 @@ class _Walk:
             self.over(child)
 
     def _rows(self, table: Any) -> Iterator[str]:
-        for row in table.iter("tr"):
-            if not _is_hidden(row):
-                cells = [
-                    " ".join("".join(self._inline(c)).split())
-                    for c in row
-                    if c.tag in ("td", "th") and not _is_hidden(c)
-                ]
-                if any(cells):
-                    yield " | ".join(cells)
+        for row in self._seen_below(table):
+            cells = [
+                " ".join("".join(self._inline(c)).split()) for c in row if c.tag in ("td", "th") and not self._hides(c)
+            ]
+            if any(cells):
+                yield " | ".join(cells)
+
+    def _seen_below(self, part: Any) -> Iterator[Any]:
+        """Yield the rows of a table, or of a part of it, that a reader sees."""
+        for child in part:
+            if child.tag in ("tr", "thead", "tbody", "tfoot") and not self._hides(child):
+                if child.tag == "tr":
+                    yield child
+                else:
+                    yield from self._seen_below(child)
+
+    def _hides(self, element: Any) -> bool:
+        """Whether an element is out of sight; what stands in it is put to the hidden texts."""
+        if not self._styles.hide(element):
+            return False
+        words = " ".join("".join(_words_in(element)).split())
+        self._hidden += [words] if words else []
+        return True
 
     def _inline(self, element: Any) -> Iterator[str]:
         yield element.text or ""
         for child in element:
-            if isinstance(child.tag, str) and child.tag not in _LEFT_OUT:
-                if _is_hidden(child):
-                    self._hidden += [words for words in [" ".join("".join(child.itertext()).split())] if words]
-                elif child.tag == "br":
+            if isinstance(child.tag, str) and child.tag not in _LEFT_OUT and not self._hides(child):
+                if child.tag == "br":
                     yield "\n"
                 elif child.tag == "img":
                     yield child.get("alt") or ""
@@ -151,11 +153,10 @@ def _holds_blocks(element: Any) -> bool:
     return any(isinstance(c.tag, str) and c.tag in _BLOCKS for c in element.iterdescendants())
 
 
-def _is_hidden(element: Any) -> bool:
-    """Whether an element is styled out of sight. Style sheets are not followed."""
-    if element.get("hidden") is not None or (element.get("aria-hidden") == "true" and element.tag != "img"):
-        return True
-    style = element.get("style")
-    if not style:
-        return False
-    return bool(_HIDDEN_STYLE.search(style) or (_WHITE.search(style) and not _DARK.search(style)))
+def _words_in(element: Any) -> Iterator[str]:
+    """Yield all text in an element, save what is no text."""
+    yield element.text or ""
+    for child in element:
+        if isinstance(child.tag, str) and child.tag not in _LEFT_OUT:
+            yield from _words_in(child)
+        yield child.tail or ""

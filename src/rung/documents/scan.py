@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from rung.documents.remote import remote_images
 from rung.types import Document, Finding
 
 CHECK = "document safety"
@@ -68,15 +69,6 @@ _SIGNS = (
         "you are",
     ),
 )
-_IMAGE = re.compile(
-    r"!\[[^\]]*\]\(\s*<?(?:https?:)?//[^)\s>]+|<img\b[^>]*\bsrc\s*=\s*[\"']?(?:https?:)?//[^\"'\s>]+"
-    r"|url\(\s*[\"']?(?:https?:)?//[^)\"']+",
-    re.IGNORECASE,
-)
-_LINKED_IMAGE = re.compile(r"!\[([^\]]*)\]\(\s*<?[^)]*\)|<img\b[^>]*>", re.IGNORECASE)
-_LINK = re.compile(
-    r"\[([^\]]*)\]\(\s*<?(?:https?:|ftp:|mailto:)?//?[^)]*\)|<(?:https?|ftp)://[^>\s]+>|(?:https?|ftp)://[^\s<>)\]]+"
-)
 
 
 def whole_letters(text: str) -> str:
@@ -135,7 +127,7 @@ def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: 
             (),
             {"file": name, "kind": "instructions", "count": len(orders)},
         )
-    images = [m.group() for text in (page, *_texts(documents, ())) for m in _IMAGE.finditer(text)]
+    images = [image for text in (page, *_texts(documents, ())) for image in remote_images(text)]
     if images:
         yield Finding(
             CHECK,
@@ -146,12 +138,6 @@ def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: 
             (),
             {"file": name, "kind": "remote images", "count": len(images)},
         )
-
-
-def without_remote(text: str) -> str:
-    """Return the text without images, and with links reduced to their words: what may leave for a page or a prompt."""
-    text = _LINKED_IMAGE.sub(lambda m: m.group(1) or "", text)
-    return _LINK.sub(lambda m: m.group(1) or "", text)
 
 
 def _texts(documents: Sequence[Document], hidden: Iterable[str]) -> Iterator[str]:
