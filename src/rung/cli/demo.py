@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import typer
@@ -15,7 +16,9 @@ FIRST = "brand-voice"
 
 
 def demo(
-    name: str = typer.Argument(FIRST, help="Which shipped example; see --list."),
+    name: str = typer.Argument(
+        FIRST, help="Which shipped example, or EXAMPLE/FILE for another climb over its rows; see --list."
+    ),
     folder: Path = typer.Option(
         None, "--folder", help="Where to put the example's files and its run; by default rung-demo/NAME."
     ),
@@ -26,7 +29,7 @@ def demo(
     from rung.config import load_config
     from rung.errors import RungError
 
-    shipped = sorted(p.name for p in EXAMPLES.iterdir() if (p / "rung.yaml").is_file())
+    shipped = list(shipped_examples())
     if listing:
         if as_json:
             print_json(shipped)
@@ -35,14 +38,23 @@ def demo(
         return 0
     if name not in shipped:
         raise RungError(f"no example is called {name!r}; shipped: {', '.join(shipped)}")
-    where = folder or Path("rung-demo") / name
+    example, _, other = name.partition("/")
+    where = folder or Path("rung-demo") / example
     where.mkdir(parents=True, exist_ok=True)
-    for file in sorted(f for f in (EXAMPLES / name).rglob("*") if f.is_file()):
-        copy = where / file.relative_to(EXAMPLES / name)
+    for file in sorted(f for f in (EXAMPLES / example).rglob("*") if f.is_file()):
+        copy = where / file.relative_to(EXAMPLES / example)
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-    code = climb_and_report(load_config(where / "rung.yaml"), where / "run", as_json)
+    file, run = f"{other or 'rung'}.yaml", f"run-{other}" if other else "run"
+    code = climb_and_report(load_config(where / file), where / run, as_json)
     if not as_json:
-        typer.echo(f"The example's files are in {where}: change rung.yaml or the rows and climb again.")
+        typer.echo(f"The example's files are in {where}: change {file} or the rows and climb again.")
     return 0 if code in (0, 1) else code  # an honest "undecided" is no failure of the demonstration
+
+
+def shipped_examples() -> Iterator[str]:
+    """Name the shipped climbs: each example, and EXAMPLE/FILE for each further configuration beside its rung.yaml."""
+    for example in sorted(p for p in EXAMPLES.iterdir() if (p / "rung.yaml").is_file()):
+        yield example.name
+        yield from (f"{example.name}/{p.stem}" for p in sorted(example.glob("*.yaml")) if p.stem != "rung")

@@ -20,7 +20,8 @@ def plan(
     from rung.config import load_config
     from rung.evaluate.plan import plan as estimate
 
-    found = estimate(load_config(config, {"budget_usd": budget, "only": only}))
+    loaded = load_config(config, {"budget_usd": budget, "only": only})
+    found = estimate(loaded)
     if as_json:
         print_json(
             {
@@ -51,5 +52,10 @@ def plan(
     for line in found.power:
         console.print(line, markup=False)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
-    console.print(f"All rungs together {total}; the climb stops at the first rung that is good enough.")
+    ends = (
+        "the climb stops at the first rung that is good enough"
+        if loaded.task.seek == "good_enough"
+        else "seeking the cheapest, every rung is climbed"
+    )
+    console.print(f"All rungs together {total}; {ends}.")
     return 0

@@ -40,8 +40,13 @@ class Share:
 
     def __str__(self) -> str:
         return (
-            f"{100 * self.rate:.2g} % ({self.count:,} of {self.n:,}; {100 * self.low:.2g} to {100 * self.high:.2g} %)"
+            f"{_percent(self.rate)} % ({self.count:,} of {self.n:,}; {_percent(self.low)} to {_percent(self.high)} %)"
         )
+
+
+def _percent(share: float) -> str:
+    """Write a share as a percentage with two significant digits, and whole from ten on."""
+    return f"{100 * share:.2g}" if 100 * share < 9.95 else f"{100 * share:.0f}"
 
 
 @dataclass(frozen=True)
