@@ -46,10 +46,10 @@ def demo(
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-    file, run = f"{other or 'rung'}.yaml", f"run-{other}" if other else "run"
-    code = climb_and_report(load_config(where / file), where / run, as_json)
+    chosen, run = f"{other or 'rung'}.yaml", f"run-{other}" if other else "run"
+    code = climb_and_report(load_config(where / chosen), where / run, as_json)
     if not as_json:
-        typer.echo(f"The example's files are in {where}: change {file} or the rows and climb again.")
+        typer.echo(f"The example's files are in {where}: change {chosen} or the rows and climb again.")
     return 0 if code in (0, 1) else code  # an honest "undecided" is no failure of the demonstration
 
 
