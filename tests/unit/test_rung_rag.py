@@ -216,3 +216,61 @@ def test_expected_answers_with_numbers_in_brackets_rule_citing_out():
     found = asyncio.run(Rag().fit(world.task(), odd, DEV, kit, None, None))
     assert not any(t.candidate.settings["cite"] for t in found.trials)
     assert any(t.candidate.settings["cite"] for t in plainly()[1].trials)
+
+
+def below_with(examples, selection="fixed"):
+    from rung.rungs._prompting import as_it_stands
+    from rung.rungs.fewshot import _candidate
+
+    settings = {"k": len(examples), "selection": selection}
+    return _candidate(f"{selection} k={len(examples)}", as_it_stands(world.task()), examples, settings, "main")
+
+
+def test_an_example_whose_fact_changed_is_shown_no_more_and_the_others_stay():
+    documents = world.library()
+    kit = world.kit((*TRAIN, *DEV), documents)
+    written = replace(TRAIN[1], id="style", target="We write so.")  # no document tells it
+    found = asyncio.run(Rag().fit(world.task(), TRAIN, DEV, kit, below_with([TRAIN[0], written]), None))
+    kept = replace(found.candidate, settings={**found.candidate.settings, "examples": "kept"})
+    document = TRAIN[0].inputs["product"].lower().replace(" ", "-") + ".md"
+    told = {**found.candidate.learned, "demonstrations": [TRAIN[0], written]}
+    told["demonstrations"] = [{"id": e.id, "inputs": dict(e.inputs), "target": e.target} for e in (TRAIN[0], written)]
+    told["told"] = {TRAIN[0].id: document}
+    system = bring_to_life(replace(kept, learned=told), kit)
+
+    def shown():
+        request, _ = asyncio.run(system.request(DEV[0].inputs, asyncio.run(system.passages(DEV[0].inputs))))
+        return [m.content for m in request.messages if m.role == "assistant"]
+
+    assert shown() == [TRAIN[0].target, "We write so."]
+    text = documents.texts[document]
+    documents.put("other.md", "Nothing of this is about it.")
+    assert shown() == [TRAIN[0].target, "We write so."]  # documents changed, and its own still tells it
+    documents.put(document, text.replace(f"costs {TRAIN[0].target} euros", "costs 1234 euros"))
+    assert shown() == ["We write so."]
+    documents.put(document, text)
+    assert shown() == [TRAIN[0].target, "We write so."]
+
+
+def test_a_fit_remembers_which_documents_tell_the_answers_of_the_examples():
+    kit = world.kit((*TRAIN, *DEV), world.library())
+    found = asyncio.run(Rag().fit(world.task(), TRAIN, DEV, kit, below_with(TRAIN[:3]), None))
+    kept = [t.candidate for t in found.trials if t.candidate.learned["demonstrations"]]
+    assert kept
+    for candidate in kept:
+        names = {e.id: e.inputs["product"].lower().replace(" ", "-") + ".md" for e in TRAIN[:3]}
+        assert candidate.learned["told"] == {d["id"]: names[d["id"]] for d in candidate.learned["demonstrations"]}
+    bare = [t.candidate for t in found.trials if not t.candidate.learned["demonstrations"]]
+    assert all(c.learned["told"] == {} for c in bare)
+
+
+def test_examples_whose_facts_no_document_tells_are_named_where_most_are_told():
+    stale = replace(TRAIN[2], target="7")
+    kit = world.kit((*TRAIN, *DEV), world.library())
+    asyncio.run(Rag().fit(world.task(), TRAIN, DEV, kit, below_with([*TRAIN[:2], stale]), None))
+    [line] = [s for s in kit.said if "no document tells" in s]
+    assert line.startswith(
+        "rag: 1 of 3 examples have answers that no document tells, while the others' are told (train2)"
+    )
+    kit, _ = fitted(world.library())
+    assert not any("no document tells" in s for s in kit.said)

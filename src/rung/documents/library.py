@@ -37,6 +37,7 @@ class ShelvedLibrary:
         self._say = say
         self._relevant = relevant or {}
         self._making = asyncio.Lock()
+        self._hashed: tuple[object, str] | None = None  # the version of the shelf, and the hash of its documents then
         self._made: dict[tuple[int, bool], object] = {}  # what was found ready -> the version of the shelf then
 
     @property
@@ -45,8 +46,11 @@ class ShelvedLibrary:
 
     @property
     def sha256(self) -> str:
-        contents = json.dumps(sorted(self._shelf.documents().items()), ensure_ascii=False)
-        return hashlib.sha256(contents.encode("utf-8", "surrogatepass")).hexdigest()
+        version = self._shelf.version()
+        if self._hashed is None or self._hashed[0] != version:  # every answer may ask for it
+            contents = json.dumps(sorted(self._shelf.documents().items()), ensure_ascii=False)
+            self._hashed = version, hashlib.sha256(contents.encode("utf-8", "surrogatepass")).hexdigest()
+        return self._hashed[1]
 
     def relevant(self, example_id: str) -> frozenset[str]:
         """Return the documents that are told to hold the answer to a row; empty where nothing is told."""

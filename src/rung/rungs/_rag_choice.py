@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from rung.rungs._prompting import Demonstration, Template, learned_demonstrations, learned_template
@@ -65,7 +65,8 @@ class Choice:
 class Ground:
     """What every candidate of one fit shares: the prompt and examples of the rung below, and the documents.
 
-    `shots`: how the rung below chooses among its examples; `phrase`: the words for "not in the documents".
+    `shots`: how the rung below chooses among its examples; `phrase`: the words for "not in the documents"; `told`: the
+    documents that tell the examples' answers, by the examples' ids.
     """
 
     template: Template
@@ -75,6 +76,7 @@ class Ground:
     library_sha256: str
     role: str
     links: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
 
     def candidate(self, choice: Choice) -> Candidate:
         """Return the candidate; changed documents make another one."""
@@ -85,6 +87,7 @@ class Ground:
             "columns": list(self.template.columns),
             "demonstrations": [d.as_dict() for d in keeps],
             "phrase": self.phrase,
+            "told": {d.id: self.told[d.id] for d in keeps if d.id in self.told},
         }
         return Candidate("rag", choice.name, settings, learned, self.role, tuple(d.id for d in keeps))
 
@@ -113,6 +116,7 @@ class Ground:
             library_sha256,
             candidate.model or "main",
             bool(candidate.settings["links"]),
+            candidate.learned.get("told", {}),
         )
 
 

@@ -98,7 +98,14 @@ async def gold_of(library: Library, example: Example, task: Task, chunk_words: i
         documents = library.relevant(example.id)
         if documents:
             return await _judged(library, example, documents, chunk_words)
-    if task.labels is not None or task.kind == "classification" or abstains(example.target):
+    if task.labels is not None or task.kind == "classification":
+        return None
+    return await derived(library, example, chunk_words)
+
+
+async def derived(library: Library, example: Example, chunk_words: int | None = None) -> Gold | None:
+    """Return the passage whose words hold the expected answer; None where none does, or the answer abstains."""
+    if abstains(example.target):
         return None
     asked = f"{example.text}\n{example.target}"
     hits = await library.search(asked, LOOKED_AT, chunk_words=chunk_words)
@@ -109,6 +116,13 @@ async def gold_of(library: Library, example: Example, task: Task, chunk_words: i
     if best is None or shares[best] < LEAST_HELD:
         return None
     return Gold(hits[best].source, wanted, shares[best])
+
+
+async def tells(library: Library, example: Example, document: str) -> bool:
+    """Whether a passage of that document holds the expected answer."""
+    hits = await library.search(f"{example.text}\n{example.target}", LOOKED_AT)
+    wanted = Wanted.of(example, [h.source.text for h in hits])
+    return any(h.source.document == document and wanted.held(h.source.text) >= LEAST_HELD for h in hits)
 
 
 async def _judged(

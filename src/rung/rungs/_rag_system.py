@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from rung.errors import NotOffered
 from rung.metrics._text import words
@@ -12,6 +12,7 @@ from rung.protocols import Kit, Library
 from rung.rungs._abstention import abstains
 from rung.rungs._prompting import Chooser, Demonstration, Template, learned_template
 from rung.rungs._rag_choice import Choice, layout_of
+from rung.rungs._rag_examples import still_told
 from rung.rungs._rag_layout import Layout, cited, laid_out
 from rung.rungs._rag_query import FUNCTION_WORDS, query_of
 from rung.rungs.fewshot import chooser
@@ -24,8 +25,9 @@ MOST_USED = 0.999  # a passage was used that holds as much of the answer's new w
 class RagSystem:
     """A System that asks one model once, with passages found for the row in the documents as they are now.
 
-    `given`: these passages instead of found ones, for experiments. Where the chat exceeds the model's context, examples are
-    left out, first shown first, then passages, worst first.
+    `given`: these passages instead of found ones, for experiments. `told`: the documents that told the examples' answers
+    when they had the hash `then`. Where the chat exceeds the model's context, examples are left out, first shown first,
+    then passages, worst first.
     """
 
     choice: Choice
@@ -36,6 +38,8 @@ class RagSystem:
     kit: Kit
     library: Library
     given: tuple[Source, ...] | None = None
+    told: Mapping[str, str] = field(default_factory=dict)
+    then: str = ""
 
     async def passages(self, inputs: Mapping[str, str], k: int | None = None) -> tuple[Source, ...]:
         """Return the passages for a row, best first."""
@@ -59,7 +63,7 @@ class RagSystem:
         self, inputs: Mapping[str, str], passages: Sequence[Source]
     ) -> tuple[Request, tuple[Source, ...]]:
         """Return what the model is asked, and the passages that stand in it: those that fit."""
-        shown = [(d, await self._of_example(d)) for d in self.choose(inputs)]
+        shown = [(d, await self._of_example(d)) for d in await self._examples(inputs)]
         row = {c: inputs[c] for c in self.template.columns}
         used = tuple(passages)
         while True:
@@ -70,6 +74,13 @@ class RagSystem:
                 shown = shown[1:]
             else:
                 used = used[:-1]
+
+    async def _examples(self, inputs: Mapping[str, str]) -> Sequence[Demonstration]:
+        """Return the examples for a row: those whose answers the documents still tell, if they told them before."""
+        chosen = self.choose(inputs)
+        if not any(d.id in self.told for d in chosen) or self.library.sha256 == self.then:
+            return chosen
+        return await still_told(self.library, chosen, self.told)
 
     async def _of_example(self, demonstration: Demonstration) -> list[str]:
         if self.choice.examples != "with" or self.choice.whole or not self.choice.k:
@@ -111,6 +122,8 @@ def bring_to_life(candidate: Candidate, kit: Kit, given: tuple[Source, ...] | No
         kit,
         library_of(kit),
         given,
+        candidate.learned.get("told", {}),
+        candidate.settings["library"],
     )
 
 

@@ -15,6 +15,7 @@ from rung.rungs._prompting import as_it_stands
 from rung.rungs._race import planned_calls
 from rung.rungs._rag_choice import Choice, Ground, neighbours
 from rung.rungs._rag_descent import Descent, Searches
+from rung.rungs._rag_examples import doubted, told_by
 from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
 from rung.rungs._rag_query import forms_for
 from rung.rungs._rag_system import bring_to_life, readable
@@ -73,7 +74,10 @@ class Rag(BaseModel):
         """
         library, documents = readable(kit)
         ground = self._ground(task, train, below, library)
+        ground = replace(ground, told=await told_by(library, ground.demonstrations, task))
         kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(library.modes)}")
+        if doubt := doubted(ground.demonstrations, ground.told):
+            kit.say(f"rag: {doubt}")
         descent = Descent(ground, library, dev, task, kit)
         best, without = await self._descend(descent, Searches(library, dev, task, kit), train)
         chosen = await descent.best([without, best], cheapest=True)
