@@ -205,6 +205,7 @@ def main() -> None:
         share = results[method]["rung"]["tokens_per_cpu_s"] / results[method]["bare"]["tokens_per_cpu_s"]
         results[method]["rung_over_bare"] = round(share, 3)
         print(f"{method}: rung trains at {share:.0%} of the bare loop's tokens per CPU-second")
+    (HERE / "results").mkdir(exist_ok=True)
     (HERE / "results" / "tuning.json").write_text(json.dumps(results, indent=1) + "\n")
 
 

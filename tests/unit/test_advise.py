@@ -123,3 +123,20 @@ def test_a_folder_that_is_no_run_is_named(run, tmp_path):
     assert (code, "is not a run folder" in err) == (2, True)
     with pytest.raises(RungError, match="did you mean low_latency"):
         verb._factor("low_latensy")
+
+
+def test_answers_that_the_gate_before_tuning_asks_for_are_told_as_lines_of_the_file(run, config):
+    told = ("--set", "data_changes_often=yes", "--set", "task_is_general=yes", "--set", "explainability=yes")
+    code, out, _ = run("advise", "--yes", *told)
+    assert code == 0
+    said = " ".join(out.split())
+    assert "For the gate before tuning, write under `task:` of rung.yaml: facts_change: often, scope: general" in said
+    assert json.loads(run("advise", *told, "--json")[1])["for_the_gate"] == {
+        "facts_change": "often",
+        "scope": "general",
+    }
+    raw = yaml.safe_load(config.read_text())
+    raw["task"] |= {"facts_change": "often", "scope": "general"}
+    config.write_text(yaml.safe_dump(raw))
+    assert json.loads(run("advise", *told, "--json")[1])["for_the_gate"] == {}
+    assert json.loads(run("advise", "--set", "task_is_narrow=no", "--json")[1])["for_the_gate"] == {}

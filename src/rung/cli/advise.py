@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from rung.decide.factors import Fact
     from rung.decide.matrix import Matrix
     from rung.report.advice import Advice
+    from rung.types import Task
 
+GATE = {  # answers that the gate before tuning asks for: the key under `task:`, and its value by the answer
+    "data_changes_often": ("facts_change", {True: "often", False: "rarely"}),
+    "task_is_narrow": ("scope", {True: "narrow"}),
+    "task_is_general": ("scope", {True: "general"}),
+}
 YES, NO = ("yes", "y", "true"), ("no", "n", "false")
 
 
@@ -47,11 +53,25 @@ def advise(
         told, found = {**told, **asked}, found.with_answers(asked)
     if path.is_dir() and told:
         keep(path, told)
+    lines = gate_lines(told, found.task)
     if as_json:
-        print_json({**advice_data(found.matrix), "open": [f.factor for f in found.open]})
+        print_json({**advice_data(found.matrix), "open": [f.factor for f in found.open], "for_the_gate": lines})
     else:
         _show(found)
+        if lines:
+            said_so = ", ".join(f"{key}: {value}" for key, value in lines.items())
+            typer.echo(f"For the gate before tuning, write under `task:` of rung.yaml: {said_so}")
     return 0
+
+
+def gate_lines(told: Mapping[str, bool], task: Task) -> dict[str, str]:
+    """Return what the answers mean to the gate before tuning, key -> value under `task:`; nothing that stands there."""
+    lines = {}
+    for factor, (key, words) in GATE.items():
+        word = words.get(told[factor]) if factor in told else None
+        if word is not None and getattr(task, key) != word:
+            lines[key] = word
+    return lines
 
 
 def _read(file: Path) -> dict[str, bool]:
