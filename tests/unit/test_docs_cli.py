@@ -54,6 +54,7 @@ def test_a_change_of_a_file_is_found_after_an_update(run, tmp_path):
     code, out, err = run("docs", "update")
     assert (code, out) == (0, "added: lamp.md\nadded: table.csv\n")
     assert "3 documents in 3 passages: 2 files read, 0 gone, 0 unchanged" in err
+    assert "no embedder is configured: documents are searched by their words alone (BM25)" in err
     assert found(run, "green lamp") == [("lamp.md", "# Lamp\n\nThe green lamp costs 12 euros.")]
     (tmp_path / "docs" / "lamp.md").write_text("# Lamp\n\nThe green lamp costs 15 euros.\n")
     assert json.loads(run("docs", "update", "--json")[1]) == {
@@ -92,6 +93,8 @@ def test_rows_of_a_table_and_files_of_the_folder_can_be_taken_out_for_good(run):
     assert out.startswith(
         "note: lamp.md was removed by hand and stays out while it lies in the folder. rung docs add lamp.md"
     )
+    assert "note: table.csv#a1 was removed by hand" in out
+    assert "table.csv\n" in run("docs", "list")[1]  # one row of it is left
     assert [name for name, _ in found(run, "table lamp")] == ["table.csv#a2"]
     run("docs", "add", "docs/lamp.md", "docs/table.csv")
     assert sorted(name for name, _ in found(run, "table lamp")) == ["lamp.md", "table.csv#a1", "table.csv#a2"]
@@ -210,11 +213,17 @@ def test_vectors_of_another_length_or_number_end_with_one_paragraph_and_the_old_
 
     (tmp_path / "docs" / "new.md").write_text("A new lamp.")
     search = ("docs", "search", "lamp", "--json")
-    refused, again, hits = at_endpoint(
-        run, tmp_path, other, ("docs", "update"), ("docs", "update", "--embed-again"), search, embedder="emb-2"
-    )
-    assert refused[0] == 2
-    assert "holds vectors of 64 numbers made by 'emb-1', and documents.embedder is now 'emb-2'" in refused[2]
+    [(code, _, _)] = at_endpoint(run, tmp_path, short, ("docs", "update", "--embed-again"), embedder="emb-3")
+    assert code == 2  # and the vectors are still there, as the next refusals tell
+    elsewhere = tmp_path / "elsewhere.md"
+    elsewhere.write_text("From elsewhere.")
+    verbs = (("docs", "update"), ("docs", "add", elsewhere), search, ("docs", "update", "--embed-again"), search)
+    *refused, again, hits = at_endpoint(run, tmp_path, other, *verbs, embedder="emb-2")
+    for code, out, err in refused:
+        assert code == 2
+        assert "holds vectors of 64 numbers made by 'emb-1', and documents.embedder is now 'emb-2'" in out + err
+        assert "Traceback" not in err
+    assert "elsewhere.md" not in run("docs", "list")[1]
     assert again[0] == hits[0] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,11 +158,39 @@ def test_vectors_of_two_models_are_never_mixed(folder, shelf):
         search(ShelvedLibrary(shelf, 180, themed(5, "wider")), "lamp", mode="dense")
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        "the index of documents holds vectors of 3 numbers made by 'themes', and documents.embedder is now 'wider', which "
-        "makes 5: vectors of two models cannot be compared. Put 'themes' back, or run `rung docs update --embed-again` to "
-        "make all vectors anew; nothing was changed"
+        "the index of documents holds vectors of 3 numbers made by 'themes', and documents.embedder is now 'wider': "
+        "vectors of two models cannot be compared. Put 'themes' back, or run `rung docs update --embed-again` to make all "
+        "vectors anew; no vector was written"
     )
     assert "12 euros" in search(ShelvedLibrary(shelf, 180, themed()), "green lamp", mode="hybrid")[0].source.text
+
+
+def test_a_model_that_makes_longer_vectors_under_its_old_name_is_told(folder, shelf):
+    sync(shelf, folder, 180)
+    search(ShelvedLibrary(shelf, 180, themed()), "lamp", mode="dense")
+    other = replace(themed(5), identity=themed().identity)
+    for mode in ("dense", "hybrid"):
+        with pytest.raises(
+            RungError, match="vectors of 3 numbers made by 'themes', and .* 'themes', which makes 5: vectors"
+        ):
+            search(ShelvedLibrary(shelf, 180, other), "lamp", mode=mode)
+
+
+def test_files_that_give_no_document_are_findings_and_no_change(folder, shelf, monkeypatch):
+    (folder / "empty.md").write_text(" ")
+    (folder / "huge.txt").write_text("a" * 5000)
+    monkeypatch.setattr("rung.documents.folder.MOST_BYTES", 4000)
+    first = sync(shelf, folder, 180)
+    assert first.added == tuple(sorted(HANDBOOK))
+    assert [f.message.partition(" ")[0] for f in first.findings] == ["empty.md", "huge.txt"]
+    again = sync(shelf, folder, 180)
+    assert (again.added, again.changed, again.unchanged) == ((), (), 5)
+    assert again.findings == first.findings
+    (folder / "empty.md").write_text("Filled.")
+    assert sync(shelf, folder, 180).added == ("empty.md",)
+    (folder / "empty.md").write_text("")
+    assert sync(shelf, folder, 180).changed == ("empty.md",)
+    assert "empty.md" not in shelf.documents()
 
 
 def test_a_wrong_number_of_vectors_is_told_and_nothing_is_kept(folder, shelf):

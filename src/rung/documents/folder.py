@@ -85,7 +85,8 @@ def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = la
             continue
         _take(writer, folder, file, path, known.get(FILE + file), log)
     writer.flush()
-    findings = [*_findings(shelf), *_skipped(skipped), *_left_out(name for name in every if REMOVED + name in out)]
+    left_out = sorted(name for name in (n.removeprefix(REMOVED) for n in out) if name.partition("#")[0] in every)
+    findings = [*_findings(shelf), *_skipped(skipped), *_left_out(left_out)]
     if not shelf.documents():
         why = "; ".join(f.message for f in findings[:5]) or "it is empty"
         raise DataError(
@@ -139,17 +140,21 @@ def remove(shelf: Shelf, names: Sequence[str], folder_files: Sequence[str] = ())
 
 
 def _take(writer: _Writer, folder: Path, file: str, path: Path, before: Mapping[str, Any] | None, log: _Log) -> None:
-    """Read one file of the folder if it is new or changed."""
+    """Read one file of the folder if it is new or changed. One that gives no document, and gave none, is only a finding."""
+    content: bytes | None = None
+    parsed = Parsed()
     try:
         content = content_of(path, folder)
         digest = hashlib.sha256(content).hexdigest()
-        if before is not None and before.get("sha256") == digest and before.get("reader") == VERSION:
-            log.unchanged += 1
-            return
-        parsed = parse(file, content)
     except Unreadable as trouble:
-        digest, parsed = "", Parsed(findings=(trouble.finding(file),))
-    (log.added if before is None else log.changed).append(file)
+        digest, parsed = f"not read: {trouble}", Parsed(findings=(trouble.finding(file),))
+    if before is not None and before.get("sha256") == digest and before.get("reader") == VERSION:
+        log.unchanged += 1
+        return
+    if content is not None:
+        parsed = parse(file, content)
+    if parsed.documents or (before or {}).get("documents"):
+        (log.added if before is None or not before["documents"] else log.changed).append(file)
     writer.put(file, parsed, {"sha256": digest}, before)
 
 
@@ -231,7 +236,7 @@ def _left_out(names: Iterable[str]) -> Iterator[Finding]:
         yield noted(
             name,
             "was removed by hand and stays out while it lies in the folder.",
-            f"rung docs add {name} brings it back.",
+            f"rung docs add {name.partition('#')[0]} brings it back.",
         )
 
 

@@ -37,6 +37,7 @@ class ShelvedLibrary:
         self._say = say
         self._relevant = relevant or {}
         self._making = asyncio.Lock()
+        self._dimensions: int | None = None  # of the vectors on the shelf
         self._hashed: tuple[object, str] | None = None  # the version of the shelf, and the hash of its documents then
         self._made: dict[tuple[int, bool], object] = {}  # what was found ready -> the version of the shelf then
 
@@ -76,6 +77,8 @@ class ShelvedLibrary:
             return await asyncio.to_thread(self._shelf.match, query, k, size)
         assert self._embedder is not None
         [vector] = await self._embedder.embed([query])
+        if self._dimensions not in (None, len(vector)):
+            check_embedder(self._shelf, self._embedder, len(vector))
         if mode == "dense":
             return await asyncio.to_thread(self._shelf.nearest, vector.tolist(), k, size)
         depth = max(k, DEPTH)
@@ -91,7 +94,9 @@ class ShelvedLibrary:
             if size not in self._shelf.sizes():
                 await asyncio.to_thread(cut, self._shelf, size)
             if dense and self._embedder is not None:
+                check_embedder(self._shelf, self._embedder)
                 await embed_missing(self._shelf, size, self._embedder, self._say)
+                self._dimensions = self._shelf.facts(EMBEDDER).get(EMBEDDER, {}).get("dimensions")
             self._made[size, dense] = self._shelf.version()
 
 
@@ -128,7 +133,7 @@ def check_embedder(shelf: Shelf, embedder: Embedder, dimensions: int | None = No
     raise RungError(
         f"the index of documents holds vectors of {fact['dimensions']} numbers made by {fact['name']!r}, and documents.embedder "
         f"is now {embedder.name!r}{makes}: vectors of two models cannot be compared. Put {fact['name']!r} back, or run "
-        "`rung docs update --embed-again` to make all vectors anew; nothing was changed"
+        "`rung docs update --embed-again` to make all vectors anew; no vector was written"
     )
 
 

@@ -12,18 +12,19 @@ from pathlib import Path
 
 from rung.config import Config
 from rung.documents import folder as folders
-from rung.documents.library import EMBEDDER, ShelvedLibrary, embed_missing
+from rung.documents.library import EMBEDDER, ShelvedLibrary, check_embedder, embed_missing
 from rung.documents.measure import Measured, choose_weight, measure
 from rung.documents.trouble import Unreadable, noted
 from rung.embedding import Embedder
 from rung.errors import ConfigError, DataError, Problem, RungError
-from rung.evaluate.documents import embedder_of, open_shelf, relevant_of, section_of, update
+from rung.evaluate.documents import NO_EMBEDDER, embedder_of, open_shelf, relevant_of, section_of, update
 from rung.evaluate.prepare import part_rows, read_rows
 from rung.evaluate.progress import Progress
 from rung.models.client import open_clients
 from rung.protocols import Shelf
 from rung.types import Change, Finding, Hit
 
+PROBE = ("Which texts", "become vectors?")
 LEDGER = ".rung"  # the folder beside rung.yaml where embeddings asked for outside of a climb are kept
 
 
@@ -49,7 +50,10 @@ class Desk:
     async def update(self, *, embed_again: bool = False) -> folders.Synced:
         """Read what is new or changed in the folder, take out what is gone, embed what has no vector."""
         if embed_again and self.shelf.facts(EMBEDDER):
+            if self.embedder is not None:
+                await self.embedder.embed(PROBE)  # one that does not work costs no vector
             self.shelf.write(Change(forget_vectors=True, facts={EMBEDDER: None}))
+        self._check_embedder()
         synced = update(self.config, self.shelf, self.progress)
         changed, findings = self._follow_added()
         await self._embed()
@@ -60,6 +64,7 @@ class Desk:
 
         Raises DataError for a file that is not there.
         """
+        self._check_embedder()
         taken: list[str] = []
         findings: list[Finding] = []
         size = section_of(self.config).chunk_words
@@ -86,9 +91,13 @@ class Desk:
     def listed(self) -> tuple[Listed, ...]:
         """Return the files on the shelf, by name."""
         facts = self.shelf.facts(folders.FILE)
+        there = self.shelf.documents()
         return tuple(
             Listed(
-                name.removeprefix(folders.FILE), len(fact["documents"]), bool(fact.get("added")), len(fact["findings"])
+                name.removeprefix(folders.FILE),
+                sum(document in there for document in fact["documents"]),
+                bool(fact.get("added")),
+                len(fact["findings"]),
             )
             for name, fact in sorted(facts.items())
         )
@@ -140,11 +149,18 @@ class Desk:
             return (await measure(library, queries, relevant, "bm25"),)
         return (*await choose_weight(library, queries, relevant), await measure(library, queries, relevant, "dense"))
 
+    def _check_embedder(self) -> None:
+        """Raise RungError, before anything is written, where the vectors on the shelf are another embedder's."""
+        if self.embedder is not None:
+            check_embedder(self.shelf, self.embedder)
+
     async def _embed(self) -> None:
         """Give vectors to what has none, in the sizes that are there; nothing is asked before a first dense search."""
         if self.embedder is not None:
             for size in self.shelf.sizes():
                 await embed_missing(self.shelf, size, self.embedder, self.progress.say)
+        elif self.config.embedder is None:
+            self.progress.say(NO_EMBEDDER)
 
     def _name_of(self, path: Path) -> tuple[str, dict[str, str | bool]]:
         """Return the name that a file has on the shelf, and what is remembered of where it came from."""

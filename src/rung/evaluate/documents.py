@@ -24,6 +24,7 @@ from rung.models.client import Client
 from rung.protocols import Library, Retriever, Shelf
 from rung.types import Completion, Document, Example, Finding, Request, content_hash
 
+NO_EMBEDDER = "no embedder is configured: documents are searched by their words alone (BM25)"
 ABOUT_DOCUMENTS: tuple[str, ...] = (CHECK, SAFETY, LEAKAGE)  # checks whose findings are made anew in each sitting
 
 
@@ -74,7 +75,7 @@ def gather(
         given_away = leakage(shelf.read(), rows, hidden) if rows else ()
         findings = (*given_away, *synced.findings)
     if config.embedder is None:
-        progress.say("no embedder is configured: documents are searched by their words alone (BM25)")
+        progress.say(NO_EMBEDDER)
     return findings
 
 
