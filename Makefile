@@ -51,6 +51,7 @@ bench-metrics: $(VENV)/.installed-test
 
 bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real
+	$(BIN)/python -m bench.real.tuned
 
 bench-retrieval: $(VENV)/.installed-test
 	$(BIN)/python -m bench.retrieval quality
@@ -59,6 +60,7 @@ bench-retrieval: $(VENV)/.installed-test
 
 bench-tuning: $(VENV)/.installed-test
 	$(BIN)/python -m bench.tuning
+	$(BIN)/python -m bench.tuning.step
 
 bench-consistency: $(VENV)/.installed-test
 	$(BIN)/python -m bench.consistency
