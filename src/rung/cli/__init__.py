@@ -24,6 +24,7 @@ from rung.cli import (
     docs,
     export,
     init,
+    keep,
     label,
     plan,
     plugins,
@@ -67,6 +68,7 @@ app.add_typer(data.data, short_help="Clean the rows: a new version of the data."
 app.command(short_help="Write the report of a run.")(report.report)
 app.command(short_help="Compare two rungs row by row.")(compare.compare)
 app.command(short_help="Count failures of form over many requests.")(consistency.consistency)
+app.command(short_help="Score what tuning must not harm.")(keep.keep)
 app.command(short_help="Label answers that a judge judged.")(label.label)
 app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
