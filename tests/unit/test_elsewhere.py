@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from rung.ladder import climb
 from rung.rungs._elsewhere import SERVICES, as_lines, chat_line, problems, prompt_and_completion
 from rung.rungs._prompting import Template, instructed
 from rung.types import Example, Message
+from tests.unit._worlds import IMPOSSIBLE, rows, world
 
 ROWS = [Example(f"r{i}", {"text": f"Where is parcel {i}?"}, "delivery", f"r{i}") for i in range(12)]
 SHORT = instructed("Route the ticket.", ("text",))
@@ -84,3 +86,23 @@ def test_trl_rows_keep_prompt_and_completion_apart():
     row = prompt_and_completion(SHORT, ROWS[0])
     assert [m["role"] for m in row["prompt"]] == ["system", "user"]
     assert row["completion"] == [{"role": "assistant", "content": "delivery"}]
+
+
+def test_a_model_tuned_elsewhere_is_one_more_rung_on_the_same_frozen_rows(tmp_path):
+    config = world(
+        tmp_path,
+        400,
+        model=IMPOSSIBLE,
+        models={
+            "tuned": {
+                "provider": "fake",
+                "answers": {r["text"]: r["team"] for r in rows(400)},
+                "abilities": {"base": 0.97},
+            }
+        },
+        ladder=["prompt", {"prompt": {"model": "tuned", "rewrites": False}}],
+    )
+    run = climb(config, tmp_path / "run")
+    assert (run.verdict.decision, run.verdict.winner) == ("met", "prompt@tuned")
+    assert run.results["prompt"].test_sha256 == run.results["prompt@tuned"].test_sha256
+    assert run.results["prompt@tuned"].candidate.name == "as-is"
