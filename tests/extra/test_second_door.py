@@ -85,6 +85,7 @@ def test_page_and_terminal_show_the_latency_and_the_reasons(climbed):
     page = " ".join(render_page(report).split())
     assert "median of 60, one by one; p95 " in page
     assert "takes the place of prompt" in page
+    assert "takes the place of prompt" in render_markdown(RunFolder.open(climbed.folder))
     assert "is cheaper above" in " ".join(render_markdown(RunFolder.open(climbed.folder)).split())
 
 

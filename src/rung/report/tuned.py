@@ -9,8 +9,13 @@ from rung.report.load import Report
 from rung.types import Tuning
 
 
+DECISIVE = (" the place of ", " worth tuning: ", " cannot win: ")  # in claims about tuned rungs and the second door
+
+
 def tuning_lines(report: Report) -> Iterator[str]:
-    """Yield what is to be said of each tuned rung, then of each rung whose form was counted."""
+    """Yield why a tuned or cheaper rung wins or not, what is to be said of each tuned rung, and of each rung's form."""
+    if report.verdict is not None:
+        yield from (r.claim for r in report.verdict.reasons if any(words in r.claim for words in DECISIVE))
     for rung in report.rungs:
         tuning = rung.fitted.tuning if rung.fitted else None
         if tuning is not None:
