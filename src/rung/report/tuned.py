@@ -8,7 +8,6 @@ from rung.evaluate.consistency import FORMS, Consistency
 from rung.report.load import Report
 from rung.types import Tuning
 
-
 DECISIVE = (" the place of ", " worth tuning: ", " cannot win: ")  # in claims about tuned rungs and the second door
 
 
