@@ -54,6 +54,7 @@ bench-real: $(VENV)/.installed-test
 	$(BIN)/python -m bench.real.tuned
 
 bench-retrieval: $(VENV)/.installed-test
+	$(PIP) -e '.[bench]'
 	$(BIN)/python -m bench.retrieval quality
 	$(BIN)/python -m bench.retrieval speed
 	$(BIN)/python -m bench.retrieval large

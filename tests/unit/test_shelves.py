@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from rung.errors import FolderBusy, IntegrityError, RungError
@@ -129,3 +130,43 @@ def test_a_place_that_cannot_be_written_and_a_file_that_is_no_index(tmp_path):
     (tmp_path / "text").write_text("no database " * 500)
     with pytest.raises(IntegrityError, match="is damaged .*move it away and run `rung docs update`"):
         SqliteRetriever(place=str(tmp_path / "text")).open()
+
+
+def test_vectors_made_anew_for_the_same_passages_are_seen_by_every_shelf(tmp_path):
+    shelf, other = (SqliteRetriever(place=str(tmp_path / "i")).open() for _ in range(2))
+    shelf.write(put(document("a.md", "one"), document("b.md", "two")))
+    keys = list(shelf.without_vector(50, 9))
+    for width, first in ((4, 1.0), (6, 2.0)):  # the second embedder makes longer vectors
+        shelf.write(Change(forget_vectors=True))
+        made = {key: np.full(width, first * n, dtype="<f4").tobytes() for n, key in enumerate(keys, 1)}
+        shelf.write(Change(vectors={50: made}))
+        for each in (shelf, other):
+            best = [(key, pytest.approx(width * first * (n + 1))) for n, key in reversed(list(enumerate(keys)))]
+            assert each.nearest([1.0] * width, 9, 50) == best
+    other.close()
+    shelf.close()
+
+
+def test_a_shelf_that_follows_ranks_as_one_that_is_opened_anew(tmp_path):
+    draw = np.random.default_rng(5)
+    words = [f"w{n}" for n in range(30)]
+
+    def text() -> str:
+        return " ".join(draw.choice(words, size=int(draw.integers(1, 60))))
+
+    place = str(tmp_path / "i")
+    shelf = SqliteRetriever(place=place).open()
+    shelf.write(put(*(document(f"d{n}", text()) for n in range(40))))
+    for step in range(8):
+        gone = [f"d{n}" for n in draw.integers(0, 60, size=3)]
+        shelf.write(Change(remove=gone))
+        shelf.write(put(*(document(f"d{n}", text()) for n in set(draw.integers(0, 60, size=4).tolist()))))
+        missing = list(shelf.without_vector(50, 999))
+        some = missing if step % 2 else missing[::2]  # passages without a vector stand among the others
+        shelf.write(Change(vectors={50: {key: draw.standard_normal(5).astype("<f4").tobytes() for key in some}}))
+        fresh = SqliteRetriever(place=place).open()
+        asked = draw.standard_normal(5).tolist()
+        assert shelf.match("w1 w2 w3", 99, 50) == fresh.match("w1 w2 w3", 99, 50)
+        assert shelf.nearest(asked, 99, 50) == fresh.nearest(asked, 99, 50)
+        fresh.close()
+    shelf.close()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rung.retrievers._matrix import Keys, followed
 from rung.retrievers._schema import TOKENIZER
 from rung.retrievers._words import indexed
 
@@ -22,6 +23,7 @@ K1, B = 1.2, 0.75  # as FTS5 has them; Robertson and Zaragoza 2009, doi 10.1561/
 TITLE_WEIGHT = 2.0  # a word in the title counts as so many in the text: chosen on scifact's training queries
 MOST_KEPT = 6_000_000  # entries of words kept in memory: about 50 MB
 MOST_WORDS = 256  # of a query; a longer one is as long as a document
+FEW = 500  # passages looked up one by one
 LARGE = 5_000  # passages from which words that stand in more than half of them are left out: they tell nearly nothing
 LONGEST_QUERY = 20_000  # characters
 
@@ -53,12 +55,13 @@ class Words:
 
 
 class Bm25:
-    """The passages of one size, as they were when `read` was last called."""
+    """The passages of one size, as they were when `follow` was last called."""
 
     def __init__(self, db: sqlite3.Connection, size: int) -> None:
         self._db = db
         self._size = size
-        self._keys: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._keys: Keys = np.zeros(0, dtype=np.int64)
+        self._lengths: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)  # words of each passage
         self._norms: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self._kept: OrderedDict[str, _Entries] = OrderedDict()
         self._held = 0
@@ -66,17 +69,28 @@ class Bm25:
             db.execute(
                 f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{kind}_{size} USING fts5vocab('main', 'fts_{size}', '{kind}')"
             )
-        self.read()
 
-    def read(self) -> None:
-        """Take over the passages that are there now, and forget what was kept of words."""
-        rows = self._db.execute(f"SELECT id, sz FROM fts_{self._size}_docsize ORDER BY id").fetchall()
-        self._keys = np.array([row[0] for row in rows], dtype=np.int64)
-        lengths = np.array([_words_in(row[1]) for row in rows], dtype=np.float32)
-        mean = max(float(lengths.mean()), 1.0) if len(rows) else 1.0
-        self._norms = (K1 * (1.0 - B + B * lengths / mean)).astype(np.float32)
+    def follow(self, stored: Keys) -> None:
+        """Take over the passages that are there now, by their keys (sorted), and forget what was kept of words."""
+        self._keys, self._lengths = followed(self._keys, self._lengths, stored, self._read_lengths)
+        mean = max(float(self._lengths.mean()), 1.0) if len(self._keys) else 1.0
+        self._norms = (K1 * (1.0 - B + B * self._lengths / mean)).astype(np.float32)
         self._kept.clear()
         self._held = 0
+
+    def _read_lengths(self, new: Keys) -> tuple[Keys, npt.NDArray[np.float32]]:
+        """Return the words of these passages, as FTS5 counted them."""
+        sizes = f"SELECT id, sz FROM fts_{self._size}_docsize"
+        if len(new) <= FEW:
+            rows = self._db.execute(f"{sizes} WHERE id IN ({','.join(map(str, new.tolist()))}) ORDER BY id").fetchall()
+        else:  # between the first and the last, where those that are known lie among them
+            rows = self._db.execute(
+                f"{sizes} WHERE id BETWEEN ? AND ? ORDER BY id", (int(new[0]), int(new[-1]))
+            ).fetchall()
+        keys = np.array([row[0] for row in rows], dtype=np.int64)
+        lengths = np.array([_words_in(row[1]) for row in rows], dtype=np.float32)
+        wanted = np.isin(keys, new, assume_unique=True)
+        return keys[wanted], lengths[wanted]
 
     def best(self, words: list[str], k: int) -> list[tuple[int, float]]:
         """Return the keys of the `k` best passages with their scores, best first; ties by key."""
@@ -115,7 +129,7 @@ class Bm25:
         first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         often = np.add.reduceat(weights, first)
         places = np.searchsorted(self._keys, keys[first])
-        there = places < count  # another process may have added passages since `read`; the next search sees them
+        there = places < count  # another process may have added passages since `follow`; the next search sees them
         there[there] = self._keys[places[there]] == keys[first][there]
         places, often = places[there], often[there]
         held = len(places)

@@ -11,6 +11,29 @@ Keys = npt.NDArray[np.int64]
 Rows = Callable[[Sequence[int]], Iterable[tuple[int, bytes]]]  # keys -> (key, vector as little-endian float32)
 
 
+def followed(
+    keys: Keys,
+    values: npt.NDArray[np.float32],
+    stored: Keys,
+    read: Callable[[Keys], tuple[Keys, npt.NDArray[np.float32]]],
+) -> tuple[Keys, npt.NDArray[np.float32]]:
+    """Return keys and values in step with the stored keys (all sorted): what is gone is dropped, what is new is read.
+
+    `read`: given new keys, those of them that have a value, sorted, with their values.
+    """
+    kept = np.isin(keys, stored, assume_unique=True)
+    new = stored[~np.isin(stored, keys, assume_unique=True)]
+    added, fresh = read(new) if len(new) else (new, values[:0])
+    if not kept.all():
+        keys, values = keys[kept], values[kept]
+    if not len(added):
+        return keys, values
+    values = np.concatenate([values, fresh]) if values.size else fresh
+    keys = np.concatenate([keys, added])
+    order = np.argsort(keys, kind="stable")
+    return (keys, values) if (order[:-1] < order[1:]).all() else (keys[order], values[order])
+
+
 class Matrix:
     """Keys and their vectors, sorted by key."""
 
@@ -19,21 +42,16 @@ class Matrix:
         self._vectors: npt.NDArray[np.float32] = np.zeros((0, 0), dtype=np.float32)
 
     def follow(self, stored: Keys, rows: Rows) -> None:
-        """Take over the stored keys (sorted): drop those that are gone, read those that are new."""
-        kept = np.isin(self._keys, stored, assume_unique=True)
-        new = stored[~np.isin(stored, self._keys, assume_unique=True)]
-        if kept.all() and not len(new):
-            return
-        keys, vectors = self._keys[kept], self._vectors[kept]
-        if len(new):
-            pairs = sorted(rows([int(key) for key in new]))
-            added = np.frombuffer(b"".join(data for _, data in pairs), dtype="<f4").reshape(len(pairs), -1)
-            keys = np.concatenate([keys, np.array([key for key, _ in pairs], dtype=np.int64)])
-            vectors = np.concatenate([vectors, added]) if vectors.size else added.astype(np.float32)
-            order = np.argsort(keys, kind="stable")
-            if not (order[:-1] < order[1:]).all():
-                keys, vectors = keys[order], vectors[order]
-        self._keys, self._vectors = keys, vectors
+        """Take over the stored keys (sorted): drop those that are gone, read those that are new and have a vector."""
+
+        def read(new: Keys) -> tuple[Keys, npt.NDArray[np.float32]]:
+            pairs = sorted(rows(new.tolist()))
+            if not pairs:
+                return new[:0], self._vectors[:0]
+            vectors = np.frombuffer(b"".join(data for _, data in pairs), dtype="<f4").reshape(len(pairs), -1)
+            return np.array([key for key, _ in pairs], dtype=np.int64), vectors.astype(np.float32)
+
+        self._keys, self._vectors = followed(self._keys, self._vectors, stored, read)
 
     def nearest(self, vector: Sequence[float], k: int) -> list[tuple[int, float]]:
         """Return the `k` keys with the highest dot product, best first; ties by key."""

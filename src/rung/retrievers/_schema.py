@@ -117,6 +117,18 @@ def drop_texts(db: sqlite3.Connection, sizes: Sequence[int]) -> None:
             db.execute(f"INSERT INTO fts_{w}(fts_{w}) VALUES ('optimize')")
 
 
+def forget_vectors(db: sqlite3.Connection, sizes: Sequence[int]) -> None:
+    """Remove all vectors, and count that: keys of passages stay, so that others' memory of vectors must go another way."""
+    for w in sizes:
+        db.execute(f"DELETE FROM vectors_{w}")
+    db.execute(f"PRAGMA application_id = {(era_of(db) + 1) % 2**31}")
+
+
+def era_of(db: sqlite3.Connection) -> int:
+    """Return how often all vectors were forgotten: a number in the header that SQLite leaves to applications."""
+    return int(db.execute("PRAGMA application_id").fetchone()[0])
+
+
 def put_documents(db: sqlite3.Connection, documents: Sequence[Document]) -> None:
     """Add documents whose names are free."""
     db.executemany(

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from rung.errors import RungError
 from rung.plugin import located
 from rung.retrievers._bm25 import Bm25, Words
-from rung.retrievers._matrix import Matrix
-from rung.retrievers._schema import checked, drop_texts, make_size, put_documents, put_passages, take_away, translate
+from rung.retrievers._matrix import Keys, Matrix
+from rung.retrievers._schema import (
+    checked,
+    drop_texts,
+    era_of,
+    forget_vectors,
+    make_size,
+    put_documents,
+    put_passages,
+    take_away,
+    translate,
+)
 from rung.types import Change, Document, Passage, Source
 
 _VARIABLES = 500
@@ -52,6 +63,7 @@ class SqliteShelf:
         self._rankings: dict[int, Bm25] = {}
         self._words = Words()
         self._seen = -1
+        self._era = -1
         self._writes = 0
         with self._translated():
             self._db = _connect(path, busy_s)
@@ -104,8 +116,8 @@ class SqliteShelf:
                     if size not in have:
                         make_size(self._db, size)
                     put_passages(self._db, size, passages)
-                for size in have if change.forget_vectors else ():
-                    self._db.execute(f"DELETE FROM vectors_{size}")
+                if change.forget_vectors:
+                    forget_vectors(self._db, have)
                 for size, vectors in change.vectors.items():
                     # A passage that went away meanwhile takes no vector with it.
                     rows = [(key, data, key) for key, data in vectors.items()]
@@ -133,17 +145,15 @@ class SqliteShelf:
             self._follow()
             if size not in self._rankings:
                 self._rankings[size] = Bm25(self._db, size)
+                self._rankings[size].follow(self._keys(size))
             return self._rankings[size].best(self._words.of(query), k)
 
     def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
         with self._translated():
             self._follow()
             if size not in self._matrices:
-                matrix = self._matrices[size] = Matrix()
-                stored = self._db.execute(f"SELECT id FROM vectors_{size} ORDER BY id").fetchall()
-                matrix.follow(
-                    np.array([row[0] for row in stored], dtype=np.int64), lambda keys: self._vectors(size, keys)
-                )
+                self._matrices[size] = Matrix()
+                self._matrices[size].follow(self._keys(size), partial(self._vectors, size))
             return self._matrices[size].nearest(vector, k)
 
     def without_vector(self, size: int, most: int) -> Mapping[int, str]:
@@ -176,6 +186,11 @@ class SqliteShelf:
             found += self._db.execute(f"{statement} ({','.join('?' * len(part))})", part).fetchall()
         return found
 
+    def _keys(self, size: int) -> Keys:
+        """Return the keys of all passages of a size, sorted. Read from an index: the passages themselves are large."""
+        rows = self._db.execute(f"SELECT id FROM passages_{size} INDEXED BY of_document_{size}").fetchall()
+        return np.sort(np.array([row[0] for row in rows], dtype=np.int64))
+
     def _vectors(self, size: int, keys: Sequence[int]) -> Iterable[tuple[int, bytes]]:
         if len(keys) <= _VARIABLES:
             return self._in(f"SELECT id, vector FROM vectors_{size} WHERE id IN", keys)
@@ -188,18 +203,16 @@ class SqliteShelf:
         version = self.version()
         if version == self._seen:
             return
-        for ranking in self._rankings.values():
-            ranking.read()
-        sizes = {row[0] for row in self._db.execute("SELECT words FROM sizes").fetchall()}
-        for size in list(self._matrices):
-            if size not in sizes:
-                del self._matrices[size]
-                continue
-            stored = self._db.execute(f"SELECT id FROM vectors_{size} ORDER BY id").fetchall()
-            self._matrices[size].follow(
-                np.array([row[0] for row in stored], dtype=np.int64),
-                lambda keys, size=size: self._vectors(size, keys),  # type: ignore[misc]
-            )
+        era = era_of(self._db)
+        if era != self._era:  # someone forgot all vectors: those of the same passages may be others now
+            self._matrices.clear()
+            self._era = era
+        for size in {*self._rankings, *self._matrices}:
+            keys = self._keys(size)
+            if size in self._rankings:
+                self._rankings[size].follow(keys)
+            if size in self._matrices:
+                self._matrices[size].follow(keys, partial(self._vectors, size))
         self._seen = version
 
     @contextlib.contextmanager
