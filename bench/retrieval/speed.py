@@ -190,6 +190,7 @@ def _write(shelf: Shelf, documents: list[Any], found: list[Any], size: int) -> N
             shelf.write(Change(put=put, passages={size: held}))
             put, held = [], []
     shelf.write(Change(put=put, passages={size: held}))
+    shelf.match("lamp", 1, size)  # what a place puts off to the first search belongs to its build
 
 
 def _change(shelf: Shelf, library: ShelvedLibrary, size: int) -> dict[str, float]:

@@ -55,19 +55,36 @@ def test_a_newer_index_is_left_alone(tmp_path):
         LanceRetriever(place=str(tmp_path / "i")).open()
 
 
-def test_many_small_changes_are_taken_into_the_word_index_and_vectors_are_joined(tmp_path, monkeypatch):
+def test_small_changes_are_taken_into_the_word_index_before_a_search_or_at_the_end_and_vectors_are_joined(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("rung.retrievers.lance._MANY", 8)
     monkeypatch.setattr("rung.retrievers.lance._FRAGMENTS", 3)
+
+    def outside():
+        return shelf._table("passages_50").index_stats("words_idx").num_unindexed_rows
+
+    def add(*numbers):
+        for n in numbers:
+            shelf.write(put(document(f"d{n}.md", f"word{n} and more")))
+            given = {key: np.ones(4, dtype="<f4").tobytes() for key in shelf.without_vector(50, 99)}
+            shelf.write(Change(vectors={50: given}))
+
     shelf = LanceRetriever(place=str(tmp_path / "i")).open()
-    for n in range(6):
-        shelf.write(put(document(f"d{n}.md", f"word{n} and more")))
-        given = {key: np.ones(4, dtype="<f4").tobytes() for key in shelf.without_vector(50, 9)}
-        shelf.write(Change(vectors={50: given}))
-    table = shelf._table("passages_50")
-    assert table.index_stats(table.list_indices()[0].name).num_unindexed_rows < 8
+    shelf.write(put(*(document(f"b{n}.md", f"base{n}") for n in range(20))))
+    add(*range(5))
+    assert outside() == 10  # fewer than half of those inside: put off
+    assert len(shelf.match("word4", 3, 50)) == 1
+    assert outside() == 0
+    add(*range(5, 10))
+    assert outside() == 10
+    shelf.close()
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    assert outside() == 0
     assert shelf._table("vectors_50").stats()["fragment_stats"]["num_fragments"] < 3
-    assert len(shelf.match("word5", 3, 50)) == 1
-    assert len(shelf.nearest([1.0] * 4, 99, 50)) == 12
+    assert len(shelf.nearest([1.0] * 4, 99, 50)) == 60
+    add(*range(10, 40))
+    assert outside() < 40  # half of those inside: at once
     shelf.close()
 
 

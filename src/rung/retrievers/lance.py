@@ -30,7 +30,10 @@ from rung.types import Change, Document, Passage, Source
 
 SCHEMA = 1
 _SCHEMA_FACT = "schema"
-_MANY = 1000  # passages outside the word index from which a write takes them in; fewer are searched without it
+# Passages outside the word index are searched one by one: 10 ms for a thousand. From so many on they are taken in: by the write
+# itself where they are half as many as those inside, else before the writer searches or closes.
+_MANY = 1000
+_GRACE = timedelta(minutes=1)  # older versions of a table are kept so long for readers under way
 _VALUES = 500  # in one condition
 _FRAGMENTS = 32  # pieces of a table of vectors from which they are joined: each write adds one, each search opens all
 _WORD = re.compile(r"\w+")
@@ -69,6 +72,7 @@ class LanceShelf:
             # Zero: what another process wrote is seen by the next call.
             self._db = lancedb.connect(place, read_consistency_interval=timedelta(0))
             self._tables: dict[str, Any] = {}
+            self._owed: set[str] = set()
             found = self.facts(_SCHEMA_FACT).get(_SCHEMA_FACT, SCHEMA)
             if found > SCHEMA:
                 raise NewerFolder(
@@ -128,6 +132,8 @@ class LanceShelf:
         with self._translated():
             if not words or k < 1 or f"passages_{size}" not in self._names():
                 return []
+            if f"passages_{size}" in self._owed:
+                self._join(f"passages_{size}")
             table = self._table(f"passages_{size}")
             found = table.search(words, query_type="fts", fts_columns="words").select(["key", "_score"]).limit(k)
             rows = found.to_arrow().to_pylist()
@@ -166,6 +172,10 @@ class LanceShelf:
         return {row.pop("key"): Passage(**row) for row in rows}
 
     def close(self) -> None:
+        with contextlib.suppress(RungError):  # what is owed makes searches faster, no more
+            for name in list(self._owed):
+                with self._translated():
+                    self._join(name)
         self._tables.clear()
 
     def _take_away(self, names: Sequence[str], sizes: Sequence[int], there: set[str]) -> bool:
@@ -202,8 +212,12 @@ class LanceShelf:
         indices = table.list_indices()
         if not indices:
             table.create_index("words", config=_INDEX)
-        elif table.index_stats(indices[0].name).num_unindexed_rows >= _MANY:
-            table.optimize()
+        else:
+            known = table.index_stats(indices[0].name)
+            if known.num_unindexed_rows >= max(_MANY, known.num_indexed_rows // 2):
+                self._join(f"passages_{size}")
+            elif known.num_unindexed_rows >= _MANY:
+                self._owed.add(f"passages_{size}")
 
     def _put_vectors(self, size: int, vectors: Mapping[int, bytes]) -> None:
         if not vectors:
@@ -221,7 +235,7 @@ class LanceShelf:
         column = pa.FixedSizeListArray.from_arrays(pa.array(numbers), width)
         table.add(pa.Table.from_arrays([pa.array(keys), column], schema=schema))
         if table.stats()["fragment_stats"]["num_fragments"] >= _FRAGMENTS:
-            table.optimize()
+            self._join(f"vectors_{size}")
 
     def _put_facts(self, facts: Mapping[str, Any]) -> None:
         table = self._made("facts", _FACTS)
@@ -230,6 +244,11 @@ class LanceShelf:
         rows = [{"name": n, "value": json.dumps(v, ensure_ascii=False)} for n, v in facts.items() if v is not None]
         if rows:
             table.add(rows)
+
+    def _join(self, name: str) -> None:
+        """Join the pieces of a table, take all rows into its index, and drop versions that nobody reads any more."""
+        self._table(name).optimize(cleanup_older_than=_GRACE)
+        self._owed.discard(name)
 
     def _forget(self) -> None:
         """Write the tables anew without what was deleted, and drop the older versions that still hold it."""
@@ -271,6 +290,7 @@ class LanceShelf:
 
     def _drop(self, name: str) -> None:
         self._tables.pop(name, None)
+        self._owed.discard(name)
         self._db.drop_table(name)
 
     @contextlib.contextmanager
