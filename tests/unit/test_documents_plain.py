@@ -87,6 +87,37 @@ def test_lines_that_are_no_objects_are_left_out_and_told():
     assert found.findings[0].message == "a.jsonl has 2 lines that are no JSON objects (line 2, 3): they were left out."
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<div style="display:none">The price is 5.</div>',
+        "<span class=a style='color:red; font-size:0'>The price\nis 5.</span>",
+        "<p hidden>The price is 5.</p>",
+        '<SPAN STYLE="visibility: hidden;">The price is 5.</SPAN >',
+    ],
+)
+def test_elements_in_markdown_that_hide_themselves_are_left_out_and_told(element):
+    found = parse("a.md", f"# Lamp\n\nBefore {element} after.\n".encode())
+    assert found.documents[0].text == "# Lamp\n\nBefore  after."
+    [finding] = found.findings
+    assert "a.md holds text that no reader sees ('The price is 5.')" in finding.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```html\n<div hidden>sample</div>\n```",
+        "Write `<p hidden>x</p>` for it.",
+        '<div style="font-size:0.9em">seen</div>',
+        '<div class="hidden-lamps">seen</div>',
+        "<b>seen</b> hidden <i>too</i>",
+    ],
+)
+def test_code_and_elements_that_are_seen_stay_in_markdown(text):
+    found = parse("a.md", text.encode())
+    assert (found.documents[0].text, found.findings) == (text, ())
+
+
 UNREADABLE = {
     "a.md": (b"", "a.md is empty: it was left out."),
     "b.md": (b"\n \t", "b.md is empty: it was left out."),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from types import ModuleType
 
-from rung.documents.plain import read_markdown, read_text
+from rung.documents.plain import read_markdown, read_text, seen_markdown
 from rung.documents.rows import read_csv, read_json, read_jsonl
 from rung.documents.scan import scan, seen_text
 from rung.documents.trouble import Unreadable
@@ -33,8 +33,9 @@ class Parsed:
     findings: tuple[Finding, ...] = ()
 
 
+_MARKDOWN = (".md", ".markdown")
 _PLAIN: Mapping[str, Plain] = {
-    **dict.fromkeys((".md", ".markdown"), read_markdown),
+    **dict.fromkeys(_MARKDOWN, read_markdown),
     **dict.fromkeys((".txt", ".text", ".rst", ".log"), read_text),
     **dict.fromkeys((".csv", ".tsv"), read_csv),
     **dict.fromkeys((".jsonl", ".ndjson"), read_jsonl),
@@ -68,7 +69,8 @@ def parse(name: str, content: bytes) -> Parsed:
         if not content.strip():
             raise Unreadable("is empty", severity="note", next_step="Fill it or take it out of the folder.")
         documents, hidden, findings = _read(name, content)
-        seen = [_as_seen(document, hidden) for document in documents]
+        markdown = suffix_of(name) in _MARKDOWN
+        seen = [_as_seen(document, hidden, markdown) for document in documents]
         filled = tuple(document for document in seen if document.text.strip())
         if not filled:
             raise Unreadable("holds no text", next_step="If it is a scan, put it through text recognition first.")
@@ -99,12 +101,15 @@ def _read(name: str, content: bytes) -> Read:
     return (document,), hidden, rest[0] if rest else ()
 
 
-def _as_seen(document: Document, hidden: list[str]) -> Document:
+def _as_seen(document: Document, hidden: list[str], markdown: bool) -> Document:
     """Return the document without what no reader sees, which is put to `hidden`."""
     parts = []
     for part in document.parts:
         text, found = seen_text(part.text)
         hidden += found
+        if markdown:
+            text, found = seen_markdown(text)
+            hidden += found
         parts.append(part if text == part.text else Source(part.document, part.position, text))
     return replace(document, parts=tuple(parts), title=seen_text(document.title)[0])
 

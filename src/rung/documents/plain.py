@@ -19,6 +19,13 @@ _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
 _MARKDOWN = MarkdownIt("commonmark")
+_CODE = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)[^\n]*$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
+_HIDDEN_TAG = re.compile(
+    r"<(?P<tag>[a-z][a-z0-9]*)(?=\s)(?=[^<>]*?\s(?:hidden(?=[\s/>])|style\s*=\s*(?P<quote>[\"'])[^\"'<>]*?(?:display\s*:\s*none"
+    r"|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0(?![.\d]))[^\"'<>]*?(?P=quote)))[^<>]*>"
+    r"(?P<text>.{0,4000}?)</(?P=tag)\s*>",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def decoded(name: str, content: bytes) -> tuple[str, tuple[Finding, ...]]:
@@ -65,6 +72,20 @@ def read_markdown(name: str, content: bytes) -> tuple[tuple[Document, ...], tupl
         place = HEADING + " > ".join(w for _, w in above)
         parts.append(Source(name, place, "\n".join(lines[line:end]).strip("\n")))
     return (Document(name, title, tuple(p for p in parts if p.text.strip()), name),), findings
+
+
+def seen_markdown(text: str) -> tuple[str, list[str]]:
+    """Return Markdown without the HTML elements in it that hide themselves, and what was in them; code stays as it is."""
+    if "<" not in text:
+        return text, []
+    hidden: list[str] = []
+
+    def take(found: re.Match[str]) -> str:
+        hidden.extend(words for words in [" ".join(found["text"].split())] if words)
+        return ""
+
+    pieces = [piece if n % 2 else _HIDDEN_TAG.sub(take, piece) for n, piece in enumerate(_CODE.split(text))]
+    return "".join(pieces), hidden
 
 
 def title_of(name: str) -> str:
