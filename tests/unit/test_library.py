@@ -165,6 +165,16 @@ def test_vectors_of_two_models_are_never_mixed(folder, shelf):
     assert "12 euros" in search(ShelvedLibrary(shelf, 180, themed()), "green lamp", mode="hybrid")[0].source.text
 
 
+def test_a_long_embedding_tells_how_far_it_is(folder, shelf, monkeypatch):
+    monkeypatch.setattr("rung.documents.library._PASSAGES_A_CHANGE", 1)
+    sync(shelf, folder, 180)
+    said: list[str] = []
+    search(ShelvedLibrary(shelf, 180, themed(), said.append), "lamp", mode="dense")
+    assert said == ["embedding passages of 180 words with themes"] + [
+        f"{n} passages embedded, 3 are there" for n in (1, 2, 3)
+    ]
+
+
 def test_a_model_that_makes_longer_vectors_under_its_old_name_is_told(folder, shelf):
     sync(shelf, folder, 180)
     search(ShelvedLibrary(shelf, 180, themed()), "lamp", mode="dense")

@@ -121,6 +121,8 @@ async def embed_missing(shelf: Shelf, size: int, embedder: Embedder, say: Callab
         mine = {EMBEDDER: {"name": embedder.name, "identity": embedder.identity, "dimensions": vectors.shape[1]}}
         await asyncio.to_thread(shelf.write, Change(vectors={size: data}, facts=mine))
         done += len(missing)
+        if len(missing) == _PASSAGES_A_CHANGE:  # there are more: a long wait, for an endpoint
+            say(f"{done:,} passages embedded, {shelf.sizes()[size]:,} are there")
     return done
 
 
