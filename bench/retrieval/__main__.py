@@ -37,10 +37,10 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     plain = found.get("plain FTS5")
     yield (
         f"| {count:,} passages | build, CPU s | vectors, CPU s | peak memory of the process, with the passages given, MB | "
-        "words, CPU ms p50 / p95 | fused with embedding, CPU ms p50 / p95 | on the clock, ms p95 | add / remove until seen, s | "
+        "words, CPU ms p50 / p95 | queries by words a CPU s | fused with embedding, CPU ms p50 / p95 | on the clock, ms p95 | add / remove until seen, s | "
         "disk, MB |"
     )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     for name, row in found.items():
         if "passages" not in row:
             continue
@@ -54,6 +54,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{row['vectors_cpu_s']:.1f}" if "vectors_cpu_s" in row else "",
             f"{row['peak_rss_mb']}",
             f"{row['cpu_ms_p50']:.1f} / {row['cpu_ms_p95']:.1f}",
+            f"{row['queries_per_cpu_s']:,}",
             f"{fused['cpu_ms_p50']:.1f} / {fused['cpu_ms_p95']:.1f}" if fused else "",
             f"{(fused or row)['wall_ms_p95']:.1f}",
             f"{change['add_s']:.2f} / {change['remove_s']:.2f}" if change else "",
