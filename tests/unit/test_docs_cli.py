@@ -235,7 +235,9 @@ def test_retrieval_is_measured_by_judgements_on_rows_that_people_may_see(run, tm
     assert run("docs", "update")[0] == 0
     code, _, err = run("docs", "measure")
     assert code == 2
-    assert "documents.relevant: is missing; name a file with a row's id" in err
+    assert "documents.relevant: is missing, and no document holds an expected answer; name a file with" in " ".join(
+        err.split()
+    )
     (tmp_path / "qrels.tsv").write_text("".join(f"{r['id']}\t{r['id']}\t1\n" for r in rows))
     write_config(tmp_path, relevant="qrels.tsv")
     code, out, _ = run("docs", "measure")
@@ -254,3 +256,31 @@ def test_check_looks_through_documents_and_writes_nothing(run, tmp_path):
         "bad.md speaks to a model rather than to a reader ('Ignore all previous instructions')."
     ]
     assert not (tmp_path / ".rung").exists()
+
+
+def test_without_judgements_relevance_is_derived_from_the_expected_answers(run, tmp_path):
+    names = (
+        "amber birch cedar delta ember fjord grove heath islet jetty knoll larch maple north olive pearl quill".split()
+    )
+    rows = [
+        {"text": f"How much is the {n} lamp, please?", "answer": f"It costs {100 + i} euros."}
+        for i, n in enumerate(names)
+    ]
+    (tmp_path / "prices.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    for i, n in enumerate(names):
+        (tmp_path / "docs" / f"{n}.md").write_text(
+            f"# {n.title()} lamp\n\nThe {n} lamp costs {100 + i} euros. It is bright."
+        )
+    raw = yaml.safe_load((tmp_path / "rung.yaml").read_text())
+    raw["task"] |= {"kind": "knowledge", "inputs": ["text"], "target": "answer"}
+    raw["data"] = {"path": "prices.jsonl"}
+    raw["split"] = {"test": 0.4, "dev": 0.2, "seed": 7}
+    (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
+    assert run("docs", "update")[0] == 0
+    code, out, err = run("docs", "measure", "--json")
+    assert code == 0
+    [found] = json.loads(out)
+    assert found["figures"]["recall@5"]["mean"] == 1.0
+    assert found["figures"]["ndcg@10"]["n"] < len(rows)  # the test part stays shut
+    code, out, err = run("docs", "measure")
+    assert "rows have a document that holds their expected answer; it was found by words" in " ".join(err.split())

@@ -13,16 +13,17 @@ from pathlib import Path
 from rung.config import Config
 from rung.documents import folder as folders
 from rung.documents.library import EMBEDDER, ShelvedLibrary, check_embedder, embed_missing
-from rung.documents.measure import Measured, choose_weight, measure
+from rung.documents.measure import Measured, Relevant, choose_weight, measure
 from rung.documents.trouble import Unreadable, noted
 from rung.embedding import Embedder
 from rung.errors import ConfigError, DataError, Problem, RungError
 from rung.evaluate.documents import NO_EMBEDDER, embedder_of, open_shelf, relevant_of, section_of, update
-from rung.evaluate.prepare import part_rows, read_rows
+from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.evaluate.progress import Progress
 from rung.models.client import open_clients
 from rung.protocols import Shelf
-from rung.types import Change, Finding, Hit
+from rung.rungs._rag_gold import gold_of
+from rung.types import Change, Example, Finding, Hit, Task
 
 PROBE = ("Which texts", "become vectors?")
 LEDGER = ".rung"  # the folder beside rung.yaml where embeddings asked for outside of a climb are kept
@@ -135,19 +136,35 @@ class Desk:
     async def measure(self, words: int | None = None) -> tuple[Measured, ...]:
         """Measure every way to search on the rows that people may see (train and dev) and that have a relevant document.
 
-        The best comes first. Raises ConfigError where no judgements are configured.
+        The best comes first. Without judgements in `documents.relevant`, a row's relevant document is the one that holds its
+        expected answer, where that can be derived. Raises ConfigError where it cannot for any row.
         """
-        if section_of(self.config).relevant is None:
-            what = "is missing; name a file with a row's id, a document and a grade a line"
-            raise ConfigError([Problem("documents.relevant", what)])
-        relevant = relevant_of(self.config, self.shelf)
-        _, parts = part_rows(self.config, read_rows(self.config))
-        queries = {e.id: e.text for e in (*parts.train, *parts.dev)}
+        kind, parts = part_rows(self.config, read_rows(self.config))
+        rows = (*parts.train, *parts.dev)
+        queries = {e.id: e.text for e in rows}
+        if section_of(self.config).relevant is not None:
+            relevant = relevant_of(self.config, self.shelf)
+        else:
+            relevant = await self._derived(rows, as_task(self.config, kind, rows))
         size = words or section_of(self.config).chunk_words
         library = ShelvedLibrary(self.shelf, size, self.embedder, self.progress.say)
         if self.embedder is None:
             return (await measure(library, queries, relevant, "bm25"),)
         return (*await choose_weight(library, queries, relevant), await measure(library, queries, relevant, "dense"))
+
+    async def _derived(self, rows: Sequence[Example], task: Task) -> Relevant:
+        """Return for each row the document that holds its expected answer. Raises ConfigError where none does."""
+        library = ShelvedLibrary(self.shelf, section_of(self.config).chunk_words)
+        golds = {row.id: await gold_of(library, row, task) for row in rows}
+        found = {row: {gold.passage.document: 1.0} for row, gold in golds.items() if gold is not None}
+        if not found:
+            what = "is missing, and no document holds an expected answer; name a file with a row's id, a document and a grade a line"
+            raise ConfigError([Problem("documents.relevant", what)])
+        self.progress.say(
+            f"{len(found):,} of {len(rows):,} rows have a document that holds their expected answer; it was found by words, which "
+            "favours BM25: judgements in documents.relevant are fairer"
+        )
+        return found
 
     def _check_embedder(self) -> None:
         """Raise RungError, before anything is written, where the vectors on the shelf are another embedder's."""
