@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("lancedb")
 
 from rung.documents.folder import sync
-from rung.errors import NewerFolder
+from rung.errors import IntegrityError, NewerFolder
 from rung.retrievers.lance import LanceRetriever
 from rung.testing.shelves import check_retriever, document, put
 from rung.types import Change
@@ -99,3 +99,29 @@ def test_passages_without_a_vector_are_given_however_they_lie_among_the_others(t
     assert shelf.without_vector(50, 99) == left
     assert list(shelf.without_vector(50, 7)) == sorted(left)[:7]
     shelf.close()
+
+
+def test_a_reader_whose_version_was_taken_away_reads_the_newest(tmp_path):
+    """As happened once in a thousand reads beside a writer that removes."""
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(document("a.md", "one")))
+    opened = []
+
+    def asked(table):
+        opened.append(table)
+        if len(opened) == 1:
+            raise RuntimeError("lance error: LanceError(IO): Not found: data/1.lance")
+        return table.count_rows()
+
+    assert shelf._read("documents", asked) == 1
+    assert opened[0] is not opened[1]
+    shelf.close()
+
+
+def test_a_file_that_is_missing_for_good_is_told(tmp_path):
+    shelf = LanceRetriever(place=str(tmp_path / "i")).open()
+    shelf.write(put(document("a.md", "one")))
+    for file in (tmp_path / "i" / "documents.lance" / "data").iterdir():
+        file.unlink()
+    with pytest.raises(IntegrityError, match="is damaged .*; move it away and run `rung docs update`"):
+        LanceRetriever(place=str(tmp_path / "i")).open().documents()

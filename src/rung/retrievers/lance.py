@@ -13,7 +13,7 @@ import json
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ _SCHEMA_FACT = "schema"
 # itself where they are half as many as those inside, else before the writer searches or closes.
 _MANY = 1000
 _GRACE = timedelta(minutes=1)  # older versions of a table are kept so long for readers under way
+_TRIES = 3
 _VALUES = 500  # in one condition
 _FRAGMENTS = 32  # pieces of a table of vectors from which they are joined: each write adds one, each search opens all
 _WORD = re.compile(r"\w+")
@@ -134,19 +135,24 @@ class LanceShelf:
                 return []
             if f"passages_{size}" in self._owed:
                 self._join(f"passages_{size}")
-            table = self._table(f"passages_{size}")
-            found = table.search(words, query_type="fts", fts_columns="words").select(["key", "_score"]).limit(k)
-            rows = found.to_arrow().to_pylist()
+
+            def asked(table: Any) -> Any:
+                found = table.search(words, query_type="fts", fts_columns="words").select(["key", "_score"])
+                return found.limit(k).to_arrow()
+
+            rows = self._read(f"passages_{size}", asked).to_pylist()
         return sorted(((row["key"], row["_score"]) for row in rows), key=lambda r: (-r[1], r[0]))
 
     def nearest(self, vector: Sequence[float], k: int, size: int) -> list[tuple[int, float]]:
         with self._translated():
             if k < 1 or f"vectors_{size}" not in self._names():
                 return []
-            query = (
-                self._table(f"vectors_{size}").search(list(vector), vector_column_name="vector").distance_type("dot")
-            )
-            rows = query.select(["key", "_distance"]).limit(k).to_arrow().to_pylist()
+
+            def asked(table: Any) -> Any:
+                query = table.search(list(vector), vector_column_name="vector").distance_type("dot")
+                return query.select(["key", "_distance"]).limit(k).to_arrow()
+
+            rows = self._read(f"vectors_{size}", asked).to_pylist()
         # Lance's dot distance is 1 minus the product.
         return sorted(((row["key"], 1.0 - row["_distance"]) for row in rows), key=lambda r: (-r[1], r[0]))
 
@@ -270,9 +276,23 @@ class LanceShelf:
         with self._translated():
             if name not in self._names():
                 return None
-            query = self._table(name).search()
-            query = query if where is None else query.where(where)
-            return query.select(columns).limit(None).to_arrow()
+
+            def asked(table: Any) -> Any:
+                query = table.search() if where is None else table.search().where(where)
+                return query.select(columns).limit(None).to_arrow()
+
+            return self._read(name, asked)
+
+    def _read(self, name: str, asked: Callable[[Any], Any]) -> Any:
+        """Ask a table; once more of its newest version where a removal took away, meanwhile, the one that was being read."""
+        for _ in range(_TRIES):
+            try:
+                return asked(self._table(name))
+            except (OSError, RuntimeError) as error:
+                if "not found" not in str(error).lower():
+                    raise
+                self._tables.pop(name, None)
+        return asked(self._table(name))
 
     def _names(self) -> Sequence[str]:
         found: Sequence[str] = self._db.list_tables(limit=1000).tables
@@ -300,7 +320,7 @@ class LanceShelf:
                 yield
             except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
                 said = " ".join(str(error).split())[:300]
-                if "not exist" in said or "not found" in said or "corrupt" in said.lower():
+                if any(word in said.lower() for word in ("not exist", "not found", "corrupt", "invalid range")):
                     raise IntegrityError(
                         f"the index of documents {self.place} is damaged ({said}); move it away and run `rung docs update`: "
                         "it is made again from the documents"
