@@ -92,7 +92,7 @@ def test_page_and_terminal_show_the_latency_and_the_reasons(climbed):
 def test_the_shipped_climb_of_small_against_large_asks_what_it_says():
     assert "house-records/small-model" in shipped_examples()
     config = load_config(EXAMPLES / "house-records" / "small-model.yaml")
-    assert [s.label for s in config.ladder] == ["fewshot@small", "prompt", "fewshot", "finetune@small"]
+    assert [s.label for s in config.ladder] == ["fewshot@small", "fewshot", "finetune@small"]
     assert config.task.seek == "cheapest"
     assert [config.models[r]["name"] for r in ("main", "small")] == ["nano-l", "nano-s"]
     assert config.models["main"]["input_usd_per_mtok"] > 0
