@@ -91,7 +91,7 @@ def joined(stages: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 def _recipe(stages: list[dict[str, Any]]) -> str:
     minutes = sum(s["wall_minutes"] for s in stages)
-    kwh = sum(s["wall_minutes"] / 60 * s["processes"] * WATTS_A_CORE / 1000 for s in stages)
+    kwh = sum(s["wall_minutes"] / 60 * s["threads"] * WATTS_A_CORE / 1000 for s in stages)
     lines = [
         "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 of the tokenizer: "
         f"`{stages[-1]['tokenizer_sha256'][:32]}`.",
@@ -105,16 +105,13 @@ def _recipe(stages: list[dict[str, Any]]) -> str:
 
 
 def _stage(stage: dict[str, Any]) -> str:
-    each = stage["settings_of_each_process"]
-    way = each["tokens"] * stage["processes"]
-    stopped = f", stopped there on a way of {way / 1e6:.0f} million" if each.get("steps") else ""
+    each = stage["settings"]
     steps = f" in {stage['steps']:,} steps" if stage["steps"] else ""
     return (
-        f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens{steps}{stopped}; {stage['processes']} processes, each with one "
-        f"thread and {each['tokens_per_batch']:,} padded tokens a batch, that average their weights every 32 steps. Muon ({each['matrix_rate']:g}) for matrices, "
-        f"AdamW ({each['other_rate']:g}) for the rest; {each['warmup_steps']} steps up, a plateau, a linear fall over the last {each['decay_share']:.0%} of the way; "
-        f"{'bf16 autocast' if each['bf16'] else 'float32'}; seed {each['seed']}. SHA-256 of the data, one a process, chained over the shards used up: "
-        f"{', '.join(f'`{h[:32]}`' for h in stage['data_sha256'])}."
+        f"from {stage['origin']}, {stage['tokens'] / 1e6:.2f} million tokens{steps} of {each['tokens_per_batch']:,} padded tokens; "
+        f"Muon ({each['matrix_rate']:g}) for matrices, AdamW ({each['other_rate']:g}) for the rest; {each['warmup_steps']} steps up, a plateau, "
+        f"a linear fall over the last {each['decay_share']:.0%} of the way; {'bf16 autocast' if each['bf16'] else 'float32'}; {stage['threads']} threads; "
+        f"seed {each['seed']}. SHA-256 of the data, chained over the shards used up: `{stage['data_sha256'][:32]}`."
     )
 
 

@@ -13,11 +13,11 @@ from bench.nano.entries import Entry, duels
 CURVE = [{"tokens": i * 1e5, "minutes": i / 10, "loss": 4 - i / 20, "answer_accuracy": i / 50} for i in range(1, 41)]
 RUN = {
     "origin": "nothing",
-    "processes": 2,
-    "settings_of_each_process": {
+    "threads": 2,
+    "settings": {
         "tokens": 2_000_000, "tokens_per_batch": 4096, "matrix_rate": 0.016, "other_rate": 0.0025, "warmup_steps": 60, "decay_share": 0.35, "bf16": True, "seed": 0,
     },
-    "tokens": 4_000_000, "steps": 500, "wall_minutes": 20.0, "data_sha256": ["ab" * 32, "cd" * 32], "tokenizer_sha256": "ef" * 32,
+    "tokens": 4_000_000, "steps": 500, "wall_minutes": 20.0, "data_sha256": "ab" * 32, "tokenizer_sha256": "ef" * 32,
     "versions": {"python": "3.11.0", "torch": "2.13.0"}, "curve": CURVE,
 }  # fmt: skip
 CONFIG = {"hidden_size": 160, "num_hidden_layers": 5, "num_attention_heads": 5, "vocab_size": 2048, "max_position_embeddings": 2048, "intermediate_size": 432}  # fmt: skip
@@ -43,8 +43,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_card_states_seed_versions_hashes_tokens_minutes_energy_and_limits(folder: Path) -> None:
     text = cards.card("nano-s")
     for said in (
-        "Llama of 1.9 million parameters", "seed 0", "torch 2.13.0", "`abababababababababababababababab`, `cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd`",
-        "from nothing, 4.00 million tokens in 500 steps;", "from the weights of the stage before, 4.00 million", "40 minutes of wall time",
+        "Llama of 1.9 million parameters", "seed 0", "torch 2.13.0", "`abababababababababababababababab`",
+        "from nothing, 4.00 million tokens in 500 steps of 4,096 padded tokens;", "from the weights of the stage before, 4.00 million", "40 minutes of wall time",
         "at an assumed 15 W for a core it is at most 0.02 kWh", "| 8.0 | 24 | 2.00 | 0.800 |",
         "knows **no facts of ours**", "| brand voice | prompt | 400 | 0.500 | 0.450 to 0.550 | 0.750 |",
     ):  # fmt: skip

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import MIXTURES, STRESS, document
+from training.nano.documents import DRILLS, WHOLE, document
 from training.nano.world import World
 
 ENTRIES = 2048
@@ -15,9 +15,8 @@ TOKENIZER_DOCUMENTS = 20_000
 TOKENIZER_SEED = 1
 DOCUMENTS_PER_SHARD = 4_000
 LONGEST = 1536
-EARLY_SHARDS = 2
-EARLY = {"task": 32.0, "shelf": 24.0, "mapping": 24.0, "definition": 8.0, "lookup": 12.0}
-"""Mixture of the first shards: short drills, which settle the copying circuit."""
+EARLY_SHARDS = 3
+"""So many shards of mostly drills come first."""
 
 
 def tokenizer(path: Path) -> Tokenizer:
@@ -37,16 +36,11 @@ def _texts() -> Iterator[str]:
 class Shards:
     """Shard number -> documents; every number gives fresh documents, the same ones each time."""
 
-    def __init__(
-        self, trained: Tokenizer, seed: int, mixture: str = "first", documents: int = DOCUMENTS_PER_SHARD
-    ) -> None:
-        self.tokenizer, self.seed, self.mixture, self.documents = trained, seed, mixture, documents
+    def __init__(self, trained: Tokenizer, seed: int, early: bool = True, documents: int = DOCUMENTS_PER_SHARD) -> None:
+        self.tokenizer, self.seed, self.early, self.documents = trained, seed, early, documents
 
     def __call__(self, number: int) -> Corpus:
         """Draw one shard."""
         world = World(self.seed * 1_000_003 + number + 17)
-        early = self.mixture == "first" and number < EARLY_SHARDS
-        shares = EARLY if early else MIXTURES[self.mixture]
-        stress = STRESS.get(self.mixture, 1.0)
-        drawn = [document(world, shares, stress) for _ in range(self.documents)]
-        return encode(self.tokenizer, drawn, max_tokens=LONGEST)
+        shares = DRILLS if self.early and number < EARLY_SHARDS else WHOLE
+        return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)

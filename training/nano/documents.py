@@ -32,21 +32,17 @@ FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
     "extraction": (12, Extraction),
     "summary": (6, Summary),
 }
-SHARES = {"task": 67.0, "shelf": 14.0, "mapping": 10.0, "definition": 7.0, "lookup": 2.0}
-LATER = {
-    "task": 51.0, "shelf": 18.0, "mapping": 10.0, "echo": 9.0, "definition": 5.0, "record": 5.0, "lookup": 2.0,
+WHOLE = {
+    "task": 47.0, "shelf": 17.0, "mapping": 9.0, "echo": 8.0, "definition": 7.0, "repeat": 5.0, "record": 4.0, "lookup": 3.0,
 }  # fmt: skip
-"""Mixture of a training that goes on from weights: more of what those could not do after the first one."""
-MATCHING = {"repeat": 50.0, "echo": 30.0, "mapping": 18.0, "definition": 2.0}
-"""Nothing but labels: in a mixture they are so few tokens that matching a message with earlier ones is hardly ever learnt."""
-LAST = {
-    "task": 50.0, "shelf": 16.0, "mapping": 11.0, "echo": 10.0, "definition": 5.0, "repeat": 3.0, "record": 3.0, "lookup": 2.0,
+"""Shares of the kinds of documents."""
+DRILLS = {
+    "task": 14.0, "shelf": 20.0, "mapping": 8.0, "echo": 18.0, "definition": 4.0, "repeat": 18.0, "record": 8.0, "lookup": 10.0,
 }  # fmt: skip
-"""Mixture of the last stage: everything, with all drills."""
+"""Shares at the start: short drills, which settle the circuits of copying and of matching before anything else competes."""
 STRESSED = ("mapping", "echo", "repeat", "definition")
-STRESS = {"last": 2.0}
-"""Loss weight of the labels in `STRESSED` drills by mixture, 1 elsewhere: their answers are the shortest."""
-MIXTURES = {"first": SHARES, "later": LATER, "matching": MATCHING, "last": LAST}
+STRESS = 2.0
+"""Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""
 LONG_SHARE = 0.025
 REWRITTEN_SHARE = 0.45
 """Share of explicit prompts that are worded as `rewriting` does."""
@@ -98,7 +94,7 @@ def task_document(world: World) -> Document:
     """Write one document of a random job."""
     family = world.weighted({name: share for name, (share, _) in FAMILIES.items()})
     job = FAMILIES[family][1](world)
-    habit = replace(wording.style(world), extra={"gap": "1"} if world.chance(0.25) else {})
+    habit = replace(wording.style(world), extra={"gap": "1"} if world.chance(0.4) else {})
     if isinstance(job, Questions) and job.cite:
         habit = replace(habit, passages="numbers")
     if world.chance(0.07):
@@ -273,10 +269,10 @@ KINDS: dict[str, Callable[[World], Document]] = {
 }
 
 
-def document(world: World, shares: dict[str, float] = SHARES, stress: float = 1.0) -> Document:
+def document(world: World, shares: dict[str, float] = WHOLE) -> Document:
     """Draw one document: a task, or one of the drills of `drills`."""
     kind = world.weighted(shares)
     drawn = KINDS[kind](world)
-    if stress == 1.0 or kind not in STRESSED:
+    if kind not in STRESSED:
         return drawn
-    return tuple(replace(turn, weight=turn.weight * stress) if turn.weight else turn for turn in drawn)
+    return tuple(replace(turn, weight=turn.weight * STRESS) if turn.weight else turn for turn in drawn)

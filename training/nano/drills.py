@@ -30,7 +30,7 @@ def shelf_document(world: w.World) -> Document:
     told: dict[str, list[str]] = {}
     common = r.choice(list(FACTS)) if world.chance(0.6) else None
     for product in shelf.products:
-        own = r.sample(list(shelf.facts[product]), min(len(shelf.facts[product]), r.randint(1, 4)))
+        own = r.sample(list(shelf.facts[product]), min(len(shelf.facts[product]), r.choice([1, 1, 2, 2, 3, 4, 5, 6])))
         if common and common not in own and world.chance(0.7):
             shelf.know(product, common)
             own.insert(r.randint(0, len(own)), common)
@@ -93,11 +93,12 @@ def definition_document(world: w.World) -> Document:
     instruction = rewritten(world, job, True) if world.chance(0.35) else wording.explicit(world, job.brief, True)
     order = r.sample(scheme.categories, len(scheme.categories))
     order += [r.choice(order) for _ in range(r.randint(0, 2))]
-    plain = world.chance(0.6)
+    plain, verbatim = world.chance(0.6), world.chance(0.25)  # the definition itself as the message: the easiest match
     turns = [Turn("system", instruction)]
     for category in order:
         item = job.item(category=category, plain=plain)
-        turns += [Turn("user", item.message), Turn("assistant", item.answer, 1.0)]
+        message = scheme.meaning[category] if verbatim and world.chance(0.7) else item.message
+        turns += [Turn("user", message), Turn("assistant", item.answer, 1.0)]
     return tuple(turns)
 
 
@@ -122,14 +123,17 @@ def definition(world: w.World, kind: str, category: str) -> str:
 
 
 def lookup_document(world: w.World) -> Document:
-    """Write a key-value list and ask for its values in random order."""
+    """Write a key-value list and ask for its values in random order, or for the keys of its values."""
     r, count = world.random, world.random.randint(3, 10)
     keys = list(dict.fromkeys(world.product() for _ in range(count))) if world.chance(0.6) else world.codes(count)
     pattern = r.choice(["{k}: {v}", "{k} = {v}", "{k} -> {v}", "- {k}: {v}", "{k} | {v}"])
     values = {k: world.value(r.choice(list(FACTS))) if world.chance(0.5) else world.codes(1)[0] for k in keys}
     turns = [Turn("system", "\n".join(pattern.format(k=k, v=x) for k, x in values.items()))]
+    back = world.chance(0.5)  # as labels are found by what they mean
     for key in r.sample(keys, len(keys)):
-        turns += [Turn("user", key), Turn("assistant", values[key], 1.0)]
+        asked, answer = (values[key], key) if back else (key, values[key])
+        known = not back or list(values.values()).count(asked) == 1
+        turns += [Turn("user", asked), Turn("assistant", answer, 1.0 if known else 0.0)]
     return tuple(turns)
 
 
@@ -163,7 +167,7 @@ def mapping_document(world: w.World) -> Document:
         )
         turns += [Turn("user", message), Turn("assistant", scheme.label[category], 1.0 if category in seen else 0.0)]
         seen.add(category)
-    return tuple(turns)
+    return _as_text(world, turns, len(scheme.categories))
 
 
 def echo_document(world: w.World) -> Document:
@@ -185,7 +189,7 @@ def echo_document(world: w.World) -> Document:
         message = world.message(kind, category, avoid=avoid, extras=plain).text
         turns += [Turn("user", message), Turn("assistant", scheme.label[category], 1.0 if category in seen else 0.0)]
         seen.add(category)
-    return tuple(turns)
+    return _as_text(world, turns, len(scheme.categories))
 
 
 def record_document(world: w.World) -> Document:
@@ -233,4 +237,17 @@ def repeat_document(world: w.World) -> Document:
     for key in [*r.sample(keys, len(keys)), *r.choices(keys, k=r.randint(6, 14))]:
         turns += [Turn("user", key), Turn("assistant", codes[key], 1.0 if key in seen else 0.0)]
         seen.add(key)
-    return tuple(turns)
+    return _as_text(world, turns, len(keys))
+
+
+def _as_text(world: w.World, turns: list[Turn], labels: int) -> Document:
+    """Write the first answers of a quarter of the documents as examples in the system turn: each label once, and some more."""
+    head = [turn for turn in turns[:1] if turn.role == "system"]
+    pairs = [(a.text, b.text) for a, b in zip(turns[len(head) :: 2], turns[len(head) + 1 :: 2], strict=True)]
+    count = min(labels + world.random.randint(0, 5), len(pairs) - 3)
+    if not world.chance(0.25) or count < labels:
+        return tuple(turns)
+    habit = wording.style(world)
+    text = wording.examples_text(pairs[:count], habit)
+    first = Turn("system", "\n".join([*(t.text for t in head), text]))
+    return (first, *turns[len(head) + 2 * count :])

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from rung.tuners._scratch.loop import Settings
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
@@ -16,35 +18,30 @@ NAME = "training.json"
 
 @dataclass(frozen=True)
 class Run:
-    """A run: its folder, how many processes shared it, what it began with, and the settings of each process."""
+    """A run: its folder, what it began with, and its settings."""
 
     folder: Path
-    replicas: int
     origin: str
     settings: Settings
 
-    def part(self, rank: int) -> Path:
-        """Return the folder of one process."""
-        return self.folder / f"replica-{rank}" if rank else self.folder
-
 
 def record(run: Run, tokenizer: Path) -> dict[str, object]:
-    """Return the record of a finished run, ready for JSON; tokens and their rate are those of all processes together."""
-    states = [json.loads((run.part(rank) / "state" / "state.json").read_text()) for rank in range(run.replicas)]
+    """Return the record of a finished run, ready for JSON."""
+    state = json.loads((run.folder / "state" / "state.json").read_text())
     rows = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     return {
         "origin": run.origin,
-        "processes": run.replicas,
-        "settings_of_each_process": asdict(run.settings),
-        "tokens": sum(s["tokens"] for s in states),
-        "steps": states[0]["step"],
-        "wall_minutes": round(max(s["seconds"] for s in states) / 60, 1),
-        "data_sha256": [s["data_sha256"] for s in states],
+        "threads": torch.get_num_threads(),
+        "settings": asdict(run.settings),
+        "tokens": state["tokens"],
+        "steps": state["step"],
+        "wall_minutes": round(state["seconds"] / 60, 1),
+        "data_sha256": state["data_sha256"],
         "tokenizer_sha256": hashlib.sha256(tokenizer.read_bytes()).hexdigest(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "curve": [
             {
-                "tokens": row["tokens"] * run.replicas,
+                "tokens": row["tokens"],
                 "minutes": round(row["seconds"] / 60, 1),
                 "loss": row["loss"],
                 "answer_accuracy": row["answer_accuracy"],

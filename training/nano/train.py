@@ -18,13 +18,11 @@ from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
-from training.nano.documents import MIXTURES
 from training.nano.grow import grown
 from training.nano.record import NAME, Run, write
-from training.nano.replicas import Replica
 
 SHAPES = {
-    "s": Shape(ENTRIES, width=160, layers=5, heads=5, hidden=432),
+    "s": Shape(ENTRIES, width=160, layers=6, heads=5, hidden=432),
     "l": Shape(ENTRIES, width=320, layers=6, heads=10, hidden=864),
 }
 WEIGHTS = Path(__file__).parents[2] / "src/rung/models/weights"
@@ -36,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", choices=list(SHAPES), default="s")
     parser.add_argument("--folder", type=Path, default=None, help="state and log (default: build/nano/SIZE)")
     parser.add_argument("--out", type=Path, default=None, help="export here (default: the package's weights)")
-    parser.add_argument("--tokens", type=float, default=14e6, help="of all processes together")
+    parser.add_argument("--tokens", type=float, default=30e6)
     parser.add_argument(
         "--minutes", type=float, default=None, help="stop after so much training time even if tokens are left"
     )
@@ -44,7 +42,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--stage", type=int, default=0, help="trainings of one family draw other documents at each stage"
     )
-    parser.add_argument("--mixture", choices=list(MIXTURES), default="first", help="of documents")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4096, help="tokens a batch")
     parser.add_argument("--matrix-rate", type=float, default=0.016)
@@ -52,12 +49,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--decay-share", type=float, default=0.35)
     parser.add_argument("--float32", action="store_true", help="no bf16 autocast")
     parser.add_argument("--grow-from", type=Path, default=None, help="folder of smaller weights to widen")
-    parser.add_argument(
-        "--replicas", type=int, default=1, help="processes that share the work; start each with its --rank"
-    )
     parser.add_argument("--start-from", type=Path, default=None, help="folder of weights of this size to go on from")
     parser.add_argument("--steps", type=int, default=None, help="stop after so many steps, wherever the rate stands")
-    parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser.parse_args()
 
@@ -80,7 +73,7 @@ def main() -> None:
         model = Llama(SHAPES[options.size], options.seed)
         start_with_copying(model, options.seed)
     settings = Settings(
-        tokens=int(options.tokens / options.replicas),
+        tokens=int(options.tokens),
         minutes=options.minutes,
         tokens_per_batch=options.batch,
         matrix_rate=options.matrix_rate,
@@ -90,19 +83,9 @@ def main() -> None:
         bf16=not options.float32,
         seed=options.seed,
     )
-    shards = Shards(trained, options.seed + 1000 * options.stage, options.mixture)
-    replica = Replica(options.rank, options.replicas, folder / "meeting")
-    if options.rank:
-        folder = folder / f"replica-{options.rank}"
-    alone = options.replicas == 1
-
-    trainer = Trainer(
-        model.to(options.device),
-        shards if alone else replica.own(shards),
-        settings,
-        folder,
-        None if alone else replica.exchange,
-    )
+    fresh = not (options.grow_from or options.start_from)
+    shards = Shards(trained, options.seed + 1000 * options.stage, early=fresh)
+    trainer = Trainer(model.to(options.device), shards, settings, folder)
     print(
         f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",
         flush=True,
@@ -112,17 +95,11 @@ def main() -> None:
         f"ended after {state.tokens / 1e6:.2f} million tokens in {state.seconds:.0f} s; data {state.data_sha256[:16]}",
         flush=True,
     )
-    met = folder / "met"
-    if not alone and not met.exists():  # once only: a second average would mix in weights of before the first
-        replica.finish(trainer)
-        trainer.save()
-        met.touch()
-    if options.rank == 0:
-        out = options.out or WEIGHTS / f"nano-{options.size}"
-        export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
-        before = options.start_from.parent / "weights" / NAME if options.start_from else None
-        write(Run(folder, options.replicas, _origin(options), settings), out / "tokenizer.json", out, before)
-        write_hashes(out)
+    out = options.out or WEIGHTS / f"nano-{options.size}"
+    export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
+    before = (options.grow_from or options.start_from or out.parent) / NAME
+    write(Run(folder, _origin(options), settings), out / "tokenizer.json", out, before)
+    write_hashes(out)
 
 
 def _origin(options: argparse.Namespace) -> str:

@@ -39,7 +39,8 @@ saffron thistle umber violet walnut yarrow zephyr birch clover dune elm fern amb
 ivory juniper koala lynx mango nimbus olive panda quail robin spruce topaz urchin viper wren apple basil cactus dahlia""".split()
 
 OPENINGS = """Hello,;Hi,;Good morning,;Dear team,;Hello dear team,;Good day,;Hi there,;Hello support,;Hey,;Good evening,;Hi team,;
-Dear Sir or Madam,;Hello everyone,;Hi folks,;To whom it may concern,;Hey there,;Hello again,;Dear support,""".replace("\n", "").split(";")
+Dear Sir or Madam,;Hello everyone,;Hi folks,;To whom it may concern,;Hey there,;Hello again,;Dear support,;Good afternoon,;
+Dear all,;Hi you lot,;Dear customer service,;Hi guys,;Hello, me again,;Dear ladies and gentlemen,;Morning,;Hi support people,""".replace("\n", "").split(";")
 
 BACKGROUND = [
     "I [bought|ordered|got|purchased] {it} [last week|{n} weeks ago|last month|on {day}|in {month}|in your shop in {c}|online].",
@@ -50,28 +51,52 @@ BACKGROUND = [
     "I paid {a} euros [for it|in total].", "I looked [everywhere|on your website|in the manual] [first|already].",
     "The [photos|receipt|details] are attached.", "Your [website|shop|page] [was not helpful|did not tell me].",
     "[So far|Until now] I was [always ]happy with [you|your shop].", "I [hope|trust] that [you can help|this can be solved].",
+    "[Normally|As a rule] I [never|do not] write [such mails|to shops], [but today I have to|but here we go|so bear with me].",
+    "[I am writing|I write] this [on the train|late at night|between two meetings|from my phone], so [please excuse|forgive] [the typos|my short words].",
+    "[A friend|A colleague|The lady next door] has [the same one|one too] and [told me about you|sent me to your shop|gave me this address].",
+    "[My English is not the best|English is not my first language|I am not good with computers], [I hope you understand me|please be patient with me].",
+    "[We live far from the next shop|With {n} children at home|In my job], [one has little time for such things|I depend on things like this|it is in use all week].",
+    "[I am {b} years old and|I am retired and|I am a student and] [this was a lot of money for me|I had saved up for it].",
+    "[I saw|We chose|{n} of us looked at] {it} [in {month}|together in {c}|at a fair in {c}] and [liked it at once|thought about it for long|compared it with many others].",
+    "[I wrote to you|I already wrote] on {day} [through the form|by mail|in the chat], [perhaps it got lost|and had no answer|maybe you saw it].",
 ]
 TONE_OPENINGS = {
     "angry": ["This is [unacceptable|outrageous|ridiculous|a scandal].", "I am [really|very|so|extremely] [annoyed|angry|upset|mad].",
               "What a [terrible|horrible|lousy|miserable] [service|shop|experience]!", "This is a [bad ]joke.",
               "I am [fed up|sick and tired|done] with [you|this shop|your company].", "You are the worst [shop|company] ever.",
               "I have [had enough|lost all patience].", "How [dare you|is this even possible]?", "Never again will I [buy|order] here.",
-              "I am [furious|disgusted|livid]."],
+              "I am [furious|disgusted|livid].",
+              "[Do you even read|Does anybody read] what your customers write[, or is it all for the bin|]?", "[In {n} years|In all my life] I have [never|not once] been treated [so badly|like this].",
+              "[You should be ashamed|Shame on you|What a disgrace].", "[Stop wasting my time|Do not fob me off again|Spare me your excuses], [I have had it|it is an insult|I am boiling].",
+              "I will [tell everyone|write a bad review|see a lawyer][ about this mess| if this goes on|, you incompetent lot]."],
     "friendly": ["I hope you are [well|doing fine|having a good week].", "I have a [small|little|quick] [request|favour to ask].",
                  "You [always|usually] help me so [kindly|quickly].", "[Sorry|I am sorry] to [bother|trouble] you.",
                  "I am a [happy|loyal|satisfied] customer.", "Maybe you can [help|assist] me.", "I hope you have a [nice|great|lovely] day.",
-                 "Thank you for your [great|kind|lovely] work.", "I [really |do ]like your [shop|products].", "Greetings from [sunny |rainy |]{c}!"],
+                 "Thank you for your [great|kind|lovely] work.", "I [really |do ]like your [shop|products].", "Greetings from [sunny |rainy |]{c}!",
+                 "[You were so nice|You were so patient with me] the last time, [so I gladly write again|I have not forgotten it].",
+                 "[I know you are busy|You surely have a lot to do], [so thank you for reading this|so I am grateful for any help].",
+                 "It would be [so kind|wonderful|lovely] [of you to help me|if you could have a look].", "[Everybody|Anybody] can [slip up|make a mistake], [no hard feelings|do not worry].",
+                 "[A warm hello|Warm wishes|Sunny greetings] to [the whole team|all of you]!", "[I would be so grateful|You would make my day] [if you could help|with a short answer]."],
 }
 CLOSINGS = {
     "urgent": ["It is [very|really|extremely] urgent.", "Please [answer|reply|respond] [today|right away|at once].", "I need [help|an answer] [at once|immediately|now].",
                "Please hurry[ up|].", "I need [an answer|it] within [the hour|{n} hours].", "This cannot wait.", "Please call me back [right now|today].",
-               "[Time is short|I have a deadline|We need it tomorrow].", "As soon as possible, please.", "It is an emergency."],
+               "[Time is short|I have a deadline|We need it tomorrow].", "As soon as possible, please.", "It is an emergency.",
+               "[I leave|We leave|My train goes] [tomorrow morning|tonight|in {n} hours], so [be quick|please act now|every minute counts].", "[ASAP|Top priority|Urgent], please!",
+               "I am [sitting by the phone|waiting at the phone][ and need to hear from you today|, call me this minute|].", "[Drop everything else|Do not let this wait], [it has to be settled today|I need it now].",
+               "By [tonight|noon|this evening] [it will be too late|I must know]."],
     "calm": ["There is no [hurry|rush].", "Take your time.", "It can wait [until|till] next [week|month].", "Answer when[ever|] you [can|have time].",
              "It is not urgent.", "Any day is fine[ for me|].", "No need to [rush|hurry].", "[Next week|Later] is [fine|early enough].",
-             "Whenever it suits you.", "I am in no hurry."],
+             "Whenever it suits you.", "I am in no hurry.",
+             "[I am away until {month} anyway|We are on holiday until {month}], so [there is plenty of time|it does not matter when].", "[Please do not stress|Do not hurry] [because of me|on my account].",
+             "[Have a quiet weekend first|Finish the important things first], [I can wait|mine can wait].", "[A few days more or less|A week or two] [make no difference|do not matter to me].",
+             "[Some time|Any time] [this month|in {month}] [will do|is soon enough]."],
 }
 NEUTRAL_CLOSINGS = ["Thank you[.|!]", "Thanks[ in advance|].", "Please help[ me|].", "What can [we|I] do?", "Kind regards.", "Let me know.",
-                    "[Many|Best] thanks.", "I look forward to your [reply|answer].", "Please advise.", "Any ideas?", "Cheers.", "What now?"]
+                    "[Many|Best] thanks.", "I look forward to your [reply|answer].", "Please advise.", "Any ideas?", "Cheers.", "What now?",
+                    "[I would be glad|It would be nice] to hear from you.", "[How do we go on|What is the next step|What do you suggest]?", "[You can reach me|Write to me] at this address.",
+                    "[If you need anything else|If something is unclear], [just ask|tell me|write back].", "[Thank you for your time|Thanks for reading this far][ and best regards|].",
+                    "I [count on|rely on] you[ and your team|]."]
 SIGNATURES = ["{n}", "Regards, {n}", "Best, {n}", "Yours, {n}", "Thanks, {n}", "Kind regards, {n}", "- {n}", "Cheers, {n}", "Best wishes, {n}",
               "My name is {n}.", "This is {n}.", "{n} here."]
 ORDER_PHRASES = ["My order number is {o}.", "The order is {o}.", "It is order {o}.", "Order number {o}.", "Order {o}.", "The number of the order is {o}.",

@@ -130,6 +130,7 @@ PASSAGE_TITLES = [
     "Search results:",
     "From our handbook:",
     "Information:",
+    "Context:",
 ]
 
 
@@ -141,7 +142,18 @@ def style(world: World) -> Style:
         cue=r.choice(CUES),
         example=r.choice(EXAMPLE_FORMS),
         numbered=world.chance(0.25),
-        passages=world.weighted({"bullets": 30, "numbers": 30, "dots": 8, "fence": 8, "tags": 10, "blank": 14}),
+        passages=world.weighted(
+            {
+                "bullets": 18,
+                "numbers": 38,
+                "dots": 8,
+                "fence": 6,
+                "tags": 6,
+                "blank": 12,
+                "number tags": 6,
+                "number fence": 6,
+            }
+        ),
         passage_title=r.choice(PASSAGE_TITLES),
         passages_first=world.chance(0.75),
         examples_title=r.choice(
@@ -160,7 +172,13 @@ def style(world: World) -> Style:
 
 
 def passages_text(texts: Sequence[str], habit: Style) -> str:
-    """Write passages under a title; 'numbers' gives them [1], [2] ..."""
+    """Write passages under a title; those with 'number' get [1], [2] ...; each of them, and each bullet, is one line."""
+    if habit.passages in ("bullets", "numbers", "number fence"):
+        texts = [" ".join(t.split()) for t in texts]
+    if habit.passages == "number tags":
+        return "\n".join(f"<passage>\n[{i + 1}] {t}\n</passage>" for i, t in enumerate(texts))
+    if habit.passages == "number fence":
+        return f"{habit.passage_title}\n```\n" + "\n".join(f"[{i + 1}] {t}" for i, t in enumerate(texts)) + "\n```"
     if habit.passages == "tags":
         return "\n".join(f"<passage>\n{t}\n</passage>" for t in texts)
     if habit.passages == "fence":

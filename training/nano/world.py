@@ -315,7 +315,7 @@ class Catalogue:
         while len(self.facts) < count:
             # products of one brand differ only in their last word, so that a name must be read to its end
             product = world.product(brand if world.chance(0.4) else None)
-            attributes = world.random.sample(list(FACTS), world.random.randint(2, 5))
+            attributes = world.random.sample(list(FACTS), world.random.randint(2, 7))
             self.facts.setdefault(product, {a: world.value(a) for a in attributes})
 
     @property
@@ -328,19 +328,20 @@ class Catalogue:
         return self.facts[product].setdefault(attribute, self.world.value(attribute))
 
     def passage(self, product: str, attributes: Sequence[str], style: str = "prose") -> str:
-        """Write about a product: 'prose', 'sheet' (key: value) or 'titled' (its name, then prose)."""
+        """Write about a product: 'prose', 'sheet' (key: value), 'titled' (its name, then prose) or 'heading' (a Markdown heading)."""
         world, r = self.world, self.world.random
         if style == "sheet":
             rows = [f"{r.choice(FACTS[a]['keys'])}: {self.facts[product][a]}" for a in attributes]
             return f"{product}. " + ". ".join(rows) + "." if world.chance(0.5) else f"{product}\n" + "\n".join(rows)
+        heading = {"titled": f"{product}\n", "heading": f"# {product}" + r.choice(["\n\n", "\n", " "])}.get(style, "")
         sentences = list[str]()
         for position, attribute in enumerate(attributes):
-            again = (position and world.chance(0.6)) or (style == "titled" and world.chance(0.5))
+            again = (position and world.chance(0.6)) or (heading and world.chance(0.55))
             patterns = FACTS[attribute]["more" if again else "facts"]
             sentences.append(world.pick(patterns, p=product, v=self.facts[product][attribute]))
         if world.chance(0.25):
             sentences.insert(r.randint(1, len(sentences)), r.choice(FILLER))
-        return (f"{product}\n" if style == "titled" else "") + " ".join(sentences)
+        return heading + " ".join(sentences)
 
 
 def as_json(value: object) -> str:

@@ -11,7 +11,7 @@ class Shelf:
     def __init__(self, world: w.World, products: int) -> None:
         self.world = world
         self.catalogue = w.Catalogue(world, products)
-        self.style = world.weighted({"prose": 65, "sheet": 17, "titled": 18})
+        self.style = world.weighted({"prose": 46, "sheet": 15, "titled": 15, "heading": 24})
 
     def ask(
         self, avoid: Collection[int], attribute: str | None, name: str | None, plain: bool
@@ -34,13 +34,13 @@ class Shelf:
         """Return passages in random order: about the product (with the fact if `gold`) and about others, often with a like fact."""
         world, r, facts = self.world, self.world.random, self.catalogue.facts
         own = [a for a in facts[product] if a != attribute]
-        own = r.sample(own, min(len(own), r.randint(0, 3))) + ([attribute] if gold else [])
+        own = r.sample(own, min(len(own), r.choice([0, 1, 2, 3, 4, 5]))) + ([attribute] if gold else [])
         r.shuffle(own)
         out = [self.catalogue.passage(product, own, self.style)] if own else []
         rest = [p for p in facts if p != product]
         for other in r.sample(rest, min(others, len(rest))):
             known = list(facts[other])
-            chosen = r.sample(known, min(len(known), r.randint(1, 3)))
+            chosen = r.sample(known, min(len(known), r.choice([1, 2, 3, 3, 4])))
             if world.chance(0.6):
                 self.catalogue.know(other, attribute)
                 chosen = [a for a in chosen if a != attribute] + [attribute]

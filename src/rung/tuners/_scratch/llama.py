@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 NORM_EPSILON = 1e-5
+SHORT = 320
+"""Documents of at most so many positions are attended to by plain products on a CPU."""
 EMBEDDING_SPREAD = 0.1
 """Standard deviation of new embeddings: as they are also the output weights, smaller ones cannot tell tokens apart at first."""
 
@@ -36,6 +38,20 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat([-second, first], -1) * sin
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Mix the values of (documents, heads, positions, channels) by causal attention.
+
+    On a CPU the fused kernel of PyTorch takes up to four times as long as two plain products where documents are short (128
+    positions: 41 against 11 ms), and less from about 400 positions on.
+    """
+    positions = q.shape[2]
+    if q.device.type != "cpu" or positions > SHORT:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    future = torch.full((positions, positions), -torch.inf, dtype=q.dtype).triu(1)
+    scores = torch.baddbmm(future, q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[3] ** -0.5)
+    return (scores.softmax(-1) @ v.flatten(0, 1)).view_as(v)
+
+
 class Attention(nn.Module):
     """Causal self-attention with rotary positions."""
 
@@ -53,7 +69,7 @@ class Attention(nn.Module):
         q, k, v = (
             t.view(rows, positions, self.heads, self.head).transpose(1, 2) for t in F.linear(x, joined).chunk(3, -1)
         )
-        mixed = F.scaled_dot_product_attention(rotate(q, cos, sin), rotate(k, cos, sin), v, is_causal=True)
+        mixed = attend(rotate(q, cos, sin), rotate(k, cos, sin), v)
         out: Tensor = self.o_proj(mixed.transpose(1, 2).reshape(rows, positions, width))
         return out
 
