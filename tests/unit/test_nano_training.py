@@ -1,6 +1,7 @@
 """The record of a training, its data, its command; the measuring script scores as it says."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
-from training.nano.documents import DRILLS, KINDS, WHOLE
-from training.nano.family import LARGE, SMALL
+from training.nano.documents import DRILLS, KINDS, MIXTURES, WHOLE
+from training.nano.family import STAGES
 from training.nano.record import NAME, Run, record, thinned, write
 from training.nano.rewriting import rewritten
 from training.nano.tasks.reply import Reply
@@ -97,12 +98,16 @@ def test_a_second_stage_keeps_the_record_of_the_first(tmp_path: Path) -> None:
     assert [stage["origin"] for stage in stages] == ["first", "second"]
 
 
-def test_the_two_trainings_of_the_family_parse_and_see_different_documents() -> None:
-    small, large = (dict(zip(w[::2], w[1::2], strict=True)) for w in (SMALL.split(" "), LARGE.split(" ")))
-    assert (small["--size"], large["--size"]) == ("s", "l")
-    assert small.get("--stage", "0") != large["--stage"]
+def test_the_family_is_trained_in_stages_that_go_on_from_one_another() -> None:
+    stages = [dict(zip(w[::2], w[1::2], strict=True)) for w in (s.format(b="B").split(" ") for s in STAGES)]
+    for before, after in pairwise(stages):
+        assert after.get("--start-from", after.get("--grow-from")) == before["--folder"] + "/state"
+        assert ("--grow-from" in after) == (after["--size"] != before["--size"])
+    assert all(stage["--out"] == stage["--folder"] + "/weights" for stage in stages), "its record is looked for there"
+    assert all(stage.get("--mixture", "whole") in MIXTURES for stage in stages)
+    assert len({stage.get("--stage", "0") for stage in stages}) == len(STAGES), "no stage sees the documents of another"
 
 
-def test_a_shard_is_the_same_each_time_and_the_first_ones_are_mostly_drills() -> None:
-    assert set(WHOLE) == set(DRILLS) == set(KINDS)
+def test_every_mixture_is_of_known_documents_and_the_first_shards_are_mostly_drills() -> None:
+    assert all(set(shares) <= set(KINDS) for shares in MIXTURES.values())
     assert DRILLS["task"] < WHOLE["task"] / 2

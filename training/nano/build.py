@@ -7,7 +7,7 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import DRILLS, WHOLE, document
+from training.nano.documents import DRILLS, MIXTURES, document
 from training.nano.world import World
 
 ENTRIES = 2048
@@ -36,11 +36,24 @@ def _texts() -> Iterator[str]:
 class Shards:
     """Shard number -> documents; every number gives fresh documents, the same ones each time."""
 
-    def __init__(self, trained: Tokenizer, seed: int, early: bool = True, documents: int = DOCUMENTS_PER_SHARD) -> None:
-        self.tokenizer, self.seed, self.early, self.documents = trained, seed, early, documents
+    def __init__(
+        self,
+        trained: Tokenizer,
+        seed: int,
+        mixture: str = "whole",
+        early: bool = True,
+        documents: int = DOCUMENTS_PER_SHARD,
+    ) -> None:
+        self.tokenizer, self.seed, self.shares, self.early, self.documents = (
+            trained,
+            seed,
+            MIXTURES[mixture],
+            early,
+            documents,
+        )
 
     def __call__(self, number: int) -> Corpus:
         """Draw one shard."""
         world = World(self.seed * 1_000_003 + number + 17)
-        shares = DRILLS if self.early and number < EARLY_SHARDS else WHOLE
+        shares = DRILLS if self.early and number < EARLY_SHARDS else self.shares
         return encode(self.tokenizer, [document(world, shares) for _ in range(self.documents)], max_tokens=LONGEST)

@@ -40,6 +40,15 @@ DRILLS = {
     "task": 14.0, "shelf": 20.0, "mapping": 8.0, "echo": 18.0, "definition": 4.0, "repeat": 18.0, "record": 8.0, "lookup": 10.0,
 }  # fmt: skip
 """Shares at the start: short drills, which settle the circuits of copying and of matching before anything else competes."""
+MATCHING = {"repeat": 25.0, "echo": 30.0, "mapping": 30.0, "lookup": 10.0, "definition": 5.0}
+"""Shares of a stage of nothing but labels: matching a message with earlier ones appears all at once, or not at all in a mixture."""
+READING = {"shelf": 40.0, "lookup": 25.0, "definition": 15.0, "mapping": 8.0, "echo": 5.0, "repeat": 2.0, "record": 5.0}
+"""Shares of a stage of looking things up: passages, lists of keys and values, definitions."""
+LAST = {
+    "task": 42.0, "shelf": 21.0, "mapping": 10.0, "definition": 9.0, "lookup": 6.0, "echo": 6.0, "repeat": 3.0, "record": 3.0,
+}  # fmt: skip
+"""Shares of the last stage: everything, with enough of what the two stages before have taught."""
+MIXTURES = {"whole": WHOLE, "matching": MATCHING, "reading": READING, "last": LAST}
 STRESSED = ("mapping", "echo", "repeat", "definition")
 STRESS = 2.0
 """Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""

@@ -18,6 +18,7 @@ from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
+from training.nano.documents import MIXTURES
 from training.nano.grow import grown
 from training.nano.record import NAME, Run, write
 
@@ -42,6 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--stage", type=int, default=0, help="trainings of one family draw other documents at each stage"
     )
+    parser.add_argument("--mixture", choices=list(MIXTURES), default="whole", help="of documents")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=4096, help="tokens a batch")
     parser.add_argument("--matrix-rate", type=float, default=0.016)
@@ -84,7 +86,7 @@ def main() -> None:
         seed=options.seed,
     )
     fresh = not (options.grow_from or options.start_from)
-    shards = Shards(trained, options.seed + 1000 * options.stage, early=fresh)
+    shards = Shards(trained, options.seed + 1000 * options.stage, options.mixture, early=fresh)
     trainer = Trainer(model.to(options.device), shards, settings, folder)
     print(
         f"nano-{options.size}: {sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters; from step {trainer.state.step}",
@@ -97,7 +99,8 @@ def main() -> None:
     )
     out = options.out or WEIGHTS / f"nano-{options.size}"
     export(model.cpu(), chat_tokenizer(trained, model.shape.context), out)
-    before = (options.grow_from or options.start_from or out.parent) / NAME
+    origin = options.grow_from or options.start_from
+    before = origin.parent / "weights" / NAME if origin else None
     write(Run(folder, _origin(options), settings), out / "tokenizer.json", out, before)
     write_hashes(out)
 
