@@ -8,6 +8,7 @@ model for what it was trained to do, on words that it was not trained on.
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,15 +70,16 @@ def house_records(rows: int, seed: int) -> Iterator[dict[str, str]]:
 
 
 def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:
-    """Questions about 60 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
+    """Questions about 100 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
     job = Questions(World(seed, "test"), 1, form="sentence", cite=False)
     shelf = job.shelf.catalogue
-    shelf.facts = dict(_goods(job.world, 60))
+    shelf.facts = dict(_goods(job.world, 100))
     drawn = [
         {"id": f"q{number:04d}", "question": item.message, "answer": item.answer, "product": item.product}
         for number, item in enumerate(_different(job, rows), 1)
     ]
-    documents.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(documents, ignore_errors=True)
+    documents.mkdir(parents=True)
     for product in shelf.products:
         text = f"# {product}\n\n{shelf.passage(product, list(shelf.facts[product]))}\n"
         (documents / f"{product.lower().replace(' ', '-')}.md").write_text(text, encoding="utf-8")
@@ -145,7 +147,7 @@ def main() -> None:
         "brand-voice": brand_voice(1400, 41),
         "order-notes": order_notes(1200, 43),
         "house-records": house_records(1300, 67),
-        "catalogue": catalogue(800, 47, FOLDER / "catalogue" / "documents"),
+        "catalogue": catalogue(900, 53, FOLDER / "catalogue" / "documents"),
     }
     for name, rows in drawn.items():
         (FOLDER / name).mkdir(parents=True, exist_ok=True)
