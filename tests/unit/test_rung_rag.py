@@ -274,3 +274,16 @@ def test_examples_whose_facts_no_document_tells_are_named_where_most_are_told():
     )
     kit, _ = fitted(world.library())
     assert not any("no document tells" in s for s in kit.said)
+
+
+def test_another_prompt_is_found_with_passages_where_none_could_be_told_apart_without_them():
+    _, found = fitted(world.library(), format_slip=0.6, format_slip_when_told=0.0)
+    chosen = found.candidate
+    assert chosen.settings["prompt"]
+    assert f"prompt {chosen.settings['prompt']}" in chosen.name
+    means = {t.candidate.name: t.mean for t in found.trials}
+    assert means[chosen.name] == 1.0
+    assert means[chosen.name.replace(f", prompt {chosen.settings['prompt']}", "")] < 0.6
+    assert "Write only the answer" in str(chosen.learned["messages"])
+    again = Choice.of({k: v for k, v in chosen.settings.items() if k != "prompt"})
+    assert again.prompt == "", "candidates of runs from before there was a choice of prompts are read as well"

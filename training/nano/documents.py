@@ -10,6 +10,7 @@ from training.nano.drills import (
     echo_document,
     lookup_document,
     mapping_document,
+    note_document,
     record_document,
     repeat_document,
     shelf_document,
@@ -48,7 +49,11 @@ LAST = {
     "task": 42.0, "shelf": 21.0, "mapping": 10.0, "definition": 9.0, "lookup": 6.0, "echo": 6.0, "repeat": 3.0, "record": 3.0,
 }  # fmt: skip
 """Shares of the last stage: everything, with enough of what the two stages before have taught."""
-MIXTURES = {"whole": WHOLE, "matching": MATCHING, "reading": READING, "last": LAST}
+POLISH = {
+    "task": 45.0, "shelf": 20.0, "note": 17.0, "mapping": 6.0, "definition": 5.0, "lookup": 3.0, "echo": 2.0, "repeat": 1.0, "record": 1.0,
+}  # fmt: skip
+"""Shares of a short stage after the last: what it had left behind, urgency above all, among everything else."""
+MIXTURES = {"whole": WHOLE, "matching": MATCHING, "reading": READING, "last": LAST, "polish": POLISH}
 STRESSED = ("mapping", "echo", "repeat", "definition")
 STRESS = 2.0
 """Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""
@@ -274,6 +279,7 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "lookup": lookup_document,
     "echo": echo_document,
     "record": record_document,
+    "note": note_document,
     "repeat": repeat_document,
 }
 

@@ -10,7 +10,7 @@ from training.nano.tasks.extraction import KEYS
 from training.nano.tasks.job import number_of
 from training.nano.tasks.questions import FORMS, Questions
 from training.nano.tasks.routing import Routing
-from training.nano.vocabulary import CITIES, CITY_PHRASES, NAMES, ORDER_PHRASES, SIGNATURES, WORDS
+from training.nano.vocabulary import CITIES, CITY_PHRASES, CLOSINGS, NAMES, ORDER_PHRASES, SIGNATURES, WORDS
 from training.nano.vocabulary_facts import FACTS
 from training.nano.vocabulary_topics import TOPICS
 
@@ -218,6 +218,38 @@ def record_document(world: w.World) -> Document:
             )
         told = form == "json" or bool(len(turns) > 1)
         turns += [Turn("user", " ".join(said[f] for f in shown)), Turn("assistant", answer, 1.0 if told else 0.0)]
+    return tuple(turns)
+
+
+def note_document(world: w.World) -> Document:
+    """Note from short messages how urgent they are, beside contact data: as told in the first turn, or as the notes before show."""
+    r = world.random
+    fields = r.sample(list(CONTACTS), r.choice([0, 1, 1, 2]))
+    keys = {f: world.own(KEYS[f]) for f in [*fields, "urgency"]}
+    order = r.sample(list(keys), len(keys))
+    private = world.chance(0.4)
+    high, low = world.codes(2) if private else ("high", "low")
+    told = not private or world.chance(0.5)
+    rule = world.say("[For urgent messages write|Urgent is] {h}, [otherwise|else|if it can wait] {l}.", h=high, l=low)
+    head = f"{r.choice(['Keys', 'Fields', 'JSON with', 'Note'])}: {w.join([keys[f] for f in order], 'and')}"
+    turns, seen = [Turn("system", f"{head}. {rule}" if told else head)], set[str]()
+    topics = list(TOPICS)
+    for _ in range(r.randint(4, 9)):
+        urgent = world.chance(0.5)
+        values = {"customer": r.choice(NAMES), "order": str(r.randint(1000, 99999)), "city": r.choice(CITIES)}
+        said = [world.pick(CLOSINGS["urgent" if urgent else "calm"])]
+        said += [world.pick(ORDER_PHRASES, o=values["order"])] if "order" in fields else []
+        said += [world.pick(CITY_PHRASES, c=values["city"])] if "city" in fields else []
+        r.shuffle(said)
+        if world.chance(0.6):
+            said.insert(0, world.message("topic", r.choice(topics), extras=w.Extras(plain=True)).text)
+        said += [world.pick(SIGNATURES, n=values["customer"])] if "customer" in fields else []
+        values["urgency"] = high if urgent else low
+        answer = w.as_json({keys[f]: values[f] for f in order})
+        known = told or values["urgency"] in seen
+        seen.add(values["urgency"])
+        blind = () if known else (values["urgency"],)
+        turns += [Turn("user", " ".join(said)), Turn("assistant", answer, 1.0, blind)]
     return tuple(turns)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from rung.rungs._prompting import Demonstration, Template, learned_demonstrations, learned_template
 from rung.rungs._rag_layout import Fence, Layout, Place
 from rung.rungs._rag_query import ALL
+from rung.rungs._rewrites import Draft
 from rung.types import Candidate
 
 Examples = Literal["kept", "with", "none"]
@@ -21,7 +22,8 @@ class Choice:
     """How many passages are looked for and how, and how they stand in the prompt.
 
     `k` 0: none, the prompt of the rung below. `whole`: all documents, nothing is looked for. `examples`: those of the rung
-    below as they are, each "with" a passage of its own, or none.
+    below as they are, each "with" a passage of its own, or none. `prompt`: the name of another prompt than that of the rung
+    below.
     """
 
     k: int = 3
@@ -36,6 +38,7 @@ class Choice:
     cite: bool = False
     may_abstain: bool = False
     examples: Examples = "kept"
+    prompt: str = ""
 
     @property
     def name(self) -> str:
@@ -47,6 +50,7 @@ class Choice:
         parts += ["may abstain"] if self.may_abstain else []
         parts += ["cites"] if self.cite else []
         parts += [] if self.guard else ["nothing said"]
+        parts += [f"prompt {self.prompt}"] if self.prompt else []
         parts += {"kept": [], "with": ["examples with passages"], "none": ["no examples"]}[self.examples]
         return ", ".join(parts)
 
@@ -58,7 +62,7 @@ class Choice:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Choice:
         """Read the choice back from a candidate's settings."""
-        return cls(**{f.name: settings[f.name] for f in fields(cls)})
+        return cls(**{f.name: settings[f.name] for f in fields(cls) if f.name in settings})
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Ground:
     """What every candidate of one fit shares: the prompt and examples of the rung below, and the documents.
 
     `shots`: how the rung below chooses among its examples; `phrase`: the words for "not in the documents"; `told`: the
-    documents that tell the examples' answers, by the examples' ids.
+    documents that tell the examples' answers, by the examples' ids; `prompts`: other prompts to try, by name.
     """
 
     template: Template
@@ -77,19 +81,23 @@ class Ground:
     role: str
     links: bool = False
     told: Mapping[str, str] = field(default_factory=dict)
+    prompts: Mapping[str, Draft] = field(default_factory=dict)
 
     def candidate(self, choice: Choice) -> Candidate:
         """Return the candidate; changed documents make another one."""
         keeps = self.demonstrations if choice.examples != "none" else ()
+        prompt = self.prompts.get(choice.prompt)
+        template = prompt.template if prompt else self.template
         settings = {**asdict(choice), "library": self.library_sha256, "links": self.links, "shots": dict(self.shots)}
         learned = {
-            "messages": self.template.as_list(),
-            "columns": list(self.template.columns),
+            "messages": template.as_list(),
+            "columns": list(template.columns),
             "demonstrations": [d.as_dict() for d in keeps],
             "phrase": self.phrase,
             "told": {d.id: self.told[d.id] for d in keeps if d.id in self.told},
         }
-        return Candidate("rag", choice.name, settings, learned, self.role, tuple(d.id for d in keeps))
+        shown = dict.fromkeys([*(prompt.quoted if prompt else ()), *(d.id for d in keeps)])
+        return Candidate("rag", choice.name, settings, learned, self.role, tuple(shown))
 
     @classmethod
     def below(cls, candidate: Candidate, phrase: str, library_sha256: str, role: str, links: bool = False) -> Ground:

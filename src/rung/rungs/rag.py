@@ -19,6 +19,7 @@ from rung.rungs._rag_examples import doubted, told_by
 from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
 from rung.rungs._rag_query import forms_for
 from rung.rungs._rag_system import bring_to_life, readable
+from rung.rungs._rewrites import Draft, Writer
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
 ROWS_PLANNED_WITH = 20
@@ -40,7 +41,8 @@ class Rag(BaseModel):
     """Answer with passages from `documents`, searched as they are at that moment, in the best prompt of the rung below.
 
     Chosen on dev, one after another, the best so far always among those raced: how many passages (none and, where they fit,
-    all documents among them), the layout, what is said about them, the examples, and the search. `learned` holds the chat
+    all documents among them), the prompt (the rung below could not tell its candidates apart where all of them lacked the
+    facts), the layout, what is said about passages, the examples, and the search. `learned` holds the chat
     template, the examples and the words for "not in the documents"; the passages are never part of a candidate, only the
     hash of all documents is.
     """
@@ -74,7 +76,8 @@ class Rag(BaseModel):
         """
         library, documents = readable(kit)
         ground = self._ground(task, train, below, library)
-        ground = replace(ground, told=await told_by(library, ground.demonstrations, task))
+        told = await told_by(library, ground.demonstrations, task)
+        ground = replace(ground, told=told, prompts=self._prompts(ground, task, train, dev, kit))
         kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(library.modes)}")
         if doubt := doubted(ground.demonstrations, ground.told):
             kit.say(f"rag: {doubt}")
@@ -109,7 +112,8 @@ class Rag(BaseModel):
         texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in documents[:most]]
         passages = [texts[i % len(texts)] for i in range(most)]
         chats = tuple(laid_out(ground.template, Layout(), _row(e, task), passages) for e in dev[:ROWS_PLANNED_WITH])
-        races = [len(self.k) + 2, len(LAYOUTS), len(SAYING) + 1, 3, MOST_SEARCHES, 2]
+        prompts = len(self._prompts(ground, task, train, dev, kit)) + 1
+        races = [len(self.k) + 2, prompts, len(LAYOUTS), len(SAYING) + 1, 3, MOST_SEARCHES, 2]
         rows = len(dev)
         calls = sum(planned_calls(n, rows) for n in races) + planned_calls(2, rows, 2) + self.canaries * canaries.ROWS
         return RungPlan(sum(races), calls, chats, "counts every passage as 200 words")
@@ -124,6 +128,15 @@ class Rag(BaseModel):
             return Ground(as_it_stands(task), (), {}, phrase, library.sha256, self.model, self.links)
         return Ground.below(below, phrase, library.sha256, self.model, self.links)
 
+    def _prompts(
+        self, ground: Ground, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
+    ) -> dict[str, Draft]:
+        """Return the prompts that rung 1 tries, but for the one that the rung below has; none for a model that reads no chat."""
+        if not kit.card(self.model).reads_chat:
+            return {}
+        drafts = Writer.of(task, train, dev, kit).all_drafts()
+        return {d.name: d for d in drafts if d.template != ground.template}
+
     async def _descend(self, descent: Descent, searches: Searches, train: Sequence[Example]) -> tuple[Choice, Choice]:
         """Return the best choice that shows passages, and the one that shows none."""
         sizes = sorted({k for k in self.k if k > 0}) or [1]
@@ -134,6 +147,7 @@ class Rag(BaseModel):
         if await self._all_fit(descent):
             amounts.append(replace(best, whole=True))
         best = await descent.best(amounts, cheapest=True)
+        best = await descent.best(neighbours(best, [{"prompt": name} for name in descent.ground.prompts]))
         places = [p for p in LAYOUTS if not (p["place"] == "system" and best.examples == "with")]
         before = best
         best = await descent.best(neighbours(best, places))
