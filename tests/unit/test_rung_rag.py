@@ -283,7 +283,7 @@ def test_another_prompt_is_found_with_passages_where_none_could_be_told_apart_wi
     assert f"prompt {chosen.settings['prompt']}" in chosen.name
     means = {t.candidate.name: t.mean for t in found.trials}
     assert means[chosen.name] == 1.0
-    assert means[chosen.name.replace(f", prompt {chosen.settings['prompt']}", "")] < 0.6
-    assert "Write only the answer" in str(chosen.learned["messages"])
+    assert means[chosen.name.replace(f", prompt {chosen.settings['prompt']}", "")] < 0.7
+    assert "answer only" in str(chosen.learned["messages"]).lower()
     again = Choice.of({k: v for k, v in chosen.settings.items() if k != "prompt"})
     assert again.prompt == "", "candidates of runs from before there was a choice of prompts are read as well"
