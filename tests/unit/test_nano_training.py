@@ -13,7 +13,7 @@ from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
 from training.nano.documents import DRILLS, KINDS, MIXTURES, WHOLE
-from training.nano.family import STAGES
+from training.nano.family import stages
 from training.nano.record import NAME, Run, record, thinned, write
 from training.nano.rewriting import rewritten
 from training.nano.tasks.reply import Reply
@@ -99,13 +99,13 @@ def test_a_second_stage_keeps_the_record_of_the_first(tmp_path: Path) -> None:
 
 
 def test_the_family_is_trained_in_stages_that_go_on_from_one_another() -> None:
-    stages = [dict(zip(w[::2], w[1::2], strict=True)) for w in (s.format(b="B").split(" ") for s in STAGES)]
-    for before, after in pairwise(stages):
+    chain = [dict(zip(w[::2], w[1::2], strict=True)) for w in (s.format(b="B").split(" ") for s in stages())]
+    for before, after in pairwise(chain):
         assert after.get("--start-from", after.get("--grow-from")) == before["--folder"] + "/state"
         assert ("--grow-from" in after) == (after["--size"] != before["--size"])
-    assert all(stage["--out"] == stage["--folder"] + "/weights" for stage in stages), "its record is looked for there"
-    assert all(stage.get("--mixture", "whole") in MIXTURES for stage in stages)
-    assert len({stage.get("--stage", "0") for stage in stages}) == len(STAGES), "no stage sees the documents of another"
+    assert all(stage["--out"] == stage["--folder"] + "/weights" for stage in chain), "its record is looked for there"
+    assert all(stage["--mixture"] in MIXTURES for stage in chain)
+    assert len({stage.get("--stage", "0") for stage in chain}) == len(chain), "no stage sees the documents of another"
 
 
 def test_every_mixture_is_of_known_documents_and_the_first_shards_are_mostly_drills() -> None:

@@ -12,6 +12,7 @@ from training.nano.drills import (
     definition_document,
     echo_document,
     mapping_document,
+    note_document,
     record_document,
     repeat_document,
     shelf_document,
@@ -189,6 +190,21 @@ def test_echoes_repeat_every_label_that_is_learnt(drill: Callable[[World], Docum
             if turn.role == "assistant":
                 assert (turn.weight == 1.0) == (turn.text in seen or turn.text in told)
                 seen.add(turn.text)
+
+
+def test_codes_of_urgency_are_learnt_only_where_a_rule_or_an_earlier_note_tells_them() -> None:
+    world, hidden = World(16), 0
+    for _ in range(80):
+        before = ""
+        for turn in note_document(world):
+            if turn.role == "assistant":
+                values = set(json.loads(turn.text).values())
+                blind = set(turn.blind)
+                assert blind <= values
+                assert not any(code in before for code in blind)
+                hidden += len(blind)
+            before += turn.text
+    assert hidden > 20
 
 
 def test_records_copy_what_the_message_says() -> None:

@@ -53,7 +53,21 @@ POLISH = {
     "task": 45.0, "shelf": 20.0, "note": 17.0, "mapping": 6.0, "definition": 5.0, "lookup": 3.0, "echo": 2.0, "repeat": 1.0, "record": 1.0,
 }  # fmt: skip
 """Shares of a short stage after the last: what it had left behind, urgency above all, among everything else."""
-MIXTURES = {"whole": WHOLE, "matching": MATCHING, "reading": READING, "last": LAST, "polish": POLISH}
+NOTES = {"note": 60.0, "task": 25.0, "shelf": 10.0, "record": 5.0}
+"""Shares of a short stage in which urgency is recognised: it had not been in all that came before."""
+FINAL = {
+    "task": 52.0, "shelf": 20.0, "note": 8.0, "mapping": 6.0, "definition": 5.0, "lookup": 4.0, "echo": 2.0, "record": 2.0, "repeat": 1.0,
+}  # fmt: skip
+"""Shares of the stage in which the rate falls to nothing."""
+MIXTURES = {
+    "whole": WHOLE,
+    "matching": MATCHING,
+    "reading": READING,
+    "last": LAST,
+    "polish": POLISH,
+    "notes": NOTES,
+    "final": FINAL,
+}
 STRESSED = ("mapping", "echo", "repeat", "definition")
 STRESS = 2.0
 """Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""

@@ -1,11 +1,11 @@
 """Train the whole family from nothing and export it: ``python -m training.nano.family``.
 
-The small model in four stages, each from the weights of the one before, then the large one, which is the small one widened and trained
+The small model in seven stages, each from the weights of the one before, then the large one, which is the small one widened and trained
 on.  Called again after an interruption, the command goes on where it stopped; a finished stage is not trained again.
 
-The stages are not taste.  In one mixture of everything, two abilities did not appear within 11 million tokens: finding the label of the
-earlier message that is most like this one, and finding the value of a key.  In a stage of almost nothing else the first appeared within
-3 million tokens, at once, and stayed (docs/log-nano.md).
+The stages are not taste.  In a mixture of everything, some abilities did not appear within 11 to 36 million tokens: finding the label of the
+earlier message that is most like this one, finding the value of a key, seeing that a message is urgent.  In a stage of little else each
+appeared within 1 to 4 million tokens, at once, and stayed (docs/log-nano.md).
 """
 
 import argparse
@@ -17,26 +17,37 @@ from training.nano.build import tokenizer
 from training.nano.record import NAME
 
 BUILD = Path("build/nano")
-PLATEAU = "--batch 4096 --matrix-rate 0.016 --other-rate 0.0025"
-STAGES = (
-    f"--size s --folder {{b}}/s1 --out {{b}}/s1/weights {PLATEAU} --tokens 30e6 --decay-share 0.6 --steps 3099",
-    f"--size s --folder {{b}}/s2 --out {{b}}/s2/weights --start-from {{b}}/s1/state --stage 2 --mixture matching {PLATEAU} --tokens 20e6 "
-    "--decay-share 0.1 --steps 1222",
-    f"--size s --folder {{b}}/s3 --out {{b}}/s3/weights --start-from {{b}}/s2/state --stage 3 --mixture reading {PLATEAU} --tokens 20e6 "
-    "--decay-share 0.1 --steps 1080",
-    f"--size s --folder {{b}}/s4 --out {{b}}/s4/weights --start-from {{b}}/s3/state --stage 4 --mixture last {PLATEAU} --tokens 19e6 "
-    "--decay-share 0.8",
-    "--size l --folder {b}/l --out {b}/l/weights --grow-from {b}/s4/state --stage 5 --mixture last --batch 4096 --tokens 4e6 "
-    "--matrix-rate 0.008 --other-rate 0.0012 --decay-share 0.9",
+_FULL = "--matrix-rate 0.016 --other-rate 0.0025"
+_SMALL = (
+    f"--mixture whole {_FULL} --tokens 30e6 --decay-share 0.6 --steps 3099",
+    f"--mixture matching {_FULL} --tokens 20e6 --decay-share 0.1 --steps 1222",
+    f"--mixture reading {_FULL} --tokens 20e6 --decay-share 0.1 --steps 1080",
+    f"--mixture last {_FULL} --tokens 19e6 --decay-share 0.8",
+    "--mixture polish --matrix-rate 0.010 --other-rate 0.0016 --tokens 5e6 --decay-share 0.95 --steps 702",
+    "--mixture notes --matrix-rate 0.014 --other-rate 0.002 --tokens 10e6 --decay-share 0.1 --steps 406",
+    "--mixture final --matrix-rate 0.012 --other-rate 0.0018 --tokens 3.6e6 --decay-share 0.95",
 )
-"""Arguments of `train`.  Stages 1 to 3 stop on the plateau of their rate; it falls in the fourth."""
+_LARGE = "--mixture final --matrix-rate 0.008 --other-rate 0.0012 --tokens 1e6 --decay-share 0.9"
+
+
+def stages() -> list[str]:
+    """Return the arguments of `train` for each stage, one after another; those with steps stop before their rate has fallen."""
+    out = list[str]()
+    for number, settings in enumerate(_SMALL, 1):
+        before = f" --start-from {{b}}/s{number - 1}/state --stage {number}" if number > 1 else ""
+        out.append(f"--size s --batch 4096 --folder {{b}}/s{number} --out {{b}}/s{number}/weights{before} {settings}")
+    last = len(_SMALL)
+    out.append(
+        f"--size l --batch 4096 --folder {{b}}/l --out {{b}}/l/weights --grow-from {{b}}/s{last}/state --stage {last + 1} {_LARGE}"
+    )
+    return out
 
 
 def main() -> None:
-    """Build the tokenizer, then train both sizes; the results lie in build/nano/s4/weights and build/nano/l/weights."""
+    """Build the tokenizer, then train both sizes; the results lie in build/nano/s7/weights and build/nano/l/weights."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     tokenizer(BUILD / "tokenizer.json")
-    for stage in STAGES:
+    for stage in stages():
         words = stage.format(b=BUILD).split(" ")
         if (Path(words[words.index("--out") + 1]) / NAME).is_file():
             continue
