@@ -9,6 +9,7 @@ brings is measured, and never wins there. Prints a table and writes it beside th
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -23,6 +24,7 @@ from rung.config import parse_config
 from rung.decide.verify import verify
 from rung.evaluate.progress import Silent
 from rung.ladder import Run, climb
+from rung.models.nano import WEIGHTS
 from rung.store.folder import RunFolder
 from rung.types import Tuning
 
@@ -121,6 +123,7 @@ def account(name: str, run: Run, cpu: float) -> dict[str, Any]:
         )  # fmt: skip
     return {
         "set": name,
+        "weights": hashlib.sha256((WEIGHTS / "nano-s" / "model.safetensors").read_bytes()).hexdigest()[:12],
         "train_rows": tuning.curve[-1].rows if tuning else 0,
         "rungs": rungs,
         "verdict": run.verdict.headline,
@@ -150,7 +153,8 @@ def table(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             )
     for one_set in found:
         yield ""
-        yield f"**{one_set['set']}** ({one_set['train_rows']} training rows, {one_set['cpu_s']} CPU-seconds). {one_set['verdict']}"
+        sizes = f"{one_set['train_rows']} training rows, {one_set['cpu_s']} CPU-seconds, nano-s {one_set['weights']}"
+        yield f"**{one_set['set']}** ({sizes}). {one_set['verdict']}"
         for line in (*one_set["skipped"], *one_set["reasons"], one_set["forecast"], one_set["forgetting"]):
             if line:
                 yield f"- {line}"
