@@ -12,7 +12,7 @@ PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
 	$(BIN)/rung demo catalogue --folder runs/demo-catalogue
-	$(BIN)/rung demo house-records --folder runs/demo-tuned
+	$(BIN)/rung demo ticket-replies --folder runs/demo-tuned
 
 install: $(VENV)/.installed-test
 

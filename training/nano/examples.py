@@ -69,6 +69,17 @@ def house_records(rows: int, seed: int) -> Iterator[dict[str, str]]:
         yield {"id": f"r{number:04d}", "message": item.message, "record": item.answer}
 
 
+def ticket_replies(rows: int, seed: int) -> Iterator[dict[str, str]]:
+    """Messages about twelve topics and complete replies: the desk's private code of the topic, then the lines of the house."""
+    world = World(seed, "test")
+    parts, scheme = ["label", "greeting", "answer", "call", "sign"], Scheme(world, "topic", 12, natural=False)
+    job = Reply(world, parts, "topic", scheme, tone="neutral", label_form="bare")
+    while job.nameless or job.joined:
+        job = Reply(world, parts, "topic", scheme, tone="neutral", label_form="bare")
+    for number, item in enumerate(_different(job, rows), 1):
+        yield {"id": f"t{number:04d}", "message": item.message, "reply": item.answer}
+
+
 def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:
     """Questions about 100 products and their answers; the facts stand in one Markdown file a product and nowhere else."""
     job = Questions(World(seed, "test"), 1, form="sentence", cite=False)
@@ -147,6 +158,7 @@ def main() -> None:
         "brand-voice": brand_voice(1400, 41),
         "order-notes": order_notes(1200, 43),
         "house-records": house_records(1300, 67),
+        "ticket-replies": ticket_replies(1300, 71),
         "catalogue": catalogue(900, 53, FOLDER / "catalogue" / "documents"),
     }
     for name, rows in drawn.items():
