@@ -89,13 +89,20 @@ def test_page_and_terminal_show_the_latency_and_the_reasons(climbed):
     assert "is cheaper above" in " ".join(render_markdown(RunFolder.open(climbed.folder)).split())
 
 
-def test_the_shipped_climb_of_small_against_large_asks_what_it_says():
-    assert "house-records/small-model" in shipped_examples()
-    config = load_config(EXAMPLES / "house-records" / "small-model.yaml")
-    assert [s.label for s in config.ladder] == ["fewshot@small", "fewshot", "finetune@small"]
+@pytest.mark.parametrize(
+    ("example", "rungs"),
+    [
+        ("house-records", ["fewshot@small", "fewshot", "finetune@small"]),
+        ("ticket-replies", ["fewshot", "finetune@small"]),
+    ],
+)
+def test_the_shipped_climbs_of_small_against_large_ask_what_they_say(example, rungs):
+    assert f"{example}/small-model" in shipped_examples()
+    config = load_config(EXAMPLES / example / "small-model.yaml")
+    assert [s.label for s in config.ladder] == rungs
     assert config.task.seek == "cheapest"
     assert [config.models[r]["name"] for r in ("main", "small")] == ["nano-l", "nano-s"]
     assert config.models["main"]["input_usd_per_mtok"] > 0
     assert config.models["small"]["usd_per_hour"] > 0
     assert config.ladder[-1].settings["teacher"] == "main"
-    assert Path(config.root) == EXAMPLES / "house-records"
+    assert Path(config.root) == EXAMPLES / example
