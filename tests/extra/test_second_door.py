@@ -45,7 +45,7 @@ def climbed(tmp_path_factory):
             "main": large(),
             "small": {"provider": "nano", "threads": 1, "max_tokens": 60, "usd_per_hour": 0.1},
         },
-        ladder=["prompt", {"finetune": TEACHING}],
+        ladder=[{"prompt": {"rewrites": False}}, {"finetune": TEACHING}],
         volume={"requests_per_month": 1_000_000},
     )
     return climb(config, root / "run")
