@@ -6,7 +6,7 @@ from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
 from training.nano import world as w
 from training.nano.rewriting import rewritten
-from training.nano.tasks.extraction import KEYS
+from training.nano.tasks.extraction import KEYS, URGENCY_RULE
 from training.nano.tasks.job import number_of
 from training.nano.tasks.questions import FORMS, Questions
 from training.nano.tasks.routing import Routing
@@ -202,7 +202,7 @@ def record_document(world: w.World) -> Document:
         Turn("system", f"{r.choice(['Keys', 'Fields', 'JSON with', 'Note'])}: {w.join(list(keys.values()), 'and')}")
     ]
     for _ in range(r.randint(4, 9)):
-        values = {"customer": r.choice(NAMES), "order": str(r.randint(1000, 99999)), "city": r.choice(CITIES)}
+        values = _contact(world)
         said = {
             "customer": world.pick(SIGNATURES, n=values["customer"]),
             "order": world.pick(ORDER_PHRASES, o=values["order"]),
@@ -221,6 +221,12 @@ def record_document(world: w.World) -> Document:
     return tuple(turns)
 
 
+def _contact(world: w.World) -> dict[str, str]:
+    """Draw a customer's name, order number and city."""
+    r = world.random
+    return {"customer": r.choice(NAMES), "order": str(r.randint(1000, 99999)), "city": r.choice(CITIES)}
+
+
 def note_document(world: w.World) -> Document:
     """Note from short messages how urgent they are, beside contact data: as told in the first turn, or as the notes before show."""
     r = world.random
@@ -230,13 +236,13 @@ def note_document(world: w.World) -> Document:
     private = world.chance(0.4)
     high, low = world.codes(2) if private else ("high", "low")
     told = not private or world.chance(0.5)
-    rule = world.say("[For urgent messages write|Urgent is] {h}, [otherwise|else|if it can wait] {l}.", h=high, l=low)
+    rule = world.say(URGENCY_RULE, h=high, l=low)
     head = f"{r.choice(['Keys', 'Fields', 'JSON with', 'Note'])}: {w.join([keys[f] for f in order], 'and')}"
     turns, seen = [Turn("system", f"{head}. {rule}" if told else head)], set[str]()
     topics = list(TOPICS)
     for _ in range(r.randint(4, 9)):
         urgent = world.chance(0.5)
-        values = {"customer": r.choice(NAMES), "order": str(r.randint(1000, 99999)), "city": r.choice(CITIES)}
+        values = _contact(world)
         said = [world.pick(CLOSINGS["urgent" if urgent else "calm"])]
         said += [world.pick(ORDER_PHRASES, o=values["order"])] if "order" in fields else []
         said += [world.pick(CITY_PHRASES, c=values["city"])] if "city" in fields else []

@@ -9,7 +9,7 @@ model for what it was trained to do, on words that it was not trained on.
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from training.nano.tasks.extraction import Extraction
@@ -40,44 +40,47 @@ FOLDER = Path(__file__).parents[2] / "src" / "rung" / "examples"
 def brand_voice(rows: int, seed: int) -> Iterator[dict[str, str]]:
     """Messages and the replies of one house: greeting, one sentence of the desk, call to action, sign-off."""
     world = World(seed, "test")
-    job = Reply(
-        world, ["greeting", "answer", "call", "sign"], "topic", Scheme(world, "topic", 6, natural=True), tone="neutral"
+    yield from _replies(
+        "m", rows, lambda: _form(world, ["greeting", "answer", "call", "sign"], Scheme(world, "topic", 6, natural=True))
     )
-    while job.nameless or job.joined:
-        job = Reply(
-            world,
-            ["greeting", "answer", "call", "sign"],
-            "topic",
-            Scheme(world, "topic", 6, natural=True),
-            tone="neutral",
-        )
-    for number, item in enumerate(_different(job, rows), 1):
-        yield {"id": f"m{number:04d}", "message": item.message, "reply": item.answer}
-
-
-def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
-    """Messages and the record that the desk keeps of each: customer, order number and urgency as JSON."""
-    job = Extraction(World(seed, "test"), ["customer", "order", "urgency"], "json", private=False)
-    for number, item in enumerate(_different(job, rows), 1):
-        yield {"id": f"n{number:04d}", "message": item.message, "record": item.answer}
-
-
-def house_records(rows: int, seed: int) -> Iterator[dict[str, str]]:
-    """Messages and records with the conventions of one house: a prefix before order numbers, code words for urgency."""
-    job = Extraction(World(seed, "test"), ["customer", "order", "urgency"], "json", private=True)
-    for number, item in enumerate(_different(job, rows), 1):
-        yield {"id": f"r{number:04d}", "message": item.message, "record": item.answer}
 
 
 def ticket_replies(rows: int, seed: int) -> Iterator[dict[str, str]]:
     """Messages about twelve topics and complete replies: the desk's private code of the topic, then the lines of the house."""
     world = World(seed, "test")
-    parts, scheme = ["label", "greeting", "answer", "call", "sign"], Scheme(world, "topic", 12, natural=False)
-    job = Reply(world, parts, "topic", scheme, tone="neutral", label_form="bare")
+    scheme = Scheme(world, "topic", 12, natural=False)
+    yield from _replies(
+        "t", rows, lambda: _form(world, ["label", "greeting", "answer", "call", "sign"], scheme, "bare")
+    )
+
+
+def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
+    """Messages and the record that the desk keeps of each: customer, order number and urgency as JSON."""
+    return _records("n", rows, seed, private=False)
+
+
+def house_records(rows: int, seed: int) -> Iterator[dict[str, str]]:
+    """Messages and records with the conventions of one house: a prefix before order numbers, code words for urgency."""
+    return _records("r", rows, seed, private=True)
+
+
+def _form(world: World, parts: list[str], scheme: Scheme, label_form: str | None = None) -> Reply:
+    return Reply(world, parts, "topic", scheme, tone="neutral", label_form=label_form)
+
+
+def _replies(mark: str, rows: int, draw: Callable[[], Reply]) -> Iterator[dict[str, str]]:
+    """Draw a house that greets by name and writes its lines below one another, then its messages and replies."""
+    job = draw()
     while job.nameless or job.joined:
-        job = Reply(world, parts, "topic", scheme, tone="neutral", label_form="bare")
+        job = draw()
     for number, item in enumerate(_different(job, rows), 1):
-        yield {"id": f"t{number:04d}", "message": item.message, "reply": item.answer}
+        yield {"id": f"{mark}{number:04d}", "message": item.message, "reply": item.answer}
+
+
+def _records(mark: str, rows: int, seed: int, *, private: bool) -> Iterator[dict[str, str]]:
+    job = Extraction(World(seed, "test"), ["customer", "order", "urgency"], "json", private=private)
+    for number, item in enumerate(_different(job, rows), 1):
+        yield {"id": f"{mark}{number:04d}", "message": item.message, "record": item.answer}
 
 
 def catalogue(rows: int, seed: int, documents: Path) -> Iterator[dict[str, str]]:

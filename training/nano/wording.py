@@ -175,18 +175,17 @@ def passages_text(texts: Sequence[str], habit: Style) -> str:
     """Write passages under a title; those with 'number' get [1], [2] ...; each of them, and each bullet, is one line."""
     if habit.passages in ("bullets", "numbers", "number fence"):
         texts = [" ".join(t.split()) for t in texts]
-    if habit.passages == "number tags":
-        return "\n".join(f"<passage>\n[{i + 1}] {t}\n</passage>" for i, t in enumerate(texts))
-    if habit.passages == "number fence":
-        return f"{habit.passage_title}\n```\n" + "\n".join(f"[{i + 1}] {t}" for i, t in enumerate(texts)) + "\n```"
-    if habit.passages == "tags":
+    if habit.passages.startswith("number"):
+        texts = [f"[{i}] {t}" for i, t in enumerate(texts, 1)]
+    around = habit.passages.removeprefix("number ")
+    if around == "tags":
         return "\n".join(f"<passage>\n{t}\n</passage>" for t in texts)
-    if habit.passages == "fence":
+    if around == "fence":
         body = "```\n" + "\n".join(texts) + "\n```"
-    elif habit.passages == "blank":
+    elif around == "blank":
         body = "\n\n".join(texts)
     else:
-        mark = {"bullets": "- ", "numbers": "[{}] ", "dots": "{}. "}[habit.passages]
+        mark = {"bullets": "- ", "numbers": "", "dots": "{}. "}[around]
         body = "\n".join(mark.format(i + 1) + t for i, t in enumerate(texts))
     return f"{habit.passage_title}\n{body}"
 

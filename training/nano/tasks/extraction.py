@@ -44,6 +44,7 @@ PIPE_SAY = [
     "Give {k} in one line with | between them.",
 ]
 PREFIXES = ["#", "no. ", "A-", "ID", "ord-", "nr ", "Z", "REF", "x-", "B/", "O:", "K", "no ", "Nr.", "P-", "%"]
+URGENCY_RULE = "[For urgent messages write|Urgent is] {h}, [otherwise|else|if it can wait] {l}."
 MISSING = ["none", "null", "-", "unknown", "n/a", "missing"]
 
 
@@ -78,7 +79,7 @@ class Extraction:
         if "urgency" in self.fields and (self.explained or not self.private):
             rules.append(
                 world.say(
-                    "[For urgent messages write|Urgent is] {h}, [otherwise|else|if it can wait] {l}.",
+                    URGENCY_RULE,
                     h=self.urgency[0],
                     l=self.urgency[1],
                 )
