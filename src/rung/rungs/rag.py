@@ -19,7 +19,7 @@ from rung.rungs._rag_examples import doubted, told_by
 from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
 from rung.rungs._rag_query import forms_for
 from rung.rungs._rag_system import bring_to_life, readable
-from rung.rungs._rewrites import Draft, Writer
+from rung.rungs._rewrites import Draft, Writer, drafts_that_fit
 from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
 ROWS_PLANNED_WITH = 20
@@ -77,7 +77,8 @@ class Rag(BaseModel):
         library, documents = readable(kit)
         ground = self._ground(task, train, below, library)
         told = await told_by(library, ground.demonstrations, task)
-        ground = replace(ground, told=told, prompts=self._prompts(ground, task, train, dev, kit))
+        prompts, too_long = self._prompts(ground, task, train, dev, kit)
+        ground = replace(ground, told=told, prompts=prompts)
         kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(library.modes)}")
         if doubt := doubted(ground.demonstrations, ground.told):
             kit.say(f"rag: {doubt}")
@@ -85,7 +86,7 @@ class Rag(BaseModel):
         best, without = await self._descend(descent, Searches(library, dev, task, kit), train)
         chosen = await descent.best([without, best], cheapest=True)
         outcomes = await descent.ask(chosen, all_rows=True)
-        skipped = list(descent.skipped.values())
+        skipped = [*too_long, *descent.skipped.values()]
         if chosen == without:
             skipped.append(_no_gain(descent, best, without, len(outcomes)))
             kit.say("rag: passages do not help enough; the prompt of the rung below is kept")
@@ -112,7 +113,7 @@ class Rag(BaseModel):
         texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in documents[:most]]
         passages = [texts[i % len(texts)] for i in range(most)]
         chats = tuple(laid_out(ground.template, Layout(), _row(e, task), passages) for e in dev[:ROWS_PLANNED_WITH])
-        prompts = len(self._prompts(ground, task, train, dev, kit)) + 1
+        prompts = len(self._prompts(ground, task, train, dev, kit)[0]) + 1
         races = [len(self.k) + 2, prompts, len(LAYOUTS), len(SAYING) + 1, 3, MOST_SEARCHES, 2]
         rows = len(dev)
         calls = sum(planned_calls(n, rows) for n in races) + planned_calls(2, rows, 2) + self.canaries * canaries.ROWS
@@ -130,12 +131,16 @@ class Rag(BaseModel):
 
     def _prompts(
         self, ground: Ground, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
-    ) -> dict[str, Draft]:
-        """Return the prompts that rung 1 tries, but for the one that the rung below has; none for a model that reads no chat."""
+    ) -> tuple[dict[str, Draft], list[Skipped]]:
+        """Return the prompts that rung 1 tries, but for the one that the rung below has, and those too long for the model.
+
+        There are none for a model that reads no chat.
+        """
         if not kit.card(self.model).reads_chat:
-            return {}
-        drafts = Writer.of(task, train, dev, kit).all_drafts()
-        return {d.name: d for d in drafts if d.template != ground.template}
+            return {}, []
+        drafts = [d for d in Writer.of(task, train, dev, kit).all_drafts() if d.template != ground.template]
+        fitting, too_long = drafts_that_fit(drafts, dev, self.model, kit)
+        return {d.name: d for d in drafts if d in fitting}, too_long
 
     async def _descend(self, descent: Descent, searches: Searches, train: Sequence[Example]) -> tuple[Choice, Choice]:
         """Return the best choice that shows passages, and the one that shows none."""
