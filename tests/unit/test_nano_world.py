@@ -3,20 +3,23 @@
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
 from rung.tuners._scratch.corpus import Document
-from training.nano.documents import document, task_document
+from training.nano.documents import clerk_document, document, nothing_told_document, task_document
 from training.nano.drills import (
     definition_document,
     echo_document,
     mapping_document,
+    naming_document,
     note_document,
+    own_words,
     record_document,
     repeat_document,
-    shelf_document,
 )
+from training.nano.shelves import grid_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
@@ -216,3 +219,71 @@ def test_records_copy_what_the_message_says() -> None:
                 assert all(value in asked.text for value in json.loads(said.text).values())
                 checked += 1
     assert checked > 50
+
+
+@pytest.mark.parametrize("level", ["easy", "middling", "hard"])
+def test_a_grid_can_only_be_answered_by_whoever_reads_which_product_is_meant(level: str) -> None:
+    world, unknown, ambiguous = World(17), 0, 0
+    for _ in range(120):
+        turns = grid_document(world, level)
+        first = next(i for i, turn in enumerate(turns) if turn.role == "assistant")
+        shown = "".join(turn.text for turn in turns[:first])
+        answers = [turn.text for turn in turns if turn.role == "assistant"]
+        unknown += answers.count(UNKNOWN)
+        ambiguous += len(set(answers)) > 1
+        for answer in answers:
+            if answer.startswith("The part number of"):
+                assert answer.split(" is ")[-1].split(" [")[0].rstrip(".") in shown
+    assert ambiguous > 100, "one answer does not fit all questions"
+    assert (unknown > 100) == (level == "hard")
+
+
+def test_a_grid_that_asks_for_numbers_only_is_answered_by_the_passage_of_the_product() -> None:
+    world, checked = World(18), 0
+    for _ in range(1200):
+        turns = grid_document(world, "easy")
+        answers = [(a.text, b.text) for a, b in pairwise(turns) if b.role == "assistant"]
+        if not all(re.fullmatch(r"\[\d\]", answer) for _, answer in answers):
+            continue
+        passages = dict(re.findall(r"^(\[\d\]) (.*)", "\n".join(turn.text for turn in turns[:2]), re.MULTILINE))
+        for asked, answer in answers:
+            if asked in "".join(passages.values()):  # a bare name
+                assert [number for number, text in passages.items() if asked in text] == [answer]
+                checked += 1
+    assert checked > 30
+
+
+def test_names_of_labels_say_what_they_stand_for_and_none_is_kept_for_tests() -> None:
+    words = own_words("topic")
+    assert set(words) == set(TOPICS)
+    assert all(len(own) >= 30 for own in words.values())
+    held_back = " ".join(m for t in TOPICS.values() for m in t["messages"][-HELD_BACK:])
+    trained = " ".join(m for t in TOPICS.values() for m in (*t["messages"][:-HELD_BACK], *t["names"], *t["meanings"]))
+    assert not any(w in held_back and w not in trained.lower() for own in words.values() for w in own)
+    world = World(19)
+    for _ in range(80):
+        turns = naming_document(world)
+        shown = turns[0].text
+        for turn in turns:
+            if turn.role == "assistant":
+                assert turn.weight == 1.0
+                if turn.text.isalpha():
+                    assert turn.text.casefold() in shown.casefold()
+                    assert not reserved(turn.text)
+
+
+def test_a_clerk_gets_no_examples_and_learns_every_answer_that_the_prompt_tells() -> None:
+    world, learnt, lines = World(20), 0, set[int]()
+    for _ in range(80):
+        turns = clerk_document(world)
+        learnt += sum(turn.weight == 1.0 for turn in turns if turn.role == "assistant")
+        lines |= {turn.text.count("\n") + 1 for turn in turns if turn.role == "assistant"}
+        assert sum(turn.role == "assistant" for turn in turns) >= 3
+    assert learnt > 250
+    assert lines >= {1, 2, 3, 4}
+
+
+def test_where_nothing_is_told_the_answer_is_generic_or_honest() -> None:
+    world = World(21)
+    answers = [nothing_told_document(world)[-1].text for _ in range(200)]
+    assert 20 < sum(answer == UNKNOWN for answer in answers) < 150

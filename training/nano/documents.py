@@ -10,12 +10,13 @@ from training.nano.drills import (
     echo_document,
     lookup_document,
     mapping_document,
+    naming_document,
     note_document,
     record_document,
     repeat_document,
-    shelf_document,
 )
 from training.nano.rewriting import rewritten
+from training.nano.shelves import grid_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
 from training.nano.tasks.questions import Questions
@@ -59,6 +60,10 @@ FINAL = {
     "task": 52.0, "shelf": 20.0, "note": 8.0, "mapping": 6.0, "definition": 5.0, "lookup": 4.0, "echo": 2.0, "record": 2.0, "repeat": 1.0,
 }  # fmt: skip
 """Shares of the stage in which the rate falls to nothing."""
+BINDING = {"grid": 85.0, "shelf": 8.0, "lookup": 5.0, "echo": 2.0}
+"""Shares of a stage of finding the value of the product asked for among like values of others: it had been chance before."""
+MEANING = {"naming": 42.0, "clerk": 36.0, "definition": 12.0, "grid": 5.0, "vague": 3.0, "mapping": 2.0}
+"""Shares of a stage of what messages mean: which of the listed names fits, and what the desk answers to it, in lines never combined so."""
 MIXTURES = {
     "whole": WHOLE,
     "matching": MATCHING,
@@ -67,8 +72,10 @@ MIXTURES = {
     "polish": POLISH,
     "notes": NOTES,
     "final": FINAL,
+    "binding": BINDING,
+    "meaning": MEANING,
 }
-STRESSED = ("mapping", "echo", "repeat", "definition")
+STRESSED = ("mapping", "echo", "repeat", "definition", "grid")
 STRESS = 2.0
 """Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""
 LONG_SHARE = 0.025
@@ -153,6 +160,23 @@ def vague_document(world: World, job: Job, habit: Style) -> Document:
         Turn("user", wording.user_text(item.message, habit, head, passages)),
         Turn("assistant", answer, 1.0),
     )
+
+
+def clerk_document(world: World) -> Document:
+    """Write an explicit request without examples and answer several messages: fixed lines and a tone, or summaries."""
+    r = world.random
+    job: Job = Summary(world) if world.chance(0.22) else Reply(world, mode="topic" if world.chance(0.75) else "fact")
+    layout = "user" if world.chance(0.3) else "system"
+    outline = Plan(True, False, 0, r.randint(3, 6), layout, "each" if job.factual else "none", False, world.chance(0.3))
+    if outline.rewritten:
+        outline = replace(outline, layout="system")
+    return _write(world, job, wording.style(world), outline)
+
+
+def nothing_told_document(world: World) -> Document:
+    """Write a vague request about a fact or a topic."""
+    job: Job = Questions(world) if world.chance(0.6) else Reply(world)
+    return vague_document(world, job, wording.style(world))
 
 
 @dataclass(frozen=True)
@@ -288,6 +312,7 @@ def lay_out(rows: list[Row], instruction: str | None, habit: Style, outline: Pla
 KINDS: dict[str, Callable[[World], Document]] = {
     "task": task_document,
     "shelf": shelf_document,
+    "grid": grid_document,
     "mapping": mapping_document,
     "definition": definition_document,
     "lookup": lookup_document,
@@ -295,6 +320,9 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "record": record_document,
     "note": note_document,
     "repeat": repeat_document,
+    "naming": naming_document,
+    "clerk": clerk_document,
+    "vague": nothing_told_document,
 }
 
 

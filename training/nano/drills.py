@@ -1,86 +1,20 @@
-"""Short drills with many answers a document: look up values, read shelves of passages, apply definitions, map words to private codes."""
+"""Short drills with many answers a document: look up values, apply definitions, map words to private codes, copy into records."""
 
 import re
+from collections import Counter
+from functools import lru_cache
 
 from rung.tuners._scratch.corpus import Document, Turn
 from training.nano import wording
 from training.nano import world as w
 from training.nano.rewriting import rewritten
 from training.nano.tasks.extraction import KEYS, URGENCY_RULE
-from training.nano.tasks.job import number_of
-from training.nano.tasks.questions import FORMS, Questions
 from training.nano.tasks.routing import Routing
 from training.nano.vocabulary import CITIES, CITY_PHRASES, CLOSINGS, NAMES, ORDER_PHRASES, SIGNATURES, WORDS
 from training.nano.vocabulary_facts import FACTS
 from training.nano.vocabulary_topics import TOPICS
 
-Fact = tuple[str, str]
-"""Product and attribute."""
 CONTACTS = ("customer", "order", "city")
-
-
-def shelf_document(world: w.World) -> Document:
-    """Write 1 to 8 passages about products and ask many questions over them, about a quarter of them about facts that none tells."""
-    r = world.random
-    job = Questions(world, r.choice([1, 2, 2, 3, 3, 4, 4, 5, 6, 8]), form="value" if world.chance(0.3) else None)
-    shelf, explicit = job.shelf.catalogue, world.chance(0.65)
-    habit = wording.style(world)
-    if job.cite and explicit:
-        habit = wording.Style(habit.message, passages="numbers", passage_title=habit.passage_title)
-    told: dict[str, list[str]] = {}
-    common = r.choice(list(FACTS)) if world.chance(0.6) else None
-    for product in shelf.products:
-        own = r.sample(list(shelf.facts[product]), min(len(shelf.facts[product]), r.choice([1, 1, 2, 2, 3, 4, 5, 6])))
-        if common and common not in own and world.chance(0.7):
-            shelf.know(product, common)
-            own.insert(r.randint(0, len(own)), common)
-        told[product] = own
-    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
-    instruction = None
-    if explicit:
-        instruction = rewritten(world, job, False) if world.chance(0.4) else wording.explicit(world, job.brief)
-    rows = list[tuple[str, str]]()
-    for product, attribute in _asked(world, told):
-        known = attribute in told.get(product, [])
-        value = shelf.facts[product][attribute] if known else ""
-        sentence = FACTS[attribute]["answer"].format(p=product, v=value)
-        answer = FORMS[job.form].format(s=sentence, v=value) if known else job.unknown(explicit)
-        if known and job.cite and explicit:
-            answer += f" [{number_of(passages, value, product)}]"
-        terse = f"{product}, {r.choice(FACTS[attribute]['keys']).lower()}" if world.chance(0.1) else None
-        plain = w.Extras(plain=world.chance(0.7))
-        rows.append((terse or world.message("fact", attribute, product=product, extras=plain).text, answer))
-    turns = list[Turn]()
-    apart = world.chance(0.45)
-    if apart:
-        text = wording.passages_text(passages, habit)
-        turns.append(Turn("system", f"{instruction}\n{text}" if instruction else text))
-    elif instruction and world.chance(0.7):
-        turns.append(Turn("system", instruction))
-        instruction = None
-    for position, (message, answer) in enumerate(rows):
-        first = position == 0 and not apart
-        shown = wording.user_text(message, habit, instruction if first else None, passages if first else ())
-        turns += [Turn("user", shown), Turn("assistant", answer, 1.0 if explicit or position else 0.0)]
-    return tuple(turns)
-
-
-def _asked(world: w.World, told: dict[str, list[str]]) -> list[Fact]:
-    """Draw what is asked: mostly facts that stand there, else one that another passage tells of its product, else a strange product."""
-    r = world.random
-    there = [(product, attribute) for product, own in told.items() for attribute in own]
-    elsewhere = [(p, a) for p in told for a in {a: None for _, a in there} if a not in told[p]]
-    asked = r.sample(there, min(len(there), r.randint(4, 9)))
-    for _ in range(sum(world.chance(0.33) for _ in asked)):
-        if elsewhere and world.chance(0.7):
-            asked.append(elsewhere.pop(r.randrange(len(elsewhere))))
-        else:
-            brand = r.choice(list(told)).split(" ")[0] if world.chance(0.5) else None
-            product = world.product(brand)
-            if product not in told:
-                asked.append((product, r.choice(there)[1] if world.chance(0.6) else r.choice(list(FACTS))))
-    r.shuffle(asked)
-    return asked
 
 
 def definition_document(world: w.World) -> Document:
@@ -120,6 +54,62 @@ def definition(world: w.World, kind: str, category: str) -> str:
         words = list(dict.fromkeys(re.findall(r"[a-z]{4,}", " ".join(messages).lower())))
         return ", ".join(r.sample(words, min(r.randint(3, 6), len(words))))
     return r.choice(['for example "{m}"', 'messages like "{m}"', 'e.g. "{m}"']).format(m=messages[0])
+
+
+def naming_document(world: w.World) -> Document:
+    """List 2 to 6 names that say what they stand for, and give each of many messages the name that fits."""
+    r = world.random
+    kind = world.weighted({"topic": 70, "fact": 30})
+    scheme = w.Scheme(world, kind=kind, count=r.choice([2, 3, 3, 4, 4, 5, 6]), natural=True)
+    for category in scheme.categories:
+        scheme.label[category] = _telling(world, kind, category, list(scheme.label.values()))
+    job = Routing(world, scheme, form="bare" if world.chance(0.8) else None, extras=False)
+    defined, plain = world.chance(0.35), world.chance(0.6)
+    instruction = rewritten(world, job, defined) if world.chance(0.3) else wording.explicit(world, job.brief, defined)
+    head = world.chance(0.75)
+    turns = [Turn("system", instruction)] if head else []
+    for number in range(r.randint(5, 10)):
+        item = job.item(category=r.choice(scheme.categories), plain=plain)
+        message = item.message if head or number else f"{instruction}\n{item.message}"
+        turns += [Turn("user", message), Turn("assistant", item.answer, 1.0)]
+    return tuple(turns)
+
+
+def _telling(world: w.World, kind: str, category: str, taken: list[str]) -> str:
+    """Draw a name for a category: one of its natural names, what it means, or words that only its messages use."""
+    r, words = world.random, own_words(kind)[category]
+    while True:
+        how = r.random()
+        if how < 0.35:
+            name = world.own(w.categories(kind)[category])
+        elif how < 0.5:
+            name = world.own(w.meanings(kind, category))
+        elif how < 0.85:
+            name = world.fresh(lambda: r.choice(words))
+        else:
+            name = world.fresh(lambda: " and ".join(r.sample(words, 2)))
+        name = r.choice([str, str, str.capitalize, str.capitalize, str.lower, str.upper])(name)
+        if name not in taken and not w.reserved(name):
+            return name
+
+
+@lru_cache
+def own_words(kind: str) -> dict[str, list[str]]:
+    """Return for each category ('topic' or 'fact') the words that its messages, names and meanings use, and hardly any other's.
+
+    Wordings that are held back for tests are left out.
+    """
+    texts = {
+        c: [*w.categories(kind)[c], *w.meanings(kind, c)]
+        + list(TOPICS[c]["messages"] if kind == "topic" else FACTS[c]["questions"])[: -w.HELD_BACK]
+        for c in w.categories(kind)
+    }
+    counts = {
+        c: Counter(x for t in set_ for x in set(re.findall(r"[a-z]{4,}", re.sub(r"\{.*?\}", " ", t.lower()))))
+        for c, set_ in texts.items()
+    }
+    total = sum(counts.values(), Counter[str]())
+    return {c: sorted(x for x, n in own.items() if n >= 0.75 * total[x]) for c, own in counts.items()}
 
 
 def lookup_document(world: w.World) -> Document:
