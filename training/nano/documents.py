@@ -16,7 +16,7 @@ from training.nano.drills import (
     repeat_document,
 )
 from training.nano.rewriting import rewritten
-from training.nano.shelves import grid_document, shelf_document
+from training.nano.shelves import cited_document, grid_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
 from training.nano.tasks.questions import Questions
@@ -24,8 +24,9 @@ from training.nano.tasks.reply import Reply
 from training.nano.tasks.routing import Routing
 from training.nano.tasks.summary import Summary
 from training.nano.vocabulary import UNKNOWN
+from training.nano.vocabulary_topics import TOPICS
 from training.nano.wording import Style
-from training.nano.world import World
+from training.nano.world import Scheme, World
 
 FAMILIES: dict[str, tuple[float, Callable[[World], Job]]] = {
     "routing": (28, Routing),
@@ -62,8 +63,17 @@ FINAL = {
 """Shares of the stage in which the rate falls to nothing."""
 BINDING = {"grid": 85.0, "shelf": 8.0, "lookup": 5.0, "echo": 2.0}
 """Shares of a stage of finding the value of the product asked for among like values of others: it had been chance before."""
+CITING = {"cited": 85.0, "grid": 10.0, "shelf": 5.0}
+"""Shares of a short stage of naming the passage that tells the fact."""
 MEANING = {"naming": 42.0, "clerk": 36.0, "definition": 12.0, "grid": 5.0, "vague": 3.0, "mapping": 2.0}
 """Shares of a stage of what messages mean: which of the listed names fits, and what the desk answers to it, in lines never combined so."""
+RECOGNISING = {"names": 45.0, "answering": 30.0, "clerk": 15.0, "grid": 6.0, "mapping": 4.0}
+"""Shares of a stage of the same, with nothing around it: names of labels (weighing double) and single sentences in a tone."""
+SETTLE = {
+    "task": 42.0, "grid": 9.0, "shelf": 9.0, "clerk": 9.0, "names": 7.0, "mapping": 5.0, "definition": 5.0, "cited": 4.0,
+    "note": 3.0, "lookup": 2.0, "vague": 2.0, "record": 1.0, "echo": 1.0, "repeat": 1.0,
+}  # fmt: skip
+"""Shares of the last of all stages, in which the rate falls to nothing once more."""
 MIXTURES = {
     "whole": WHOLE,
     "matching": MATCHING,
@@ -73,9 +83,12 @@ MIXTURES = {
     "notes": NOTES,
     "final": FINAL,
     "binding": BINDING,
+    "citing": CITING,
     "meaning": MEANING,
+    "recognising": RECOGNISING,
+    "settle": SETTLE,
 }
-STRESSED = ("mapping", "echo", "repeat", "definition", "grid")
+STRESSED = ("mapping", "echo", "repeat", "definition", "grid", "cited", "names", "answering")
 STRESS = 2.0
 """Loss weight of the labels in `STRESSED` drills: in a mixture they are so few tokens that matching is hardly ever learnt."""
 LONG_SHARE = 0.025
@@ -171,6 +184,13 @@ def clerk_document(world: World) -> Document:
     if outline.rewritten:
         outline = replace(outline, layout="system")
     return _write(world, job, wording.style(world), outline)
+
+
+def answering_document(world: World) -> Document:
+    """Answer messages of every topic in one sentence, in the tone asked for: what the desk says to each of them."""
+    r = world.random
+    job = Reply(world, ["answer"], "topic", Scheme(world, "topic", len(TOPICS), natural=True))
+    return _write(world, job, wording.style(world), Plan(True, False, 0, r.randint(6, 10), "system", "none"))
 
 
 def nothing_told_document(world: World) -> Document:
@@ -313,6 +333,7 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "task": task_document,
     "shelf": shelf_document,
     "grid": grid_document,
+    "cited": cited_document,
     "mapping": mapping_document,
     "definition": definition_document,
     "lookup": lookup_document,
@@ -321,7 +342,9 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "note": note_document,
     "repeat": repeat_document,
     "naming": naming_document,
+    "names": naming_document,  # the same documents, stressed
     "clerk": clerk_document,
+    "answering": answering_document,
     "vague": nothing_told_document,
 }
 

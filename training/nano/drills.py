@@ -99,10 +99,9 @@ def own_words(kind: str) -> dict[str, list[str]]:
 
     Wordings that are held back for tests are left out.
     """
+    said = {c: TOPICS[c]["messages"] for c in TOPICS} if kind == "topic" else {c: FACTS[c]["questions"] for c in FACTS}
     texts = {
-        c: [*w.categories(kind)[c], *w.meanings(kind, c)]
-        + list(TOPICS[c]["messages"] if kind == "topic" else FACTS[c]["questions"])[: -w.HELD_BACK]
-        for c in w.categories(kind)
+        c: [*names, *w.meanings(kind, c), *list(said[c])[: -w.HELD_BACK]] for c, names in w.categories(kind).items()
     }
     counts = {
         c: Counter(x for t in set_ for x in set(re.findall(r"[a-z]{4,}", re.sub(r"\{.*?\}", " ", t.lower()))))

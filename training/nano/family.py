@@ -1,11 +1,11 @@
 """Train the whole family from nothing and export it: ``python -m training.nano.family``.
 
-The small model in seven stages, each from the weights of the one before, then the large one, which is the small one widened and trained
+The small model in twelve stages, each from the weights of the one before, then the large one, which is the small one widened and trained
 on.  Called again after an interruption, the command goes on where it stopped; a finished stage is not trained again.
 
 The stages are not taste.  In a mixture of everything, some abilities did not appear within 11 to 36 million tokens: finding the label of the
-earlier message that is most like this one, finding the value of a key, seeing that a message is urgent.  In a stage of little else each
-appeared within 1 to 4 million tokens, at once, and stayed (docs/log-nano.md).
+earlier message that is most like this one, finding the value of a key, seeing that a message is urgent, reading of which product a
+passage speaks.  In a stage of little else each appeared within 1 to 4 million tokens, at once, and stayed (docs/log-nano.md).
 """
 
 import argparse
@@ -18,6 +18,7 @@ from training.nano.record import NAME
 
 BUILD = Path("build/nano")
 _FULL = "--matrix-rate 0.016 --other-rate 0.0025"
+_HIGH = "--matrix-rate 0.016 --other-rate 0.0022"
 _SMALL = (
     f"--mixture whole {_FULL} --tokens 30e6 --decay-share 0.6 --steps 3099",
     f"--mixture matching {_FULL} --tokens 20e6 --decay-share 0.1 --steps 1222",
@@ -26,6 +27,11 @@ _SMALL = (
     "--mixture polish --matrix-rate 0.010 --other-rate 0.0016 --tokens 5e6 --decay-share 0.95 --steps 702",
     "--mixture notes --matrix-rate 0.014 --other-rate 0.002 --tokens 10e6 --decay-share 0.1 --steps 406",
     "--mixture final --matrix-rate 0.012 --other-rate 0.0018 --tokens 3.6e6 --decay-share 0.95",
+    f"--mixture binding {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 1351",
+    f"--mixture citing {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 600",
+    f"--mixture meaning {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 1200",
+    f"--mixture recognising {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 1250",
+    f"--mixture settle {_HIGH} --tokens 12e6 --decay-share 0.9",
 )
 _LARGE = "--mixture final --matrix-rate 0.008 --other-rate 0.0012 --tokens 1e6 --decay-share 0.9"
 

@@ -66,7 +66,7 @@ def shelf_document(world: w.World) -> Document:
     return _chat(world, reading, _asked(world, told), instruction, habit, terse=0.1)
 
 
-def grid_document(world: w.World, level: str | None = None) -> Document:
+def grid_document(world: w.World, level: str | None = None, cited: bool = False) -> Document:
     """Tell the same attributes of 2 to 8 products and ask for many of them: easy, middling or hard.
 
     Whoever reads only what is asked and not of which product is right no more often than by chance.  Easy: one attribute, one sentence a
@@ -78,7 +78,7 @@ def grid_document(world: w.World, level: str | None = None) -> Document:
     hard, easy = level == "hard", level == "easy"
     count = r.choice([2, 2, 2, 3, 3, 3, 4, 4, 5, 6] + ([8] if hard else []))
     form = "value" if world.chance(0.8 if easy else 0.5) else None
-    job = Questions(world, count, form=form, cite=world.chance(0.3))
+    job = Questions(world, count, form=form, cite=cited or world.chance(0.3))
     shelf, explicit = job.shelf.catalogue, job.cite or world.chance(0.6)
     habit = _habit(world, job, explicit)
     common = r.sample(list(FACTS), 1 if easy else r.choice([1, 2, 2, 3]))
@@ -96,7 +96,11 @@ def grid_document(world: w.World, level: str | None = None) -> Document:
     if numbers_only:
         instruction: str | None = f"{job.brief.goal} {r.choice(WHERE)}"
     elif explicit:
-        instruction = rewritten(world, job, False) if world.chance(0.35) else wording.explicit(world, job.brief)
+        instruction = (
+            rewritten(world, job, False)
+            if not cited and world.chance(0.35)  # a rewritten prompt may not say that passages are to be named
+            else wording.explicit(world, job.brief)
+        )
     else:
         instruction = None
     there = [(product, attribute) for product, own in told.items() for attribute in own]
@@ -105,11 +109,18 @@ def grid_document(world: w.World, level: str | None = None) -> Document:
         asked = (asked + r.sample(there, len(there)))[:10]
     absent = [(p, a) for p in told for a in common if a not in told[p]]
     for _ in range(sum(world.chance(0.4) for _ in asked) if hard else 0):
-        asked.append(absent.pop(r.randrange(len(absent))) if absent and world.chance(0.6) else _strange(world, told, common))
+        asked.append(
+            absent.pop(r.randrange(len(absent))) if absent and world.chance(0.6) else _strange(world, told, common)
+        )
     if hard:
         r.shuffle(asked)
     reading = Reading(job, told, passages, explicit, numbers_only)
     return _chat(world, reading, asked, instruction, habit, terse=0.4, bare=0.5 if easy else 0.0)
+
+
+def cited_document(world: w.World) -> Document:
+    """Write a grid whose passages are numbered, and whose answers name the passage that tells them."""
+    return grid_document(world, cited=True)
 
 
 def _habit(world: w.World, job: Questions, explicit: bool) -> wording.Style:
