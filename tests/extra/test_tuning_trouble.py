@@ -72,6 +72,26 @@ def test_a_base_that_cannot_be_tuned_costs_the_other_rungs_nothing(tmp_path, cha
     assert "\n" not in skipped
 
 
+def test_a_prompt_too_long_for_the_base_is_left_out_and_the_short_one_is_tuned(tmp_path):
+    """As where rung 1 lists hundreds of labels: the bare row has room, the instruction above it has not."""
+    config = json.loads((WEIGHTS / "nano-s" / "config.json").read_text())
+    models = {
+        "main": {"provider": "fake", "answers": {}},
+        "small": odd_base(tmp_path, config__json=json.dumps({**config, "max_position_embeddings": 160})),
+    }
+    steps = [{"finetune": {"model": "small", "tuner": {"lora": {**QUICK, "epochs": 1}}, "force": True}}]
+    told = "Reply to the customer. " + " ".join(f"Team {n} gets messages of kind {n}." for n in range(60))
+    run = climb(
+        experiment(tmp_path, 60, models=models, ladder=steps, task={"instruction": told}),
+        tmp_path / "run",
+    )
+    assert "finetune@small" in run.results
+    fit = RunFolder.open(run.folder).read("rungs/finetune@small/fit.json")
+    [left_out] = [s for s in fit["skipped"] if s["what"] == "finetune, whole prompt"]
+    assert "no training row fits the context of odd (160 tokens" in left_out["reason"]
+    assert fit["candidate"]["settings"]["prompt"] == "short"
+
+
 def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tunes_it(tmp_path, monkeypatch):
     quick = {**QUICK, "epochs": 1}
     config = experiment(tmp_path, 60, ladder=["prompt", {"finetune": {"tuner": {"lora": quick}, "force": True}}])

@@ -70,7 +70,7 @@ MEANING = {"naming": 42.0, "clerk": 36.0, "definition": 12.0, "grid": 5.0, "vagu
 RECOGNISING = {"names": 45.0, "answering": 30.0, "clerk": 15.0, "grid": 6.0, "mapping": 4.0}
 """Shares of a stage of the same, with nothing around it: names of labels (weighing double) and single sentences in a tone."""
 SETTLE = {
-    "task": 42.0, "grid": 9.0, "shelf": 9.0, "clerk": 9.0, "names": 7.0, "mapping": 5.0, "definition": 5.0, "cited": 4.0,
+    "task": 38.0, "clerk": 14.0, "grid": 9.0, "shelf": 8.0, "names": 7.0, "mapping": 5.0, "definition": 5.0, "cited": 4.0,
     "note": 3.0, "lookup": 2.0, "vague": 2.0, "record": 1.0, "echo": 1.0, "repeat": 1.0,
 }  # fmt: skip
 """Shares of the last of all stages, in which the rate falls to nothing once more."""

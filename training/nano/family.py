@@ -50,7 +50,7 @@ def stages() -> list[str]:
 
 
 def main() -> None:
-    """Build the tokenizer, then train both sizes; the results lie in build/nano/s7/weights and build/nano/l/weights."""
+    """Build the tokenizer, then train both sizes; the results lie in build/nano/s12/weights and build/nano/l/weights."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     tokenizer(BUILD / "tokenizer.json")
     for stage in stages():

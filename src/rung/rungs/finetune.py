@@ -95,8 +95,8 @@ class FineTune(BaseModel):
         recipes = self._recipes(shop)
         prompts = _prompts(task, below)
         at = Place.of(task, kit, shop, dev)
-        checked = await self._preflight(recipes[0], prompts, rows, at)
-        found = await search(recipes, prompts, rows, at)
+        checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
+        found = await search(recipes, prompts[: len(prompts) - len(unfit)], rows, at)
         mended = await keep_abilities(found.winner, at)
         winner = mended.winner
         candidate = candidate_of(
@@ -114,7 +114,9 @@ class FineTune(BaseModel):
         kit.say(
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )
-        return Fitted(candidate, outcomes, _trials(found, self.model, candidate), _left_out(checked), tuning=tuning)
+        return Fitted(
+            candidate, outcomes, _trials(found, self.model, candidate), (*_left_out(checked), *unfit), tuning=tuning
+        )
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
         """Estimate rows, tokens, time, memory and calls of the whole race; asks nothing and loads nothing.
@@ -171,17 +173,23 @@ class FineTune(BaseModel):
 
     async def _preflight(
         self, recipe: Tuner, prompts: Sequence[tuple[str, Template]], rows: Sequence[Example], at: Place
-    ) -> Preflight:
-        """Check every prompt's rows; the first failed check ends it."""
-        results = []
-        for _, template in prompts:
+    ) -> tuple[Preflight, tuple[Skipped, ...]]:
+        """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then."""
+        results, unfit = list[Preflight](), list[Skipped]()
+        for name, template in prompts:
             chats = tuning_rows(template, rows)
             try:
                 found = await asyncio.to_thread(recipe.preflight, at.shop.base, chats, at.shop.sent, at.seed)
+                if found.failed:
+                    raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in found.failed))
             except MissingExtra as error:
                 raise NotOffered(str(error)) from error
-            if found.failed:
-                raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in found.failed))
+            except TuningError as error:
+                if not results:
+                    raise
+                unfit.append(Skipped(f"finetune, {name} prompt", str(error)))
+                at.kit.say(f"finetune: not tuned under the {name} prompt: {error}")
+                continue
             results.append(found)
         at.kit.say(f"finetune: preflight passed; one row as it is tuned: {results[0].shown!r}")
         need = recipe.need(at.shop.base, tuning_rows(prompts[0][1], rows), lambda row: len(row.answer) // 3 + 40)
@@ -191,7 +199,7 @@ class FineTune(BaseModel):
                 f"checkpoints of {at.shop.base.name} would take about {need.disk_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are "
                 "free on the disk of the run folder: free some space and run the same command again"
             )
-        return results[0]
+        return results[0], tuple(unfit)
 
 
 def _entry(entry: Any) -> Any:
