@@ -59,7 +59,9 @@ def test_the_break_even_volume_counts_the_machine_and_the_tuning():
     t = task(0.8, **SEEKING)
     large, small = result(share(950, 1000), t, usd=0.01), result(share(950, 1000, shift=3), t, usd=0.001)
     use = Use(usd_per_hour=0.9, one_off_usd=20.0)
-    [said] = [c for c in through(large, small, volume=100_000, finetune=use).counterfactuals if "both good enough" in c]
+    verdict = through(large, small, volume=100_000, finetune=use)
+    [said] = [c for c in verdict.counterfactuals if "both good enough" in c]
+    assert "($657.00 a month at 100,000 requests, the rent of its machine)" in verdict.headline
     # $657 a month for the machine against $0.01 a request: 65,700 requests; at 100,000 the $20 are back after 2 days
     assert said == (
         "Of 'prompt' and 'finetune', both good enough, finetune is cheaper above 66,000 requests a month; what it cost once is "

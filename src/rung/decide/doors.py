@@ -96,20 +96,34 @@ def door_reasons(task: Task, doors: Collection[Door], results: Mapping[str, Resu
         yield Reason(f"{door.label} {word} {door.reference}: {', '.join(parts)}", RULE, tuple(keys))
 
 
+def offer(task: Task, label: str, result: Result, known: Mapping[str, Use]) -> Offer:
+    """Return what a rung offers for what price, rent and one-off cost included."""
+    use = known.get(label, Use())
+    return Offer(
+        label,
+        result.estimates[task.metrics[0].name],
+        result.cost_per_1k_usd,
+        usd_per_hour=use.usd_per_hour,
+        one_off_usd=use.one_off_usd,
+        one_off_note=use.one_off_note,
+    )
+
+
+def bill(offered: Offer, requests: int | None) -> str:
+    """Say in brackets what a month costs; a rented machine is paid for all its hours.  Nothing where that is not known."""
+    usd = None if requests is None else offered.month_usd(requests)
+    if usd is None:
+        return ""
+    rent = ", the rent of its machine" if offered.served_a_month else ""
+    return f" ({money(usd)} a month at {requests:,} requests{rent})"
+
+
 def volumes(
     task: Task, winner: str, results: Mapping[str, Result], known: Mapping[str, Use], requests: int | None
 ) -> Iterator[str]:
     """Say for each other good rung of known cost from which monthly volume it, or the winner, is the cheaper one."""
-    metric = task.metrics[0].name
     offers = {
-        label: Offer(
-            label,
-            result.estimates[metric],
-            result.cost_per_1k_usd,
-            usd_per_hour=(use := known.get(label, Use())).usd_per_hour,
-            one_off_usd=use.one_off_usd,
-            one_off_note=use.one_off_note,
-        )
+        label: offer(task, label, result, known)
         for label, result in results.items()
         if label == winner or result.good_enough
     }

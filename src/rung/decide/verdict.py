@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from rung.decide.doors import Door, Use, door_reasons, second_door, volumes
+from rung.decide.doors import Door, Use, bill, door_reasons, offer, second_door, volumes
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.labels import label_counterfactuals
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
@@ -61,7 +61,9 @@ def decide(climb: Climbed) -> Verdict:
     open_rung = _open_question(climb)
     if winner is not None:
         decision: Decision = "met"
-        headline = headline_met(climb.task, winner, climb.results[winner], climb.planned, climb.requests_per_month)
+        result = climb.results[winner]
+        month = bill(offer(climb.task, winner, result, climb.uses), climb.requests_per_month)
+        headline = headline_met(climb.task, winner, result, climb.planned, month)
     elif climb.stopped is not None:
         decision, headline = "stopped", headline_stopped(climb.stopped, lean)
     elif open_rung is not None:

@@ -57,10 +57,8 @@ def plain(label: str) -> str:
     return IN_WORDS.get(label.split("@")[0], label)
 
 
-def headline_met(
-    task: Task, winner: str, result: Result, planned: Sequence[str], requests_per_month: int | None
-) -> str:
-    """Say which rung, how sure, what it costs, what is not needed, and what would change the answer."""
+def headline_met(task: Task, winner: str, result: Result, planned: Sequence[str], bill: str = "") -> str:
+    """Say which rung, how sure, what it costs (`bill`: a month of it), what is not needed, and what would change the answer."""
     less = f" less the tolerance of {mark(task.tolerance)}" if task.tolerance else ""
     above = list(planned[planned.index(winner) + 1 :])
     rest = f"; {_listed(above)} {'is' if len(above) == 1 else 'are'} not needed" if above else ""
@@ -69,7 +67,7 @@ def headline_met(
     return (
         f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {mark(task.goal - task.tolerance)}, the goal of "
         f"{mark(task.goal)}{less} (measured {quality(result, task)}), {per_1k(result)}"
-        f"{_bill(result, requests_per_month)}{rest}{limit}."
+        f"{bill}{rest}{limit}."
     )
 
 
@@ -240,12 +238,6 @@ def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[st
 def _carried(result: Result, task: Task) -> float:
     """Return the highest goal that the result is shown to meet at the task's tolerance."""
     return min(result.quality.lower + task.tolerance, 1.0)
-
-
-def _bill(result: Result, requests_per_month: int | None) -> str:
-    if requests_per_month is None or result.cost_per_1k_usd is None:
-        return ""
-    return f" ({money(result.cost_per_1k_usd * requests_per_month / 1000)} a month at {requests_per_month:,} requests)"
 
 
 def _listed(words: Sequence[str]) -> str:
