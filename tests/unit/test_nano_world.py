@@ -19,7 +19,7 @@ from training.nano.drills import (
     record_document,
     repeat_document,
 )
-from training.nano.shelves import grid_document, shelf_document
+from training.nano.shelves import brand_document, grid_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.questions import Questions
 from training.nano.tasks.reply import Reply
@@ -287,3 +287,18 @@ def test_where_nothing_is_told_the_answer_is_generic_or_honest() -> None:
     world = World(21)
     answers = [nothing_told_document(world)[-1].text for _ in range(200)]
     assert 20 < sum(answer == UNKNOWN for answer in answers) < 150
+
+
+def test_products_of_one_brand_have_numbers_of_any_length_and_each_answer_stands_in_its_passage() -> None:
+    world, lengths, unknown = World(22), set[int](), 0
+    for _ in range(150):
+        turns = brand_document(world)
+        first = next(i for i, turn in enumerate(turns) if turn.role == "assistant")
+        shown = "".join(turn.text for turn in turns[:first])
+        for turn in turns[first:]:
+            if turn.role == "assistant" and (found := re.fullmatch(r"The .+ uses (\d+)(\.\d+)? .+\.", turn.text)):
+                assert found[1] in shown
+                lengths.add(len(found[1]))
+            unknown += turn.text == UNKNOWN
+    assert lengths >= {1, 2, 3, 4, 5}
+    assert unknown > 40

@@ -16,7 +16,7 @@ from training.nano.drills import (
     repeat_document,
 )
 from training.nano.rewriting import rewritten
-from training.nano.shelves import cited_document, grid_document, shelf_document
+from training.nano.shelves import brand_document, cited_document, grid_document, shelf_document
 from training.nano.tasks.extraction import Extraction
 from training.nano.tasks.job import Item, Job, number_of
 from training.nano.tasks.questions import Questions
@@ -74,6 +74,15 @@ SETTLE = {
     "note": 3.0, "lookup": 2.0, "vague": 2.0, "record": 1.0, "echo": 1.0, "repeat": 1.0,
 }  # fmt: skip
 """Shares of the last of all stages, in which the rate falls to nothing once more."""
+MEND = {
+    "task": 30.0, "brand": 22.0, "note": 14.0, "extraction": 13.0, "clerk": 7.0, "names": 4.0, "record": 4.0, "mapping": 3.0, "cited": 3.0,
+}  # fmt: skip
+"""Shares of a stage that mends what the last had lost or never had: urgency, records, long numbers, products of one brand."""
+EVERYTHING = {
+    "task": 36.0, "clerk": 11.0, "brand": 11.0, "note": 8.0, "extraction": 7.0, "grid": 5.0, "names": 5.0, "mapping": 4.0,
+    "definition": 4.0, "cited": 3.0, "shelf": 3.0, "record": 1.0, "lookup": 1.0, "vague": 1.0,
+}  # fmt: skip
+"""Shares for the larger model, which begins with all that the smaller one knows."""
 MIXTURES = {
     "whole": WHOLE,
     "matching": MATCHING,
@@ -87,6 +96,8 @@ MIXTURES = {
     "meaning": MEANING,
     "recognising": RECOGNISING,
     "settle": SETTLE,
+    "mend": MEND,
+    "everything": EVERYTHING,
 }
 STRESSED = ("mapping", "echo", "repeat", "definition", "grid", "cited", "names", "answering")
 STRESS = 2.0
@@ -138,9 +149,9 @@ def plan(world: World, job: Job) -> Plan:
     )
 
 
-def task_document(world: World) -> Document:
-    """Write one document of a random job."""
-    family = world.weighted({name: share for name, (share, _) in FAMILIES.items()})
+def task_document(world: World, family: str | None = None) -> Document:
+    """Write one document of a random job, of the family if one is named."""
+    family = family or world.weighted({name: share for name, (share, _) in FAMILIES.items()})
     job = FAMILIES[family][1](world)
     habit = replace(wording.style(world), extra={"gap": "1"} if world.chance(0.4) else {})
     if isinstance(job, Questions) and job.cite:
@@ -154,6 +165,11 @@ def task_document(world: World) -> Document:
         )
         habit = habit if world.chance(0.3) else Style(passages=habit.passages, passage_title=habit.passage_title)
     return _write(world, job, habit, outline)
+
+
+def extraction_document(world: World) -> Document:
+    """Write one document of records with given keys."""
+    return task_document(world, "extraction")
 
 
 def vague_document(world: World, job: Job, habit: Style) -> Document:
@@ -344,6 +360,8 @@ KINDS: dict[str, Callable[[World], Document]] = {
     "naming": naming_document,
     "names": naming_document,  # the same documents, stressed
     "clerk": clerk_document,
+    "brand": brand_document,
+    "extraction": extraction_document,
     "answering": answering_document,
     "vague": nothing_told_document,
 }

@@ -1,6 +1,6 @@
 """Train the whole family from nothing and export it: ``python -m training.nano.family``.
 
-The small model in twelve stages, each from the weights of the one before, then the large one, which is the small one widened and trained
+The small model in thirteen stages, each from the weights of the one before, then the large one, which is the small one widened and trained
 on.  Called again after an interruption, the command goes on where it stopped; a finished stage is not trained again.
 
 The stages are not taste.  In a mixture of everything, some abilities did not appear within 11 to 36 million tokens: finding the label of the
@@ -32,8 +32,9 @@ _SMALL = (
     f"--mixture meaning {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 1200",
     f"--mixture recognising {_HIGH} --tokens 20e6 --decay-share 0.1 --steps 1250",
     f"--mixture settle {_HIGH} --tokens 12e6 --decay-share 0.9",
+    "--mixture mend --matrix-rate 0.014 --other-rate 0.002 --tokens 6e6 --decay-share 0.95",
 )
-_LARGE = "--mixture final --matrix-rate 0.008 --other-rate 0.0012 --tokens 1e6 --decay-share 0.9"
+_LARGE = "--mixture everything --matrix-rate 0.008 --other-rate 0.0012 --tokens 4e6 --decay-share 0.9"
 
 
 def stages() -> list[str]:
@@ -50,7 +51,7 @@ def stages() -> list[str]:
 
 
 def main() -> None:
-    """Build the tokenizer, then train both sizes; the results lie in build/nano/s12/weights and build/nano/l/weights."""
+    """Build the tokenizer, then train both sizes; the results lie in build/nano/s13/weights and build/nano/l/weights."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     tokenizer(BUILD / "tokenizer.json")
     for stage in stages():

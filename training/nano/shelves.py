@@ -1,5 +1,6 @@
 """Drills of reading: passages about several products, and many questions over them, some of which none of them answers."""
 
+import re
 from dataclasses import dataclass
 
 from rung.tuners._scratch.corpus import Document, Turn
@@ -12,6 +13,8 @@ from training.nano.vocabulary_facts import FACTS
 
 Fact = tuple[str, str]
 """Product and attribute."""
+COUNTED = ("price", "weight", "battery", "size", "capacity", "power", "fee")
+"""Attributes whose numbers may be of any length."""
 WHERE = [
     "Answer with the number of the passage that tells it.",
     "Which passage tells it? Give only its number in brackets.",
@@ -121,6 +124,49 @@ def grid_document(world: w.World, level: str | None = None, cited: bool = False)
 def cited_document(world: w.World) -> Document:
     """Write a grid whose passages are numbered, and whose answers name the passage that tells them."""
     return grid_document(world, cited=True)
+
+
+def brand_document(world: w.World) -> Document:
+    """Tell two to six facts of each of 2 to 6 products, mostly of one brand, with numbers of any length; one question in six has no answer.
+
+    What retrieval finds looks like this: the neighbours of the right passage are about the other products of its brand.
+    """
+    r = world.random
+    job = Questions(world, 2, form="sentence" if world.chance(0.6) else None)
+    shelf, explicit = job.shelf.catalogue, world.chance(0.7)
+    habit = _habit(world, job, explicit)
+    brand, count = world.brand(), r.choice([1, 2, 3, 3, 3, 4, 5, 6])
+    shelf.facts = {}
+    while len(shelf.facts) < count:
+        product = world.product(brand if world.chance(0.8) else None)
+        shelf.facts[product] = {a: _wide(world, a) for a in r.sample(list(FACTS), r.randint(2, 6))}
+    told = {product: list(facts) for product, facts in shelf.facts.items()}
+    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
+    there = [(product, attribute) for product, own in told.items() for attribute in own]
+    asked = r.sample(there, min(len(there), r.randint(3, 7)))
+    elsewhere = [(p, a) for p in told for a in {a: None for _, a in there} if a not in told[p]]
+    for _ in range(sum(world.chance(0.2) for _ in asked)):
+        asked.append(
+            r.choice(elsewhere) if elsewhere and world.chance(0.6) else _strange(world, told, [a for _, a in there])
+        )
+    r.shuffle(asked)
+    instruction = wording.explicit(world, job.brief) if explicit else None
+    return _chat(world, Reading(job, told, passages, explicit), asked, instruction, habit, terse=0.1)
+
+
+def _wide(world: w.World, attribute: str) -> str:
+    """Draw a value whose numbers have one to five digits, where they count something."""
+    r, value = world.random, world.value(attribute)
+    if attribute not in COUNTED or world.chance(0.4):
+        return value
+    cents = f".{r.randint(0, 99):02d}" if world.chance(0.15) else ""
+    return re.sub(r"\d+(\.\d+)?", lambda _: str(_number(world)) + cents, value)
+
+
+def _number(world: w.World) -> int:
+    """Draw a number of one to five digits, each length as likely."""
+    digits = world.random.randint(1, 5)
+    return world.random.randrange(10 ** (digits - 1), 10**digits)
 
 
 def _habit(world: w.World, job: Questions, explicit: bool) -> wording.Style:
