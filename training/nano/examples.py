@@ -54,6 +54,13 @@ def ticket_replies(rows: int, seed: int) -> Iterator[dict[str, str]]:
     )
 
 
+def desk_codes(rows: int, seed: int) -> Iterator[dict[str, str]]:
+    """Messages about three topics and replies that begin with the private code of the topic, then answer it and ask for something."""
+    world = World(seed, "test")
+    scheme = Scheme(world, "topic", 3, natural=False)
+    yield from _replies("d", rows, lambda: _form(world, ["label", "answer", "call"], scheme, "bare"))
+
+
 def order_notes(rows: int, seed: int) -> Iterator[dict[str, str]]:
     """Messages and the record that the desk keeps of each: customer, order number and urgency as JSON."""
     return _records("n", rows, seed, private=False)
@@ -161,6 +168,7 @@ def main() -> None:
         "brand-voice": brand_voice(1400, 41),
         "order-notes": order_notes(1200, 43),
         "house-records": house_records(1300, 67),
+        "desk-codes": desk_codes(1200, 79),
         "ticket-replies": ticket_replies(1300, 71),
         "catalogue": catalogue(900, 53, FOLDER / "catalogue" / "documents"),
     }

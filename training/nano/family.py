@@ -34,7 +34,7 @@ _SMALL = (
     f"--mixture settle {_HIGH} --tokens 12e6 --decay-share 0.9",
     "--mixture mend --matrix-rate 0.014 --other-rate 0.002 --tokens 6e6 --decay-share 0.95",
 )
-_LARGE = "--mixture everything --matrix-rate 0.008 --other-rate 0.0012 --tokens 4e6 --decay-share 0.9"
+_LARGE = "--mixture everything --matrix-rate 0.008 --other-rate 0.0012 --tokens 3e6 --decay-share 0.9"
 
 
 def stages() -> list[str]:
