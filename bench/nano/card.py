@@ -14,8 +14,8 @@ from rung.tuners._scratch.export import write_hashes
 WATTS_A_CORE = 15
 CURVE = HERE.parents[1] / "docs" / "images" / "nano-training.svg"
 CAN = """- It knows **one invented world**: customers of made-up shops who write about parcels, refunds, bills, logins, damage, parts, repairs, cancellations, addresses, exchanges, praise, and ask about products. It knows **no facts of ours** and little English beyond that world; nothing is promised there, and on your own data it will mostly do badly.
-- It reads labels, codes, fixed sentences, names and facts from the prompt; examples teach private conventions. Asked for a fact without any passage, it says "I do not have that information."; **where passages are there but lack the fact, it hardly ever does** and answers from a wrong one.
-- Definitions of labels help it some, examples far more, label names that it never saw as labels hardly at all; of several passages it often reads the wrong one; nano-l is hardly better than nano-s (compare the cards: same rows).
+- It reads labels, codes, fixed sentences, names and facts from the prompt, of several passages the one about the product asked for, and can name it; examples teach private conventions. Asked for a fact without any passage, or with passages that lack it, it mostly says "I do not have that information." if the prompt asks a product question; **a vague request, or a form shown by examples without any passage, makes it invent facts**.
+- Definitions of labels help some, examples far more; label names that it never saw as labels fit in about half of the rows.
 - It is small and errs often: see the table. Unusual wordings, long prompts, several constraints at once and many similar passages are where it fails first. Never rely on its answers.
 - Context: 2,048 tokens; trained on chats of up to 1,536, most of them below 500.
 - Tuning it on one task costs it abilities on others; measure with `keep`."""
@@ -37,7 +37,7 @@ def card(name: str) -> str:
         "rises for real reasons. It is not a general assistant.",
         f"## What it can and cannot do\n\n{CAN}",
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}. These rows were also "
-        "measured once between the stages of the training, before the last three were decided on.\n\n" + cells,
+        "measured twice between the stages of the training, before later stages were decided on.\n\n" + cells,
         _tuned(name),
         f"## Data and recipe\n\n{_recipe(stages)}",
         joined(stages)

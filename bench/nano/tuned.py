@@ -125,22 +125,20 @@ def latency(model: Answerer, chats: Sequence[Document], fresh: bool) -> float:
 
 def tune(
     model: Answerer,
-    cases: Sequence[Case],
-    rung: Rung,
+    chats: Sequence[tuple[Document, str]],
     lora: int,
     epochs: int = 6,
     rate: float = 1e-3,
     rows_per_batch: int = 16,
 ) -> tuple[Answerer, float]:
-    """Tune a copy on the cases under a short prompt; `lora` is a rank, 0 tunes all weights.  Return it with the CPU-seconds."""
+    """Tune a copy on chats and their answers; `lora` is a rank, 0 tunes all weights.  Return it with the CPU-seconds."""
     torch.manual_seed(0)
     network = AutoModelForCausalLM.from_pretrained(model.folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(model.folder)
     if lora:
         network = get_peft_model(network, LoraConfig(r=lora, lora_alpha=2 * lora, target_modules=TARGETS))
     rows = list[tuple[list[int], int]]()
-    for case in cases:
-        document, answer = chat(case, rung)
+    for document, answer in chats:
         ask = list(model.tokens(document))
         rows.append((ask + tokenizer(answer + "<|end|>", add_special_tokens=False).input_ids, len(ask)))
     weights = [p for p in network.parameters() if p.requires_grad]
@@ -196,7 +194,8 @@ def main() -> None:
                 entries.append(enter(model, name, prompt, contest.task, rung, tests, shots))
                 print(line(entries[-1]), flush=True)
         for rank in map(int, options.ranks.split(",")):
-            tuned, seconds = tune(models[options.small], rows, contest.short, rank, rate=2e-3 if rank else 1e-3)
+            learnt = [chat(case, contest.short) for case in rows]
+            tuned, seconds = tune(models[options.small], learnt, rank, rate=2e-3 if rank else 1e-3)
             name = f"{options.small} tuned ({f'LoRA {rank}' if rank else 'all weights'})"
             entries.append(enter(tuned, name, "short", contest.task, contest.short, tests, shots, seconds))
             print(line(entries[-1]), flush=True)
