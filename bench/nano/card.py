@@ -22,6 +22,32 @@ CAN = """- It knows **one invented world**: customers of made-up shops who write
 HELD_OUT = """Brands, products, codes, calls to action, label names, wordings of tasks, key sets and combinations of reply parts never occur in training; half of the messages use wordings that are never trained. "All checks": the share of rows on which every check passes, with Wilson's 95 % interval, which takes rows as independent although four share a job; greedy, float32."""
 
 
+STAIRS = {
+    "brand voice": ("vague", "prompt", None, "+ 3 examples"),
+    "routing, natural names": ("vague", "prompt", "+ definitions", "+ definitions + 8 examples"),
+    "routing, private codes": ("vague", "prompt", "+ definitions", "+ 8 examples"),
+    "extraction, private conventions": (None, "prompt", None, "+ 5 examples"),
+    "summary in three lines": ("vague", "prompt", None, "+ 3 examples"),
+    "desk reply": ("vague", "prompt", None, "+ 5 examples + 3 passages"),
+    "product questions": ("vague", "prompt, closed book", None, "+ 3 passages"),
+}
+"""Task -> the cells that make its staircase; a vague prompt and a closed book are right where they admit that nothing is known."""
+
+
+def stairs(cells: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> str:
+    """Return one line a task: the share of rows that pass all checks at each step, and of nano-s tuned where that was measured."""
+    found = {(c["task"], c["rung"]): c["all_checks"] for c in cells}
+    best = {e["task"]: e["all_checks"] for e in tuned if "tuned" in e["model"]}
+    rows = [
+        "| task | vague | prompt | + definitions | + examples or passages | nano-s tuned (one company) |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for task, steps in STAIRS.items():
+        told = [f"{found[task, s]:.2f}" if s and (task, s) in found else "" for s in steps]
+        rows.append(f"| {task} | {' | '.join(told)} | {f'{best[task]:.2f}' if task in best else ''} |")
+    return "\n".join(rows)
+
+
 def card(name: str) -> str:
     """Return the card of a model."""
     folder = WEIGHTS / name
@@ -36,9 +62,11 @@ def card(name: str) -> str:
         "invented support-desk world. It exists so that every rung can be tried offline in minutes, on a transformer whose quality "
         "rises for real reasons. It is not a general assistant.",
         f"## What it can and cannot do\n\n{CAN}",
+        measured.is_file() and f"## Staircases\n\n{stairs(_read(measured), _contests())}",
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}. These rows were also "
         "measured twice between the stages of the training, before later stages were decided on.\n\n" + cells,
         _tuned(name),
+        _facts(),
         f"## Data and recipe\n\n{_recipe(stages)}",
         joined(stages)
         and "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
@@ -77,6 +105,22 @@ def _tuned(name: str) -> str:
     return (
         "## Tuned on 500 rows of one company\n\n400 other rows as the test; `python -m bench.nano.tuned`. Times are medians of single answers on a "
         f"machine with other work; compare them within a task only.\n\n{path.read_text(encoding='utf-8').strip()}"
+    )
+
+
+def _contests() -> list[dict[str, Any]]:
+    path = HERE / "results" / "tuned.json"
+    return list(_read(path)) if path.is_file() else []
+
+
+def _facts() -> str:
+    path = HERE / "results" / "facts.md"
+    if not path.is_file():
+        return ""
+    return (
+        "## Tuned on facts, and then the facts change\n\nnano-s tuned, closed book, on questions about one catalogue; then every fact is another one. "
+        "What it was taught stays in its weights, even against a passage; the untuned model reads what stands there. `python -m bench.nano.facts`.\n\n"
+        + path.read_text(encoding="utf-8").strip()
     )
 
 

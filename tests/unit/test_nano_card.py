@@ -51,7 +51,15 @@ def test_a_card_states_seed_versions_hashes_tokens_minutes_energy_and_limits(fol
         assert said in text
     assert "Tuned on" not in text
     (folder.parent / "results" / "tuned.md").write_text("| a table |")
-    assert "| a table |" in cards.card("nano-s")
+    (folder.parent / "results" / "facts.md").write_text("| stale facts |")
+    told = {"task": "brand voice", "model": "nano-s tuned (all weights)", "all_checks": 0.98}
+    (folder.parent / "results" / "tuned.json").write_text(
+        json.dumps([told, told | {"model": "nano-l", "all_checks": 0.4}])
+    )
+    text = cards.card("nano-s")
+    assert "| a table |" in text
+    assert "| stale facts |" in text
+    assert "| brand voice |  | 0.50 |  |  | 0.98 |" in text
 
 
 def test_the_curve_table_ends_where_the_run_does() -> None:
