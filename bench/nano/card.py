@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bench.nano import staircase
 from bench.nano.curve import svg
 from bench.nano.measure import HERE, SEED, WEIGHTS
 from rung.tuners._scratch.export import write_hashes
 
 WATTS_A_CORE = 15
+STAIRCASE = HERE.parents[1] / "docs" / "images" / "nano-staircase.svg"
 CURVE = HERE.parents[1] / "docs" / "images" / "nano-training.svg"
 CAN = """- It knows **one invented world**: customers of made-up shops who write about parcels, refunds, bills, logins, damage, parts, repairs, cancellations, addresses, exchanges, praise, and ask about products. It knows **no facts of ours** and little English beyond that world; nothing is promised there, and on your own data it will mostly do badly.
 - It reads labels, codes, fixed sentences, names and facts from the prompt, of several passages the one about the product asked for, and can name it; examples teach private conventions. Asked for a fact without any passage, or with passages that lack it, it mostly says "I do not have that information." if the prompt asks a product question; **a vague request, or a form shown by examples without any passage, makes it invent facts**.
@@ -34,18 +36,23 @@ STAIRS = {
 """Task -> the cells that make its staircase; a vague prompt and a closed book are right where they admit that nothing is known."""
 
 
-def stairs(cells: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> str:
-    """Return one line a task: the share of rows that pass all checks at each step, and of nano-s tuned where that was measured."""
+def steps(cells: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """Return for each task the share of rows that pass all checks at each of `staircase.STEPS`; None where it was not measured."""
     found = {(c["task"], c["rung"]): c["all_checks"] for c in cells}
     best = {e["task"]: e["all_checks"] for e in tuned if "tuned" in e["model"]}
-    rows = [
-        "| task | vague | prompt | + definitions | + examples or passages | nano-s tuned (one company) |",
-        "|---|--:|--:|--:|--:|--:|",
+    return {
+        task: [*(found.get((task, cell)) if cell else None for cell in chosen), best.get(task)]
+        for task, chosen in STAIRS.items()
+    }
+
+
+def stairs(rows: dict[str, list[float | None]]) -> str:
+    """Write the steps as a table, one line a task."""
+    lines = [f"| task | {' | '.join(staircase.STEPS)} |", "|---|--:|--:|--:|--:|--:|"]
+    lines += [
+        f"| {task} | {' | '.join('' if s is None else f'{s:.2f}' for s in shares)} |" for task, shares in rows.items()
     ]
-    for task, steps in STAIRS.items():
-        told = [f"{found[task, s]:.2f}" if s and (task, s) in found else "" for s in steps]
-        rows.append(f"| {task} | {' | '.join(told)} | {f'{best[task]:.2f}' if task in best else ''} |")
-    return "\n".join(rows)
+    return "\n".join(lines)
 
 
 def card(name: str) -> str:
@@ -62,7 +69,8 @@ def card(name: str) -> str:
         "invented support-desk world. It exists so that every rung can be tried offline in minutes, on a transformer whose quality "
         "rises for real reasons. It is not a general assistant.",
         f"## What it can and cannot do\n\n{CAN}",
-        measured.is_file() and f"## Staircases\n\n{stairs(_read(measured), _contests())}",
+        measured.is_file()
+        and f"## Staircases\n\n{stairs(steps(_read(measured), _contests()))}\n\nTuned is nano-s, on one company's task.",
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}. These rows were also "
         "measured twice between the stages of the training, before later stages were decided on.\n\n" + cells,
         _tuned(name),
@@ -178,6 +186,10 @@ def main() -> None:
     CURVE.write_text(
         svg({name: joined(_read(WEIGHTS / name / "training.json")["stages"]) for name in names}), encoding="utf-8"
     )
+
+    first = HERE / "results" / "nano-s.json"
+    if first.is_file():
+        STAIRCASE.write_text(staircase.svg(steps(_read(first), _contests())), encoding="utf-8")
 
 
 if __name__ == "__main__":
