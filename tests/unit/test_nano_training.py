@@ -12,8 +12,9 @@ from rung.stats.estimate import wilson
 from rung.tuners._scratch.corpus import Corpus
 from rung.tuners._scratch.llama import Llama, Shape
 from rung.tuners._scratch.loop import Settings, Trainer
-from training.nano.documents import DRILLS, KINDS, MIXTURES, WHOLE
+from training.nano.documents import KINDS
 from training.nano.family import stages
+from training.nano.mixtures import DRILLS, MIXTURES, WHOLE
 from training.nano.record import NAME, Run, record, thinned, write
 from training.nano.rewriting import rewritten
 from training.nano.tasks.reply import Reply

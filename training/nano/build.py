@@ -7,7 +7,8 @@ from tokenizers import Tokenizer
 
 from rung.tuners._scratch.corpus import Corpus, encode
 from rung.tuners._scratch.tokenizer import load_tokenizer, train_tokenizer
-from training.nano.documents import DRILLS, MIXTURES, document
+from training.nano.documents import document
+from training.nano.mixtures import DRILLS, MIXTURES
 from training.nano.world import World
 
 ENTRIES = 2048

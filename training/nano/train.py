@@ -18,8 +18,8 @@ from rung.tuners._scratch.llama import Llama, Shape, start_with_copying
 from rung.tuners._scratch.loop import Settings, Trainer
 from rung.tuners._scratch.tokenizer import chat_tokenizer
 from training.nano.build import ENTRIES, Shards, tokenizer
-from training.nano.documents import MIXTURES
 from training.nano.grow import grown
+from training.nano.mixtures import MIXTURES
 from training.nano.record import NAME, Run, write
 
 SHAPES = {
