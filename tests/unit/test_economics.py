@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rung.decide.economics import HOURS_A_MONTH, Offer, break_even, economics, efficient
+from rung.decide.economics import HOURS_A_MONTH, Offer, break_even, break_even_sentence, economics, efficient
 from rung.types import Estimate
 
 
@@ -68,6 +68,8 @@ def test_machines_of_one_price_differ_in_what_they_serve():
 def test_what_was_paid_once_is_earned_back_in_months():
     prompt, tuned = offer("prompt", usd=1.0), offer("finetune", usd=0.2, one_off_usd=40.0)
     assert break_even(prompt, tuned, 100_000).months == pytest.approx(0.5)
+    assert break_even_sentence(break_even(prompt, tuned, 100_000)).endswith("earned back in 15 days")
+    assert break_even_sentence(break_even(prompt, tuned, 3_000_000)).endswith("earned back in a day")
     assert break_even(prompt, tuned).note == (
         "finetune cost $40.00 once; give volume.requests_per_month to see when that is earned back"
     )

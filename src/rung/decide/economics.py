@@ -217,4 +217,6 @@ def break_even_sentence(pair: BreakEven) -> str:
 
 def _months(months: float) -> str:
     days = months * 30.4
-    return f"{max(days, 1):.0f} days" if days < 61 else f"{months:.1f} months"
+    if days < 1.5:
+        return "a day"
+    return f"{days:.0f} days" if days < 61 else f"{months:.1f} months"
