@@ -109,15 +109,6 @@ def offer(task: Task, label: str, result: Result, known: Mapping[str, Use]) -> O
     )
 
 
-def bill(offered: Offer, requests: int | None) -> str:
-    """Say in brackets what a month costs; a rented machine is paid for all its hours.  Nothing where that is not known."""
-    usd = None if requests is None else offered.month_usd(requests)
-    if usd is None:
-        return ""
-    rent = ", the rent of its machine" if offered.served_a_month else ""
-    return f" ({money(usd)} a month at {requests:,} requests{rent})"
-
-
 def volumes(
     task: Task, winner: str, results: Mapping[str, Result], known: Mapping[str, Use], requests: int | None
 ) -> Iterator[str]:

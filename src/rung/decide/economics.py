@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rung.decide.wording import money
 from rung.types import Estimate
 
 HOURS_A_MONTH = 730.0  # 8,760 hours a year over 12
@@ -199,6 +200,15 @@ def requests(number: float | None) -> str:
         return "1"
     digits = -max(math.floor(math.log10(number)) - 1, 0)
     return f"{round(number, digits):,.0f}"
+
+
+def bill(offered: Offer, requests_per_month: int | None) -> str:
+    """Say what a month costs; a rented machine is paid for all its hours.  Nothing where that is not known."""
+    usd = offered.month_usd(requests_per_month) if requests_per_month else None
+    if usd is None:
+        return ""
+    rent = ", the rent of its machine" if offered.served_a_month else ""
+    return f"{money(usd)} a month at {requests_per_month:,} requests{rent}"
 
 
 def break_even_sentence(pair: BreakEven) -> str:

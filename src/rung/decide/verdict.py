@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from rung.decide.doors import Door, Use, bill, door_reasons, offer, second_door, volumes
+from rung.decide.doors import Door, Use, door_reasons, offer, second_door, volumes
+from rung.decide.economics import bill
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.labels import label_counterfactuals
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
@@ -63,7 +64,7 @@ def decide(climb: Climbed) -> Verdict:
         decision: Decision = "met"
         result = climb.results[winner]
         month = bill(offer(climb.task, winner, result, climb.uses), climb.requests_per_month)
-        headline = headline_met(climb.task, winner, result, climb.planned, month)
+        headline = headline_met(climb.task, winner, result, climb.planned, f" ({month})" if month else "")
     elif climb.stopped is not None:
         decision, headline = "stopped", headline_stopped(climb.stopped, lean)
     elif open_rung is not None:

@@ -14,7 +14,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rung.decide.economics import bill
 from rung.report import charts, curves, figures, gains, sections
+from rung.report.economics import economics_of
 from rung.report.escape import shown, visible
 from rung.report.evidence import Evidence, slug
 from rung.report.judging import facts
@@ -175,12 +177,8 @@ def _segments(diagnosis: Diagnosis, colours: Mapping[str, str]) -> list[tuple[st
 
 def _monthly(report: Report, rung: RungReport) -> str:
     """Write the monthly bill at the configured volume, empty where either is unknown."""
-    volume = (report.head.get("config") or {}).get("volume") or {}
-    requests = volume.get("requests_per_month")
-    cost = rung.result.cost_per_1k_usd if rung.result else None
-    if not requests or cost is None:
-        return ""
-    return f"{figures.money(cost * requests / 1000)} a month at {requests:,} requests"
+    found = economics_of(report)
+    return next((bill(o, found.requests_per_month) for o in found.offers if o.label == rung.label), "")
 
 
 def _first_sentence(headline: str) -> tuple[str, str]:
