@@ -22,8 +22,12 @@ CAN = """- It knows **one invented world**: customers of made-up shops who write
 - Context: 2,048 tokens; trained on chats of up to 1,536, most of them below 500.
 - Tuning it on one task costs it abilities on others; measure with `keep`."""
 HELD_OUT = """Brands, products, codes, calls to action, label names, wordings of tasks, key sets and combinations of reply parts never occur in training; half of the messages use wordings that are never trained. "All checks": the share of rows on which every check passes, with Wilson's 95 % interval, which takes rows as independent although four share a job; greedy, float32."""
+TUNED = """## Tuned on 500 rows of one company
 
+400 other rows as the test; `python -m bench.nano.tuned`. Times are medians of single answers on a machine with other work; compare them within a task only."""
+FACTS = """## Tuned on facts, and then the facts change
 
+nano-s tuned, closed book, on questions about one catalogue; then every fact is another one. What it was taught stays in its weights, even against a passage; the untuned model reads what stands there. `python -m bench.nano.facts`."""
 STAIRS = {
     "brand voice": ("vague", "prompt", None, "+ 3 examples"),
     "routing, natural names": ("vague", "prompt", "+ definitions", "+ definitions + 8 examples"),
@@ -73,8 +77,8 @@ def card(name: str) -> str:
         and f"## Staircases\n\n{stairs(steps(_read(measured), _contests()))}\n\nTuned is nano-s, on one company's task.",
         f"## Measured on held-out rows\n\n{HELD_OUT} `python -m bench.nano.measure --model {name}`, seed {SEED}. These rows were also "
         "measured twice between the stages of the training, before later stages were decided on.\n\n" + cells,
-        _tuned(name),
-        _facts(),
+        _result(TUNED, "tuned.md"),
+        _result(FACTS, "facts.md"),
         f"## Data and recipe\n\n{_recipe(stages)}",
         joined(stages)
         and "## How training went\n\nMeans over stretches of the run; answer accuracy is the share of right next tokens within answers of the "
@@ -106,30 +110,15 @@ def curve_table(curve: list[dict[str, float]], rows: int = 10) -> str:
     return "\n".join(["| million tokens | minutes | loss | answer accuracy |", "|--:|--:|--:|--:|", *lines])
 
 
-def _tuned(name: str) -> str:
-    path = HERE / "results" / "tuned.md"
-    if not path.is_file():
-        return ""
-    return (
-        "## Tuned on 500 rows of one company\n\n400 other rows as the test; `python -m bench.nano.tuned`. Times are medians of single answers on a "
-        f"machine with other work; compare them within a task only.\n\n{path.read_text(encoding='utf-8').strip()}"
-    )
+def _result(text: str, name: str) -> str:
+    """Return a text with the table of a result below it; nothing where that was not measured."""
+    path = HERE / "results" / name
+    return f"{text}\n\n{path.read_text(encoding='utf-8').strip()}" if path.is_file() else ""
 
 
 def _contests() -> list[dict[str, Any]]:
     path = HERE / "results" / "tuned.json"
     return list(_read(path)) if path.is_file() else []
-
-
-def _facts() -> str:
-    path = HERE / "results" / "facts.md"
-    if not path.is_file():
-        return ""
-    return (
-        "## Tuned on facts, and then the facts change\n\nnano-s tuned, closed book, on questions about one catalogue; then every fact is another one. "
-        "What it was taught stays in its weights, even against a passage; the untuned model reads what stands there. `python -m bench.nano.facts`.\n\n"
-        + path.read_text(encoding="utf-8").strip()
-    )
 
 
 def joined(stages: list[dict[str, Any]]) -> list[dict[str, float]]:

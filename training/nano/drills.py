@@ -99,9 +99,9 @@ def own_words(kind: str) -> dict[str, list[str]]:
 
     Wordings that are held back for tests are left out.
     """
-    said = {c: TOPICS[c]["messages"] for c in TOPICS} if kind == "topic" else {c: FACTS[c]["questions"] for c in FACTS}
     texts = {
-        c: [*names, *w.meanings(kind, c), *list(said[c])[: -w.HELD_BACK]] for c, names in w.categories(kind).items()
+        c: [*names, *w.meanings(kind, c), *w.wordings(kind, c)[: -w.HELD_BACK]]
+        for c, names in w.categories(kind).items()
     }
     counts = {
         c: Counter(x for t in set_ for x in set(re.findall(r"[a-z]{4,}", re.sub(r"\{.*?\}", " ", t.lower()))))
@@ -164,7 +164,7 @@ def echo_document(world: w.World) -> Document:
     r = world.random
     kind = world.weighted({"topic": 65, "fact": 35})
     scheme = w.Scheme(world, kind=kind, count=r.choice([2, 2, 3, 3, 4]), natural=False)
-    patterns = {c: len(TOPICS[c]["messages"] if kind == "topic" else FACTS[c]["questions"]) for c in scheme.categories}
+    patterns = {c: len(w.wordings(kind, c)) for c in scheme.categories}
     kept = {c: r.sample(range(count - w.HELD_BACK), r.choice([1, 2, 2])) for c, count in patterns.items()}
     turns, seen = list[Turn](), set[str]()
     if world.chance(0.5):

@@ -61,7 +61,7 @@ def shelf_document(world: w.World) -> Document:
             shelf.know(product, common)
             own.insert(r.randint(0, len(own)), common)
         told[product] = own
-    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
+    passages = _passages(job, told)
     instruction = None
     if explicit:
         instruction = rewritten(world, job, False) if world.chance(0.4) else wording.explicit(world, job.brief)
@@ -94,7 +94,7 @@ def grid_document(world: w.World, level: str | None = None, cited: bool = False)
         told[product] = r.sample(list(dict.fromkeys(own)), len(set(own)))
         for attribute in told[product]:
             shelf.know(product, attribute)
-    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
+    passages = _passages(job, told)
     numbers_only = job.cite and world.chance(0.4)
     if numbers_only:
         instruction: str | None = f"{job.brief.goal} {r.choice(WHERE)}"
@@ -106,11 +106,11 @@ def grid_document(world: w.World, level: str | None = None, cited: bool = False)
         )
     else:
         instruction = None
-    there = [(product, attribute) for product, own in told.items() for attribute in own]
+    there = _there(told)
     asked = r.sample(there, min(len(there), r.randint(4, 8)))
     if easy:
         asked = (asked + r.sample(there, len(there)))[:10]
-    absent = [(p, a) for p in told for a in common if a not in told[p]]
+    absent = _absent(told, common)
     for _ in range(sum(world.chance(0.4) for _ in asked) if hard else 0):
         asked.append(
             absent.pop(r.randrange(len(absent))) if absent and world.chance(0.6) else _strange(world, told, common)
@@ -141,14 +141,13 @@ def brand_document(world: w.World) -> Document:
         product = world.product(brand if world.chance(0.8) else None)
         shelf.facts[product] = {a: _wide(world, a) for a in r.sample(list(FACTS), r.randint(2, 6))}
     told = {product: list(facts) for product, facts in shelf.facts.items()}
-    passages = [shelf.passage(product, own, job.shelf.style) for product, own in told.items()]
-    there = [(product, attribute) for product, own in told.items() for attribute in own]
+    passages = _passages(job, told)
+    there = _there(told)
+    attributes = [attribute for _, attribute in there]
     asked = r.sample(there, min(len(there), r.randint(3, 7)))
-    elsewhere = [(p, a) for p in told for a in {a: None for _, a in there} if a not in told[p]]
+    elsewhere = _absent(told, attributes)
     for _ in range(sum(world.chance(0.2) for _ in asked)):
-        asked.append(
-            r.choice(elsewhere) if elsewhere and world.chance(0.6) else _strange(world, told, [a for _, a in there])
-        )
+        asked.append(r.choice(elsewhere) if elsewhere and world.chance(0.6) else _strange(world, told, attributes))
     r.shuffle(asked)
     instruction = wording.explicit(world, job.brief) if explicit else None
     return _chat(world, Reading(job, told, passages, explicit), asked, instruction, habit, terse=0.1)
@@ -213,25 +212,42 @@ def _chat(
 def _asked(world: w.World, told: dict[str, list[str]]) -> list[Fact]:
     """Draw what is asked: mostly facts that stand there, else one that another passage tells of its product, else a strange product."""
     r = world.random
-    there = [(product, attribute) for product, own in told.items() for attribute in own]
-    elsewhere = [(p, a) for p in told for a in {a: None for _, a in there} if a not in told[p]]
+    there = _there(told)
+    elsewhere = _absent(told, [attribute for _, attribute in there])
     asked = r.sample(there, min(len(there), r.randint(4, 9)))
     for _ in range(sum(world.chance(0.33) for _ in asked)):
         if elsewhere and world.chance(0.7):
             asked.append(elsewhere.pop(r.randrange(len(elsewhere))))
         else:
-            brand = r.choice(list(told)).split(" ")[0] if world.chance(0.5) else None
-            product = world.product(brand)
+            product = _stranger(world, told)
             if product not in told:
                 asked.append((product, r.choice(there)[1] if world.chance(0.6) else r.choice(list(FACTS))))
     r.shuffle(asked)
     return asked
 
 
-def _strange(world: w.World, told: dict[str, list[str]], common: list[str]) -> Fact:
-    """Draw a question about a product of which no passage speaks, half of the time of the same brand as one that is there."""
-    while True:
-        brand = world.random.choice(list(told)).split(" ")[0] if world.chance(0.5) else None
-        product = world.product(brand)
-        if product not in told:
-            return product, world.random.choice(common)
+def _passages(job: Questions, told: dict[str, list[str]]) -> list[str]:
+    """Write one passage a product."""
+    return [job.shelf.catalogue.passage(product, own, job.shelf.style) for product, own in told.items()]
+
+
+def _there(told: dict[str, list[str]]) -> list[Fact]:
+    """Return all facts that the passages tell."""
+    return [(product, attribute) for product, own in told.items() for attribute in own]
+
+
+def _absent(told: dict[str, list[str]], attributes: list[str]) -> list[Fact]:
+    """Return the facts about products with a passage that their passage does not tell, of the attributes given."""
+    return [(product, a) for product in told for a in dict.fromkeys(attributes) if a not in told[product]]
+
+
+def _stranger(world: w.World, told: dict[str, list[str]]) -> str:
+    """Invent a product, half of the time of the brand of one that has a passage; by chance it may be that one."""
+    return world.product(world.random.choice(list(told)).split(" ")[0] if world.chance(0.5) else None)
+
+
+def _strange(world: w.World, told: dict[str, list[str]], attributes: list[str]) -> Fact:
+    """Draw a question about a product of which no passage speaks."""
+    while (product := _stranger(world, told)) in told:
+        pass
+    return product, world.random.choice(attributes)

@@ -213,7 +213,7 @@ class World:
             if kind in ("topic", "fact")
             else ("topic", self.random.choice([t for t in TOPICS if t != "praise"]))
         )
-        patterns = TOPICS[core]["messages"] if core_kind == "topic" else FACTS[core]["questions"]
+        patterns = wordings(core_kind, core)
         number = self.wording(len(patterns), avoid)
         pattern = patterns[number]
         alone = p.split(" ")[-1]
@@ -275,6 +275,11 @@ def meanings(kind: str, category: str) -> list[str]:
     """Return the wordings of what a category means."""
     table = {"topic": TOPICS, "fact": FACTS, "tone": v.TONES, "urgency": v.URGENCIES}[kind]
     return list(table[category]["meanings"])  # type: ignore[index]
+
+
+def wordings(kind: str, category: str) -> list[str]:
+    """Return the patterns of the messages of a topic or of the questions about a fact; the last `HELD_BACK` are kept for tests."""
+    return list(TOPICS[category]["messages"] if kind == "topic" else FACTS[category]["questions"])
 
 
 class Scheme:

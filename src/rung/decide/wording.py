@@ -57,7 +57,7 @@ def plain(label: str) -> str:
     return IN_WORDS.get(label.split("@")[0], label)
 
 
-def headline_met(task: Task, winner: str, result: Result, planned: Sequence[str], bill: str = "") -> str:
+def headline_met(task: Task, winner: str, result: Result, planned: Sequence[str], bill: str) -> str:
     """Say which rung, how sure, what it costs (`bill`: a month of it), what is not needed, and what would change the answer."""
     less = f" less the tolerance of {mark(task.tolerance)}" if task.tolerance else ""
     above = list(planned[planned.index(winner) + 1 :])

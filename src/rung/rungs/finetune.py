@@ -96,7 +96,7 @@ class FineTune(BaseModel):
         prompts = _prompts(task, below)
         at = Place.of(task, kit, shop, dev)
         checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
-        found = await search(recipes, prompts[: len(prompts) - len(unfit)], rows, at)
+        found = await search(recipes, [p for p in prompts if p[0] not in unfit], rows, at)
         mended = await keep_abilities(found.winner, at)
         winner = mended.winner
         candidate = candidate_of(
@@ -115,7 +115,11 @@ class FineTune(BaseModel):
             f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
         )
         return Fitted(
-            candidate, outcomes, _trials(found, self.model, candidate), (*_left_out(checked), *unfit), tuning=tuning
+            candidate,
+            outcomes,
+            _trials(found, self.model, candidate),
+            (*_left_out(checked), *unfit.values()),
+            tuning=tuning,
         )
 
     def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
@@ -173,9 +177,9 @@ class FineTune(BaseModel):
 
     async def _preflight(
         self, recipe: Tuner, prompts: Sequence[tuple[str, Template]], rows: Sequence[Example], at: Place
-    ) -> tuple[Preflight, tuple[Skipped, ...]]:
-        """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then."""
-        results, unfit = list[Preflight](), list[Skipped]()
+    ) -> tuple[Preflight, Mapping[str, Skipped]]:
+        """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then, by its name."""
+        results, unfit = list[Preflight](), dict[str, Skipped]()
         for name, template in prompts:
             chats = tuning_rows(template, rows)
             try:
@@ -187,7 +191,7 @@ class FineTune(BaseModel):
             except TuningError as error:
                 if not results:
                     raise
-                unfit.append(Skipped(f"finetune, {name} prompt", str(error)))
+                unfit[name] = Skipped(f"finetune, {name} prompt", str(error))
                 at.kit.say(f"finetune: not tuned under the {name} prompt: {error}")
                 continue
             results.append(found)
@@ -199,7 +203,7 @@ class FineTune(BaseModel):
                 f"checkpoints of {at.shop.base.name} would take about {need.disk_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are "
                 "free on the disk of the run folder: free some space and run the same command again"
             )
-        return results[0], tuple(unfit)
+        return results[0], unfit
 
 
 def _entry(entry: Any) -> Any:
