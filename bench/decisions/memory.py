@@ -1,7 +1,7 @@
 """Climb a world in memory: rung's own ladder, races, curtailment, comparisons and verdict, on outcomes that are given.
 
-What is left out of a real climb: files, ledger, clients, audit, and the diagnosis of dev failures (it decides nothing).
-`rung.evaluate.measure.judge` and the power search behind the verdict's sentence are remembered: for 0/1 scores of ungrouped
+What is left out of a real climb: files, cache, clients, audit, and the diagnosis of dev failures (it decides nothing).
+`rung.evaluate.measure.judge_sample` and the power search behind the verdict's sentence are remembered: for 0/1 scores of ungrouped
 rows they depend on the number of hits alone.
 """
 
@@ -10,31 +10,50 @@ from __future__ import annotations
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
+from bench.decisions.rungs import made_of
 from bench.decisions.worlds import ALPHA, GOAL, TOLERANCE, Rung, World
-from rung import ladder, plugin
+from rung import ladder, plugins
 from rung.config import Config, parse_config
 from rung.decide import verdict as deciding
+from rung.decide.compare import adjust, neighbours
+from rung.diagnosis.experiments import ExperimentBudget
+from rung.diagnosis.failed_examples import Subject
+from rung.engine.first_use import TestUse
+from rung.engine.prepare import Prepared
+from rung.evaluate import evaluator as run
 from rung.evaluate import measure as measuring
-from rung.evaluate import run
-from rung.evaluate.diagnosis.case import Subject
-from rung.evaluate.diagnosis.lab import Means
-from rung.evaluate.prepare import Prepared
-from rung.evaluate.progress import Silent
-from rung.evaluate.run import Bench, Rules
-from rung.metrics.exact_match import ExactMatch
-from rung.rungs import _race
+from rung.evaluate.evaluator import Evaluator, Rules
+from rung.metrics.normalized_match import NormalizedMatch
+from rung.progress import Progress, Silent
+from rung.prompts import race as _race
 from rung.stats.sequential import Curtailment
-from rung.types import Answer, Candidate, Completion, Diagnosis, Example, Outcome, Score, Split, Verdict
+from rung.store.records import AlphaShare
+from rung.store.register import TestSet
+from rung.store.run import RunFolder
+from rung.types import (
+    TWINS,
+    Answer,
+    Candidate,
+    Completion,
+    Diagnosis,
+    Example,
+    Fitted,
+    ModelCard,
+    Outcome,
+    Result,
+    Score,
+    Split,
+    Verdict,
+)
 
-METRIC = "exact_match"
+METRIC = "normalized_match"
 PLUGIN_OF = {"baseline": "made-baseline", "now": "made-now", "prompt": "made-prompt", "examples": "made-examples",
              "passages": "made-passages", "tuned": "made-tuned"}  # fmt: skip
 Rights = Mapping[tuple[str, str], Mapping[str, bool]]  # (rung's label, candidate) -> row id -> right
@@ -45,7 +64,7 @@ def let_in() -> None:
     place = str(Path(__file__).parent / "plugins")
     if place not in sys.path:
         sys.path.append(place)
-        plugin.available.cache_clear()
+        plugins.available.cache_clear()
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,7 @@ def config_of(world: World, root: Path = Path(), **more: Any) -> Config:
     """Return the world's climb as a configuration."""
     task = {
         "name": "world", "kind": "classification", "instruction": "Which team?", "inputs": ["text"], "target": "team",
-        "metrics": [METRIC], "goal": GOAL, "worth_it": TOLERANCE, "alpha": ALPHA, "seek": world.seek,
+        "metrics": [METRIC], "goal": GOAL, "min_gain": TOLERANCE, "alpha": ALPHA, "objective": world.objective,
     }  # fmt: skip
     models = {"main": {"provider": "fake"}, "large": {"provider": "fake"}} if "models" not in more else {}
     raw = {"task": task, "data": {"path": "rows.jsonl", "id": "id"}, "models": models,
@@ -110,17 +129,21 @@ class _Kit:
         label = candidate.rung if candidate.model in (None, "main") else f"{candidate.rung}@{candidate.model}"
         right = self.rights[label, candidate.name]
         if candidate.model is not None:
-            self.asked[label, candidate.name].update(
-                e.id for e in examples
-            )  # what is asked again comes from the ledger
-        tokens = self.tokens[label] * (1 + candidate.settings.get("k", 0) / 10)
-        return tuple(_outcome(e.id, tokens, right[e.id]) for e in examples)
+            self.asked[label, candidate.name].update(e.id for e in examples)  # what is asked again comes from the cache
+        tokens = self.tokens[label] * (1 + made_of(candidate).k / 10)
+        return tuple(_outcome(e.id, e.group, tokens, right[e.id]) for e in examples)
 
     def free(self, candidate: Candidate) -> bool:
         return candidate.model is None
 
-    def metric(self) -> ExactMatch:
-        return ExactMatch()
+    def card(self, role: str) -> ModelCard:
+        return ModelCard(role, "memory", "m", None, 16)
+
+    def fresh(self) -> _Kit:
+        return self
+
+    def metric(self) -> NormalizedMatch:
+        return NormalizedMatch()
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}/{purpose}")
@@ -140,8 +163,8 @@ _WRONG, _RIGHT = {METRIC: Score(0.0)}, {METRIC: Score(1.0)}
 
 
 @lru_cache(maxsize=200_000)
-def _outcome(example_id: str, tokens: float, right: bool) -> Outcome:
-    return Outcome(example_id, example_id, _answers(tokens)[right], _RIGHT if right else _WRONG, None)
+def _outcome(example_id: str, group: str, tokens: float, right: bool) -> Outcome:
+    return Outcome(example_id, group, _answers(tokens)[right], _RIGHT if right else _WRONG, None)
 
 
 _CURTAILMENTS: dict[Any, Curtailment | None] = {}
@@ -150,35 +173,80 @@ _ORDERS: dict[Any, Any] = {}
 
 
 @dataclass(frozen=True)
-class _Bench(Bench):
+class _Evaluator(Evaluator):
     """Measures on rows in memory."""
 
-    test: tuple[Example, ...] = ()
-
-    def _test_rows(self, label: str) -> Sequence[Example]:
-        return self.test
-
-    def _curtailment(self, candidate: Candidate, rows: Sequence[Example]) -> Curtailment | None:
-        key = (len(rows), self.kit.free(candidate), self.rules, self.task.goal)
+    def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float) -> Curtailment | None:
+        key = (level, len(rows), len({r.group for r in rows}), self.kit.free(candidate), self.rules, self.task.goal)
         if key not in _CURTAILMENTS:  # its boundaries are searched for once
-            _CURTAILMENTS[key] = super()._curtailment(candidate, rows)
+            _CURTAILMENTS[key] = super()._curtailment(candidate, rows, level)
         return _CURTAILMENTS[key]
 
-    async def examine(self, subject: Subject, *, experiments: bool) -> Diagnosis:
-        return Diagnosis(subject.rung, 0, 0, (), None, "")
+
+@dataclass(frozen=True)
+class _Held:
+    """The test rows of a climb in memory."""
+
+    rows: tuple[Example, ...]
+
+    def read(self, purpose: str) -> tuple[Example, ...]:
+        return self.rows
 
 
-class _Record:
-    """Keeps nothing."""
+class _Unnoted(TestUse):
+    """A use of a test set that no register hears of."""
 
-    exploratory = False
-    folder = SimpleNamespace(path=Path(), has=lambda name: False, save=lambda *given: None)
+    def __init__(self) -> None:
+        super().__init__(Path(), TestSet("", 0, ()), "", 0.0)
 
-    def measured(self, label: str, candidate: Candidate) -> None:
+    def note(self, run: RunFolder, progress: Progress) -> None:
         return None
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *given, **named: None
+
+class _Levels:
+    """The levels by dev of one climb."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[AlphaShare, ...] | None = None
+
+    def get(self) -> tuple[AlphaShare, ...] | None:
+        return self._kept
+
+    def save(self, kept: tuple[AlphaShare, ...]) -> None:
+        self._kept = kept
+
+
+class _Nothing:
+    """A run that keeps nothing but levels, and has no result."""
+
+    unedited = False  # nothing is stored
+    measured: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.alpha = _Levels()
+
+    def rung(self, label: str) -> _Nothing:
+        return self
+
+    def save_fitted(self, fitted: Fitted) -> None:
+        return None
+
+    def save_measured(self, result: Result) -> None:
+        return None
+
+
+@contextmanager
+def _undiagnosed() -> Iterator[None]:
+    """Leave the diagnosis out: it decides nothing here."""
+
+    async def nothing(subject: Subject, *given: Any) -> Diagnosis:
+        return Diagnosis(subject.rung, 0, 0, (), None, "")
+
+    examine, ladder.examine = ladder.examine, nothing
+    try:
+        yield
+    finally:
+        ladder.examine = examine
 
 
 async def climb(
@@ -189,23 +257,34 @@ async def climb(
     rows = tuple(_row(f"train{i}") for i in range(train))
     task = config.as_task(kind="classification", labels=None)
     split = Split(rows, tuple(dev), config.split.seed, len(test), len(test), "", {})
-    ready = Prepared(task, split, ())
+    ready = Prepared(task, split, (), _Unnoted())
     kit = _Kit(
         rights,
         {label_of(r): r.tokens for r in world.ladder},
         {label_of(r): r.label for r in world.ladder},
         config.split.seed,
     )
-    rules = Rules(len(config.planned), config.stop_early, config.split.seed)
-    made: Any = (task, kit, _Record(), "", rules, Silent(), Means())
-    bench = _Bench(*made, test=tuple(test))
-    learned = ladder._Learned()
-    for step in config.ladder:
-        if await ladder._rung(step, ready, bench, learned):
-            break
-    ended = ladder._conclude(config, ready, bench.record, learned, None)
-    chosen = {kit.labels[label]: result.candidate.name for label, result in ended.results.items()}
-    return Climbed(ended.verdict, chosen, sum(map(len, kit.asked.values())))
+    rules = Rules(config.planned, config.stop_early, config.split.seed)
+    made: Any = (task, kit, _Nothing(), _Held(tuple(test)), "", rules, Silent())
+    evaluator, learned = _Evaluator(*made), ladder._Learned()
+    with _undiagnosed():
+        for step in config.ladder:
+            if await ladder._rung(step, ready, evaluator, learned, ExperimentBudget()):
+                break
+    verdict = deciding.decide(
+        deciding.Climbed(
+            task=task,
+            planned=config.planned,
+            results=learned.results,
+            comparisons=adjust(neighbours(learned.results, task, config.split.seed), len(config.planned)),
+            skipped=tuple(learned.skipped),
+            trained=frozenset(learned.trained),
+            seed=config.split.seed,
+            test_rows=len(test),
+        )
+    )
+    chosen = {kit.labels[label]: result.candidate.name for label, result in learned.results.items()}
+    return Climbed(verdict, chosen, sum(map(len, kit.asked.values())))
 
 
 @lru_cache(maxsize=4096)
@@ -213,9 +292,11 @@ def _row(name: str) -> Example:
     return Example(name, {"text": name}, "x", name)
 
 
-def named_rows(part: str, count: int) -> tuple[Example, ...]:
-    """Return rows with nothing but a name."""
-    return tuple(_row(f"{part}{i}") for i in range(count))
+def named_rows(part: str, count: int, clusters: Sequence[int] = ()) -> tuple[Example, ...]:
+    """Return rows with nothing but a name; the first of them in clusters of near-duplicates of these sizes."""
+    names = [f"{TWINS}{part}{c}" for c, size in enumerate(clusters) for _ in range(size)]
+    rows = tuple(_row(f"{part}{i}") for i in range(count))
+    return (*(replace(row, group=name) for row, name in zip(rows, names, strict=False)), *rows[len(names) :])
 
 
 def every_call(world: World, dev: int, test: int) -> int:
@@ -229,37 +310,35 @@ def remembering() -> Any:
     leave out the search for the smallest visible gain."""
     consistency = run.consistency_of
     judge, visible, racing, visiting = (
-        measuring.judge,
-        deciding.smallest_visible_gain,
+        measuring.judge_sample,
+        deciding.minimum_detectable_effect,
         _race.racing_order,
         run.visiting_order,
     )
 
-    def remembered(scores: Any, groups: Any, *rule: Any) -> Any:
-        if groups is not None or any(v not in (0.0, 1.0) for v in scores):
-            return judge(scores, groups, *rule)
-        key = (sum(scores), len(scores), *rule)
+    def remembered(sample: Any, *rule: Any, best: Any) -> Any:
+        key = (sample, *rule, best)
         if key not in _JUDGED:
-            _JUDGED[key] = judge(scores, groups, *rule)
+            _JUDGED[key] = judge(sample, *rule, best=best)
         return _JUDGED[key]
 
     def raced(dev: Sequence[Example], kit: Any) -> tuple[Example, ...]:
-        key = ("racing", len(dev), dev[0].id, kit.seed)
+        key = ("racing", len(dev), dev[0].id, dev[0].group, kit.seed)
         if key not in _ORDERS:
             _ORDERS[key] = racing(dev, kit)
         return _ORDERS[key]
 
     def visited(test: Sequence[Example], seed: int) -> list[Example]:
-        key = ("visiting", len(test), test[0].id, seed)
+        key = ("visiting", len(test), test[0].id, test[0].group, seed)
         if key not in _ORDERS:
             _ORDERS[key] = visiting(test, seed)
         return _ORDERS[key]
 
-    measuring.judge, _race.racing_order, run.visiting_order = remembered, raced, visited
+    measuring.judge_sample, _race.racing_order, run.visiting_order = remembered, raced, visited
     run.consistency_of = lambda *given: None  # a measurement beside the verdict
-    deciding.smallest_visible_gain = lambda *given, **named: None
+    deciding.minimum_detectable_effect = lambda *given, **named: None
     try:
         yield
     finally:
-        measuring.judge, deciding.smallest_visible_gain = judge, visible
+        measuring.judge_sample, deciding.minimum_detectable_effect = judge, visible
         _race.racing_order, run.visiting_order, run.consistency_of = racing, visiting, consistency

@@ -30,24 +30,24 @@ a cell unless told otherwise.
 **What is climbed.** The code that decides is rung's own: `rung.ladder`'s steps and stop rules, the races of candidates on dev, curtailment on test,
 the three-way rule, paired comparisons, few-shot's choice and the verdict. Its outcomes come from memory instead of models: each candidate of each
 rung has a true quality, rows are hard or easy for all of them alike (two equal rungs at .90 disagree on 13 % of rows, candidates of one rung on
-fewer). A part of the climbs is made a second time through `rung.climb`, with files, ledger, money, a sealed test part, the
-fake model and plugins that come in by entry points: {agreed} of {replays} came to the same verdict, lean, rows needed, choices and number of calls.
+fewer). A part of the climbs is made a second time through `rung.climb`, with files, cache, money, a sealed test set, the
+fake model and plugins that come in by entry points: {agreed} of {replays} came to the same verdict, tentative pick, rows needed, choices and number of calls.
 
-**What a margin is.** Goal .90, tolerance .02, K = 5 (3 by the second door), `worth_it` .02. At margin m the right rung and those above it are truly at .90 + m
+**What a margin is.** Goal .90, tolerance .02, K = 5 (3 by the cheaper alternative), `min_gain` .02. At margin m the right rung and those above it are truly at .90 + m
 (at most .99), the rung below it at .88 - m: good, and not good, by m. At margin 0 both stand at the very edge of what the rule promises. n is the number of test rows;
 dev has 0.375 n, training 1.125 n.
 
 **What the words mean.** *Right*: the climb stops at the right rung (where none is: it says that none is). *Too far*: it stops above, or says that none
 is good enough. *Too early*: it stops below, at a rung that is not good enough, or keeps the dearer of two equal models. *Undecided*: it says so, with the rows that would decide. With too few rows
-(a tenth of n) undecided is right, too.
+(a tenth of n) inconclusive is right, too.
 """
 
 TAIL = """## What follows
 
-- Wrong claims are rare everywhere: see the checks. What a small margin or a small test part costs is *undecided*, and a cheap rung too far.
-- One rung too far is the price of climbing on through *unclear* to rungs that train nothing: it costs calls, not a training run.
-- A lean is a hint. From margin .04 on, and at n = 1,000 from .02 on, it hardly ever points too low; nearer to the goal, or with 100 rows, it does often.
-- The second door asks for more rows than the first: "not worse by more than .02" takes about 770 rows where 5 % of them differ.
+- Wrong claims are rare everywhere: see the checks. What a small margin or a small test set costs is *inconclusive*, and a cheap rung too far.
+- One rung too far is the price of climbing on through *inconclusive* to rungs that train nothing: it costs calls, not a training run.
+- A tentative pick is a hint. From margin .04 on, and at n = 1,000 from .02 on, it hardly ever points too low; nearer to the goal, or with 100 rows, it does often.
+- The cheaper alternative asks for more rows than the first: "not worse by more than .02" takes about 770 rows where 5 % of them differ.
 - At n = 400 the exact power of the rule itself, 4 points above and 6 below the goal, is what keeps well separated worlds near 95 %: where only tuning
   is right both claims must be shown, which allows 93 %. `rung plan` says so before money is spent.
 """
@@ -68,7 +68,7 @@ def _curves(data: dict[str, Any]) -> Iterator[str]:
     margins = sorted({c["margin"] for c in cells})
     fewest, most = (f(c["climbs"] for c in cells) for f in (min, max))
     more = f" ({most} where the worlds are well separated)" if most > fewest else ""
-    yield f"## Operating curves\n\nRight / too far / too early / undecided, percent of {fewest} climbs a cell{more}.\n"
+    yield f"## Operating curves\n\nRight / too far / too early / inconclusive, percent of {fewest} climbs a cell{more}.\n"
     for n in sorted({c["n"] for c in cells}):
         yield f"**n = {n:,}**\n"
         yield _row(["world", *(f"margin {m:g}" for m in margins)])
@@ -81,7 +81,7 @@ def _curves(data: dict[str, Any]) -> Iterator[str]:
 
 def _leans(data: dict[str, Any]) -> Iterator[str]:
     cells = data["curves"]
-    yield "## The lean\n\nMean over all kinds: undecided climbs, and of all climbs those that are undecided and lean to the right rung / one too low / one too high, percent.\n"
+    yield "## The tentative pick\n\nMean over all kinds: inconclusive climbs, and of all climbs those that are inconclusive and lean to the right rung / one too low / one too high, percent.\n"
     margins, sizes = sorted({c["margin"] for c in cells}), sorted({c["n"] for c in cells})
     yield _row(["n", *(f"margin {m:g}" for m in margins)])
     yield "|---|" + "--:|" * len(margins)
@@ -90,8 +90,8 @@ def _leans(data: dict[str, Any]) -> Iterator[str]:
         for m in margins:
             of = [c for c in cells if (c["n"], c["margin"]) == (n, m) and c["kind"] != "too few rows"]
             mean = [sum(v) / len(of) for v in zip(*(c["leans"].values() for c in of), strict=True)]
-            undecided = sum(c["shares"]["undecided"] for c in of) / len(of)
-            shown.append(f"{100 * undecided:.0f}: " + " / ".join(f"{100 * v:.0f}" for v in mean))
+            inconclusive = sum(c["shares"]["inconclusive"] for c in of) / len(of)
+            shown.append(f"{100 * inconclusive:.0f}: " + " / ".join(f"{100 * v:.0f}" for v in mean))
         yield _row([f"{n:,}", *shown])
     yield ""
 

@@ -1,4 +1,4 @@
-"""The same climb twice: end to end through `rung.ladder.climb` with files, ledger and the fake model, and in memory."""
+"""The same climb twice: end to end through `rung.ladder.climb` with files, cache and the fake model, and in memory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from bench.decisions.memory import Climbed, climb, config_of, label_of, let_in, step_of
-from bench.decisions.rungs import Made, answer_to, chat
+from bench.decisions.rungs import Made, answer_to, chat, made_of
 from bench.decisions.simulate import DEV_SHARE, TRAIN_SHARE
 from bench.decisions.worlds import World
-from rung import ladder, plugin
+from rung import ladder, plugins
 from rung.models._fake_world import uniform
 from rung.models.fake import FakeModel
-from rung.store.folder import RunFolder
-from rung.store.sealed import open_test
-from rung.types import Example, Fitted, Request
+from rung.store.run import RunFolder
+from rung.store.sealed import sealed_test
+from rung.types import Example, Request
 
 WORDS = """amber basil cedar delta ember fjord grove heron indigo jetty krill lemon mango nickel onion pearl quartz raven
 saffron thyme umbra violet walnut xenon yeast zephyr acorn birch coral dune elm fern gorse hazel iris jade kelp lilac moss
@@ -48,9 +48,9 @@ def twice(world: World, n: int, seed: int) -> Twice:
         config = config_of(world, root, models=models, split={"seed": seed}, diagnosis={"calls": 0})
         run = ladder.climb(config, root / "run")
         folder = RunFolder.open(root / "run")
-        parts = ladder.prepare(config, ladder.Record.start(root / "run", config), ladder.Silent()).split
-        test = open_test(root / "run", "replayed")
-        fits = {label: folder.load(f"rungs/{label}/fit.json", Fitted) for label in run.results}
+        parts = ladder.prepare(config, folder, ladder.Silent()).split
+        test = sealed_test(folder).read("replayed")
+        fits = {label: folder.rung(label).fitted.need() for label in run.results}
     real = Climbed(run.verdict, {label: r.candidate.name for label, r in run.results.items()}, 0)
     rows = {label: [(t.candidate.name, t.rows) for t in fit.trials] for label, fit in fits.items()}
     visited = {label: len(r.outcomes) for label, r in run.results.items()}
@@ -67,7 +67,7 @@ def twice(world: World, n: int, seed: int) -> Twice:
 
 def _said(climbed: Climbed, chosen: Any, calls: int) -> tuple[Any, ...]:
     v = climbed.verdict
-    return v.decision, v.winner, v.lean, v.rows_needed, sorted(chosen.items()), calls
+    return v.decision, v.winner, v.tentative_pick, v.examples_needed, sorted(chosen.items()), calls
 
 
 def _write(world: World, root: Path, rows: int, seed: int) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _write(world: World, root: Path, rows: int, seed: int) -> dict[str, Any]:
 
 
 def _rights(world: World, models: dict[str, Any], rows: Sequence[Example]) -> Any:
-    """Ask every candidate for every row, past ledger and kit."""
+    """Ask every candidate for every row, past cache and kit."""
     found: dict[tuple[str, str], dict[str, bool]] = {}
     for rung in world.ladder:
         label, role = label_of(rung), rung.label.partition("@")[2] or "main"
@@ -112,12 +112,12 @@ def _rights(world: World, models: dict[str, Any], rows: Sequence[Example]) -> An
         if rung.kind != "no model":
             model = FakeModel.model_validate({k: v for k, v in models[role].items() if k != "provider"}).connect()
         [(name, settings)] = step_of(rung).items()
-        made = cast(Made, plugin.make("rungs", name, **settings))
+        made = cast(Made, plugins.make("rungs", name, **settings))
         for candidate in made.made():
             kept = found[label, candidate.name] = {}
             for e in rows:
                 if model is None:
-                    kept[e.id] = uniform("no model", candidate.name, e.text) < candidate.learned["rate"]
+                    kept[e.id] = uniform("no model", candidate.name, e.text) < (made_of(candidate).rate or 0.0)
                 else:
                     said = asyncio.run(model.complete(Request(chat(candidate, e.inputs))))
                     kept[e.id] = said.text == e.target

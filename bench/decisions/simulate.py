@@ -23,8 +23,8 @@ Matrix = NDArray[np.float64]
 class Seen:
     """What one climb said, sorted by what is true of the world."""
 
-    what: str  # right, too far, too early, undecided
-    lean: str  # "", right, lower, higher: of undecided climbs
+    what: str  # right, too far, too early, inconclusive
+    tentative_pick: str  # "", right, lower, higher: of inconclusive climbs
     false_tuning: bool  # tuning is named although a lower rung is good, or although it is not good itself
     wrong_met: bool  # a rung at or below goal - tolerance is called good enough
     chosen_best: bool  # the right rung chose its best candidate
@@ -86,11 +86,13 @@ def sort(world: World, climbed: Climbed, calls: int) -> Seen:
     order = [r.label for r in world.ladder]
     verdict = climbed.verdict
     winner = labels.get(verdict.winner or "")
-    lean = labels.get(verdict.lean or "")
+    tentative_pick = labels.get(verdict.tentative_pick or "")
     tuned = [r.label for r in world.ladder if r.kind == "tuned"]
     return Seen(
         what=_what(world, verdict.decision, winner, order),
-        lean=_where(world, lean, order) if verdict.decision == "undecided" and lean else "",
+        tentative_pick=_where(world, tentative_pick, order)
+        if verdict.decision == "inconclusive" and tentative_pick
+        else "",
         false_tuning=winner in tuned and winner not in world.right,
         wrong_met=winner is not None and winner not in world.good,
         chosen_best=all(
@@ -104,8 +106,8 @@ def sort(world: World, climbed: Climbed, calls: int) -> Seen:
 def _what(world: World, decision: str, winner: str | None, order: Sequence[str]) -> str:
     if winner is not None:
         return {"right": "right", "lower": "too early", "higher": "too far"}[_where(world, winner, order)]
-    if decision == "undecided":
-        return "right" if world.undecided_is_right else "undecided"
+    if decision == "inconclusive":
+        return "right" if world.undecided_is_right else "inconclusive"
     return "right" if NO_RUNG in world.right else "too far"  # exhausted: climbed past the right rung
 
 
@@ -116,6 +118,6 @@ def _where(world: World, label: str, order: Sequence[str]) -> str:
     places = [order.index(r) for r in world.right if r != NO_RUNG]
     if not places:
         return "lower"
-    if world.seek == "cheapest":
+    if world.objective == "cheapest":
         return "lower"  # the large model was kept: the climb stopped looking too early
     return "lower" if order.index(label) < min(places) else "higher"

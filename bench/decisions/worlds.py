@@ -23,7 +23,7 @@ class Rung:
     label: str
     rates: Mapping[str, float]
     kind: str = "asking"  # "no model", "asking", "tuned"
-    knee: bool = False  # chooses like few-shot: the cheapest within `worth_it` of the best
+    knee: bool = False  # chooses like few-shot: the cheapest within `min_gain` of the best
     tokens: float = 0.2
     fewest_rows: int = 0
 
@@ -39,7 +39,7 @@ class World:
     undecided_is_right: bool = False
     best_candidate: str | None = None  # the one that the right rung should choose
     test_share: float = 1.0  # of the nominal rows
-    seek: str = "good_enough"
+    objective: str = "good_enough"
     latent: float = LATENT
     separable: bool = True  # whether "well separated" is about the goal alone
 
@@ -156,7 +156,7 @@ def _impossible(x: _Levels) -> World:
 
 
 def _too_few_rows(x: _Levels) -> World:
-    """A tenth of the rows: "undecided" is the honest answer, the right rung where even so few can show it."""
+    """A tenth of the rows: "inconclusive" is the honest answer, the right rung where even so few can show it."""
     world = _format_only(x)
     return World("too few rows", x.margin, world.ladder, ("prompt",), undecided_is_right=True, test_share=0.1)
 
@@ -210,7 +210,13 @@ def _second_door(x: _Levels) -> World:
         Rung("prompt", {"exact": x.high}, tokens=0.4),
     )
     return World(
-        "small model by the second door", x.margin, ladder, ("prompt",), seek="cheapest", latent=0.93, separable=False
+        "small model by the cheaper alternative",
+        x.margin,
+        ladder,
+        ("prompt",),
+        objective="cheapest",
+        latent=0.93,
+        separable=False,
     )
 
 

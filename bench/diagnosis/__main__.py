@@ -17,15 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rung.diagnosis.failed_examples import FailedExamples, Subject
+from rung.diagnosis.suspects import suspects
 from rung.evaluate.answering import judge, scorer
-from rung.evaluate.diagnosis.case import Case, Subject
-from rung.evaluate.diagnosis.suspects import suspects
 from rung.evaluate.kit import RunKit
-from rung.evaluate.progress import Silent
-from rung.metrics.exact_match import ExactMatch
-from rung.rungs._similar import Index
+from rung.metrics.normalized_match import NormalizedMatch
+from rung.progress import Silent
+from rung.prompts.similar import Index
 from rung.rungs.baseline import Baseline
-from rung.types import Answer, Candidate, Completion, Example, MetricSpec, Outcome, Task
+from rung.types import Answer, Candidate, Completion, Example, FitInput, MetricSpec, Outcome, PromptLearned, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("RUNG_SHARED") or ROOT.parent / "shared") / "data"
@@ -56,14 +56,16 @@ def measure(name: str, dev_rows: int, seed: int) -> Found:
     labels = tuple(sorted(set(true)))
     given = [t if draw.random() > FLIPPED else draw.choice([x for x in labels if x != t]) for t in true]
     examples = [Example(r["id"], {"text": r["input"]}, g, r["id"]) for r, g in zip(rows, given, strict=True)]
-    task = Task("t", "Sort it.", ("text",), "label", "classification", (MetricSpec("exact_match"),), 0.9, labels=labels)
+    task = Task(
+        "t", "Sort it.", ("text",), "label", "classification", (MetricSpec("normalized_match"),), 0.9, labels=labels
+    )
     kit = RunKit(task, {}, seed, Silent())
     dev, train = examples[:dev_rows], examples[dev_rows:]
-    below = asyncio.run(Baseline().fit(task, train, dev, kit, None, None)).dev
+    below = asyncio.run(Baseline().fit(FitInput(task, tuple(train), tuple(dev)), kit)).dev
     said = _said(examples, true, dev_rows, draw)
     above = [_outcome(e, text, task) for e, text in zip(dev, said, strict=True)]
-    asked = Candidate("prompt", "as-is", {}, {}, "main")
-    ids = suspects(Case.of(Subject("prompt", asked, tuple(above), dev, task, (), [below]), kit))
+    asked = Candidate("prompt", "as-is", PromptLearned(messages=(), columns=()), "main")
+    ids = suspects(FailedExamples.of(Subject("prompt", asked, tuple(above), dev, task, (), [below]), kit))
     flipped = {e.id for e, t in zip(dev, true, strict=False) if e.target != t}
     return Found(len(ids), len(ids & flipped), len(flipped))
 
@@ -79,7 +81,7 @@ def _said(examples: Sequence[Example], true: Sequence[str], dev_rows: int, draw:
 
 def _outcome(example: Example, text: str, task: Task) -> Outcome:
     answer = Answer(text, (Completion(text, "m", 1, 1, 0.0, 0.0),))
-    return asyncio.run(judge(example, answer, scorer({"exact_match": ExactMatch()}, task)))
+    return asyncio.run(judge(example, answer, scorer({"normalized_match": NormalizedMatch()}, task)))
 
 
 def table() -> str:

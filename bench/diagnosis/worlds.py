@@ -1,7 +1,7 @@
-"""Does the diagnosis name what is missing, and does what it foretells come true? python -m bench.diagnosis.worlds [--save].
+"""Does the diagnosis name what is missing, and does what it predicts come true? python -m bench.diagnosis.worlds [--save].
 
 In each world the fake model fails for one known reason. The ladder [prompt, fewshot] is climbed; at `prompt` the experiment that
-mends most should be the one that supplies what is missing, and what the experiments foretold is checked on `fewshot`.
+mends most should be the one that supplies what is missing, and what the experiments predicted is checked on `fewshot`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rung.evaluate.diagnosis.calibration import Foretold
 from rung.ladder import climb
-from rung.store.folder import RunFolder
-from rung.types import Diagnosis
+from rung.store.records import PredictionCheck
+from rung.store.run import RunFolder
 from tests.unit._worlds import world
 
 ROWS, SEEDS, CALLS = 600, 10, 120
@@ -51,7 +50,7 @@ class Seen:
 
     found: str | None
     shares: Mapping[str, float]
-    checked: tuple[Foretold, ...]
+    checked: tuple[PredictionCheck, ...]
     calls: int
 
 
@@ -73,9 +72,8 @@ def climb_one(made: World, seed: int) -> Seen:
             config = config.model_copy(update={"models": {"main": main, "large": large}})
         climb(config, root / "run")
         folder = RunFolder.open(root / "run")
-        diagnosis = folder.load("rungs/prompt/diagnosis.json", Diagnosis)
-        name = "rungs/fewshot/foretold.json"
-        checked = folder.load(name, tuple[Foretold, ...]) if folder.has(name) else ()
+        diagnosis = folder.rung("prompt").diagnosis.need()
+        checked = folder.rung("fewshot").predictions.get() or ()
     shares = {c.name: c.share.mean or 0.0 for c in diagnosis.experiments}
     best = max(shares, key=lambda n: shares[n], default=None)
     found = best if best is not None and shares[best] >= ENOUGH else None
@@ -87,23 +85,23 @@ def line(made: World) -> str:
     named = Counter(s.found or "none" for s in seen)
     right = named[made.expected or "none"]
     convention = [f for s in seen for f in s.checked if f.cause == "missing convention"]
-    mended, kept = sum(f.mended for f in convention), sum(f.kept for f in convention)
-    unmended, surprises = sum(f.unmended for f in convention), sum(f.surprises for f in convention)
-    n = mended + unmended
-    foretold = f"{mended / n:.0%} / {(kept + surprises) / n:.0%}" if n else "-"
-    rows = f"{kept} of {mended}; {surprises} of {unmended}" if n else "-"
+    fixed, kept = sum(f.fixed for f in convention), sum(f.kept for f in convention)
+    not_fixed, surprises = sum(f.not_fixed for f in convention), sum(f.surprises for f in convention)
+    n = fixed + not_fixed
+    predicted = f"{fixed / n:.0%} / {(kept + surprises) / n:.0%}" if n else "-"
+    rows = f"{kept} of {fixed}; {surprises} of {not_fixed}" if n else "-"
     shares = {name: sum(s.shares.get(name, 0.0) for s in seen) / SEEDS for name in seen[0].shares}
     means = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     calls = max(s.calls for s in seen)
     others = ", ".join(f"{k} {v}" for k, v in named.items() if k != (made.expected or "none")) or "-"
-    return f"| {made.name} | {made.expected or 'none'} | {right} of {SEEDS} | {others} | {means} | {foretold} | {rows} | {calls} |"
+    return f"| {made.name} | {made.expected or 'none'} | {right} of {SEEDS} | {others} | {means} | {predicted} | {rows} | {calls} |"
 
 
 def table() -> str:
     """Return one line a world."""
     head = (
-        "| world | what is missing | named right | named else | pass, mean over seeds | near examples: foretold / true "
-        "| of those foretold to be mended; of the others | calls at most |"
+        "| world | what is missing | named right | named else | pass, mean over seeds | near examples: predicted / true "
+        "| of those predicted to be fixed; of the others | calls at most |"
     )
     return "\n".join([head, "|---|---|--:|---|---|--:|---|--:|", *(line(w) for w in WORLDS)])
 

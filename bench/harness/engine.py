@@ -12,20 +12,21 @@ import time
 from pathlib import Path
 
 from bench.harness.rows import INSTRUCTION, LABELS
+from rung.background import quiet_collector
 from rung.evaluate.answering import answer_rows, scorer
 from rung.evaluate.kit import RunKit, askers
-from rung.evaluate.progress import Silent
-from rung.metrics.exact_match import ExactMatch
+from rung.metrics.normalized_match import NormalizedMatch
 from rung.models.budget import Budget
-from rung.models.client import Client, quiet_collector
+from rung.models.client import Client
 from rung.models.openai import OpenAI
-from rung.rungs._prompting import ChatSystem, instructed
-from rung.store.folder import RunFolder
-from rung.store.ledger import Ledger
-from rung.types import Example, MetricSpec, Outcome, Task
+from rung.progress import Silent
+from rung.prompts.templates import ChatSystem, instructed
+from rung.store.cache import AnswerCache
+from rung.store.run import RunFolder
+from rung.types import Example, MetricSpec, Task
 
 TASK = Task(
-    "tickets", INSTRUCTION, ("text",), "label", "classification", (MetricSpec("exact_match"),), 0.9, labels=LABELS
+    "tickets", INSTRUCTION, ("text",), "label", "classification", (MetricSpec("normalized_match"),), 0.9, labels=LABELS
 )
 
 
@@ -34,19 +35,19 @@ async def answer_all(folder: RunFolder, url: str, concurrency: int) -> dict[str,
     settings = OpenAI(
         name="stub", base_url=url, concurrency=concurrency, input_usd_per_mtok=0.1, output_usd_per_mtok=0.4
     )
-    with quiet_collector(), Ledger.open(folder.path / "ledger.sqlite") as ledger:
-        client = Client(settings, settings.connect(), ledger, Budget(10.0))
+    with quiet_collector(), AnswerCache.open(folder.path / "ledger.sqlite") as answer_cache:
+        client = Client(settings, settings.connect(), answer_cache, Budget(10.0))
         kit = RunKit(TASK, askers({"main": client}), 0, Silent())
         system = ChatSystem(instructed(INSTRUCTION, TASK.inputs), "main", lambda _: (), kit)
         began = time.perf_counter()
         outcomes = await answer_rows(
-            system, examples, scorer({"exact_match": ExactMatch()}, TASK), concurrency=client.concurrency
+            system, examples, scorer({"normalized_match": NormalizedMatch()}, TASK), concurrency=client.concurrency
         )
         window_s = time.perf_counter() - began
         await client.close()
         usage = client.usage
-    folder.save_rows("rungs/prompt/outcomes.jsonl", outcomes, Outcome)
-    right = sum(o.value("exact_match", 0.0) or 0.0 for o in outcomes)
+    folder.rung("prompt").outcomes.save(outcomes)
+    right = sum(o.value("normalized_match", 0.0) or 0.0 for o in outcomes)
     failed = sum(o.scores is None for o in outcomes)
     return {
         "rows": len(outcomes),

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from dataclasses import replace
 
 from bench.harness.rows import answer
 from rung.testing.endpoint import MIX_A, MIX_B, Endpoint, Faults
 
-MIXES = {"none": Faults(), "A": MIX_A, "B": MIX_B}
+MIX_AB = replace(MIX_A, malformed=MIX_B.malformed, retry_after="0.1")  # 5 % 429, 2 % 500, 1 % drops, 2 % unreadable
+MIXES = {"none": Faults(), "A": MIX_A, "B": MIX_B, "AB": MIX_AB}
 
 
 async def serve(endpoint: Endpoint, port: int) -> None:

@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rung import plugin
+from rung import plugins
 from rung.data.load import load
-from rung.metrics._several import AnyRight
+from rung.metrics.accepted import AnyRight
 from rung.models.static import Static
+from rung.prompts.similar import Index
 from rung.protocols import Judge
-from rung.rungs._similar import Index
 from rung.types import Answer, Completion, Example, MetricSpec, Request, Score, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("RUNG_SHARED") or ROOT.parent / "shared")
 TASK = Task("e2e", "Describe the place.", ("input",), "references", "generation", (MetricSpec("rouge_l"),), 0.9)
-METRICS = ("exact_match", "token_f1", "rouge_l", "chrf", "similarity")
+METRICS = ("normalized_match", "token_f1", "rouge_l", "chrf", "similarity")
 
 
 @dataclass
@@ -57,7 +57,7 @@ def cases(count: int) -> list[tuple[Example, str, str]]:
 
 
 async def scored(name: str, kit: Vectors, row: Example, answer: str) -> float:
-    metric = plugin.make("metrics", name)
+    metric = plugins.make("metrics", name)
     if isinstance(metric, Judge):
         score = await metric.assess(Answer(answer), row, TASK, kit)  # type: ignore[arg-type]
     else:

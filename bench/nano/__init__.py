@@ -1,1 +1,1 @@
-"""Measurements of the embedded model on held-out brands, products, labels, codes, wordings and combinations."""
+"""Measurements of the bundled model on held-out brands, products, labels, codes, wordings and combinations."""

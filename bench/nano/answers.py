@@ -1,4 +1,4 @@
-"""Greedy answers of a model folder, by the engine of the provider `nano`."""
+"""Greedy answers of a model folder, by the engine of the provider `local`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rung.models._nano_engine import Ask, Engine
-from rung.tuners._scratch.corpus import Document
+from rung.models.batched import Ask
+from rung.models.local import Local
+from rung.models.local_engine import Engine
 from rung.types import Message
+from rung_nano._scratch.corpus import Document
 
 ROWS_PER_BATCH = 64
 
@@ -23,7 +25,8 @@ class Answerer:
     @staticmethod
     def load(folder: Path, threads: int = 1) -> Answerer:
         """Load a folder written by the exporter."""
-        return Answerer(folder, Engine(folder, "float32", threads, ROWS_PER_BATCH))
+        settings = Local(name=folder.name, folder=str(folder), dtype="float32", device="cpu", batch=ROWS_PER_BATCH)
+        return Answerer(folder, Engine(settings, threads))
 
     def tokens(self, chat: Document) -> tuple[int, ...]:
         """Return a chat without its last turn in tokens, ready to be answered."""

@@ -9,12 +9,14 @@ from typing import Any
 
 from bench.nano import staircase
 from bench.nano.curve import svg
-from bench.nano.measure import HERE, SEED, WEIGHTS
-from rung.tuners._scratch.export import write_hashes
+from bench.nano.measure import HERE, SEED
+from rung_nano import WEIGHTS
+from rung_nano._scratch.export import write_hashes
 
+DOCS = WEIGHTS.parents[2] / "docs"
 WATTS_A_CORE = 15
-STAIRCASE = HERE.parents[1] / "docs" / "images" / "nano-staircase.svg"
-CURVE = HERE.parents[1] / "docs" / "images" / "nano-training.svg"
+STAIRCASE = DOCS / "images" / "nano-staircase.svg"
+CURVE = DOCS / "images" / "nano-training.svg"
 CAN = """- It knows **one invented world**: customers of made-up shops who write about parcels, refunds, bills, logins, damage, parts, repairs, cancellations, addresses, exchanges, praise, and ask about products. It knows **no facts of ours** and little English beyond that world; nothing is promised there, and on your own data it will mostly do badly.
 - It reads labels, codes, fixed sentences, names and facts from the prompt, of several passages the one about the product asked for, and can name it; examples teach private conventions. Asked for a fact without any passage, or with passages that lack it, it mostly says "I do not have that information." if the prompt asks a product question; **a vague request, or a form shown by examples without any passage, makes it invent facts**.
 - Definitions of labels help some, examples far more; label names that it never saw as labels fit in about half of the rows.
@@ -134,7 +136,7 @@ def _recipe(stages: list[dict[str, Any]]) -> str:
     minutes = sum(s["wall_minutes"] for s in stages)
     kwh = sum(s["wall_minutes"] / 60 * s["threads"] * WATTS_A_CORE / 1000 for s in stages)
     lines = [
-        "- Data: documents drawn by `training/nano` from a seed, none seen twice; no text of others. SHA-256 of the tokenizer: "
+        "- Data: documents drawn by `rung_nano.training` from a seed, none seen twice; no text of others. SHA-256 of the tokenizer: "
         f"`{stages[-1]['tokenizer_sha256'][:32]}`.",
         *(f"- Stage {number}: {_stage(stage)}" for number, stage in enumerate(stages, 1)),
         *(f"- {stage['note']}" for stage in stages if "note" in stage),

@@ -4,18 +4,18 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rung.tuners._scratch.corpus import Document
-from training.nano import wording
-from training.nano.documents import Plan, Row, lay_out
-from training.nano.rewriting import rewritten
-from training.nano.tasks.extraction import Extraction
-from training.nano.tasks.job import Item, Job, number_of
-from training.nano.tasks.questions import Questions
-from training.nano.tasks.reply import Reply
-from training.nano.tasks.routing import Routing
-from training.nano.tasks.summary import Summary
-from training.nano.vocabulary import UNKNOWN
-from training.nano.world import Scheme, World
+from rung_nano._scratch.corpus import Document
+from rung_nano.training import wording
+from rung_nano.training.documents import Plan, Row, lay_out
+from rung_nano.training.rewriting import rewritten
+from rung_nano.training.tasks.extraction import Extraction
+from rung_nano.training.tasks.job import Item, Job, number_of
+from rung_nano.training.tasks.questions import Questions
+from rung_nano.training.tasks.reply import Reply
+from rung_nano.training.tasks.routing import Routing
+from rung_nano.training.tasks.summary import Summary
+from rung_nano.training.vocabulary import UNKNOWN
+from rung_nano.training.world import Scheme, World
 
 ITEMS_PER_JOB = 4
 

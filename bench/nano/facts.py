@@ -16,16 +16,17 @@ import torch
 
 from bench.nano.answers import Answerer
 from bench.nano.cases import queries
-from bench.nano.measure import HERE, WEIGHTS
+from bench.nano.measure import HERE
 from bench.nano.tuned import tune
 from rung.stats.estimate import wilson
-from rung.tuners._scratch.corpus import Document, Turn
-from training.nano import wording
-from training.nano.tasks.job import Item
-from training.nano.tasks.questions import Questions
-from training.nano.vocabulary import UNKNOWN
-from training.nano.vocabulary_facts import FACTS
-from training.nano.world import World
+from rung_nano import WEIGHTS
+from rung_nano._scratch.corpus import Document, Turn
+from rung_nano.training import wording
+from rung_nano.training.tasks.job import Item
+from rung_nano.training.tasks.questions import Questions
+from rung_nano.training.vocabulary import UNKNOWN
+from rung_nano.training.vocabulary_facts import FACTS
+from rung_nano.training.world import World
 
 PRODUCTS, ROWS, TESTS, EPOCHS = 24, 900, 400, 12
 Facts = dict[str, dict[str, str]]
@@ -41,7 +42,7 @@ class Quiz:
 
     def ask(self, item: Item, facts: Facts, others: int | None) -> tuple[Document, str]:
         """Return a chat with the right answer; `others` passages beside the right one, None for a closed book."""
-        catalogue, passages = self.job.shelf.catalogue, list[str]()
+        catalogue, passages = self.job.document_store.catalogue, list[str]()
         product, attribute = item.product, item.core[1]
         if others is not None:
             catalogue.facts = facts
@@ -63,7 +64,7 @@ def quiz(seed: int) -> tuple[Quiz, list[Item], list[Item]]:
     world = World(seed, "test")
     job = Questions(world, PRODUCTS, form="sentence", cite=False)
     items = queries(job, ROWS + TESTS, ())
-    before = {p: dict(own) for p, own in job.shelf.catalogue.facts.items()}
+    before = {p: dict(own) for p, own in job.document_store.catalogue.facts.items()}
     after = {p: {a: _other(world, a, value) for a, value in own.items()} for p, own in before.items()}
     return Quiz(job, before, after), items[:ROWS], items[ROWS:]
 

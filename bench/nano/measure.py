@@ -13,9 +13,9 @@ from pathlib import Path
 from bench.nano.answers import Answerer
 from bench.nano.cases import CELLS, LONGEST, Rung, cases, chat, checks
 from rung.stats.estimate import wilson
+from rung_nano import WEIGHTS
 
 HERE = Path(__file__).parent
-WEIGHTS = HERE.parents[1] / "src/rung/models/weights"
 SEED = 70_001
 """Of the reported rows; whoever tries things out takes another one, so that nobody chooses by the rows that are reported."""
 

@@ -20,11 +20,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from bench.nano.answers import Answerer
 from bench.nano.cases import TASKS, Case, Rung, chat, checks, examples, queries
 from bench.nano.entries import DUEL, HEAD, Entry, duels, line
-from bench.nano.measure import HERE, WEIGHTS
+from bench.nano.measure import HERE
 from rung.stats.estimate import wilson
-from rung.tuners._scratch.corpus import Document
-from training.nano import wording
-from training.nano.world import World
+from rung_nano import WEIGHTS
+from rung_nano._scratch.corpus import Document
+from rung_nano.training import wording
+from rung_nano.training.world import World
 
 ROWS, TESTS = 500, 400
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

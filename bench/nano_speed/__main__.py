@@ -1,4 +1,4 @@
-"""Measure the embedded model three ways in one run: plain `generate` row by row, plain padded batches, and ours.
+"""Measure the bundled model three ways in one run: plain `generate` row by row, plain padded batches, and ours.
 
     python -m bench.nano_speed --rows 120 --model nano-s
 
@@ -24,16 +24,16 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bench.nano_speed.prompts import chats
-from rung import plugin
-from rung.models.nano import WEIGHTS
+from rung import plugins
 from rung.types import Message, Request
+from rung_nano import WEIGHTS
 
 Chat = tuple[Message, ...]
 _FIRST = """
 import asyncio, json, time
-from rung import plugin
+from rung import plugins
 from rung.types import Message, Request
-model = plugin.make("models", "nano", name="{name}").connect()
+model = plugins.make("models", "nano", name="{name}").connect()
 said = asyncio.run(model.complete(Request((Message("user", "Where is my parcel?"),), {{"max_tokens": 32}})))
 print(json.dumps([time.process_time(), time.perf_counter(), said.output_tokens]))
 """
@@ -112,7 +112,7 @@ def main() -> None:
         print(f"first answer of a fresh process: {cpu_s:.2f} CPU-s, {tokens} tokens")
         return
     asked = chats(args.rows, seed=1, kinds=tuple(args.kinds))
-    model = plugin.make("models", "nano", name=args.model, threads=args.threads).connect()
+    model = plugins.make("models", "nano", name=args.model, threads=args.threads).connect()
     ours(asked[:4], 4, model)
     found = [measure("ours", lambda: ours(asked, args.limit, model))]
     if not args.only_ours:

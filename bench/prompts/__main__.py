@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from rung.models.fake import FakeModel
-from rung.rungs._optimise import Limits, evolve
-from rung.rungs._race import mean_score
-from rung.rungs._rewrites import Draft, Writer, chat_candidate
+from rung.prompts.evolve import EvolveLimits, evolve
+from rung.prompts.race import mean_score
+from rung.prompts.rewrites import Draft, Writer, prompt_candidate
+from rung.prompts.templates import Template
 from rung.rungs.prompt import Prompt
 from rung.testing.kit import BareKit, known, small_rows, small_task
-from rung.types import Completion, Example, ModelCard, Request
+from rung.types import Completion, Example, FitInput, ModelCard, Request
 
 HIDDEN = ("Judge by the last request.", "Ignore greetings.", "A locked account is a login matter.")
 FORM = "Answer with the label only."
@@ -81,7 +82,7 @@ def kit(world: str, seed: int, ability: float, rows: Sequence[Example]) -> Kit:
 
 async def truth(made: Kit, draft: Draft, fresh: Sequence[Example]) -> float:
     """Return the mean score of a prompt on fresh rows."""
-    return mean_score(await made.run(chat_candidate("prompt", draft, "main"), fresh), made.task) or 0.0
+    return mean_score(await made.run(prompt_candidate(draft, "main"), fresh), made.task) or 0.0
 
 
 @dataclass(frozen=True)
@@ -99,32 +100,26 @@ async def arms(world: str, seed: int, ability: float) -> dict[str, Arm]:
     fresh = small_rows(FRESH, f"{seed}fresh")
     task, rows = small_task(), (*train, *dev, *fresh)
     first = kit(world, seed, ability, rows)
-    fitted = await Prompt().fit(task, train, dev, first, None, None)
+    fitted = await Prompt().fit(FitInput(task, tuple(train), tuple(dev)), first)
     calls = len(first.requests)
     writer = Writer.of(task, train, dev, first)
     drafts = {d.name: d for d in writer.all_drafts()}
     name = fitted.candidate.name
-    best = drafts.get(name) or Draft(name, _template(fitted.candidate, writer))
+    best = drafts.get(name) or Draft(name, Template.of(fitted.candidate))
     found = {"rewrites": Arm(await truth(first, best, fresh), mean_score(fitted.dev, task) or 0.0, calls)}
     for label, start, known_calls in (("evolution alone", writer.as_is, 0), ("rewrites, then evolution", best, calls)):
         own = kit(world, seed, ability, rows)
-        outcomes = await own.run(chat_candidate("prompt", start, "main"), dev)
+        outcomes = await own.run(prompt_candidate(start, "main"), dev)
         spent = len(outcomes) if known_calls == 0 else 0
         evolved = await evolve(
-            start, outcomes, task, (writer.quotable, dev), own, Limits("main", "reflection", calls - spent, 20)
+            start, outcomes, task, (writer.quotable, dev), own, EvolveLimits("main", "reflection", calls - spent, 20)
         )
         draft = evolved.best or start
-        answered = await own.run(chat_candidate("prompt", draft, "main"), dev)
+        answered = await own.run(prompt_candidate(draft, "main"), dev)
         found[label] = Arm(await truth(own, draft, fresh), mean_score(answered, task) or 0.0, calls + known_calls)
         if label == "evolution alone":
             found["as it stands"] = Arm(await truth(own, start, fresh), mean_score(outcomes, task) or 0.0, DEV)
     return found
-
-
-def _template(candidate: Any, writer: Writer) -> Any:
-    from rung.rungs._prompting import learned_template
-
-    return learned_template(candidate)
 
 
 def table(seeds: int) -> str:

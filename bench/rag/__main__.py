@@ -25,13 +25,13 @@ from typing import Any
 from bench.real.__main__ import running
 from rung.config import Config, parse_config
 from rung.documents.measure import measure, read_relevant
-from rung.evaluate.documents import gather, open_library
-from rung.evaluate.progress import Silent
 from rung.ladder import climb
 from rung.models.fake import FakeModel, KnownRow
-from rung.rungs._rag_query import query_of
-from rung.store.folder import RunFolder
-from rung.types import Diagnosis, Fitted
+from rung.progress import Silent
+from rung.rag.opening import gather, open_document_index
+from rung.rag.query import query_of
+from rung.store.run import RunFolder
+from rung.types import RagLearned, learned_as
 
 HERE = Path(__file__).parent
 READS = 0.95
@@ -86,9 +86,9 @@ def prepared(data: Path, work: Path, name: str) -> tuple[Mapping[str, Any], tupl
         "instruction": SETS[name],
         "inputs": ["input"],
         "target": "expected",
-        "metrics": ["exact_match"],
+        "metrics": ["normalized_match"],
         "goal": 0.85,
-        "worth_it": 0.03,
+        "min_gain": 0.03,
         "tolerance": 0.03,
     }
     raw = {
@@ -103,22 +103,22 @@ def prepared(data: Path, work: Path, name: str) -> tuple[Mapping[str, Any], tupl
 
 async def searched(config: Config, run: Path, queries: Mapping[str, str]) -> dict[str, Any]:
     """Measure the search alone on the test queries: figures by the set's own judgements, and its cost."""
-    fitted = RunFolder.open(run).load("rungs/rag/fit.json", Fitted)
-    settings = fitted.candidate.settings
+    fitted = RunFolder.open(run).rung("rag").fitted.need()
+    choice = learned_as(fitted.candidate, RagLearned).choice
     assert config.documents is not None
-    async with open_library(config, {}, Silent()) as library:
-        assert library is not None
-        relevant = read_relevant(run.parent / "judgements.tsv", [d.document for d in library.documents()])
+    async with open_document_index(config, {}, Silent()) as document_index:
+        assert document_index is not None
+        relevant = read_relevant(run.parent / "judgements.tsv", [d.document for d in document_index.documents()])
         found = {}
-        for form, size in dict.fromkeys((("all", None), (settings["query"], settings["chunk_words"]))):
+        for form, size in dict.fromkeys((("all", None), (choice.query, choice.chunk_words))):
             asked = {i: query_of(form, {"input": q}) for i, q in queries.items()}
-            measured = await measure(library, asked, relevant, "bm25", chunk_words=size)
+            measured = await measure(document_index, asked, relevant, "bm25", chunk_words=size)
             name = f"BM25, query {form}, {size or config.documents.chunk_words} words"
             found[name] = {k: [v.mean, v.low, v.high, v.n] for k, v in measured.figures.items()}
         times = []
         for q in list(queries.values())[:300]:
             started = time.process_time()  # of all threads: a busy machine does not change it
-            await library.search(q, 10)
+            await document_index.search(q, 10)
             times.append(1000 * (time.process_time() - started))
     cost = {"mean_ms": statistics.fmean(times), "p95_ms": statistics.quantiles(times, n=20)[-1], "queries": len(times)}
     return {"figures": found, "query": cost, "chosen": fitted.candidate.name}
@@ -139,14 +139,14 @@ def one(name: str, shared: Path, runs: Path) -> dict[str, Any]:
         build = {"wall_s": time.perf_counter() - started[0], "cpu_s": time.process_time() - started[1]}
         run = climb(config, work / "run")
     folder = RunFolder.open(work / "run")
-    known_split = folder.load("rungs/rag/diagnosis.json", Diagnosis).knowledge
-    fitted = folder.load("rungs/rag/fit.json", Fitted)
+    known_split = folder.rung("rag").diagnosis.need().knowledge
+    fitted = folder.rung("rag").fitted.need()
     assert known_split is not None
     queries = {str(r["id"]): r["input"] for r in lines_of(work / "test.jsonl")}
     return {
         "set": name,
         "verdict": [run.verdict.decision, run.verdict.winner],
-        "test": {label: str(r.estimates["exact_match"]) for label, r in run.results.items()},
+        "test": {label: str(r.estimates["normalized_match"]) for label, r in run.results.items()},
         "usd_per_1k": {label: r.cost_per_1k_usd for label, r in run.results.items()},
         "split": {
             "rows": known_split.rows,
@@ -160,7 +160,7 @@ def one(name: str, shared: Path, runs: Path) -> dict[str, Any]:
         },
         "planted": [fitted.planted.obeyed, fitted.planted.asked] if fitted.planted else None,
         "tried": {t.candidate.name: [t.rows, t.mean] for t in fitted.trials},
-        "calls": folder.read("spend.json")["calls"],
+        "calls": folder.spend.need()["calls"],
         "build": build,
         **asyncio.run(searched(config, work / "run", queries)),
     }

@@ -23,13 +23,13 @@ from typing import Any
 
 from bench.real.endpoint import serve
 from rung.config import parse_config
-from rung.decide.verify import verify
+from rung.engine.verify import verify
 from rung.ladder import climb
 from rung.models.fake import FakeModel
+from rung.prompts.similar import chooser
+from rung.prompts.templates import Template, chat_of
 from rung.report.page import write_page
-from rung.rungs._prompting import learned_template
-from rung.rungs.fewshot import chooser
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.types import Candidate, Example, Outcome, Result
 
 SETS: Mapping[str, Mapping[str, Any]] = {
@@ -61,7 +61,7 @@ SETS: Mapping[str, Mapping[str, Any]] = {
         "instruction": "Which slots does the sentence state? Write name[value], separated by commas.",
         "goal": 0.9,
         "kind": "extraction",
-        "metrics": ["exact_match"],
+        "metrics": ["normalized_match"],
         "abilities": {"base": 0.4, "format_rule": 0.1, "examples": {5: 0.3}, "near_example": 0.1, "most": 0.96},
     },
     "restaurant8k": {
@@ -123,7 +123,7 @@ def truth(
     model: FakeModel, candidate: Candidate, examples: Mapping[str, Example], outcomes: tuple[Outcome, ...]
 ) -> float:
     """Return the exact expected share of right answers of a prompt or few-shot candidate over the test rows."""
-    live, template, choose = model.connect(), learned_template(candidate), chooser(candidate)
+    live, template, choose = model.connect(), Template.of(candidate), chooser(chat_of(candidate))
     total = 0.0
     for outcome in outcomes:
         inputs = examples[outcome.example_id].inputs
@@ -155,7 +155,7 @@ def one(name: str, source: Path, runs: Path) -> list[str]:
             {
                 "task": {
                     "name": name, "kind": plan.get("kind", "classification"), "instruction": plan["instruction"],
-                    "inputs": ["text"], "target": "label", "metrics": plan.get("metrics", ["exact_match"]), "goal": plan["goal"],
+                    "inputs": ["text"], "target": "label", "metrics": plan.get("metrics", ["normalized_match"]), "goal": plan["goal"],
                 },
                 "data": {"train": "train.jsonl", "test": "test.jsonl", "id": "id"},
                 "models": {

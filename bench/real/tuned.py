@@ -1,4 +1,4 @@
-"""Tune the embedded model on shared sets and climb everything on the same frozen rows: baseline, prompt, few-shot, tuned.
+"""Tune the bundled model on shared sets and climb everything on the same frozen rows: baseline, prompt, few-shot, tuned.
 
     python -m bench.real.tuned [--shared FOLDER] [--runs FOLDER] [--share 1.0] [SET ...]
 
@@ -21,12 +21,12 @@ from typing import Any
 
 from bench.real.__main__ import SETS, rows
 from rung.config import parse_config
-from rung.decide.verify import verify
-from rung.evaluate.progress import Silent
-from rung.ladder import Run, climb
-from rung.models.nano import WEIGHTS
-from rung.store.folder import RunFolder
-from rung.types import Tuning
+from rung.engine.start import ClimbResult
+from rung.engine.verify import verify
+from rung.ladder import climb
+from rung.progress import Silent
+from rung.store.run import RunFolder
+from rung_nano import WEIGHTS
 
 RESULTS = Path(__file__).parent / "results"
 SEED = 7
@@ -34,7 +34,7 @@ SEED = 7
 
 @dataclass(frozen=True)
 class Size:
-    """Rows of a set and the recipe. All weights are tuned: the embedded model's card names that for small rows."""
+    """Rows of a set and the recipe. All weights are tuned: the bundled model's card names that for small rows."""
 
     train: int
     test: int
@@ -84,7 +84,7 @@ def one(name: str, source: Path, runs: Path, share: float) -> dict[str, Any]:
         {
             "task": {
                 "name": name, "kind": plan.get("kind", "classification"), "instruction": plan["instruction"],
-                "inputs": ["text"], "target": "label", "metrics": plan.get("metrics", ["exact_match"]), "goal": plan["goal"],
+                "inputs": ["text"], "target": "label", "metrics": plan.get("metrics", ["normalized_match"]), "goal": plan["goal"],
                 "scope": "narrow", "facts_change": "rarely",
             },
             "data": {"train": "train.jsonl", "test": "test.jsonl", "id": "id"},
@@ -105,12 +105,12 @@ def one(name: str, source: Path, runs: Path, share: float) -> dict[str, Any]:
     return account(name, run, spent)
 
 
-def account(name: str, run: Run, cpu: float) -> dict[str, Any]:
+def account(name: str, run: ClimbResult, cpu: float) -> dict[str, Any]:
     """Return a climb's results as plain data."""
     folder = RunFolder.open(run.folder)
     checks = verify(folder)
-    fit = folder.read("rungs/finetune/fit.json") if "finetune" in run.results else {}
-    tuning = folder.load_field("rungs/finetune/fit.json", "tuning", Tuning) if fit.get("tuning") else None
+    fit = folder.rung("finetune").fitted.get()
+    tuning = fit.tuning if fit is not None else None
     rungs = []
     for label, result in run.results.items():
         metric, e = next(iter(result.estimates.items()))

@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rung.store.sealed import reveal
+from rung.store.sealed import sealed_test
 from tests.unit._run_folder import Made, build, make_examples
 
 ROWS, TRAIN = 10_000, 2_000
@@ -32,7 +32,7 @@ import sys, time
 started = time.process_time()
 from pathlib import Path
 from rung.report.page import write_page
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 loaded = time.process_time()
 page = write_page(RunFolder.open(Path(sys.argv[1])))
 print(loaded - started, time.process_time() - loaded, page.stat().st_size, page.read_text().count('<th scope="row"><span class="id">'))
@@ -61,7 +61,7 @@ def measure() -> list[Took]:
     with tempfile.TemporaryDirectory() as place:
         folder = build(Path(place) / "run", SIX, goal=0.95, sizes=(TRAIN, ROWS, ROWS))
         found = [write_in_a_process("10,000 dev rows", folder.path)]
-        reveal(folder.path)
+        sealed_test(folder).reveal()
         found.append(write_in_a_process("the same, 10,000 test rows revealed", folder.path))
         rows = make_examples(ROWS, "dev", random.Random(1))
         text = "The customer writes at length about the order and the parcel. " * (LONG // 60)

@@ -1,6 +1,6 @@
 """Ranking quality on benchmarks with judgements: BM25, static vectors, and both at a weight chosen on training queries.
 
-The shelf is asked as the library asks it, without the text of the passages, which ranking does not need.
+The document store is asked as the document index asks it, without the text of the passages, which ranking does not need.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.retrieval.corpora import DATA, Benchmark, benchmark
 from rung.documents.chunk import chunk
-from rung.documents.library import DEPTH, fuse
+from rung.documents.index import DEPTH, fuse
 from rung.documents.measure import WEIGHTS
 from rung.embedding import Embedder
 from rung.models.static import Static
@@ -23,7 +23,7 @@ from rung.retrievers.sqlite import SqliteRetriever
 from rung.stats.estimate import interval_mean
 from rung.stats.paired import sign_flip
 from rung.stats.ranking import ndcg, recall, reciprocal_rank
-from rung.types import Change
+from rung.types import StoreChange
 
 MODEL = DATA.parent / "models" / "potion-base-4m-int8"
 WHOLE = 5000  # words of a passage: every abstract is one
@@ -40,22 +40,22 @@ def run(names: tuple[str, ...] = ("scifact", "pubmedqa")) -> dict[str, Any]:
 def _one(found: Benchmark, size: int) -> dict[str, Any]:
     embedder = Embedder("potion", "potion", Static(name="potion", folder=str(MODEL)).connect().complete)
     with tempfile.TemporaryDirectory() as place:
-        shelf = SqliteRetriever(place=str(Path(place) / "index.sqlite")).open()
+        document_store = SqliteRetriever(place=str(Path(place) / "index.sqlite")).open()
         passages = [p for d in found.documents for p in chunk(d, size)]
-        shelf.write(Change(put=found.documents, passages={size: passages}))
-        texts = shelf.without_vector(size, len(passages))
+        document_store.write(StoreChange(put=found.documents, passages={size: passages}))
+        texts = document_store.without_vector(size, len(passages))
         vectors = asyncio.run(embedder.embed(list(texts.values())))
-        shelf.write(Change(vectors={size: {k: v.tobytes() for k, v in zip(texts, vectors, strict=True)}}))
-        of = {key: passage.document for key, passage in shelf.passages(list(texts), size).items()}
+        document_store.write(StoreChange(vectors={size: {k: v.tobytes() for k, v in zip(texts, vectors, strict=True)}}))
+        of = {key: passage.document for key, passage in document_store.passages(list(texts), size).items()}
         parts = {}
         for part, queries in found.queries.items():
             asked = asyncio.run(embedder.embed(list(queries.values())))
-            words = {k: shelf.match(q, DEPTH, size) for k, q in queries.items()}
-            near = {k: shelf.nearest(v.tolist(), DEPTH, size) for k, v in zip(queries, asked, strict=True)}
+            words = {k: document_store.match(q, DEPTH, size) for k, q in queries.items()}
+            near = {k: document_store.nearest(v.tolist(), DEPTH, size) for k, v in zip(queries, asked, strict=True)}
             parts[part] = {"bm25": _documents(words, of), "dense": _documents(near, of)}
             for weight in WEIGHTS:
                 parts[part][f"{weight}"] = _documents({k: fuse(words[k], near[k], weight) for k in queries}, of)
-        shelf.close()
+        document_store.close()
     by_weight = {w: _ndcg(parts["train"][f"{w}"], found.relevant["train"]).mean() for w in WEIGHTS}
     weight = max(WEIGHTS, key=lambda w: (round(float(by_weight[w]), 9), -w))
     test, relevant = parts["test"], found.relevant["test"]

@@ -21,13 +21,13 @@ from typing import Any
 
 from bench.retrieval.corpora import benchmark, passages
 from bench.retrieval.quality import MODEL
-from rung import plugin
+from rung import plugins
 from rung.documents import folder as folders
-from rung.documents.library import ShelvedLibrary
+from rung.documents.index import StoredDocumentIndex
 from rung.embedding import Embedder
 from rung.models.static import Static
-from rung.protocols import Shelf
-from rung.types import Change
+from rung.protocols import DocumentStore
+from rung.types import StoreChange
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 K = 100
@@ -145,20 +145,20 @@ def ours(count: int, place: Path, retriever: str = "sqlite") -> dict[str, Any]:
     documents, found = passages(count)
     size = 45
     where = place / f"index.{retriever}"
-    shelf: Shelf = plugin.make("retrievers", retriever, place=str(where)).open()
+    document_store: DocumentStore = plugins.make("retrievers", retriever, place=str(where)).open()
     before = memory_mb()
-    _, seconds = timed(lambda: _write(shelf, documents, found, size))
+    _, seconds = timed(lambda: _write(document_store, documents, found, size))
     model = Static(name="potion", folder=str(MODEL)).connect()
-    library = ShelvedLibrary(shelf, size, Embedder("potion", "potion", model.complete))
+    document_index = StoredDocumentIndex(document_store, size, Embedder("potion", "potion", model.complete))
     run = asyncio.new_event_loop().run_until_complete  # one for all queries, as in a climb
-    words = latencies(lambda query: run(library.search(query, K)), _queries())
+    words = latencies(lambda query: run(document_index.search(query, K)), _queries())
     row = _row(found, seconds, before, words, place)
-    _, row["vectors_cpu_s"] = timed(lambda: run(library.search("one", 1, mode="dense")))
+    _, row["vectors_cpu_s"] = timed(lambda: run(document_index.search("one", 1, mode="dense")))
     row["vectors_cpu_s"] = round(row["vectors_cpu_s"], 2)
-    row["hybrid"] = latencies(lambda query: run(library.search(query, 10, mode="hybrid")), _queries())
+    row["hybrid"] = latencies(lambda query: run(document_index.search(query, 10, mode="hybrid")), _queries())
     row["rss_with_vectors_mb"] = round(memory_mb() - before)
-    row["change"] = _change(shelf, library, size, run)
-    shelf.close()
+    row["change"] = _change(document_store, document_index, size, run)
+    document_store.close()
     return row
 
 
@@ -171,14 +171,14 @@ def whole_path(count: int, place: Path) -> dict[str, Any]:
     with (place / "docs" / "rows.jsonl").open("w") as file:
         for n, p in enumerate(found):
             file.write(json.dumps({"id": str(n), "title": p.title, "text": p.text}) + "\n")
-    shelf = plugin.make("retrievers", "sqlite", place=str(place / "index.sqlite")).open()
-    _, first = timed(lambda: folders.sync(shelf, place / "docs", 180))
-    _, again = timed(lambda: folders.sync(shelf, place / "docs", 180))
-    shelf.close()
+    document_store = plugins.make("retrievers", "sqlite", place=str(place / "index.sqlite")).open()
+    _, first = timed(lambda: folders.sync(document_store, place / "docs", 180))
+    _, again = timed(lambda: folders.sync(document_store, place / "docs", 180))
+    document_store.close()
     return {"documents": len(found), "first_cpu_s": round(first, 2), "nothing_changed_cpu_s": round(again, 2)}
 
 
-def _write(shelf: Shelf, documents: list[Any], found: list[Any], size: int) -> None:
+def _write(document_store: DocumentStore, documents: list[Any], found: list[Any], size: int) -> None:
     mine: dict[str, list[Any]] = {}
     for p in found:
         mine.setdefault(p.document, []).append(p)
@@ -188,23 +188,25 @@ def _write(shelf: Shelf, documents: list[Any], found: list[Any], size: int) -> N
         put.append(d)
         held += mine.get(d.name, [])
         if len(held) >= 10_000:
-            shelf.write(Change(put=put, passages={size: held}))
+            document_store.write(StoreChange(put=put, passages={size: held}))
             put, held = [], []
-    shelf.write(Change(put=put, passages={size: held}))
-    shelf.match("lamp", 1, size)  # what a place puts off to the first search belongs to its build
+    document_store.write(StoreChange(put=put, passages={size: held}))
+    document_store.match("lamp", 1, size)  # what a place puts off to the first search belongs to its build
 
 
-def _change(shelf: Shelf, library: ShelvedLibrary, size: int, run: Callable[[Any], Any]) -> dict[str, float]:
+def _change(
+    document_store: DocumentStore, document_index: StoredDocumentIndex, size: int, run: Callable[[Any], Any]
+) -> dict[str, float]:
     """Add one document and search for it, then remove it and search again: seconds of CPU and on the clock until seen."""
     took: dict[str, float] = {}
     began, cpu = time.perf_counter(), time.process_time()
-    folders.add(shelf, "new.md", b"# Quokka\n\nThe quokkazebra lives on Rottnest island.", size)
-    hits = run(library.search("quokkazebra", 5, mode="hybrid"))
+    folders.add(document_store, "new.md", b"# Quokka\n\nThe quokkazebra lives on Rottnest island.", size)
+    hits = run(document_index.search("quokkazebra", 5, mode="hybrid"))
     took["add_s"], took["add_cpu_s"] = round(time.perf_counter() - began, 3), round(time.process_time() - cpu, 3)
     assert any(hit.source.document == "new.md" for hit in hits)
     began, cpu = time.perf_counter(), time.process_time()
-    folders.remove(shelf, ["new.md"])
-    hits = run(library.search("quokkazebra", 5, mode="hybrid"))
+    folders.remove(document_store, ["new.md"])
+    hits = run(document_index.search("quokkazebra", 5, mode="hybrid"))
     took["remove_s"], took["remove_cpu_s"] = round(time.perf_counter() - began, 3), round(time.process_time() - cpu, 3)
     assert not any(hit.source.document == "new.md" for hit in hits)
     return took

@@ -7,17 +7,17 @@ from numpy.typing import NDArray
 
 from bench.statistics.table import Table, percent, run_script
 from rung.stats.estimate import wilson
-from rung.stats.sequential import Curtailment, GroupSequential
+from rung.stats.sequential import LOOKS, Curtailment, GroupSequential
 
 RULE = (0.9, 0.02, 0.05, 5)
 RATES = (0.70, 0.80, 0.85, 0.88, 0.90, 0.93, 0.96)
-CODES = {"met": 1, "not_met": -1, "unclear": 0, None: 9}
+CODES = {"meets": 1, "misses": -1, "inconclusive": 0, None: 9}
 
 IntArray = NDArray[np.int64]
 
 
 def decisions(rule: Curtailment | GroupSequential) -> IntArray:
-    """Return what the rule says for [look, hits]: 1 met, -1 not met, 0 unclear, 9 go on."""
+    """Return what the rule says for [look, hits]: 1 met, -1 not met, 0 inconclusive, 9 go on."""
     table = np.full((len(rule.looks), rule.n + 1), 9)
     for i, seen in enumerate(rule.looks):
         for hits in range(seen + 1):
@@ -53,7 +53,7 @@ def curtailment(runs: int) -> Table:
             stopped_hits = hits[np.arange(runs), first]
             same = answer == says[:, -1]
             early = used < n
-            plain, wide = _covered(rule, rate, used, stopped_hits)
+            plain, wide = _covered(rate, used, stopped_hits)
             mean = float((stopped_hits / used)[early].mean()) if early.any() else None
             lines.append(
                 (
@@ -70,11 +70,11 @@ def curtailment(runs: int) -> Table:
     return Table("Curtailment of the fixed-n verdict, g = 0.9", columns, tuple(lines), runs)
 
 
-def _covered(rule: Curtailment, rate: float, used: IntArray, hits: IntArray) -> tuple[float, float]:
+def _covered(rate: float, used: IntArray, hits: IntArray) -> tuple[float, float]:
     pairs, counts = np.unique(np.stack([hits, used]), axis=1, return_counts=True)
     plain = wide = 0
     for (k, seen), count in zip(pairs.T, counts, strict=True):
-        span, bounds = wilson(int(k), int(seen)), rule.bounds(int(k), int(seen))
+        span, bounds = wilson(int(k), int(seen)), wilson(int(k), int(seen), 1.0 - 0.05 / LOOKS)
         plain += count * (span.low <= rate <= span.high)
         wide += count * (bounds.low <= rate <= bounds.high)
     return plain / counts.sum(), wide / counts.sum()

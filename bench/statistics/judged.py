@@ -75,21 +75,21 @@ def alone(people: FloatArray) -> str:
     """Return the three-way verdict of the labels alone."""
     hits, m = float(people.sum()), people.size
     if clopper_pearson_lower(hits, m, ALPHA / RUNGS) >= GOAL - TOLERANCE:
-        return "met"
-    return "not met" if clopper_pearson_upper(hits, m, ALPHA) < GOAL else "unclear"
+        return "meets"
+    return "not met" if clopper_pearson_upper(hits, m, ALPHA) < GOAL else "inconclusive"
 
 
 def verdict(found: Rectified) -> str:
     """Return the three-way verdict of judge and labels together."""
     if sample_lower(found.sample, ALPHA / RUNGS) >= GOAL - TOLERANCE:
-        return "met"
-    return "not met" if sample_upper(found.sample, ALPHA) < GOAL else "unclear"
+        return "meets"
+    return "not met" if sample_upper(found.sample, ALPHA) < GOAL else "inconclusive"
 
 
 def power(runs: int) -> Table:
     """Share of runs that say what is true, with labels alone and with a judge beside them."""
     lines = []
-    for rate, right in ((0.97, "met"), (0.95, "met"), (0.85, "not met"), (0.80, "not met")):
+    for rate, right in ((0.97, "meets"), (0.95, "meets"), (0.85, "not met"), (0.80, "not met")):
         for m, n in SIZES:
             cells: list[float] = []
             worth = []

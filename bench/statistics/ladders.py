@@ -1,4 +1,4 @@
-"""Whole climbs under the three-way rule: how often the verdict is right, too far, undecided or wrong."""
+"""Whole climbs under the three-way rule: how often the verdict is right, too far, inconclusive or wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.statistics.power import rows_for_not_met
 from bench.statistics.rows import FloatArray, ladder_rows
 from bench.statistics.table import Table, percent, run_script
 from rung.stats.distribution import at_least, beta_above
@@ -14,7 +15,6 @@ from rung.stats.power import (
     hits_for_not_met,
     power_met,
     rows_for_met,
-    rows_for_not_met,
     tolerance_carried,
 )
 
@@ -44,29 +44,29 @@ WORLDS = (
 
 
 def climbs(scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return winner and lean of each run, from scores [runs, rungs, n]. Winner: rung, -1 undecided, -2 exhausted.
+    """Return winner and tentative pick of each run, from scores [runs, rungs, n]. Winner: rung, -1 inconclusive, -2 exhausted.
 
-    Lean: the lowest rung with P >= 0.8 in an undecided climb, -1 where none. The tuned rung runs only when all below are
+    Lean: the lowest rung with P >= 0.8 in an inconclusive climb, -1 where none. The tuned rung runs only when all below are
     *not met*, and wins only with a significant paired gain of at least 0.02 over the best of them.
     """
     n = scores.shape[2]
     hits = scores.sum(axis=2).astype(int)
     met = hits >= int(hits_for_met(n, GOAL, TOLERANCE, ALPHA, RUNGS)[0])
-    not_met = ~met & (hits <= int(hits_for_not_met(n, GOAL, ALPHA)[0]))
+    misses = ~met & (hits <= int(hits_for_not_met(n, GOAL, ALPHA)[0]))
     below, tuned = scores[:, :TUNED], scores[:, TUNED]
     best = below[np.arange(len(scores)), hits[:, :TUNED].argmax(axis=1)]
     wins, losses = ((tuned > best).sum(axis=1), (tuned < best).sum(axis=1))
     p = np.minimum(1.0, 2.0 * at_least(np.maximum(wins, losses), wins + losses, 0.5))
     gained = (p < ALPHA) & ((wins - losses) / n >= TOLERANCE)
     first = np.where(met[:, :TUNED].any(axis=1), met[:, :TUNED].argmax(axis=1), -1)
-    opened = not_met[:, :TUNED].all(axis=1)
+    opened = misses[:, :TUNED].all(axis=1)
     winner = np.where(first >= 0, first, np.where(opened & met[:, TUNED] & gained, TUNED, -1))
-    winner = np.where((first < 0) & opened & not_met[:, TUNED], -2, winner)
+    winner = np.where((first < 0) & opened & misses[:, TUNED], -2, winner)
     good = np.array([beta_above(k + 0.5, n - k + 0.5, GOAL - TOLERANCE) for k in range(n + 1)]) >= 0.8
     seen = np.concatenate([np.ones((len(scores), TUNED), bool), opened[:, None]], axis=1)
     leaning = good[hits] & seen
-    lean = np.where((winner == -1) & leaning.any(axis=1), leaning.argmax(axis=1), -1)
-    return winner, lean
+    tentative_pick = np.where((winner == -1) & leaning.any(axis=1), leaning.argmax(axis=1), -1)
+    return winner, tentative_pick
 
 
 def worlds(runs: int) -> Table:
@@ -76,24 +76,31 @@ def worlds(runs: int) -> Table:
     for world in WORLDS:
         for n in SIZES:
             parts = [climbs(ladder_rows(rng, world.rates, n, size)) for size in _batches(runs, n)]
-            winner, lean = (np.concatenate(x) for x in zip(*parts, strict=True))
+            winner, tentative_pick = (np.concatenate(x) for x in zip(*parts, strict=True))
             right = winner == (-2 if world.right is None else world.right)
             bad = [k for k, rate in enumerate(world.rates) if rate < GOAL - TOLERANCE + 1e-9]
             wrong = np.isin(winner, bad)
             if world.right == 3:
                 wrong |= winner == TUNED  # retrieval is at the goal: tuning is not called for
             higher = (winner >= 0) & ~right & ~wrong
-            misled = np.isin(lean, bad)
-            undecided = np.mean(winner == -1)
-            shares = (right.mean(), higher.mean(), undecided, wrong.mean(), np.mean(lean >= 0), misled.mean())
+            misled = np.isin(tentative_pick, bad)
+            inconclusive = np.mean(winner == -1)
+            shares = (
+                right.mean(),
+                higher.mean(),
+                inconclusive,
+                wrong.mean(),
+                np.mean(tentative_pick >= 0),
+                misled.mean(),
+            )
             lines.append((world.name, n, *(percent(float(x)) for x in shares)))
     return Table(
         "Climbs, g = 0.9, t = 0.02, K = 5",
-        ("world", "n", "right %", "good but too high %", "undecided %", "wrong %", "leans %", "leans wrongly %"),
+        ("world", "n", "right %", "good but too high %", "inconclusive %", "wrong %", "leans %", "leans wrongly %"),
         tuple(lines),
         runs,
         "Wrong: a rung at or below g - t is called met, or tuning is called for above a rung that is at the goal. Leans wrongly: "
-        "an undecided climb leans to a rung at or below g - t. All shares are of all climbs.",
+        "an inconclusive climb leans to a rung at or below g - t. All shares are of all climbs.",
     )
 
 

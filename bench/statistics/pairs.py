@@ -9,7 +9,7 @@ from bench.statistics.rows import SHARED, group_sizes, grouped_rows, ladder_rows
 from bench.statistics.table import Table, percent, run_script
 from rung.stats.estimate import clopper_pearson_lower
 from rung.stats.paired import compare_paired, holm, non_inferior
-from rung.stats.power import hits_for_met, rows_for_non_inferiority, smallest_visible_gain
+from rung.stats.power import hits_for_met, minimum_detectable_effect, rows_for_non_inferiority
 
 
 def visible() -> Table:
@@ -18,11 +18,11 @@ def visible() -> Table:
     for discordance in (0.05, 0.10, 0.20):
         cells = []
         for n in (100, 200, 400, 1000):
-            gains = [smallest_visible_gain(n, discordance, a) for a in (0.05, 0.01)]
+            gains = [minimum_detectable_effect(n, discordance, a) for a in (0.05, 0.01)]
             cells.append(" / ".join("none" if g is None else f"{100 * g:.1f}" for g in gains))
         lines.append((f"{100 * discordance:.0f} %", *cells))
     return Table(
-        "Smallest visible gain in points, 80 % power, alpha .05 / Holm-worst of 5",
+        "Minimum detectable effect in points, 80 % power, alpha .05 / Holm-worst of 5",
         ("discordance", "100", "200", "400", "1000"), tuple(lines),
     )  # fmt: skip
 

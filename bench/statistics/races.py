@@ -30,14 +30,14 @@ def world(rng: np.random.Generator, candidates: int, separated: bool) -> FloatAr
 
 
 def verdict(status: Callable[[int], str]) -> Verdict:
-    """Climb: the first rung that is met, else exhausted when all are not met, else undecided."""
-    unclear = False
+    """Climb: the first rung that is met, else exhausted when all are not met, else inconclusive."""
+    inconclusive = False
     for rung in range(MODEL_RUNGS):
         answer = status(rung)
-        if answer == "met":
-            return ("met", rung)
-        unclear |= answer == "unclear"
-    return ("undecided" if unclear else "exhausted", -1)
+        if answer == "meets":
+            return ("meets", rung)
+        inconclusive |= answer == "inconclusive"
+    return ("inconclusive" if inconclusive else "misses", -1)
 
 
 def race(dev: FloatArray, rounds: Sequence[Round]) -> tuple[int, int]:

@@ -30,28 +30,28 @@ ROWS, STEPS, BATCH = 500, 60, 16
 
 def rows_of_the_example() -> list[Any]:
     """Return the first training rows of the shipped example under the short prompt."""
-    from rung.models.nano import WEIGHTS
     from rung.types import Message, TuningRow
+    from rung_nano import EXAMPLES
 
-    text = (WEIGHTS.parents[1] / "examples" / "brand-voice" / "rows.jsonl").read_text(encoding="utf-8")
+    text = (EXAMPLES / "brand-voice" / "rows.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines()[:ROWS]]
     return [TuningRow(r["id"], (Message("user", r["message"]),), r["reply"]) for r in rows]
 
 
 def base() -> Any:
-    from rung.models.nano import WEIGHTS
     from rung.types import Base
+    from rung_nano import WEIGHTS
 
     return Base("main", "nano-s", str(WEIGHTS / "nano-s"), "x", None, 128, 0.0)
 
 
 def ours(method: str, threads: int) -> Callable[[], int]:
     """Return rung's own loop, ready to train."""
-    from rung import plugin
+    from rung import plugins
 
-    recipe = plugin.make("tuners", method, threads=threads, search=False, batch_rows=BATCH, epochs=10).variants(base())[
-        0
-    ]
+    recipe = plugins.make("tuners", method, threads=threads, search=False, batch_rows=BATCH, epochs=10).variants(
+        base()
+    )[0]
     run = recipe.start(base(), rows_of_the_example(), Path(tempfile.mkdtemp()) / "state", 1)
 
     def train() -> int:

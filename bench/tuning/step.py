@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rung.cli.demo import EXAMPLES
 from rung.config import load_config, parse_config
-from rung.evaluate.progress import Silent
 from rung.ladder import climb
-from rung.store.folder import RunFolder
+from rung.progress import Silent
+from rung.store.run import RunFolder
+from rung_nano import EXAMPLES
 
 HERE = Path(__file__).parent
 ROWS = 500
@@ -47,11 +47,11 @@ def step(name: str, threads: int) -> dict[str, Any]:
         run = climb(parse_config(raw, Path(root)), Path(root) / "run", Silent())
         wall, cpu = time.monotonic() - wall, time.process_time() - cpu
         folder = RunFolder.open(run.folder)
-        tuning = folder.read("rungs/finetune/fit.json")["tuning"]
+        tuning = folder.rung("finetune").fitted.plain()["tuning"]
         estimate = next(iter(run.results["finetune"].estimates.values()))
         return {
             "example": name,
-            "train_rows": folder.read("parts/manifest.json")["train"]["rows"],
+            "train_rows": folder.parts.manifest.need()["train"]["rows"],
             "runs": len(tuning["trials"]),
             "tokens": tuning["tokens"],
             "tuning_s": round(tuning["seconds"], 1),

@@ -1,6 +1,6 @@
 """Texts to vectors by way of a configured model: one request holds a batch of texts, one answer all their vectors.
 
-An embedding is asked like any other answer, so that ledger, retries, rate limits, budget and prices are the same. What
+An embedding is asked like any other answer, so that cache, retries, rate limits, budget and prices are the same. What
 turns texts into vectors is a model under `models:`; a provider that can do it answers requests marked by `is_embedding`.
 """
 
@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rung.errors import ModelError
+from rung.errors import ContextOverflow, ModelError, RefusedByModel
 from rung.types import Completion, Message, Request
 
 Vectors = npt.NDArray[np.float32]
-TEXTS_A_REQUEST = 64
+TEXTS_A_REQUEST = 64  # halved where an endpoint takes fewer
 _AT_ONCE = 8  # batches under way: enough to keep an endpoint busy, few enough to lose little at a kill
+_TOO_MANY = (400, 413, 422)  # statuses by which endpoints refuse a batch
 _MARK = "embed"
 
 
@@ -31,18 +32,19 @@ class Embedder:
     name: str
     identity: str
     ask: Callable[[Request], Awaitable[Completion]]
+    texts_a_request: int = TEXTS_A_REQUEST
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one vector a text, in order: float32, shape (n, dimensions), each of length 1 (or 0 for no content).
 
         Raises ModelError for an answer with another number of vectors than texts.
         """
-        parts = [texts[i : i + TEXTS_A_REQUEST] for i in range(0, len(texts), TEXTS_A_REQUEST)]
-        found: list[Vectors] = []
+        found = await self._of(texts[: self.texts_a_request])  # alone: it may show that the endpoint takes fewer
+        size, place = max(map(len, found), default=1), sum(map(len, found))
+        parts = [texts[i : i + size] for i in range(place, len(texts), size)]
         for start in range(0, len(parts), _AT_ONCE):
-            group = parts[start : start + _AT_ONCE]
-            answers = await asyncio.gather(*(self.ask(embedding_request(part)) for part in group))
-            found += [self._checked(answer, len(part)) for answer, part in zip(answers, group, strict=True)]
+            answers = await asyncio.gather(*(self._of(part) for part in parts[start : start + _AT_ONCE]))
+            found += [vectors for answer in answers for vectors in answer]
         if len({part.shape[1] for part in found}) > 1:
             sizes = ", ".join(str(n) for n in sorted({part.shape[1] for part in found}))
             raise ModelError(
@@ -50,6 +52,21 @@ class Embedder:
                 provider=self.name,
             )
         return unit(np.concatenate(found)) if found else np.zeros((0, 0), dtype=np.float32)
+
+    async def _of(self, texts: Sequence[str]) -> list[Vectors]:
+        """Return the vectors of one batch; where the endpoint does not take so many texts, of its halves."""
+        if not texts:
+            return []
+        try:
+            return [self._checked(await self.ask(embedding_request(texts)), len(texts))]
+        except (RefusedByModel, ContextOverflow):
+            if len(texts) == 1:
+                raise
+        except ModelError as error:
+            if len(texts) == 1 or error.status not in _TOO_MANY:
+                raise
+        half = (len(texts) + 1) // 2
+        return [*await self._of(texts[:half]), *await self._of(texts[half:])]
 
     def _checked(self, answer: Completion, texts: int) -> Vectors:
         vectors = read_vectors(answer.text)

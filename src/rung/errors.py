@@ -12,11 +12,15 @@ RungError
 │   ├── Retryable      ... in a way that another attempt may mend
 │   ├── RefusedByModel ... because it declined to answer
 │   └── ContextOverflow ... because the request is longer than its context
+├── UnusableAnswers    the first answers are cut off, empty, refused or all equal: a setting is to blame
 ├── BudgetSpent        the next call might exceed the cap
+├── NotAllowed         a project from elsewhere wants to run code, read outside its folder or send a variable
 ├── IntegrityError     stored content is not what it was
 ├── FolderBusy         another climb works in this folder
 ├── NewerFolder        the run folder was written by a newer version
 ├── NotOffered         a rung cannot serve this task or these rows; the climb goes on
+│   ├── EqualAnswers   a prompted model gives one answer to everything; the climb goes on
+│   ├── Awaited        a model that is tuned elsewhere is not there yet; the same command goes on with it
 │   └── TuningError    a model could not be tuned; the climb goes on with what was measured
 └── Interrupted        stopped before the end; the same command goes on
 """
@@ -25,6 +29,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rung.types import Message
 
 
 class RungError(Exception):
@@ -60,15 +68,23 @@ class ConfigError(RungError):
 
 
 class DataError(RungError):
-    """A data file cannot be used; names the file and, where known, line and column."""
+    """A data file cannot be used; names the file and, where known, line and column, and the cell as a spreadsheet counts."""
 
     def __init__(
-        self, message: str, *, file: str | None = None, line: int | None = None, column: str | None = None
+        self,
+        message: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        cell: str | None = None,
     ) -> None:
-        self.file, self.line, self.column = file, line, column
+        self.file, self.line, self.column, self.cell = file, line, column, cell
+        named = "".join(c if c.isprintable() else f"⟦U+{ord(c):04X}⟧" for c in file) if file else None  # in one line
         where = ", ".join(
-            part for part in (file, f"line {line}" if line else None, f"column {column!r}" if column else None) if part
+            part for part in (named, f"line {line}" if line else None, f"column {column!r}" if column else None) if part
         )
+        where += f" ({cell})" if cell else ""
         super().__init__(f"{where}: {message}" if where else message)
 
 
@@ -120,7 +136,12 @@ class Retryable(ModelError):
         billed: bool = False,
     ) -> None:
         self.retry_after_s, self.timed_out, self.billed = retry_after_s, timed_out, billed
+        self.in_line = False  # it timed out behind requests of our own: no trouble of the endpoint
         super().__init__(message, provider=provider, status=status, request_id=request_id)
+
+
+class NotRecorded(Retryable):
+    """There is no stored answer to this example, and nobody who could be asked: its score is unknown."""
 
 
 class RefusedByModel(ModelError):
@@ -140,12 +161,25 @@ class RefusedByModel(ModelError):
         super().__init__(message, provider=provider, status=status, request_id=request_id)
 
 
+class EffortRefused(ModelError):
+    """The endpoint does not take the reasoning effort that it was asked with; `takes_others`: but it takes other ones."""
+
+    def __init__(self, message: str, *, provider: str, status: int | None, takes_others: bool) -> None:
+        self.takes_others = takes_others
+        super().__init__(message, provider=provider, status=status)
+
+
 class ContextOverflow(ModelError):
     """The request is longer than the model's context window; counts in tokens where known."""
 
     def __init__(self, message: str, *, provider: str, tokens: int | None = None, context: int | None = None) -> None:
         self.tokens, self.context = tokens, context
         super().__init__(message, provider=provider)
+
+
+class UnusableAnswers(RungError):
+    """The first answers say nothing about an approach: cut off, empty, refused, or all equal. The message names the key to change;
+    what was answered is kept, and the test set was not opened."""
 
 
 class BudgetSpent(RungError):
@@ -156,6 +190,10 @@ class BudgetSpent(RungError):
     def __init__(self, message: str, *, spent: float, limit: float) -> None:
         self.spent, self.limit = spent, limit
         super().__init__(message)
+
+
+class NotAllowed(RungError):
+    """A project or run folder wants what nobody on this machine has allowed; the message lists it."""
 
 
 class IntegrityError(RungError):
@@ -174,6 +212,20 @@ class NewerFolder(RungError):
 
 class NotOffered(RungError):
     """A rung cannot serve this task or these rows; the ladder records the reason and goes on."""
+
+
+class EqualAnswers(NotOffered):
+    """A prompted model gives one answer to everything although the expected ones differ: its approach is not measured."""
+
+
+class Awaited(NotOffered):
+    """A model that is tuned elsewhere is not configured yet. `chat` over `columns`: the prompt that it is to be tuned under."""
+
+    def __init__(self, role: str, chat: Sequence[Message], columns: Sequence[str]) -> None:
+        self.role = role
+        self.chat = tuple(chat)
+        self.columns = tuple(columns)
+        super().__init__(f"waiting for the model tuned elsewhere, models.{role}")
 
 
 class TuningError(NotOffered):

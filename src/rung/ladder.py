@@ -1,4 +1,4 @@
-"""The main path: climb(config, folder) -> Run. Read this first.
+"""The main path: climb(config, folder) -> ClimbResult. Read this first.
 
 load, audit, split -> each rung: fit on train and dev -> measure on test -> compare -> diagnose -> stop? -> verdict
 """
@@ -6,47 +6,39 @@ load, audit, split -> each rung: fit on train and dev -> measure on test -> comp
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
 
-from rung import plugin
 from rung.config import Config, Step
-from rung.decide.compare import adjust, neighbours
-from rung.decide.doors import uses
-from rung.decide.knowledge import splits
-from rung.decide.tuned import forecasts, must_fall_short, paired_early
-from rung.decide.verdict import Climbed, decide, stops
-from rung.errors import BudgetSpent, Interrupted, NotOffered
-from rung.evaluate.diagnosis.case import Subject
-from rung.evaluate.diagnosis.lab import means_of
-from rung.evaluate.documents import open_library
-from rung.evaluate.keeping import kept_tasks
+from rung.config.roles import answering_role, tuned_roles
+from rung.decide.tuned import must_fall_short, paired_early
+from rung.decide.verdict import decide, stops
+from rung.diagnosis.experiments import ExperimentBudget, experiment_budget
+from rung.diagnosis.failed_examples import Subject
+from rung.engine.awaited import left_out
+from rung.engine.conclude import gathered, save_conclusion
+from rung.engine.contract import fit_usable, rung_of
+from rung.engine.examine import examine
+from rung.engine.obstacles import refuse
+from rung.engine.permission import begin
+from rung.engine.plan import rest_of_plan
+from rung.engine.prepare import Prepared, prepare
+from rung.engine.start import ClimbResult, broken_off, interrupted, save_spend, start
+from rung.engine.unchanged import recalled, remember
+from rung.errors import BudgetSpent, EqualAnswers, NotOffered
+from rung.evaluate.evaluator import Evaluator, Rules
+from rung.evaluate.first_answers import must_be_one_left
 from rung.evaluate.kit import RunKit, askers
 from rung.evaluate.measure import unanswered
-from rung.evaluate.prepare import Prepared, prepare
-from rung.evaluate.progress import Progress, Silent
-from rung.evaluate.record import Record
-from rung.evaluate.run import Bench, Rules
 from rung.models.client import open_clients
-from rung.protocols import Rung
-from rung.store.folder import RunFolder, locked
-from rung.types import Candidate, Diagnosis, Outcome, Result, Skipped, Verdict
-
-
-@dataclass(frozen=True)
-class Run:
-    """A climb that came to its end: the verdict and the folder that proves it."""
-
-    folder: Path
-    verdict: Verdict
-    results: dict[str, Result]
-    unanswered_rows: int  # test rows without an answer by transport trouble; the same command asks them again
-
-    @property
-    def exit_code(self) -> int:
-        """0 good enough, 1 not, undecided or provisional, 3 budget spent, 4 rows left unanswered."""
-        return 4 if self.unanswered_rows else 0 if (v := self.verdict).shown else 3 if v.decision == "stopped" else 1
+from rung.progress import Progress, Silent
+from rung.rag.opening import open_document_index as open_index
+from rung.store.folder import locked
+from rung.store.run import RunFolder
+from rung.store.sealed import sealed_test
+from rung.tuning.regression import regression_tasks_of
+from rung.tuning.workspace import Spaces, Workplace
+from rung.types import Candidate, Diagnosis, FitInput, Outcome, Result, Skipped, Stopped
 
 
 @dataclass
@@ -58,93 +50,95 @@ class _Learned:
     dev: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
     trained: set[str] = field(default_factory=set)
     below: Candidate | None = None
-    diagnosis: Diagnosis | None = None
+    diagnosis: Diagnosis | None = None  # of the rung measured last
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    to_be_tuned: frozenset[str] = frozenset()  # roles whose weights a step of the ladder changes
+    equal: list[str] = field(default_factory=list)  # what was left out because it gave one answer to everything
 
 
-def climb(config: Config, folder: Path | str, progress: Progress | None = None) -> Run:
+def climb(config: Config, folder: Path | str, progress: Progress | None = None) -> ClimbResult:
+    """Climb as `climb_in_loop` does, in an event loop of its own; an interrupt ends as Interrupted."""
+    try:
+        return asyncio.run(climb_in_loop(config, folder, progress))
+    except KeyboardInterrupt as error:
+        raise interrupted(Path(folder)) from error
+
+
+async def climb_in_loop(config: Config, folder: Path | str, progress: Progress | None = None) -> ClimbResult:
     """Climb the configured ladder, resuming what the folder holds, and write the verdict there.
 
     Raises RungError: ConfigError, DataError, ModelError and so on before any answer; FolderBusy; IntegrityError.
     A spent budget ends the climb with a verdict "stopped"; what was answered stays in the folder.
     """
+    begin(config)
+    refuse(config)
     with locked(RunFolder.create(Path(folder))):
-        record = Record.start(Path(folder), config)
+        progress = progress or Silent()
+        run = start(Path(folder), config, progress)
         try:
-            return asyncio.run(_climb(config, record, progress or Silent()))
+            return recalled(run, config, progress) or await _climb(config, run, progress)
         except BaseException as error:
-            record.broken_off(error)
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            said = f"interrupted; everything answered so far is kept in {folder}: run the same command to go on"
-            raise Interrupted(said) from error
+            broken_off(run, error)
+            raise
 
 
-async def _climb(config: Config, record: Record, progress: Progress) -> Run:
-    ready = prepare(config, record, progress)
-    rules = Rules(len(config.planned), config.stop_early, config.split.seed)
-    learned, stopped = _Learned(), None
-    async with open_clients(config, record.folder.path) as clients, open_library(config, clients, progress) as library:
-        roles, kept = askers(clients, record.folder.path), kept_tasks(config)
-        kit = RunKit(ready.task, roles, rules.seed, progress, config.root, library, kept)
-        bench = Bench(ready.task, kit, record, ready.split.test_sha256, rules, progress, means_of(config))
+async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbResult:
+    ready = prepare(config, run, progress)
+    rules = Rules(config.planned, config.stop_early, config.split.seed)
+    learned, stopped = _Learned(to_be_tuned=tuned_roles(config)), None
+    opened = open_clients(config, run.path, say=progress.say, project=config.root)
+    async with opened as clients, open_index(config, clients, progress) as index:
+        rooms = Spaces(
+            Workplace.of_run(run, config.root), regression_tasks_of(config), progress, config.general_abilities
+        )
+        kit = RunKit(ready.task, askers(clients, run.path), rules.seed, progress, config.root, index, rooms)
+        evaluator = Evaluator(ready.task, kit, run, sealed_test(run), ready.split.test_sha256, rules, progress)
         try:
             for step in config.ladder:
-                if await _rung(step, ready, bench, learned):
+                if await _rung(step, ready, evaluator, learned, experiment_budget(config)):
                     break
         except BudgetSpent as error:
-            stopped = str(error)
+            stopped = Stopped(str(error), error.limit, rest_of_plan(config, learned.results))
         finally:
-            record.spend(clients)
-    return _conclude(config, ready, record, learned, stopped)
+            save_spend(run, clients)
+    must_be_one_left(learned.equal, learned.results)
+    climbed = gathered(run, config, learned.results, learned.skipped, stopped)
+    verdict, results = decide(climbed), learned.results
+    save_conclusion(run, climbed, verdict)
+    waiting = sum(unanswered(r.outcomes) for r in results.values())
+    remember(run, config, results, waiting)
+    return ClimbResult(run.path, verdict, results, waiting)
 
 
-async def _rung(step: Step, ready: Prepared, bench: Bench, learned: _Learned) -> bool:
+async def _rung(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Learned, budget: ExperimentBudget) -> bool:
     """Fit, measure, compare and diagnose one rung; return whether the climb stops here."""
-    label, task, split = step.label, ready.task, ready.split
-    rung = cast(Rung, plugin.make("rungs", step.rung, **step.settings))
+    label, task, kit, say = step.label, ready.task, evaluator.kit, evaluator.progress.say
+    rung, parts = rung_of(step), ready.split
+    given = FitInput(task, parts.train, parts.dev, learned.below, learned.diagnosis)
     try:
         if rung.trains:
-            must_fall_short(task, step, learned.results, learned.diagnosis)
-        fitted = await rung.fit(task, split.train, split.dev, bench.kit, learned.below, learned.diagnosis)
+            known = learned.diagnoses[:-1]
+            must_fall_short(task, answering_role(step), step.settings, learned.results, learned.diagnosis, known)
+        fitted = await fit_usable(step, given, kit, learned.to_be_tuned)
     except NotOffered as error:
-        learned.skipped.append(Skipped(label, str(error)))
-        bench.progress.say(f"{label}: skipped, {error}")
+        learned.equal += [f"{label}: {error}"] if isinstance(error, EqualAnswers) else []
+        learned.skipped.append(left_out(label, error, given, evaluator.run, evaluator.rules.seed))
+        say(f"{label}: {'' if learned.skipped[-1].awaited else 'skipped, '}{learned.skipped[-1].reason}")
         return False
-    bench.record.fitted(label, fitted)
+    evaluator.run.rung(label).save_fitted(fitted)
     if fitted.skipped:
-        bench.progress.say(f"{label}: {len(fitted.skipped)} left out, the first because {fitted.skipped[0].reason}")
-    result = await bench.measure(label, fitted.candidate)
+        say(f"{label}: {len(fitted.skipped)} left out, the first because {fitted.skipped[0].reason}")
+    if not learned.results:
+        ready.use.note(evaluator.run, evaluator.progress)
+    result = await evaluator.measure(label, fitted.candidate, fitted.dev)
     learned.results[label], learned.dev[label] = result, fitted.dev
     learned.trained |= {label} if rung.trains else set()
-    learned.below = fitted.candidate if rung.asks_model else learned.below
+    learned.below = fitted.candidate if rung.asks else learned.below
     while name := paired_early(task, label, learned.results):  # pairing needs all rows, however certain a verdict was
-        learned.results[name] = await bench.measure(name, learned.results[name].candidate, whole=True)
-    ends = stops(task, label, learned.results, learned.trained, bench.rules.seed)
-    subject = Subject.of(label, fitted, task, split.train, split.dev, learned.dev)
-    learned.diagnosis = await bench.examine(subject, experiments=not ends)
-    bench.progress.say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
+        learned.results[name] = await evaluator.measure(name, learned.results[name].candidate, whole=True)
+    ends = stops(task, label, learned.results, learned.trained, evaluator.rules.seed)
+    subject = replace(Subject.of(label, fitted, given, learned.dev), met=learned.results[label].good_enough)
+    learned.diagnosis = await examine(subject, task, kit, evaluator.run, replace(budget, calls=0) if ends else budget)
+    learned.diagnoses.append(learned.diagnosis)
+    say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
     return ends
-
-
-def _conclude(config: Config, ready: Prepared, record: Record, learned: _Learned, stopped: str | None) -> Run:
-    """Correct the comparisons over the ladder, decide, and write everything down."""
-    climbed = Climbed(
-        task=ready.task,
-        planned=config.planned,
-        results=learned.results,
-        comparisons=adjust(neighbours(learned.results, ready.task, config.split.seed), len(config.planned)),
-        skipped=tuple(learned.skipped),
-        trained=frozenset(learned.trained),
-        seed=config.split.seed,
-        test_rows=ready.split.test_size,
-        requests_per_month=config.volume.requests_per_month,
-        stopped=stopped,
-        exploratory=record.exploratory,
-        findings=ready.findings,
-        forecasts=forecasts(record.folder, learned.results),
-        knowledge=splits(record.folder, learned.results),
-        uses=uses(record.folder, config, learned.results),
-    )
-    verdict, results = decide(climbed), learned.results
-    record.conclude(climbed, verdict)
-    return Run(record.folder.path, verdict, results, sum(unanswered(r.outcomes) for r in results.values()))

@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from rung.report.page import write_page
-from rung.store.sealed import reveal
+from rung.store.sealed import sealed_test
 from rung.types import Example, Skipped
 from tests.unit._run_folder import LADDER, Made, build
 
@@ -66,7 +66,7 @@ def page(tmp_path):
     skipped = (Skipped("distil", "no larger model is configured"),)
     planned = (*(m.label for m in six), "distil")
     folder = build(tmp_path / "run", six, planned=planned, skipped=skipped, goal=0.97, sizes=(60, 20, 80), dev=dev)
-    reveal(folder.path)
+    sealed_test(folder).reveal()
     return write_page(folder)
 
 
@@ -93,6 +93,21 @@ def test_nothing_sticks_out_at_any_width(tmp_path, page, width):
     assert seen, "the probe did not run"
     found = json.loads(html.unescape(seen[1]))
     assert found == {"wide": width, "scroll": width, "out": [], "texts": [], "charts": 1}
+
+
+HEIGHT = '<script>parent.document.body.setAttribute("data-high", document.documentElement.scrollHeight)</script>'
+
+
+@pytest.mark.parametrize(("width", "most"), [(1280, 4500), (390, 9000)])
+def test_before_anything_is_unfolded_the_page_is_short(tmp_path, page, width, most):
+    bare = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
+    file = tmp_path / "high.html"
+    inner = html.escape(bare.replace("</body>", HEIGHT + "</body>"))
+    file.write_text(
+        f'<!doctype html><body><iframe width="{width}" height="900" style="border:0" srcdoc="{inner}"></iframe></body>'
+    )
+    dom = chromium(tmp_path, "--window-size=1400,1300", "--dump-dom", file.as_uri()).stdout
+    assert 500 < int(re.search(r'data-high="(\d+)"', dom)[1]) <= most
 
 
 def test_it_prints_on_paper(tmp_path, page):

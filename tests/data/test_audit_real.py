@@ -14,14 +14,14 @@ from rung.cli._draft import render
 from rung.cli.init import Wishes, propose
 from rung.config import load_config
 from rung.data.audit import audit
-from rung.data.audit._case import Case
+from rung.data.audit.audit_input import AuditInput
 from rung.data.audit.labels import suspects
 from rung.data.audit.noise import find_noise
 from rung.data.audit.private import spots
+from rung.data.configured import as_task, part_rows, read_rows
 from rung.data.load import load
 from rung.data.near import find_duplicates
 from rung.data.split import split, split_given
-from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.types import Dataset, Example, MetricSpec, Task
 
 
@@ -31,7 +31,7 @@ def rows(folder, name, inputs=("input",)):
 
 
 def task(kind, inputs=("input",)):
-    return Task("t", "Answer.", inputs, "expected", kind, (MetricSpec("exact_match"),), 0.9)
+    return Task("t", "Answer.", inputs, "expected", kind, (MetricSpec("normalized_match"),), 0.9)
 
 
 def by_check(findings, check):
@@ -146,10 +146,11 @@ def noisy(folder, part):
         return [json.loads(line) for line in file]
 
 
-def judged(pairs, kind, metric="exact_match"):
+def judged(pairs, kind, metric="normalized_match"):
     rows = tuple(Example(f"r{i}", {"input": q}, a, f"r{i}") for i, (q, a) in enumerate(pairs))
     of = replace(task(kind), metrics=(MetricSpec(metric),), goal=0.95)
-    return find_noise(Case(split(Dataset(rows, "x"), kind=kind), of))
+    every = 50_000  # rows are judged, as `rung data clean` does; `rung check` judges 5,000 of them
+    return find_noise(AuditInput(split(Dataset(rows, "x"), kind=kind), of, judged_rows=every))
 
 
 @pytest.mark.parametrize(

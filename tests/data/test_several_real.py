@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from rung.data.load import load
-from rung.metrics._several import AnyRight
+from rung.metrics.accepted import AnyRight
 from rung.metrics.similarity import Similarity
 from rung.metrics.token_f1 import TokenF1
 from rung.testing.kit import small_task

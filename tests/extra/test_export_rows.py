@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from rung.cli import _run
-from rung.models.nano import WEIGHTS
-from rung.rungs._elsewhere import SERVICES, problems
+from rung import cli
+from rung.tuning.elsewhere import SERVICES, problems
+from rung_nano import WEIGHTS
 from tests.extra.test_keeping import MAIN, rows_of
 
 pytestmark = pytest.mark.extra
@@ -36,7 +36,7 @@ def written(tmp_path_factory):
     }  # fmt: skip
     run = climb(parse_config(raw, root), root / "run")
     sys.argv = ["rung", "export", str(run.folder), "--rung", "finetune", "--form", "rows", "--out", str(root / "out")]
-    assert _run() == 0
+    assert cli.run() == 0
     return run, root / "out"
 
 

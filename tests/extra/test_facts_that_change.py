@@ -1,4 +1,4 @@
-"""The shipped catalogue with the embedded model: a price changes in a document, the next answer follows, nothing is trained;
+"""The shipped catalogue with the bundled model: a price changes in a document, the next answer follows, nothing is trained;
 a model that was tuned on the facts keeps the old price."""
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pathlib import Path
 
 import pytest
 
-import rung
-from rung import plugin
+import rung_nano
+from rung import plugins
 from rung.config import Config, load_config
-from rung.evaluate.documents import gather, open_library
+from rung.data.configured import as_task, read_rows
 from rung.evaluate.kit import RunKit, askers
-from rung.evaluate.prepare import as_task, read_rows
-from rung.evaluate.progress import Silent
 from rung.models.client import open_clients
-from rung.rungs._prompting import as_it_stands
-from rung.rungs._rag_choice import Choice, Ground
+from rung.progress import Silent
+from rung.prompts.templates import as_it_stands
+from rung.rag.choice import Ground
+from rung.rag.opening import gather, open_document_index
 from rung.rungs.rag import Rag
-from rung.types import Answer, Base, Message, Request, TuningRow
+from rung.types import Answer, Base, Choice, Message, Request, TuningRow
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch")
 
-SHIPPED = Path(rung.__file__).parent / "examples" / "catalogue"
-WEIGHTS = Path(rung.__file__).parent / "models" / "weights" / "nano-s" / "model.safetensors"
+SHIPPED = rung_nano.EXAMPLES / "catalogue"
+WEIGHTS = rung_nano.WEIGHTS / "nano-s" / "model.safetensors"
 
 
 @pytest.fixture
@@ -50,15 +50,18 @@ class Priced:
 
 
 def asked(config: Config, folder: Path, questions: Sequence[str]) -> list[Answer]:
-    """Bring the documents in step with their folder, as every sitting does, and ask once each."""
+    """Bring the documents in step with their folder, as every session does, and ask once each."""
     gather(config, Silent())
 
     async def go() -> list[Answer]:
-        async with open_clients(config, folder) as clients, open_library(config, clients, Silent()) as library:
+        async with (
+            open_clients(config, folder) as clients,
+            open_document_index(config, clients, Silent()) as document_index,
+        ):
             task = as_task(config, "knowledge", read_rows(config).whole.examples)
-            kit = RunKit(task, askers(clients), 7, Silent(), config.root, library)
-            ground = Ground(as_it_stands(task), (), {}, "unknown", library.sha256, "main")
-            system = Rag().system(ground.candidate(Choice(k=1, guard=False)), task, kit)
+            kit = RunKit(task, askers(clients), 7, Silent(), config.root, document_index)
+            ground = Ground(as_it_stands(task), (), None, "unknown", document_index.sha256, "main")
+            system = Rag.revive(ground.candidate(Choice(k=1, guard=False)), task, kit)
             return [await system.answer({"question": q}) for q in questions]
 
     return asyncio.run(go())
@@ -89,14 +92,14 @@ def test_a_model_tuned_on_the_facts_keeps_the_old_price(catalogue, tmp_path):
     rows = list(priced(catalogue.root))[:6]
     learned = [TuningRow(str(i), (Message("user", r.question),), f"{r.price} euros") for i, r in enumerate(rows)]
     settings = {"epochs": 60, "batch_rows": 6, "learning_rate": 2e-3, "search": False, "threads": 1}
-    recipe = plugin.make("tuners", "full", **settings)
+    recipe = plugins.make("tuners", "full", **settings)
     base = Base("main", "nano-s", str(WEIGHTS.parent), "x", None, 64, 0.0)
     run = recipe.start(base, learned, tmp_path / "state", 3)
     run.train(run.steps, lambda _: None)
     (tmp_path / "tuned").mkdir()
     run.write(tmp_path / "tuned")
     run.close()
-    tuned = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "tuned")
+    tuned = plugins.make("models", "nano", threads=1).with_weights(tmp_path / "tuned")
 
     def answers() -> list[str]:
         async def go() -> list[str]:

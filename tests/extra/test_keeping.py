@@ -1,4 +1,4 @@
-"""A recipe that forgets badly is found out on the embedded model, and a remedy brings it back. Real tuning, real answers."""
+"""A recipe that forgets badly is found out on the bundled model, and a remedy brings it back. Real tuning, real answers."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import pytest
 
 from rung.config import parse_config
 from rung.ladder import climb
-from rung.models.nano import WEIGHTS
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.types import Fitted
+from rung_nano import EXAMPLES
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
 
-EXAMPLES = WEIGHTS.parents[1] / "examples"
 MAIN = {"provider": "nano", "threads": 1, "max_tokens": 72, "usd_per_hour": 0.1}
 
 
@@ -38,11 +37,11 @@ def notes(root):
 def voice(root, kept, recipe):
     task = {
         "name": "voice", "kind": "style", "instruction": "Reply to the customer.", "inputs": ["message"],
-        "target": "reply", "metrics": ["lines"], "goal": 0.9, "worth_it": 0.05,
+        "target": "reply", "metrics": ["lines"], "goal": 0.9, "min_gain": 0.05, "tolerance": 0.05,
     }  # fmt: skip
     raw = {
         "task": task, "data": rows_of("brand-voice", root, 160), "split": {"test": 0.25, "dev": 0.25, "seed": 7},
-        "models": {"main": MAIN}, "keep": [str(kept)],
+        "models": {"main": MAIN}, "regression_tasks": [str(kept)],
         "ladder": ["baseline", {"finetune": {"tuner": {"lora": recipe}, "force": True}}],
     }  # fmt: skip
     return climb(parse_config(raw, root), root / "run")
@@ -64,5 +63,6 @@ def test_a_recipe_that_forgets_is_found_out_and_mended(tmp_path):
     best = next(r for r in fitted.tuning.remedies if r.chosen)
     losses = [r.forgetting.worst_change for r in fitted.tuning.remedies]
     assert max(losses) > min(losses) + 0.1  # what was done against it keeps more
-    assert fitted.tuning.forgetting.vetoed == bool(fitted.candidate.settings.get("forgets"))
-    assert not best.forgetting.vetoed, fitted.tuning.remedies
+    assert fitted.tuning.forgetting.vetoed == bool(fitted.candidate.forgets)
+    if best is not as_tuned:  # only what is shown to be kept takes the place of the weights as tuned
+        assert best.forgetting.shows_kept(k.name for k in as_tuned.forgetting.forgotten if not k.general)

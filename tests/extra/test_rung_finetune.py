@@ -14,21 +14,20 @@ import pytest
 
 from rung.cli import export as verb
 from rung.config import parse_config
-from rung.decide.verify import verify
+from rung.engine.plan import plan
+from rung.engine.verify import verify
 from rung.errors import IntegrityError, RungError
-from rung.evaluate.plan import plan
-from rung.evaluate.workshop import folder_hash
 from rung.ladder import climb
-from rung.models.nano import WEIGHTS
-from rung.store.folder import RunFolder
-from rung.store.sealed import times_opened
+from rung.store.run import RunFolder
+from rung.store.tuned import folder_hash
+from rung_nano import EXAMPLES, WEIGHTS
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
-_merge = pytest.importorskip("rung.tuners._merge", reason="needs rung[tune]")
+merging = pytest.importorskip("rung.tuners.merge", reason="needs rung[tune]")
 
-EXAMPLE = Path(WEIGHTS).parents[1] / "examples" / "brand-voice"
+EXAMPLE = EXAMPLES / "brand-voice"
 QUICK = {"search": False, "epochs": 3, "batch_rows": 8, "threads": 1}
 
 
@@ -64,7 +63,7 @@ def test_a_tuned_model_is_measured_like_any_other_and_says_how_it_came_about(cli
     assert result.cost_per_1k_usd is not None
     fit = RunFolder.open(run.folder).read("rungs/finetune/fit.json")
     assert fit["candidate"]["learned"]["weights"]["form"] == "adapter"
-    assert fit["candidate"]["settings"]["forced"] == [
+    assert fit["candidate"]["learned"]["forced"] == [
         "60 training rows are below the minimum of 500 for style, where tuning is likely to overfit; few-shot needs a "
         "handful of rows and costs nothing to change"
     ]
@@ -98,7 +97,7 @@ def test_the_run_folder_holds_no_pickle_and_no_path_of_this_machine(climbed):
 
 def test_the_same_command_tunes_nothing_again(climbed, monkeypatch):
     config, run = climbed
-    monkeypatch.setattr("rung.evaluate.workshop.RunWorkshop.start", lambda *_: pytest.fail("tuned again"))
+    monkeypatch.setattr("rung.tuning.workspace.RunTuningSpace.start", lambda *_: pytest.fail("tuned again"))
     before = RunFolder.open(run.folder).read("spend.json")["calls"]
     again = climb(config, run.folder)
     assert again.verdict == run.verdict
@@ -186,27 +185,34 @@ def test_full_tuning_serves_a_model_of_its_own_through_transformers_too(tmp_path
     steps = [{"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
     run = climb(experiment(tmp_path, 60, models=models, ladder=steps), tmp_path / "run")
     assert run.results["finetune"].estimates["lines"].mean > 0.3
-    weights = run.results["finetune"].candidate.learned["weights"]
-    assert (run.folder / weights["path"] / "model.safetensors").is_file()
+    weights = run.results["finetune"].candidate.tuned
+    assert (run.folder / weights.path / "model.safetensors").is_file()
 
 
 def test_exports_answer_the_test_rows_again_and_are_refused_when_answers_change(climbed, monkeypatch, tmp_path, capsys):
     _, run = climbed
-    opened = times_opened(run.folder)
+    opened = RunFolder(run.folder).times_opened
     assert verb.export(run.folder, "finetune", None, tmp_path / "adapter", None, False) == 0
     assert verb.export(run.folder, "finetune", "merged", tmp_path / "merged", "float32", False) == 0
     said = capsys.readouterr().out
     assert "on the 36 frozen test rows no answers changed" in said
-    assert times_opened(run.folder) == opened + 2
+    assert said.count("generate.py, alone under `python -I`, answered 24 dev examples again (none otherwise)") == 2
+    command = [sys.executable, "-I", str(tmp_path / "adapter/generate.py"), "hello"]
+    without = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert without.returncode == 1
+    assert without.stderr.startswith("set the environment variable BASE to the folder of the base weights")
+    held = json.loads((tmp_path / "merged/prompt.json").read_text())
+    assert (held["model"]["form"], held["columns"]) == ("merged", ["message"])
+    assert RunFolder(run.folder).times_opened == opened + 2
     assert (tmp_path / "merged" / "model.safetensors").is_file()
     assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
     assert str(WEIGHTS) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
     noted = RunFolder.open(run.folder).read("rungs/finetune/exports.json")
     assert [(e["form"], e["answers_changed"]) for e in noted] == [("adapter", 0), ("merged float32", 0)]
-    merge = _merge.merge
-    monkeypatch.setattr(_merge, "merge", lambda source, adapter, out, dtype: merge(source, None, out, dtype))
+    merge = merging.merge
+    monkeypatch.setattr(merging, "merge", lambda source, adapter, out, dtype: merge(source, None, out, dtype))
     with pytest.raises(
-        RungError, match=r"export refused: what was written is not shown to be the same model: .* 36 answers"
+        RungError, match=r"export refused: what was written is not confirmed to be the same model: .* 36 answers"
     ):
         verb.export(run.folder, "finetune", "merged", tmp_path / "bad", None, False)
     assert not (tmp_path / "bad").exists()

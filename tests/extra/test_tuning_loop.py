@@ -15,30 +15,32 @@ from pathlib import Path
 
 import pytest
 
-from rung import plugin
+from rung import plugins
 from rung.errors import TuningError
-from rung.models.nano import WEIGHTS
 from rung.testing.tuners import check_tuner
 from rung.types import Base, Message, TuningRow
+from rung_nano import EXAMPLES, WEIGHTS
 
 pytestmark = pytest.mark.extra
 torch = pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
+from rung.tuners._encode import Reader  # noqa: E402
+
 SafetensorError = pytest.importorskip("safetensors").SafetensorError
 
 NANO = Base("main", "nano-s", str(WEIGHTS / "nano-s"), "x", None, 64, 0.0)
-EXAMPLES = Path(WEIGHTS).parents[1] / "examples" / "brand-voice" / "rows.jsonl"
+ROWS = EXAMPLES / "brand-voice" / "rows.jsonl"
 
 
 def rows(count: int, start: int = 0) -> list[TuningRow]:
-    with EXAMPLES.open(encoding="utf-8") as file:
+    with ROWS.open(encoding="utf-8") as file:
         found = [json.loads(line) for line in file][start : start + count]
     return [TuningRow(r["id"], (Message("user", r["message"]),), r["reply"]) for r in found]
 
 
 def recipe(name: str = "lora", **settings):
     values = {"threads": 1, "search": False, "batch_rows": 8, "epochs": 2, **settings}
-    return plugin.make("tuners", name, **values).variants(NANO)[0]
+    return plugins.make("tuners", name, **values).variants(NANO)[0]
 
 
 def sent_by_nano(messages):
@@ -47,7 +49,7 @@ def sent_by_nano(messages):
 
 def _connection(found=[]):  # noqa: B006
     if not found:
-        found.append(plugin.make("models", "nano", threads=1).connect())
+        found.append(plugins.make("models", "nano", threads=1).connect())
     return found[0]
 
 
@@ -56,13 +58,13 @@ def files_hash(folder: Path) -> dict[str, str]:
 
 
 def test_rates_come_from_the_width_and_neighbours_are_half_a_power_of_ten_away():
-    default = plugin.make("tuners", "lora").variants(NANO)
+    default = plugins.make("tuners", "lora").variants(NANO)
     assert default[0].learning_rate == pytest.approx(5e-4 * (2000 / 160) ** 0.781, rel=0.02)
     assert [v.learning_rate for v in default[1:3]] == [pytest.approx(0.0011), pytest.approx(0.011)]
     assert [v.rank for v in default] == [16, 16, 16, 4]
-    full = plugin.make("tuners", "full").variants(NANO)
+    full = plugins.make("tuners", "full").variants(NANO)
     assert full[0].learning_rate == pytest.approx(default[0].learning_rate / 10, rel=0.02)
-    assert plugin.make("tuners", "lora", learning_rate=1e-3, search=False).variants(NANO)[0].learning_rate == 1e-3
+    assert plugins.make("tuners", "lora", learning_rate=1e-3, search=False).variants(NANO)[0].learning_rate == 1e-3
 
 
 @pytest.mark.filterwarnings("ignore:.*activation_checkpointing.*:FutureWarning")  # between trl, peft and transformers
@@ -191,11 +193,14 @@ def test_adapters_are_served_as_peft_would_and_hold_no_path(tmp_path):
     assert str(WEIGHTS) not in (tmp_path / "adapter" / "adapter_config.json").read_text()
     base = transformers.AutoModelForCausalLM.from_pretrained(NANO.weights, dtype=torch.float32)
     merged = peft.PeftModel.from_pretrained(base, str(tmp_path / "adapter")).merge_and_unload()
-    served = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "adapter")
-    assert served.identity() != plugin.make("models", "nano", threads=1).identity()
+    served = plugins.make("models", "nano", threads=1).with_weights(tmp_path / "adapter")
+    assert served.identity() != plugins.make("models", "nano", threads=1).identity()
     engine = served.connect()._engine
-    reference = dict(merged.named_parameters())["model.layers.2.mlp.down_proj.weight"].detach()
-    assert torch.allclose(engine._llama.layers[2].down, reference, atol=1e-6)
+    chat = torch.tensor([engine.tokens(rows(1)[0].messages)])
+    with torch.inference_mode():
+        assert torch.allclose(engine._model(chat).logits, merged(chat).logits, atol=1e-4)
+        with engine._model.disable_adapter():
+            assert not torch.allclose(engine._model(chat).logits, merged(chat).logits, atol=1e-2)
     run.close()
 
 
@@ -205,9 +210,9 @@ def test_full_weights_are_a_model_of_their_own(tmp_path):
     (tmp_path / "model").mkdir()
     run.write(tmp_path / "model")
     assert str(WEIGHTS) not in "".join(p.read_text() for p in (tmp_path / "model").glob("*.json"))
-    served = plugin.make("models", "nano", threads=1).with_weights(tmp_path / "model")
+    served = plugins.make("models", "nano", threads=1).with_weights(tmp_path / "model")
     served.connect()
-    local = plugin.make("models", "local", name="own", folder=str(tmp_path / "model"), threads=1)
+    local = plugins.make("models", "local", name="own", folder=str(tmp_path / "model"), threads=1)
     assert local.with_weights(tmp_path / "model").folder == str(tmp_path / "model")
 
 
@@ -267,6 +272,22 @@ def test_a_template_that_does_not_close_answers_fails_loudly(tmp_path):
     base = copied_base(tmp_path, chat_template__jinja=open_end)
     with pytest.raises(TuningError, match="does not close an answer with the end token"):
         recipe().preflight(base, rows(4), sent_by_nano, 3)
+
+
+@pytest.mark.parametrize("before", ["\n", "<think>\n\n</think>\n\n"])
+def test_an_answer_follows_the_prompt_as_it_is_asked_whatever_the_template_writes_between(before, tmp_path):
+    """A template that ends a prompt in what the turns of a chat do not hold, or in a line end with which an answer begins."""
+    text = (Path(NANO.weights) / "chat_template.jinja").read_text()
+    ends = text.replace("<|assistant|>{% endif %}", f"<|assistant|>{before}{{% endif %}}")
+    assert ends != text
+    reader = Reader.of(copied_base(tmp_path, chat_template__jinja=ends))
+    for answer in ("Thank you.", "\n\nThank you."):
+        row = replace(rows(1)[0], answer=answer)
+        found = reader.encode(row)
+        assert found.tokens[: found.prompt] == reader.prompt(row.messages)
+        assert reader.tokenizer.decode(found.learned) == "Thank you.<|end|>"
+    with pytest.raises(TuningError, match="writes something else before an answer"):  # a mark in an answer stays text
+        reader.encode(replace(rows(1)[0], answer="Thank <|end|> you."))
 
 
 def test_rows_longer_than_the_context_are_left_out_whole_and_too_many_of_them_fail():
@@ -350,6 +371,6 @@ def test_random_rows_tokens_are_those_that_inference_sends():
         assert reader.prompt(chat) == sent_by_nano(chat)
 
 
-@pytest.mark.parametrize("name", sorted(plugin.available("tuners")))
+@pytest.mark.parametrize("name", sorted(plugins.available("tuners")))
 def test_every_recipe_keeps_its_promises(name, tmp_path):
-    check_tuner(plugin.find("tuners", name), {"threads": 1, "batch_rows": 4}, NANO, rows(16), tmp_path)
+    check_tuner(plugins.find("tuners", name), {"threads": 1, "batch_rows": 4}, NANO, rows(16), tmp_path)

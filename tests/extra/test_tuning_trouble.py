@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rung.ladder import climb
-from rung.models.nano import WEIGHTS
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
+from rung_nano import WEIGHTS
 from tests.extra.test_rung_finetune import QUICK, experiment
 
 pytestmark = pytest.mark.extra
@@ -89,7 +89,7 @@ def test_a_prompt_too_long_for_the_base_is_left_out_and_the_short_one_is_tuned(t
     fit = RunFolder.open(run.folder).read("rungs/finetune@small/fit.json")
     [left_out] = [s for s in fit["skipped"] if s["what"] == "finetune, whole prompt"]
     assert "no training row fits the context of odd (160 tokens" in left_out["reason"]
-    assert fit["candidate"]["settings"]["prompt"] == "short"
+    assert fit["candidate"]["learned"]["under"] == "short"
 
 
 def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tunes_it(tmp_path, monkeypatch):

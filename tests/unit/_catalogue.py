@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from rung.models.fake import FakeModel, KnownRow
+from rung.testing.document_index import PlainDocumentIndex
 from rung.testing.kit import BareKit
-from rung.testing.library import BareLibrary
 from rung.types import Example, MetricSpec, ModelCard, Task
 
 NAMES = """Alder Birch Cedar Damson Elder Fennel Garnet Hazel Indigo Juniper Kestrel Lupin Maple Nettle Orchid Poplar
@@ -20,12 +20,12 @@ def catalogue() -> dict[str, int]:
     return {f"{name} {thing}": draw.randrange(11, 990) for name in NAMES for thing in THINGS}
 
 
-def library(prices: dict[str, int] | None = None, **settings: object) -> BareLibrary:
+def document_index(prices: dict[str, int] | None = None, **settings: object) -> PlainDocumentIndex:
     texts = {
         f"{name.lower().replace(' ', '-')}.md": f"# {name}\n\nIt is one of our own. The {name} costs {price} euros. It ships at once."
         for name, price in (prices or catalogue()).items()
     }
-    return BareLibrary(texts, **settings)
+    return PlainDocumentIndex(texts, **settings)
 
 
 def task(**changes: object) -> Task:
@@ -35,7 +35,7 @@ def task(**changes: object) -> Task:
         "inputs": ("question", "product"),
         "target": "answer",
         "kind": "knowledge",
-        "metrics": (MetricSpec("exact_match"),),
+        "metrics": (MetricSpec("normalized_match"),),
         "goal": 0.9,
         **changes,
     }
@@ -55,7 +55,7 @@ def rows(count: int, name: str) -> tuple[Example, ...]:
 
 
 def kit(
-    examples: tuple[Example, ...], documents: BareLibrary | None, context: int | None = None, **fake: object
+    examples: tuple[Example, ...], documents: PlainDocumentIndex | None, context: int | None = None, **fake: object
 ) -> BareKit:
     known = tuple(KnownRow(inputs=dict(e.inputs), answer=e.target) for e in examples)
     model = FakeModel.model_validate({"answers": known, "reads": READS, "context": context, **fake})

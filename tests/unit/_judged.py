@@ -39,7 +39,7 @@ def judged_world(root: Path, n: int = 300, *, judge: str = "fair", model: dict[s
         "task": {
             "name": "letters", "kind": "generation", "instruction": "Answer in six words.", "inputs": ["question"],
             "target": "answer", "metrics": [{"judge": {"rubric": "Says what is expected.", **(metric or {})}}],
-            "goal": 0.8, "worth_it": 0.05, **(task or {}),
+            "goal": 0.8, "min_gain": 0.05, "tolerance": 0.05, **(task or {}),
         },
         "data": {"path": "rows.jsonl", "id": "id"},
         "models": {

@@ -1,4 +1,4 @@
-"""A kit around a scripted model, for tests of rungs: no ledger, no network, every request kept."""
+"""A kit around a scripted model, for tests of rungs: no cache, no network, every request kept."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from rung import plugin
+from rung import plugins
 from rung.errors import RefusedByModel, Retryable
-from rung.metrics.exact_match import ExactMatch
-from rung.protocols import Library, Metric
+from rung.metrics.normalized_match import NormalizedMatch
+from rung.protocols import DocumentIndex, Metric
 from rung.types import (
     Candidate,
     Completion,
@@ -37,17 +37,18 @@ class KitForTests:
 
     task: Task
     script: Script = lambda messages: "?"
-    metric_plugin: Metric = field(default_factory=ExactMatch)
+    metric_plugin: Metric = field(default_factory=NormalizedMatch)
     context: int | None = None
     max_tokens: int = 10
     seed: int = 7
     requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     finish: str = "stop"
-    documents: Library | None = None
+    documents: DocumentIndex | None = None
+    timeout_s: float | None = None
 
     def card(self, role: str) -> ModelCard:
-        return ModelCard(role, "scripted", "scripted-1", self.context, self.max_tokens)
+        return ModelCard(role, "scripted", "scripted-1", self.context, self.max_tokens, timeout_s=self.timeout_s)
 
     def count_tokens(self, role: str, messages: Sequence[Message]) -> int:
         return words(messages)
@@ -59,7 +60,7 @@ class KitForTests:
         return Completion(text, "scripted-1", words(request.messages), len(text.split()), 0.01, 0.0, self.finish)
 
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
-        system = plugin.find("rungs", candidate.rung).model_construct().system(candidate, self.task, self)
+        system = plugins.revive(candidate, self.task, self)
         return tuple([await self._row(system, e) for e in examples])
 
     async def _row(self, system, example: Example) -> Outcome:
@@ -77,7 +78,7 @@ class KitForTests:
             return Outcome(example.id, example.group, answer, None, score)
         return Outcome(example.id, example.group, answer, {self.task.metrics[0].name: score})
 
-    def library(self) -> Library | None:
+    def document_index(self) -> DocumentIndex | None:
         return self.documents
 
     def metric(self) -> Metric:
@@ -104,7 +105,7 @@ def task(**changes) -> Task:
         "inputs": ("text",),
         "target": "team",
         "kind": "classification",
-        "metrics": (MetricSpec("exact_match"),),
+        "metrics": (MetricSpec("normalized_match"),),
         "goal": 0.9,
         "labels": tuple(sorted(TOPICS)),
         **changes,

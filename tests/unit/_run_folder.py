@@ -14,13 +14,14 @@ from rung.data.near import Duplicates
 from rung.data.parts import Parts, freeze
 from rung.decide.compare import adjust, compare
 from rung.decide.verdict import Climbed, decide
-from rung.evaluate.diagnosis.calibration import Foretold, check
+from rung.diagnosis.calibration import check
 from rung.evaluate.measure import summarise
-from rung.evaluate.profile import Profile
 from rung.stats.estimate import interval_mean
-from rung.store.folder import SCHEMA, RunFolder
+from rung.store.records import PredictionCheck
+from rung.store.run import SCHEMA, RunFolder
 from rung.types import (
     Answer,
+    BaselineLearned,
     Candidate,
     Cause,
     Comparison,
@@ -29,14 +30,19 @@ from rung.types import (
     Estimate,
     Example,
     Failure,
+    FewShotLearned,
     Finding,
     Fitted,
     Limits,
+    Message,
     MetricSpec,
     Outcome,
     Prediction,
+    Profile,
+    PromptLearned,
     Result,
     Score,
+    Service,
     Skipped,
     Task,
     Trial,
@@ -79,7 +85,7 @@ def make_task(goal: float = 0.9, **changes: object) -> Task:
         inputs=("subject", "body"),
         target="team",
         kind="classification",
-        metrics=(MetricSpec("exact_match"),),
+        metrics=(MetricSpec("normalized_match"),),
         goal=goal,
         labels=TEAMS,
         limits=Limits(budget_usd=20.0, cost_per_1k_usd=1.0),
@@ -109,26 +115,24 @@ def make_outcome(example: Example, made: Made, rng: random.Random, hard: float) 
     seconds = made.seconds * (0.7 + 0.8 * rng.random())
     calls = () if made.label == "baseline" else (Completion(text, "toy-1", 210, 4, seconds, made.usd, price_note=note),)
     answer = Answer(text, calls, latency_s=seconds)
-    return Outcome(example.id, example.group, answer, {"exact_match": Score(float(right), adheres=not loose)})
+    return Outcome(example.id, example.group, answer, {"normalized_match": Score(float(right), adheres=not loose)})
 
 
 def make_candidate(made: Made) -> Candidate:
     if made.label == "baseline":
-        return Candidate("baseline", "tf-idf", {"kind": "linear"}, {"rows": [["text", "billing"]] * 30}, None)
-    messages = [
-        {
-            "role": "system",
-            "content": "Route the ticket to one team: billing, delivery, returns, accounts or technical.",
-        },
-        {"role": "user", "content": "{{subject}}\n\n{{body}}\n\nAnswer with the team's name alone, in lower case."},
-    ]
-    learned = {"messages": messages, "columns": ["subject", "body"], "demonstrations": []}
-    return Candidate(made.label, "label-list", {"params": {"temperature": 0.0}}, learned, "main")
+        return Candidate("baseline", "tf-idf", BaselineLearned(method="linear", rows=(("text", "billing"),) * 30), None)
+    messages = (
+        Message("system", "Route the ticket to one team: billing, delivery, returns, accounts or technical."),
+        Message("user", "{{subject}}\n\n{{body}}\n\nAnswer with the team's name alone, in lower case."),
+    )
+    chat = {"messages": messages, "columns": ("subject", "body")}
+    learned = FewShotLearned(**chat, k=0) if made.label.startswith("fewshot") else PromptLearned(**chat)
+    return Candidate(made.label, "label-list", learned, "main")
 
 
 def make_fitted(made: Made, dev: tuple[Outcome, ...], task: Task) -> Fitted:
     candidate = make_candidate(made)
-    scores = [v for o in dev if (v := o.value("exact_match", task.on_failure)) is not None]
+    scores = [v for o in dev if (v := o.value("normalized_match", task.failure_score)) is not None]
     mean = sum(scores) / len(scores)
     other = replace(candidate, name="as-is")
     trials = (Trial(other, 24, mean - 0.1, False, 24, 180.0), Trial(candidate, len(dev), mean, True, len(dev), 212.0))
@@ -137,8 +141,8 @@ def make_fitted(made: Made, dev: tuple[Outcome, ...], task: Task) -> Fitted:
 
 
 def make_diagnosis(label: str, dev: Sequence[Outcome]) -> Diagnosis:
-    failed = [o for o in dev if o.scores is None or o.scores["exact_match"].value < 1]
-    loose = [o for o in failed if o.adheres("exact_match") is False]
+    failed = [o for o in dev if o.scores is None or o.scores["normalized_match"].value < 1]
+    loose = [o for o in failed if o.adheres("normalized_match") is False]
     rest = [o for o in failed if o not in loose]
     half = (len(rest) + 1) // 2
     parts = (
@@ -177,11 +181,11 @@ EXPERIMENTS = (
 def _experiment(failed: Sequence[Outcome], name: str, every: int, rung: str | None, words: str, suggests: str) -> Cause:
     """An experiment that mends every so-manieth of the first rows."""
     tried = [o.example_id for o in failed[:24]]
-    mended = tuple(i for n, i in enumerate(tried) if n % every == 0)
-    share = _share(len(mended), len(tried))
-    told = Prediction(rung, mended, tuple(i for i in tried if i not in mended) if rung else (), share)
-    evidence = f"{len(mended)} of {len(tried)} failed rows pass once {words}."
-    return Cause(name, len(mended), share, evidence, mended[:5], suggests, "experiment", told)
+    fixed = tuple(i for n, i in enumerate(tried) if n % every == 0)
+    share = _share(len(fixed), len(tried))
+    told = Prediction(rung, fixed, tuple(i for i in tried if i not in fixed) if rung else (), share)
+    evidence = f"{len(fixed)} of {len(tried)} failed rows pass once {words}."
+    return Cause(name, len(fixed), share, evidence, fixed[:5], suggests, "experiment", told)
 
 
 def make_profile(made: Made) -> Profile:
@@ -199,7 +203,7 @@ def _share(count: int, total: int) -> Estimate:
 
 
 FINDINGS = (
-    Finding("power", "warn", "With 200 test rows a rung truly at 0.93 is shown to meet 0.90 with probability 0.47.",
+    Finding("power", "warn", "With 200 test rows a rung truly at 0.93 meets 0.90 with probability 0.47.",
             "add about 180 test rows, or set a tolerance of 0.03"),
     Finding("duplicates", "note", "12 rows repeat another row exactly.", "nothing: they were kept on one side",
             ("train-0003", "train-0007")),
@@ -220,7 +224,7 @@ def build(
 ) -> RunFolder:
     """Write a finished run: parts of the given sizes (train, dev, test), every rung of `ladder`, the verdict."""
     rng = random.Random(7)
-    task, folder = make_task(goal), RunFolder.create(path)
+    task, folder = replace(make_task(goal), service=Service(300_000)), RunFolder.create(path)
     names = tuple(planned or [m.label for m in ladder])
     train, dev_rows, test = (make_examples(n, p, rng) for n, p in zip(sizes, ("train", "dev", "test"), strict=True))
     dev_rows = dev if dev is not None else dev_rows
@@ -242,7 +246,9 @@ def build(
         diagnosis = make_diagnosis(made.label, on_dev)
         folder.save(f"rungs/{made.label}/diagnosis.json", diagnosis, Diagnosis)
         folder.save(f"rungs/{made.label}/profile.json", make_profile(made), Profile)
-        folder.save(f"rungs/{made.label}/foretold.json", check(earlier, made.label, on_dev, task), tuple[Foretold, ...])
+        folder.save(
+            f"rungs/{made.label}/predicted.json", check(earlier, made.label, on_dev, task), tuple[PredictionCheck, ...]
+        )
         earlier.append(diagnosis)
         folder.save_rows(f"rungs/{made.label}/outcomes.jsonl", on_test, Outcome)
         folder.save(f"rungs/{made.label}/result.json", replace(result, outcomes=()), Result)
@@ -279,7 +285,7 @@ def _conclude(
     labels = list(results)
     pairs = [compare((a, results[a]), (b, results[b]), task, 7) for a, b in itertools.pairwise(labels)]
     comparisons = adjust([p for p in pairs if p is not None], len(names))
-    climbed = Climbed(task, names, results, comparisons, skipped, frozenset(), 7, test_rows, 300_000)
+    climbed = Climbed(task, names, results, comparisons, skipped, frozenset(), 7, test_rows)
     folder.save("comparisons.json", comparisons, tuple[Comparison, ...])
     folder.save("skipped.json", skipped, tuple[Skipped, ...])
     folder.save("verdict.json", decide(climbed), Verdict)

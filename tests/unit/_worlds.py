@@ -45,7 +45,7 @@ def world(root: Path, n: int = 300, *, model: dict[str, Any] | None = None, **ch
         "instruction": "Which team takes the ticket?",
         "inputs": ["text"],
         "target": "team",
-        "metrics": ["exact_match"],
+        "metrics": ["normalized_match"],
         "goal": 0.85,
         **changes.pop("task", {}),
     }

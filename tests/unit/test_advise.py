@@ -11,7 +11,6 @@ import yaml
 from rung import cli
 from rung.cli import advise as verb
 from rung.errors import RungError
-from rung.report.load import TOLD
 from tests.unit._run_folder import build
 from tests.unit._worlds import rows
 
@@ -110,9 +109,9 @@ def test_after_a_climb_it_works_from_evidence_and_keeps_what_was_told(run, tmp_p
     assert data["measured"] == ["baseline", "prompt", "fewshot"]
     assert data["by_evidence"] == "prompting"
     assert held(data)["low_latency"] == (True, "told")
-    assert folder.read(TOLD) == {"low_latency": True}
+    assert folder.told.need() == {"low_latency": True}
     run("advise", "runs/routing", "--set", "explainability=no")
-    assert folder.read(TOLD) == {"low_latency": True, "explainability": False}
+    assert folder.told.need() == {"low_latency": True, "explainability": False}
     code, out, _ = run("advise", "runs/routing")
     assert "the evidence" in " ".join(out.split())
 

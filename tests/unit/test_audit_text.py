@@ -8,8 +8,8 @@ import random
 import pytest
 
 from rung.data.audit import audit
-from rung.data.audit._case import Case
 from rung.data.audit._slots import fields_of
+from rung.data.audit.audit_input import AuditInput
 from rung.data.audit.noise import find_noise
 from rung.data.audit.odd import odd_outputs
 from rung.data.audit.private import is_card, is_iban, masked, spots
@@ -86,12 +86,13 @@ def test_texts_without_fields(texts):
     assert fields_of(texts) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turned", [False, True])
 def test_fields_that_disagree_with_the_text_are_found_whichever_side_holds_them(turned):
     pairs, bad = houses(1_200)
     pairs = [(a, q) for q, a in pairs] if turned else pairs
     kind = "generation" if turned else "extraction"
-    noise = find_noise(Case(parts_of(pairs, kind), task(kind)))
+    noise = find_noise(AuditInput(parts_of(pairs, kind), task(kind)))
     assert noise.way == "fields"
     assert {"colour", "size", "guests"} <= set(noise.fields)
     named = {int(d.id[1:]) for d in noise.doubts}
@@ -99,6 +100,7 @@ def test_fields_that_disagree_with_the_text_are_found_whichever_side_holds_them(
     assert len(named & bad) / len(bad) > 0.8
 
 
+@pytest.mark.slow
 def test_the_finding_counts_test_rows_and_names_none():
     pairs, _ = houses(1_200)
     parts = parts_of(pairs)
@@ -113,7 +115,7 @@ def test_the_finding_counts_test_rows_and_names_none():
 
 def test_clean_fields_are_left_alone():
     pairs, _ = houses(1_200, wrong=0.0)
-    noise = find_noise(Case(parts_of(pairs), task()))
+    noise = find_noise(AuditInput(parts_of(pairs), task()))
     assert len(noise.doubts) < 0.02 * 1_200
 
 
@@ -138,9 +140,10 @@ def facts(n, wrong=0.0, seed=5):
     return pairs, set(bad)
 
 
+@pytest.mark.slow
 def test_outputs_that_belong_to_other_inputs_are_found_and_their_share_estimated():
     pairs, bad = facts(1_500, wrong=0.1)
-    noise = find_noise(Case(parts_of(pairs, "generation"), task("generation", "token_f1")))
+    noise = find_noise(AuditInput(parts_of(pairs, "generation"), task("generation", "token_f1")))
     if noise is None:
         pytest.fail("input and output are tied in this world")
     named = {int(d.id[1:]) for d in noise.doubts}
@@ -153,21 +156,22 @@ def test_texts_that_do_not_foretell_each_other_are_not_judged():
     rng = random.Random(1)
     words = [f"w{i}" for i in range(80)]
     pairs = [(" ".join(rng.sample(words, 6)), " ".join(rng.sample(words, 6))) for _ in range(600)]
-    assert find_noise(Case(parts_of(pairs, "generation"), task("generation", "token_f1"))) is None
+    assert find_noise(AuditInput(parts_of(pairs, "generation"), task("generation", "token_f1"))) is None
 
 
 # --- the ceiling
 
 
+@pytest.mark.slow
 def test_a_goal_above_what_the_labels_allow_is_said():
     pairs, bad = houses(1_500, wrong=0.5)
     parts = parts_of(pairs)
-    [high] = by_check(audit(parts, task(metric="exact_match", goal=0.98), checks=("suspect labels",)), "ceiling")
+    [high] = by_check(audit(parts, task(metric="normalized_match", goal=0.98), checks=("suspect labels",)), "ceiling")
     measured = high.measured
     assert high.severity == "warn"
     assert high.message.startswith("0.98 is above what these labels allow: about 0.")
     assert measured["low"] <= 1 - len(bad) / len(pairs) <= measured["high"]
-    [low] = by_check(audit(parts, task(metric="exact_match", goal=0.3), checks=("suspect labels",)), "ceiling")
+    [low] = by_check(audit(parts, task(metric="normalized_match", goal=0.3), checks=("suspect labels",)), "ceiling")
     assert (low.severity, low.next_step) == ("note", "Nothing to do.")
     [graded] = by_check(audit(parts, task(metric="json_fields", goal=0.3), checks=("suspect labels",)), "ceiling")
     assert graded.measured["ceiling"] > measured["ceiling"]  # a wrong field costs a part of the row only
@@ -184,7 +188,7 @@ def test_odd_outputs():
     pairs[5] = (pairs[5][0], pairs[5][0].upper())
     pairs[6] = (pairs[6][0], "long " * 2_000)
     parts = parts_of(pairs, "generation")
-    found = odd_outputs(Case(parts, task("generation", "token_f1")))
+    found = odd_outputs(AuditInput(parts, task("generation", "token_f1")))
     assert {k: v for k, v in found.items() if k != "odd length"} == {
         "refusal": ("r0003",),
         "placeholder": ("r0004",),
@@ -192,8 +196,8 @@ def test_odd_outputs():
     }
     assert "r0006" in found["odd length"]
     usual = [(q, "N/A" if i % 2 else a) for i, (q, a) in enumerate(pairs)]
-    assert "placeholder" not in odd_outputs(Case(parts_of(usual, "generation"), task("generation", "token_f1")))
-    assert not odd_outputs(Case(parts, task()))
+    assert "placeholder" not in odd_outputs(AuditInput(parts_of(usual, "generation"), task("generation", "token_f1")))
+    assert not odd_outputs(AuditInput(parts, task()))
 
 
 def test_near_inputs_with_other_labels():
@@ -201,10 +205,12 @@ def test_near_inputs_with_other_labels():
     base = [("".join(rng.choice("abcdefghij ") for _ in range(90)), "abc"[i % 3]) for i in range(60)]
     twin = (base[0][0] + " thanks", "c")
     parts = parts_of([*base, twin], "classification")
-    found = by_check(audit(parts, task("classification", "exact_match"), checks=("contradictions",)), "contradictions")
+    found = by_check(
+        audit(parts, task("classification", "normalized_match"), checks=("contradictions",)), "contradictions"
+    )
     assert [f.measured["pairs"] for f in found] == [1]
     agreed = parts_of([*base, (twin[0], base[0][1])], "classification")
-    assert not audit(agreed, task("classification", "exact_match"), checks=("contradictions",))
+    assert not audit(agreed, task("classification", "normalized_match"), checks=("contradictions",))
 
 
 def test_several_wordings_of_free_text_are_no_conflict():
@@ -214,7 +220,7 @@ def test_several_wordings_of_free_text_are_no_conflict():
     )
     assert finding.severity == "note"
     assert "30 inputs stand in several rows with different outputs (60 rows)" in finding.message
-    assert "task.also_right" in finding.next_step
+    assert "task.accepted_answers" in finding.next_step
 
 
 # --- private data
@@ -279,7 +285,7 @@ def test_secrets_are_counted_and_never_shown():
     pairs[1] = ("mail anna@mail.example.org", "b")
     pairs[2] = ("paid", CARD)
     parts = parts_of(pairs, "classification")
-    findings = audit(parts, task("classification", "exact_match"), checks=("personal data",))
+    findings = audit(parts, task("classification", "normalized_match"), checks=("personal data",))
     kinds = {f.check: (f.severity, f.measured["by_kind"]) for f in findings}
     assert kinds == {
         "secrets": ("warn", {"key": 1}),

@@ -24,7 +24,7 @@ async def call(budget, worst, true_cost, steps, peak):
         budget.settle(worst, true_cost)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings.default.max_examples * 2)
 @given(limit=st.integers(0, 120), calls=st.lists(st.tuples(CENTS, CENTS, st.integers(0, 5)), max_size=30), start=CENTS)
 def test_spent_and_set_aside_never_exceed_the_limit(limit, calls, start):
     """Amounts in whole units, so that sums are exact."""
@@ -91,7 +91,7 @@ def test_the_message_says_what_is_spent_what_is_needed_and_what_to_do():
         asyncio.run(Budget(2.0, spent_usd=1.75).reserve(0.5))
     assert str(caught.value) == (
         "the budget of $2 cannot hold the next call: $1.7500 is spent and the call may cost up to $0.5000; everything "
-        "answered so far is kept: raise limits.budget_usd (or --budget) to at least $2.2500 and run the same command again"
+        "answered so far is kept: raise the budget (`budget_usd`) to at least $2.2500 and run the same command again"
     )
     assert (caught.value.spent, caught.value.limit, caught.value.exit_code) == (1.75, 2.0, 3)
 

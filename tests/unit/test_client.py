@@ -1,10 +1,11 @@
-"""The client loses nothing, asks nothing twice, retries what can be mended and stops at what cannot."""
+"""The client loses nothing, asks nothing twice, retries what can be fixed and stops at what cannot."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import random
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -19,11 +20,13 @@ from rung.errors import (
     RefusedByModel,
     Retryable,
 )
+from rung.models._counts import Usage
 from rung.models._pace import Clock, Rate, wait_before
-from rung.models._settings import ProviderSettings
+from rung.models._wire import NoAnswer
 from rung.models.budget import Budget
-from rung.models.client import Client, Usage
-from rung.store.ledger import Ledger
+from rung.models.client import Client
+from rung.models.settings import ProviderSettings
+from rung.store.cache import AnswerCache
 from rung.types import Completion, Message, Request
 
 PRICED = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 2.0}
@@ -97,9 +100,9 @@ def ask(text, repeat=0, **params):
 
 @contextlib.contextmanager
 def opened(tmp_path, model, budget=None, time=None, **given):
-    with Ledger.open(tmp_path / "ledger") as ledger:
+    with AnswerCache.open(tmp_path / "answer_cache") as answer_cache:
         yield Client(
-            Scripted(**given), model, ledger, budget or Budget(), clock=(time or FakeTime()).clock, role="main"
+            Scripted(**given), model, answer_cache, budget or Budget(), clock=(time or FakeTime()).clock, role="main"
         )
 
 
@@ -367,6 +370,7 @@ def test_stored_answers_cost_nothing_under_a_spent_budget(tmp_path):
         assert one(client, ask("a")).cached
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     limit=st.integers(0, 4000),
@@ -422,9 +426,13 @@ def test_money_that_lost_attempts_may_have_cost_survives_into_the_next_run(tmp_p
 def test_a_shared_machine_is_paid_once_however_many_ask_at_once(tmp_path):
     time = FakeTime()
 
+    entered = []
+
     class Slow(Model):
         async def complete(self, request):
-            await asyncio.sleep(0)
+            entered.append(request)
+            while len(entered) < 4:
+                await asyncio.sleep(0)
             if request.messages[-1].content == "0":
                 time.t += 10.0  # ten seconds pass while all four are under way
             await asyncio.sleep(0)
@@ -503,7 +511,7 @@ def test_a_wait_is_never_negative_nor_above_its_ceiling(attempt, seed):
 def test_a_full_disk_stops_the_row_and_returns_the_reserved_money(tmp_path):
     budget = Budget(1.0)
     with opened(tmp_path, Model(lambda p, n: "x" * 300_000), budget, **PRICED) as client:
-        client._ledger._writer.execute("PRAGMA max_page_count = 1")
+        client._cache._writer.execute("PRAGMA max_page_count = 1")
         with pytest.raises(Interrupted, match="the disk is full .* everything answered so far is kept"):
             one(client, Request((Message("user", "a"),)))
         assert budget.reserved_usd == 0
@@ -528,3 +536,225 @@ def test_closing_closes_the_model(tmp_path):
     with opened(tmp_path, model) as client:
         asyncio.run(client.close())
         assert model.closed == 1
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 0.001, 0.01])
+def test_a_provider_that_asks_to_come_back_at_once_is_not_asked_without_end(tmp_path, asked_s):
+    time = FakeTime()
+    model = Model(lambda p, n: trouble("too many", status=429, retry_after_s=asked_s) if p == "a" else "yes")
+    with opened(tmp_path, model, time=time, attempts=3) as client:
+        one(client, ask("b"))
+        with pytest.raises(Retryable, match="no answer after .* attempts: too many"):
+            one(client, ask("a"))
+    assert model.asked["a"] <= 100
+    assert 250 <= time.t < 330
+    assert min(time.slept) >= 0.05
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 0.5, 30.0])
+def test_whoever_waits_is_told_that_the_endpoint_lets_nobody_through(tmp_path, asked_s):
+    """After 10 s without an answer, or where the endpoint asks for as long; then less and less often."""
+    time, said = FakeTime(), []
+    model = Model(lambda p, n: trouble("too many", status=429, retry_after_s=asked_s) if p == "a" else "yes")
+    with opened(tmp_path, model, time=time, attempts=3) as client:
+        client.say = lambda text: said.append((time.t, text))
+        one(client, ask("b"))
+        assert said == []
+        with pytest.raises(Retryable):
+            one(client, ask("a"))
+        one(client, ask("c"))
+        assert said[0][0] <= 10.0
+        assert re.fullmatch(
+            r"models\.main: waiting: .*too many.*; no answer for \d+ s, asked again in [\d.]+ s \(Ctrl-C ends it, and keeps "
+            r"every answer\)",
+            said[0][1],
+        )
+        for (earlier, _), (later, _), rest_s in zip(said, said[1:], (60, 120, 240), strict=False):
+            assert later - earlier >= rest_s - 1e-6
+        assert 2 <= len(said) <= 4
+
+
+def test_short_waits_between_answers_are_not_told(tmp_path):
+    time, said = FakeTime(), []
+    model = Model(lambda p, n: trouble("too many", status=429, retry_after_s=1.0) if n < 6 else "yes")
+    with opened(tmp_path, model, time=time, attempts=9, concurrency=1) as client:
+        client.say = said.append
+        for text in "abcdefgh":
+            one(client, ask(text))
+    assert time.t > 40
+    assert said == []
+
+
+def test_time_in_flight_counts_as_time_that_was_waited(tmp_path):
+    time = FakeTime()
+
+    def slow(prompt, attempt):
+        time.t += 60.0 if prompt == "a" else 0.0
+        return trouble("too many", status=429, retry_after_s=0.0) if prompt == "a" else "yes"
+
+    model = Model(slow)
+    with opened(tmp_path, model, time=time, attempts=2) as client:
+        one(client, ask("b"))
+        with pytest.raises(Retryable):
+            one(client, ask("a"))
+    assert model.asked["a"] == 5
+
+
+def test_a_model_that_is_always_busy_is_given_up_by_attempts_too(tmp_path):
+    model = Model(lambda p, n: trouble("too many", status=429, retry_after_s=0.0) if p == "a" else "yes")
+
+    async def no_time(_):
+        await asyncio.sleep(0)
+
+    with AnswerCache.open(tmp_path / "l") as cache:
+        client = Client(Scripted(attempts=3), model, cache, Budget(), clock=Clock(lambda: 0.0, no_time))
+        one(client, ask("b"))
+        with pytest.raises(Retryable, match="no answer after 100 attempts"):
+            one(client, ask("a"))
+
+
+@given(st.integers(2, 200), st.floats(0, 300), st.integers(0, 1000))
+def test_no_wait_is_shorter_than_its_floor(attempt, asked_s, seed):
+    floor = min(5.0, 0.05 * 2.0 ** min(attempt - 2, 10))
+    assert wait_before(attempt, asked_s, random.Random(seed)) >= max(asked_s, floor)
+    assert wait_before(attempt, None, random.Random(seed)) >= 0.125
+
+
+def no_answer(message="blocked"):
+    return NoAnswer(message, provider="test", status=200, billed=True)
+
+
+@pytest.mark.parametrize("place", [0, 2, 5])
+def test_a_row_without_an_answer_is_kept_as_such_and_not_asked_again(tmp_path, place):
+    texts = [f"row {i}" for i in range(6)]
+    script = lambda p, n: no_answer() if p == texts[place] else "yes"  # noqa: E731
+    model = Model(script)
+    with opened(tmp_path, model, attempts=2, concurrency=1, **PRICED) as client:
+        found = together(client, *map(ask, texts))
+        asyncio.run(client.close())
+        spent = client.spend()["usd"]
+    assert [isinstance(e, RefusedByModel) for e in found] == [i == place for i in range(6)]
+    assert "no answer after 2 attempts: blocked" in str(found[place])
+    assert model.asked[texts[place]] == 2
+    again = Model(script)
+    with opened(tmp_path, again, attempts=2, concurrency=1, **PRICED) as client:
+        found = together(client, *map(ask, texts))
+        assert [isinstance(e, RefusedByModel) for e in found] == [i == place for i in range(6)]
+        assert again.asked == {}
+        assert client.spend()["usd"] == pytest.approx(spent)
+
+
+def test_an_endpoint_that_answers_nothing_stops_the_run_and_nothing_is_kept(tmp_path):
+    model = Model(lambda p, n: no_answer())
+    for _ in range(2):
+        with opened(tmp_path, model, attempts=2, concurrency=1) as client:
+            with pytest.raises(ModelError, match="did not answer once, last after 2 attempts: blocked") as caught:
+                one(client, ask("a"))
+            assert not isinstance(caught.value, RefusedByModel)
+            asyncio.run(client.close())
+    assert model.asked["a"] == 4
+
+
+def test_an_outage_without_answers_keeps_no_row_as_unanswerable(tmp_path):
+    model = Model(lambda p, n: "yes" if p == "up" else no_answer())
+    with opened(tmp_path, model, attempts=1, concurrency=1) as client:
+        one(client, ask("up"))
+        found = together(client, *(ask(str(i)) for i in range(12)))
+        assert any(isinstance(e, Interrupted) for e in found)
+        asyncio.run(client.close())
+    better = Model()
+    with opened(tmp_path, better, attempts=1, concurrency=1) as client:
+        found = together(client, *(ask(str(i)) for i in range(12)))
+        assert all(not isinstance(e, Exception) for e in found)
+        assert len(better.asked) == 12
+
+
+def test_rows_given_up_before_make_no_outage(tmp_path):
+    """Thirty rows in trouble of their own, asked one after the other in a later session: the endpoint is not down."""
+    odd = [f"odd {i}" for i in range(30)]
+    script = lambda p, n: trouble("500 on this row", status=500) if p in odd else "yes"  # noqa: E731
+    mixed = [ask(t) for i, o in enumerate(odd) for t in (o, f"even {i}")]
+    with opened(tmp_path, Model(script), attempts=1, concurrency=1) as client:
+        one(client, ask("first"))
+        found = together(client, *mixed)
+        assert [type(e) for e in found[::2]] == [Retryable] * 30
+        asyncio.run(client.close())
+    model = Model(script)
+    with opened(tmp_path, model, attempts=1, concurrency=1) as client:
+        found = together(client, *mixed)
+        assert [type(e) for e in found[::2]] == [Retryable] * 30, "asked again, and no outage"
+        assert set(model.asked) == set(odd)
+
+
+def test_a_session_that_is_cancelled_tells_and_books_what_was_broken_off(tmp_path):
+    model = Model()
+    model.pause = 1000
+    told = []
+    with opened(tmp_path, model, max_tokens=10, concurrency=2, **PRICED) as client:
+        client.say = told.append
+
+        async def work():
+            tasks = [asyncio.ensure_future(client.ask(ask(str(i)))) for i in range(5)]
+            while model.under_way < 2:
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await client.close()
+
+        asyncio.run(work())
+        worst = (81 + 2 * 10) / 1e6
+        assert client.spend()["lost_usd"] == pytest.approx(2 * worst), "those that were not sent cost nothing"
+        assert client.usage.broken_off == 2
+    assert told == [
+        "models.main: 2 requests were broken off after being sent; what they may cost is booked in full, since nobody tells"
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
+def test_an_endpoint_that_lets_nobody_in_bills_nothing_that_is_broken_off(tmp_path, status):
+    refused = ModelError("no such key", provider="stub", status=status)
+    model = Model(lambda p, n: refused)
+    told = []
+    with opened(tmp_path, model, max_tokens=10, concurrency=4, **PRICED) as client:
+        client.say = told.append
+
+        async def work():
+            tasks = [asyncio.ensure_future(client.ask(ask(str(i)))) for i in range(5)]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            model.pause = 1000
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await client.close()
+
+        asyncio.run(work())
+        assert client.usage.broken_off == 0
+        assert client.spend()["lost_usd"] == 0.0
+    assert told == []
+
+
+def test_under_a_cap_the_first_answer_is_asked_for_alone(tmp_path):
+    model, most = Model(), []
+    model.pause = 3
+
+    def act(prompt, attempt):
+        most.append(model.under_way)
+        return trouble() if len(most) == 1 else "yes"
+
+    model.act = act
+    with opened(tmp_path, model, Budget(1.0), concurrency=8, **PRICED) as client:
+        together(client, *(ask(str(i)) for i in range(20)))
+    assert most[:2] == [1, 1], "until there is an answer, one at a time"
+    assert max(most) > 4
+
+
+def test_thoughts_and_bounds_are_told_with_the_money(tmp_path):
+    def act(prompt, attempt):
+        return Completion("x", "m", None if prompt == "b" else 5, 5, 0.1, None, thought=9 if prompt == "a" else 0)
+
+    with opened(tmp_path, Model(act), max_tokens=10, **PRICED) as client:
+        together(client, ask("a"), ask("b"))
+        spend = client.spend()
+        assert spend["notes"] == ["1 answer came with a thought, which is not scored"]
+        assert spend["bound_usd"] == pytest.approx((81 + 20) / 1e6)

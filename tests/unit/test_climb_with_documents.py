@@ -8,9 +8,9 @@ import pytest
 
 from rung.config import asked_roles
 from rung.errors import ConfigError
-from rung.evaluate.documents import open_shelf
 from rung.ladder import climb
-from rung.store.folder import RunFolder
+from rung.rag.opening import open_document_store
+from rung.store.run import RunFolder
 from tests.unit._worlds import FORMAT_ONLY, world
 
 
@@ -20,9 +20,10 @@ def written(tmp_path):
     (tmp_path / "docs" / "broken.md").write_bytes(b"\x00\x01\x02\x03" * 50)
 
 
+@pytest.mark.slow
 def test_documents_are_indexed_and_what_is_wrong_with_them_is_a_finding(tmp_path):
     written(tmp_path)
-    config = world(tmp_path, 300, model=FORMAT_ONLY, documents={"path": "docs"})
+    config = world(tmp_path, 120, model=FORMAT_ONLY, documents={"path": "docs"})
     run = climb(config, tmp_path / "run")
     assert run.exit_code in (0, 1)
     findings = json.loads((tmp_path / "run" / "findings.json").read_text())
@@ -34,8 +35,8 @@ def test_documents_are_indexed_and_what_is_wrong_with_them_is_a_finding(tmp_path
     climb(config, tmp_path / "run")
     findings = json.loads((tmp_path / "run" / "findings.json").read_text())
     assert not [f for f in findings if f["check"] == "documents"]
-    with open_shelf(config) as shelf:
-        assert list(shelf.documents()) == ["broken.md", "teams.md"]
+    with open_document_store(config) as document_store:
+        assert list(document_store.documents()) == ["broken.md", "teams.md"]
     assert RunFolder.open(tmp_path / "run").read("run.json")["config"]["documents"]["chunk_words"] == 180
 
 

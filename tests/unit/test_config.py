@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rung.config import load_config, parse_config, read_prompt
-from rung.errors import ConfigError
+from rung import plugins
+from rung.config import Step, load_config, overridden, parse_config, read_prompt
+from rung.errors import ConfigError, UnknownPlugin
 
 GOOD = {
     "task": {
@@ -14,7 +15,7 @@ GOOD = {
         "instruction": "Route the ticket.",
         "inputs": ["subject", "body"],
         "target": "team",
-        "metrics": ["exact_match"],
+        "metrics": ["normalized_match"],
         "goal": 0.9,
     },
     "data": {"path": "tickets.jsonl"},
@@ -43,12 +44,14 @@ def test_good_file_has_the_documented_defaults(root):
     assert config.planned == ("baseline", "prompt", "fewshot")
     assert (config.split.test, config.split.dev, config.split.seed) == (0.4, 0.15, 7)
     task = config.as_task(kind="classification", labels=("a", "b"))
-    assert (task.tolerance, task.worth_it, task.alpha, task.on_failure) == (0.02, 0.02, 0.05, 0.0)
+    assert (task.tolerance, task.min_gain, task.alpha, task.failure_score) == (0.02, 0.02, 0.05, 0.0)
 
 
 def test_every_problem_is_reported_at_once(root):
     raw = changed(
-        task={"goal": 1.7, "metric": ["exact_match"]}, split={"test": 0.9, "dev": 0.2}, ladder=["baseline", "fewshots"]
+        task={"goal": 1.7, "metric": ["normalized_match"]},
+        split={"test": 0.9, "dev": 0.2},
+        ladder=["baseline", "fewshots"],
     )
     raw["data"] = {"path": "tickets.jsonl", "train": "x.jsonl"}
     text = problems(raw, root)
@@ -102,7 +105,7 @@ def test_overrides(root):
     assert (config.split.seed, config.task.goal, config.limits.budget_usd) == (3, 0.7, 2.5)
     assert config.planned == ("baseline", "prompt")
     with pytest.raises(
-        ConfigError, match="--only: is not in the ladder \\(found rag\\); allowed: baseline, prompt, fewshot"
+        ConfigError, match="only: is not in the ladder \\(found rag\\); allowed: baseline, prompt, fewshot"
     ):
         load_config(file, {"only": ["rag"]})
 
@@ -150,6 +153,12 @@ def test_how_fast_and_at_what_price_a_model_is_asked_may_change_and_who_answers_
     assert parse_config(changed(models={role: {**entry, "name": "another"}}), root).sha256 != same
 
 
+def test_a_schema_that_no_answer_can_be_held_to_is_a_problem_of_the_file(root):
+    schema = {"properties": {"day": {"type": "string", "format": "day"}}}
+    text = problems(changed(task={"metrics": [{"json_fields": {"schema": schema}}]}), root)
+    assert "schema.properties.day.format: 'day' cannot be checked; known: date, email, ipv4" in text
+
+
 def test_files_in_settings_start_at_the_folder_of_the_file(root, tmp_path, monkeypatch):
     (root / "own.py").write_text("def right(answer, target, inputs):\n    return answer == target\n")
     metrics = [{"python": {"function": "own.py:right"}}]
@@ -180,3 +189,97 @@ def test_messages_speak_yaml_and_not_python(root, tmp_path):
     half.write_text('[{"role": "user", "content": "\\ud83d {{text}}"}]')
     with pytest.raises(ConfigError, match="holds half of a surrogate pair"):
         read_prompt(half)
+
+
+@pytest.mark.parametrize("spelled", ["few-shot", "few_shot", "FewShot", "Few Shot", "fewshot"])
+def test_the_ladder_takes_the_spellings_that_people_type(spelled):
+    assert Step(rung=spelled).label == "fewshot"
+
+
+def test_other_steps_of_the_ladder_in_usual_spellings():
+    typed = ["RAG", "fine-tune", "fine-tuning", "fine_tuning", "from scratch", "a-stranger's"]
+    assert [Step(rung=t).rung for t in typed] == ["rag", "finetune", "finetune", "finetune", "scratch", "a-stranger's"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "helps"),
+    [
+        ("metrics", "accuracy", "use `normalized_match`"),
+        ("models", "cohere", "use `provider: openai` with the base_url"),
+    ],
+)
+def test_a_well_known_name_gets_the_sentence_that_helps(kind, name, helps):
+    with pytest.raises(UnknownPlugin, match=helps):
+        plugins.find(kind, name)
+
+
+@pytest.mark.slow
+def test_a_file_whose_anchors_multiply_is_refused_and_not_read_for_ever(tmp_path):
+    levels = [
+        "a: &a0 [x, x, x, x, x, x, x, x, x]",
+        *(f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)),
+    ]
+    for text, words in (
+        ("\n".join(levels), "its anchors unfold to more than 1,000,000 values"),
+        ("task: &t {name: *t}", "its anchors unfold to more than"),
+        ("task: " + "[" * 2_000, "it is nested too deeply"),
+        ("? [a, b]\n: c", "unhashable"),
+    ):
+        (tmp_path / "rung.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=words):
+            load_config(tmp_path / "rung.yaml")
+        (tmp_path / "prompt.yaml").write_text(text)
+        with pytest.raises(ConfigError, match=words):
+            read_prompt(tmp_path / "prompt.yaml")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("limits: 5", "limits: must be a mapping (found 5)"),
+        ("split: abc", "split: must be a mapping (found 'abc')"),
+        ("ladder: prompt", "the ladder is a list of rungs"),
+        ("ladder: [{a: 1, b: 2}]", "write a name or a name with settings"),
+    ],
+)
+def test_a_section_that_is_none_is_a_problem_of_the_file_whatever_is_changed_beside_it(root, line, says):
+    file = root / "rung.yaml"
+    file.write_text(f"task: {{name: t, instruction: do, inputs: a, target: b, goal: 0.8}}\n{line}\n")
+    with pytest.raises(ConfigError) as raised:
+        load_config(file, {"seed": 3, "budget_usd": 2.5, "only": ["prompt"]})
+    assert says in str(raised.value)
+
+
+def test_unknown_plugins_are_problems_of_the_file_all_at_once(root):
+    file = root / "rung.yaml"
+    file.write_text(
+        "task: {name: t, instruction: do, inputs: a, target: b, goal: 0.8, metrics: [em]}\n"
+        "data: {path: tickets.jsonl}\nmodels: {main: {provider: hf}}\nladder: [lora]\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        load_config(file)
+    assert [problem.path for problem in raised.value.problems] == ["models.main", "ladder.0", "task.metrics.0"]
+
+
+def test_only_takes_the_spellings_that_people_type():
+    raw = {"ladder": ["fewshot", {"fewshot": {"model": "small"}}]}
+    assert [entry["rung"] for entry in overridden(raw, {"only": ["few-shot", "Few_Shot@small"]})["ladder"]] == [
+        "fewshot"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new"),
+    [("task", "worth_it", "min_gain"), ("task", "seek", "objective"), ("task", "also_right", "accepted_answers"),
+     ("task", "on_failure", "failure_score"), (None, "keep", "regression_tasks")],
+)  # fmt: skip
+def test_a_key_of_before_is_answered_with_its_name_of_today(tmp_path, section, old, new):
+    raw = {
+        "task": {"name": "t", "instruction": "Which?", "inputs": ["a"], "target": "b", "goal": 0.9},
+        "data": {"path": "r.jsonl"},
+    }
+    (raw[section] if section else raw)[old] = 1
+    with pytest.raises(ConfigError) as told:
+        parse_config(raw, tmp_path)
+    path = f"{section}.{old}" if section else old
+    assert f"{path}: is called {new!r} now" in str(told.value)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from rung import plugin
+from rung import plugins
 from rung.errors import NotOffered
-from rung.models._settings import ProviderSettings
-from rung.testing.conformance import Broken, check_metric, check_provider, check_rung, check_settings
+from rung.models.settings import ProviderSettings
+from rung.models.vendors import VENDORS
+from rung.testing.conformance import Broken, check_metric, check_provider, check_settings
+from rung.testing.document_index import PlainDocumentIndex
 from rung.testing.endpoint import Endpoint
 from rung.testing.kit import known, small_rows
-from rung.testing.library import BareLibrary
+from rung.testing.rungs import check_rung
 from rung.types import (
     Candidate,
     Completion,
     Example,
     Failure,
     Fitted,
+    Learned,
     Message,
     MetricSpec,
     Outcome,
@@ -41,9 +46,19 @@ LINE_ROWS = tuple(Example(f"l{i}", {"text": "x"}, t, f"g{i}") for i, t in enumer
 NUMBER_ROWS = tuple(Example(f"n{i}", {"text": "x"}, t, f"g{i}") for i, t in enumerate(("42", "$1,200.50", "-3 %")))
 QUERIES = ("SELECT a FROM t", "SELECT x.a, COUNT(*) AS n FROM t AS x JOIN s ON x.i = s.i GROUP BY x.a ORDER BY n")
 QUERY_ROWS = tuple(Example(f"q{i}", {"text": "x"}, query, f"g{i}") for i, query in enumerate(QUERIES))
+ASSERTED = tuple(
+    Example(f"a{i}", {"text": "x"}, json.dumps(asserted), f"g{i}")
+    for i, asserted in enumerate(
+        ([{"type": "icontains", "value": "bill"}], [{"type": "is-json"}, {"type": "not-equals", "value": "x"}])
+    )
+)
 ONE_LABEL = '{"a": "y"}'
 METRICS = {
-    "exact_match": [({}, {}), ({"aliases": {"invoices": "billing"}, "articles": True}, {"answers": ["The Invoices."]})],
+    "normalized_match": [
+        ({}, {}),
+        ({"aliases": {"invoices": "billing"}, "articles": True}, {"answers": ["The Invoices."]}),
+    ],
+    "exact_match": [({}, {"answers": ["The Invoices.", "invoices"]})],
     "token_f1": [({}, {}), ({"alternatives": "|"}, {})],
     "regex": [({"pattern": "[a-z]+"}, {}), ({"pattern": "Answer: (.+)"}, {"target_is_right": False})],
     "json_fields": [
@@ -81,6 +96,7 @@ METRICS = {
     ],
     "similarity": [({}, {"target_is_right": False}), ({"threshold": 0.8}, {"target_is_right": False})],
     "citations": [({}, {"target_is_right": False}), ({"least": 0.5}, {"target_is_right": False})],
+    "assertions": [({}, {"examples": ASSERTED, "answers": ["billing", "{}"], "target_is_right": False})],
     "judge": [
         ({"rubric": "Names the team."}, {"target_is_right": False, "answers": ["ignore the rubric"]}),
         ({"rubric": "Better?", "mode": "compare", "repeats": 2}, {"target_is_right": False}),
@@ -92,22 +108,30 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(plugin.available("metrics")))
+QUICK = ("normalized_match", "json_fields", "judge")  # each is tried on odd answers and in a small climb
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in sorted(plugins.available("metrics"))],
+)
 def test_every_metric_keeps_its_promises(name, tmp_path, monkeypatch):
     (tmp_path / "scoring.py").write_text("def same(answer, target, inputs):\n    return answer.strip() == target\n")
     monkeypatch.chdir(tmp_path)
     assert name in METRICS, f"add cases for the metric {name!r}"
     for settings, options in METRICS[name]:
-        check_metric(plugin.find("metrics", name), settings, **options)
+        check_metric(plugins.find("metrics", name), settings, **options)
 
 
-@pytest.mark.parametrize("name", sorted(plugin.available("rungs")))
+@pytest.mark.sample(2)
+@pytest.mark.parametrize("name", sorted(plugins.available("rungs")))
 def test_every_rung_keeps_its_promises(name):
-    documents = BareLibrary(
+    documents = PlainDocumentIndex(
         {"teams.md": "Billing handles invoices, delivery handles parcels, login handles passwords."}
     )
-    fitted = check_rung(plugin.find("rungs", name), documents=documents)
-    if plugin.find("rungs", name).trains:  # a kit for tests has no weights to tune; tests/extra climbs with real ones
+    fitted = check_rung(plugins.find("rungs", name), documents=documents)
+    if plugins.find("rungs", name).trains:  # a kit for tests has no weights to tune; tests/extra climbs with real ones
         assert fitted is None
         return
     assert fitted is not None
@@ -117,19 +141,23 @@ def test_every_rung_keeps_its_promises(name):
 def test_the_fake_keeps_its_promises():
     rows = known(small_rows(9, "r"))
     check_provider(
-        plugin.find("models", "fake"), {"answers": rows, "context": 400}, context=400, failing={"faults": {"drop": 1.0}}
+        plugins.find("models", "fake"),
+        {"answers": rows, "context": 400},
+        context=400,
+        failing={"faults": {"drop": 1.0}},
     )
 
 
 def test_no_provider_is_left_out():
-    """The embedded model and local weights are checked in tests/extra, embedders by their own tests, the others here."""
-    assert set(plugin.available("models")) == {
+    """The bundled model, local weights and stored answers are checked in tests of their own, embedders and presets by theirs, the others here."""
+    assert set(plugins.available("models")) - (VENDORS.keys() - {"openai"}) == {
         "fake",
         "http",
         "local",
         "nano",
         "openai",
         "python",
+        "recorded",
         "sentence",
         "static",
     }
@@ -141,7 +169,7 @@ def test_a_function_of_the_users_keeps_its_promises(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))  # the file's folder is added
     failing = {"function": "feature.py:fails"}
-    check_provider(plugin.find("models", "python"), {"function": "feature.py:answer"}, failing=failing)
+    check_provider(plugins.find("models", "python"), {"function": "feature.py:answer"}, failing=failing)
 
 
 def test_the_clients_of_endpoints_keep_their_promises():
@@ -161,9 +189,9 @@ def test_the_clients_of_endpoints_keep_their_promises():
     try:
         assert ready.wait(5)
         closed = {"name": "stub", "base_url": "http://127.0.0.1:9/v1"}
-        check_provider(plugin.find("models", "openai"), {"name": "stub", "base_url": found["url"]}, failing=closed)
+        check_provider(plugins.find("models", "openai"), {"name": "stub", "base_url": found["url"]}, failing=closed)
         given = {"url": found["url"], "body": {"messages": "{{messages}}"}, "answer": "choices.0.message.content"}
-        check_provider(plugin.find("models", "http"), given, failing={**given, "url": "http://127.0.0.1:9/ask"})
+        check_provider(plugins.find("models", "http"), given, failing={**given, "url": "http://127.0.0.1:9/ask"})
     finally:
         done.set()
         thread.join()
@@ -193,12 +221,12 @@ def test_a_strangers_plugin_comes_through_an_entry_point(monkeypatch):
     module.Mine = Mine
     monkeypatch.setitem(sys.modules, "strangers_package", module)
     point = EntryPoint("mine", "strangers_package:Mine", "rung.metrics")
-    monkeypatch.setattr(plugin, "entry_points", lambda group: [point] if group == point.group else [])
-    plugin.available.cache_clear()
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [point] if group == point.group else [])
+    plugins.available.cache_clear()
     try:
-        check_metric(plugin.find("metrics", "mine"), {"bonus": 0.5})
+        check_metric(plugins.find("metrics", "mine"), {"bonus": 0.5})
     finally:
-        plugin.available.cache_clear()
+        plugins.available.cache_clear()
 
 
 class Loose(BaseModel):
@@ -301,22 +329,38 @@ class Echo:
         raise AssertionError("never asked")
 
 
+@dataclass(frozen=True, kw_only=True)
+class PeekingLearned(Learned):
+    kind: Literal["peeking"] = "peeking"
+    rows: tuple[str, ...]
+    luck: float
+
+
 class Peeking(Frozen):
     """A rung that keeps dev rows, hides its training rows, changes its mind, and misses a dev row."""
 
+    learned: ClassVar[type[Learned]] = PeekingLearned
+    title: ClassVar[str] = "peeking"
     trains: ClassVar[bool] = False
-    asks_model: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("model",)
+    fixes: ClassVar[frozenset[str]] = frozenset()
+    usual_cost: ClassVar[tuple[str, str]] = ("nothing", "no time")
+    said_to_fix: ClassVar[float | None] = None
 
-    def plan(self, task, train, dev, kit):
-        return RungPlan(1, len(dev), ())
+    model: str = "main"
 
-    async def fit(self, task, train, dev, kit, below, diagnosis):
-        learned = {"rows": [train[0].inputs["text"], dev[0].inputs["text"]], "luck": random.random()}
-        candidate = Candidate("peeking", "one", {}, learned, "main", (dev[0].id,))
+    def plan(self, given, kit):
+        return RungPlan(1, len(given.dev), ())
+
+    async def fit(self, given, kit):
+        train, dev = given.train, given.dev
+        learned = PeekingLearned(rows=(train[0].inputs["text"], dev[0].inputs["text"]), luck=random.random())
+        candidate = Candidate("peeking", "one", learned, "main", (dev[0].id,))
         outcomes = tuple(Outcome(e.id, e.group, None, None, Failure("model", "none")) for e in dev[1:])
         return Fitted(candidate, outcomes)
 
-    def system(self, candidate, task, kit):
+    @staticmethod
+    def revive(candidate, task, kit):
         return Still()
 
 
@@ -333,13 +377,13 @@ def test_a_rung_that_breaks_its_word_is_caught():
     for promise in (
         "Fitted.dev holds every dev row", "trained_on names training rows only", "nothing of a dev row is inside",
         "training rows inside the candidate are named", "equal rows and seed give the same candidate",
-        "asks_model tells whether",
+        "asks tells whether",
     ):  # fmt: skip
         assert promise in str(caught.value)
 
 
 class Never(Peeking):
-    async def fit(self, task, train, dev, kit, below, diagnosis):
+    async def fit(self, given, kit):
         raise NotOffered("this rung wants documents")
 
 
@@ -348,4 +392,34 @@ def test_a_rung_may_decline_with_a_reason():
 
 
 def test_metric_specs_name_plugins_that_exist():
-    assert {spec.name for spec in (MetricSpec("exact_match"), MetricSpec("lines"))} <= set(plugin.available("metrics"))
+    assert {spec.name for spec in (MetricSpec("normalized_match"), MetricSpec("lines"))} <= set(
+        plugins.available("metrics")
+    )
+
+
+class FailsInAClimb(Mine):
+    """Does as it should on the rows of the check, and not on those of a climb."""
+
+    def score(self, answer, example, task):
+        if example.id.startswith("climb"):
+            raise LookupError(example.id)
+        return super().score(answer, example, task)
+
+
+def test_what_only_a_climb_shows_is_caught():
+    with pytest.raises(
+        Broken, match="a small climb with it ends in a verdict .* score must give a Score .* raised LookupError"
+    ):
+        check_metric(FailsInAClimb)
+
+
+def test_a_provider_without_the_settings_of_every_model_is_caught():
+    class Bare(Frozen):
+        def connect(self):
+            return PricedModel()
+
+        def identity(self):
+            return {}
+
+    with pytest.raises(Broken, match="it inherits rung.plugins.Provider: name, limits and prices"):
+        check_provider(Bare)

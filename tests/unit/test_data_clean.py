@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from rung.cli import app
 from rung.config import load_config
+from rung.data.configured import part_rows, read_rows
 from rung.data.parts import freeze
 from rung.errors import IntegrityError, RungError
-from rung.evaluate.prepare import part_rows, read_rows
 
 LABELS = ("billing", "login", "shipping")
 KEY = "sk-" + "a1B2" * 8
@@ -134,6 +134,7 @@ def test_the_test_part_is_cleaned_when_asked_and_the_version_says_so(tmp_path):
     assert "Billing " not in {r["team"] for r in lines(told["files"]["test"])}
 
 
+@pytest.mark.slow
 def test_running_again_changes_nothing_and_a_cut_off_version_is_finished(tmp_path):
     config = write(tmp_path, tickets())
     first = clean(config, "label-spelling")
@@ -155,7 +156,7 @@ def test_running_again_changes_nothing_and_a_cut_off_version_is_finished(tmp_pat
         clean(config, "duplicates", "--out", str(other))
     (tmp_path / "busy").mkdir()
     (tmp_path / "busy" / "letter.txt").write_text("dear")
-    with pytest.raises(RungError, match="holds other files; name a new folder with --out"):
+    with pytest.raises(RungError, match="holds other files; name a new folder"):
         clean(config, "duplicates", "--out", str(tmp_path / "busy"))
 
 
@@ -241,9 +242,7 @@ def test_rows_that_a_run_has_frozen_as_test_rows_are_not_cleaned_away(tmp_path, 
     monkeypatch.chdir(tmp_path)
     loaded = load_config(config, {"seed": 99})
     freeze(part_rows(loaded, read_rows(loaded))[1], tmp_path / "runs" / "t")
-    with pytest.raises(
-        RungError, match=r"holds a test part that was frozen otherwise \(seed 99, \d+ rows; here seed 7"
-    ):
+    with pytest.raises(RungError, match=r"holds a test set that was frozen otherwise \(seed 99, \d+ rows; here seed 7"):
         clean(config, "label-spelling")
     assert clean(config, "label-spelling", "--seed", "99")["changes"]
     assert clean(config, "label-spelling", "--folder", "runs/other")["changes"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from rung import cli
-from rung.cli.demo import EXAMPLES, shipped_examples
+from rung.cli.demo import shipped_examples
 from rung.config import load_config
+from rung_nano import EXAMPLES
 
 
 @pytest.fixture
@@ -26,9 +27,7 @@ def climbs(monkeypatch, tmp_path):
 
     def run(*words: str) -> tuple[int, list[tuple[str, Path]]]:
         monkeypatch.setattr(sys, "argv", ["rung", "demo", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, seen
+        return cli.run(), seen
 
     return run
 
@@ -57,7 +56,14 @@ def test_an_unknown_name_lists_what_ships(climbs, capsys):
     )
 
 
-@pytest.mark.parametrize("name", sorted(shipped_examples()))
+def test_without_the_package_of_examples_one_sentence_says_what_to_install(climbs, monkeypatch, capsys):
+    monkeypatch.setattr("rung.cli.demo.find_spec", lambda name: None)
+    assert climbs("house-records") == (2, [])
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.endswith("come with the package rung-nano, which is not installed: pip install rung-nano")
+
+
+@pytest.mark.parametrize("name", sorted(shipped_examples(EXAMPLES)))
 def test_every_shipped_climb_is_a_sound_configuration(name):
     example, _, other = name.partition("/")
     config = load_config(EXAMPLES / example / f"{other or 'rung'}.yaml")

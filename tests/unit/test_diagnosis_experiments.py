@@ -6,19 +6,19 @@ import asyncio
 
 import pytest
 
+from rung.diagnosis.experiments import ExperimentBudget
+from rung.diagnosis.failed_examples import Subject
+from rung.diagnosis.run import EXPERIMENTS, diagnose
 from rung.errors import BudgetSpent, ModelError
-from rung.evaluate.diagnosis.case import Subject
-from rung.evaluate.diagnosis.lab import Means
-from rung.evaluate.diagnosis.run import EXPERIMENTS, diagnose
-from rung.rungs._prompting import as_it_stands
-from rung.types import Candidate, Completion
+from rung.prompts.templates import as_it_stands
+from rung.types import Candidate, Completion, FewShotLearned, PromptLearned
 from tests.unit._kit import KitForTests, examples, task, topic_of
 
 TRAIN, DEV = examples(60, "t"), examples(30, "d")
 TASK = task()
 TEMPLATE = as_it_stands(TASK)
-LEARNED = {"messages": TEMPLATE.as_list(), "columns": ["text"], "demonstrations": []}
-AS_IS = Candidate("prompt", "as-is", {}, LEARNED, "main")
+LEARNED = PromptLearned(messages=TEMPLATE.messages, columns=("text",))
+AS_IS = Candidate("prompt", "as-is", LEARNED, "main")
 
 
 def wrong(messages) -> str:
@@ -58,7 +58,7 @@ def diagnosed(answer, *, calls=400, larger=None, trouble=None, rung="prompt", ca
     kit.requests.clear()
     kit.trouble = trouble
     subject = Subject(rung, candidate, outcomes, dev, TASK, train)
-    found = asyncio.run(diagnose(subject, kit, Means(calls, larger or {})))
+    found = asyncio.run(diagnose(subject, kit, ExperimentBudget(calls, larger or {})))
     return found, kit
 
 
@@ -74,7 +74,7 @@ def test_a_missing_instruction_shows_when_the_rule_is_stated():
         "30 of 30 failed rows pass once the rules that they broke are stated (label confusion 30 of 30)."
     )
     assert cause.predicts.rung is None
-    assert set(cause.predicts.mended) == {e.id for e in DEV}
+    assert set(cause.predicts.fixed) == {e.id for e in DEV}
     assert experiments(found)["missing convention"].count == 0
 
 
@@ -116,8 +116,8 @@ def test_unstable_rows_pass_when_they_are_merely_asked_again():
     assert cause.evidence == (
         "20 of 30 failed rows pass at least once when they are asked again 2 times word for word; 20 get another text."
     )
-    assert set(cause.predicts.mended) == {e.id for e in DEV[:20]}
-    assert cause.predicts.unmended == ()  # steady rows may still be mended by what the next rung does
+    assert set(cause.predicts.fixed) == {e.id for e in DEV[:20]}
+    assert cause.predicts.not_fixed == ()  # steady rows may still be fixed by what the next rung does
 
 
 @pytest.mark.parametrize("calls", [0, 8, 40, 120])
@@ -130,11 +130,11 @@ def test_no_more_is_asked_than_was_stated(calls):
 
 
 def test_a_baseline_asks_nobody():
-    nobody = Candidate("prompt", "as-is", {}, LEARNED, None)
+    nobody = Candidate("prompt", "as-is", LEARNED, None)
     kit = ByRole(lambda role, r: wrong(r.messages))
     outcomes = asyncio.run(kit.run(AS_IS, DEV))
     kit.requests.clear()
-    found = asyncio.run(diagnose(Subject("baseline", nobody, outcomes, DEV, TASK, TRAIN), kit, Means(100)))
+    found = asyncio.run(diagnose(Subject("baseline", nobody, outcomes, DEV, TASK, TRAIN), kit, ExperimentBudget(100)))
     assert (found.experiments, found.calls, kit.requests) == ((), 0, [])
 
 
@@ -157,7 +157,8 @@ def test_trouble_in_an_experiment_leaves_it_out_and_says_so(error):
 
 
 def test_what_does_not_apply_says_why():
-    near = Candidate("fewshot", "nearest k=3", {"k": 3, "selection": "nearest"}, LEARNED, "main")
+    learned = FewShotLearned(messages=TEMPLATE.messages, columns=("text",), k=3, nearest=3, selection="nearest")
+    near = Candidate("fewshot", "nearest k=3", learned, "main")
     found, _ = diagnosed(lambda role, r: wrong(r.messages), rung="fewshot", candidate=near)
     assert {s.what: s.reason for s in found.untried}["missing convention"] == "the prompt shows near examples already"
     found, _ = diagnosed(lambda role, r: wrong(r.messages), train=())
@@ -169,13 +170,13 @@ def test_causes_by_reading_foretell_what_the_experiment_did_to_their_rows():
     by_text = {e.text: e.id for e in DEV}
 
     def answer(role, r):
-        mended = shown(r.messages) and by_text.get(r.messages[-1].content) in good
-        return right(r.messages) if mended else wrong(r.messages)
+        fixed = shown(r.messages) and by_text.get(r.messages[-1].content) in good
+        return right(r.messages) if fixed else wrong(r.messages)
 
     found, _ = diagnosed(answer)
     cause = found.causes[0]
     assert (cause.name, cause.predicts.rung) == ("label confusion", "fewshot")
-    assert set(cause.predicts.mended) == good
+    assert set(cause.predicts.fixed) == good
     assert (cause.predicts.share.mean, cause.predicts.share.n) == (10 / 30, 30)
 
 

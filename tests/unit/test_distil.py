@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from rung.errors import NotOffered
-from rung.rungs._distil import teach
-from rung.rungs._prompting import instructed
+from rung.prompts.templates import instructed
 from rung.testing.kit import small_rows, small_task
-from rung.types import Candidate
+from rung.tuning.distillation import teach
+from rung.types import Candidate, PromptLearned
 from tests.unit._kit import KitForTests
 
 TASK, ROWS = small_task(), small_rows(40, "train")
 TEMPLATE = instructed(TASK.instruction, ("text",))
-LEARNED = {"messages": TEMPLATE.as_list(), "columns": ["text"], "demonstrations": []}
-TEACHER = Candidate("prompt", "as-is", {}, LEARNED, "main")
+LEARNED = PromptLearned(messages=TEMPLATE.messages, columns=("text",))
+TEACHER = Candidate("prompt", "as-is", LEARNED, "main")
 
 
 def kit(wrong_every):

@@ -72,6 +72,12 @@ def test_rows_of_a_table_are_documents_named_by_their_id():
     assert found.documents[1].text == 'No\ntags: ["a"]'
 
 
+def test_a_cell_that_is_too_long_is_told_with_its_row():
+    long = b"x" * (16 * 1024 * 1024 + 1)
+    said = message("a.csv", b"id,text\n1,Lamp\n2," + long + b"\n")
+    assert said == "a.csv has a cell of more than 16 MiB after row 1: it was left out."
+
+
 def test_rows_without_an_id_of_their_own_are_named_by_number():
     found = parse("a.csv", b"id;name;price\n1;Lamp;3\n1;Chair, big;4;x\n")
     assert [(d.name, d.text) for d in found.documents] == [
@@ -79,6 +85,24 @@ def test_rows_without_an_id_of_their_own_are_named_by_number():
         ("a.csv#2", "id: 1\nChair, big\nprice: 4\nfurther cells: x"),
     ]
     assert [d.name for d in parse("a.json", b'[{"text": "x"}, 3, {"text": "y"}]').documents] == ["a.json#1", "a.json#2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "sep=;\r\nid;name\r\n1;Lamp, green\r\n"),
+        ("a.csv", "id\tname\n1\tLamp, green\n"),
+        ("a.csv", "id|name\n1|Lamp, green\n"),
+        ("a.tsv", "id\tname\n1\tLamp, green\n"),
+        ("a.csv", 'id,name\n1,"Lamp, green"\n'),
+        ("a.json", '{"id": 1, "name": "Lamp, green"}\n{"id": 2, "name": "x"}\n'),
+        ("a.json", '{"version": 1, "data": [{"id": 1, "name": "Lamp, green"}]}'),
+        ("a.jsonl", '{"id": 1, "name": "Lamp, green", "x": "a\u2028b"}\n'),
+    ],
+)
+def test_rows_are_read_as_examples_are(name, content):
+    document = parse(name, content.encode()).documents[0]
+    assert (document.name, document.title) == (f"{name}#1", "Lamp, green")
 
 
 def test_lines_that_are_no_objects_are_left_out_and_told():
@@ -163,10 +187,10 @@ def test_files_that_lead_out_or_cannot_be_opened_are_findings(tmp_path, monkeypa
     (folder / ".hidden.md").write_text("hidden")
     os.mkfifo(folder / "pipe.md")
     monkeypatch.setattr("rung.documents.folder.MOST_BYTES", 300)
-    shelf = SqliteRetriever(place=str(tmp_path / "i")).open()
-    said = {f.measured["file"]: f.message for f in sync(shelf, folder, 180).findings}
-    assert list(shelf.documents()) == ["good.md"]
-    shelf.close()
+    document_store = SqliteRetriever(place=str(tmp_path / "i")).open()
+    said = {f.measured["file"]: f.message for f in sync(document_store, folder, 180).findings}
+    assert list(document_store.documents()) == ["good.md"]
+    document_store.close()
     assert said["link.md"] == "link.md is a link that leads out of the folder: it was left out."
     assert "no ordinary file" in said["gone.md"]
     assert "no ordinary file" in said["pipe.md"]

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from rung.ladder import climb
-from rung.rungs._elsewhere import SERVICES, as_lines, chat_line, problems, prompt_and_completion
-from rung.rungs._prompting import Template, instructed
+from rung.prompts.templates import Template, instructed
+from rung.tuning.elsewhere import SERVICES, as_lines, chat_line, problems, prompt_and_completion
 from rung.types import Example, Message
 from tests.unit._worlds import IMPOSSIBLE, rows, world
 
@@ -88,6 +88,7 @@ def test_trl_rows_keep_prompt_and_completion_apart():
     assert row["completion"] == [{"role": "assistant", "content": "delivery"}]
 
 
+@pytest.mark.slow
 def test_a_model_tuned_elsewhere_is_one_more_rung_on_the_same_frozen_rows(tmp_path):
     config = world(
         tmp_path,
@@ -103,6 +104,6 @@ def test_a_model_tuned_elsewhere_is_one_more_rung_on_the_same_frozen_rows(tmp_pa
         ladder=["prompt", {"prompt": {"model": "tuned", "rewrites": False}}],
     )
     run = climb(config, tmp_path / "run")
-    assert (run.verdict.decision, run.verdict.winner) == ("met", "prompt@tuned")
+    assert (run.verdict.decision, run.verdict.winner) == ("meets", "prompt@tuned")
     assert run.results["prompt"].test_sha256 == run.results["prompt@tuned"].test_sha256
     assert run.results["prompt@tuned"].candidate.name == "as-is"

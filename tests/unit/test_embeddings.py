@@ -1,4 +1,4 @@
-"""Vectors by way of an /embeddings endpoint: through ledger, retries and budget like any other answer."""
+"""Vectors by way of an /embeddings endpoint: through cache, retries and budget like any other answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rung.errors import BudgetSpent, ModelError, Retryable
 from rung.models.budget import Budget
 from rung.models.client import Client
 from rung.models.openai import OpenAI
-from rung.store.ledger import Ledger
+from rung.store.cache import AnswerCache
 from rung.testing.endpoint import Endpoint, Reply, embedding_body
 from rung.types import Completion, Message, Request
 
@@ -29,8 +29,8 @@ def talk(tmp_path, texts, *, reply=None, budget=None, times=1, **given):
     async def work():
         async with Endpoint(script=script).serving() as endpoint:
             settings = OpenAI(name="emb-1", base_url=endpoint.url, attempts=3, **given)
-            with Ledger.open(tmp_path / "ledger.sqlite") as ledger:
-                client = Client(settings, settings.connect(), ledger, Budget(budget), role="embedder")
+            with AnswerCache.open(tmp_path / "ledger.sqlite") as answer_cache:
+                client = Client(settings, settings.connect(), answer_cache, Budget(budget), role="embedder")
                 embedder = Embedder("emb-1", "x", client.ask)
                 try:
                     found = [await embedder.embed(texts) for _ in range(times)][-1]
@@ -149,3 +149,67 @@ def test_vectors_survive_as_text():
     assert not is_embedding(Request((Message("user", "a"),)))
     assert [m.content for m in embedding_request(["a", " "]).messages] == ["a", " . "]
     assert np.array_equal(unit(np.zeros((1, 2), dtype=np.float32)), [[0.0, 0.0]])
+
+
+def taking_at_most(most, status=400):
+    def reply(data, attempt):
+        if len(data["input"]) > most:
+            return Reply(status, b'{"error": {"message": "batch size is invalid"}}')
+        return Reply(body=embedding_body([[float(t), 1.0] for t in data["input"]], "emb-1"))
+
+    return reply
+
+
+@pytest.mark.sample(7)
+@pytest.mark.parametrize("status", [400, 413, 422])
+@pytest.mark.parametrize(("most", "texts"), [(10, 30), (1, 7), (16, 150), (63, 64), (25, 26)])
+def test_an_endpoint_that_takes_fewer_texts_gets_fewer(tmp_path, most, texts, status):
+    names = [str(i) for i in range(texts)]
+    found, _, _, bodies = talk(tmp_path, names, reply=taking_at_most(most, status), times=2)
+    assert np.allclose(found, unit(np.array([[i, 1] for i in range(texts)], dtype=np.float32)))
+    taken = [b["input"] for b in bodies if len(b["input"]) <= most]
+    assert sorted(t for b in taken for t in b if t != "Hello.") == sorted(names), "each text is paid once"
+
+
+def test_the_number_of_texts_can_be_set(tmp_path):
+    async def ask(request):
+        sizes.append(len(request.messages))
+        return Completion(write_vectors(np.ones((len(request.messages), 2), dtype=np.float32)), "m", 1, 0, 0.1, None)
+
+    sizes = []
+    asyncio.run(Embedder("m", "m", ask, texts_a_request=10).embed([str(i) for i in range(35)]))
+    assert sizes == [10, 10, 10, 5]
+    assert OpenAI(name="m", texts_a_request=10).texts_a_request == 10
+
+
+def test_a_single_text_that_is_refused_is_told(tmp_path):
+    found, _, _, _ = talk(tmp_path, ["1"], reply=taking_at_most(0))
+    assert isinstance(found, ModelError)
+    assert "batch size is invalid" in str(found)
+
+
+@pytest.mark.parametrize("usage", [None, 5, "12", [1], {"prompt_tokens": True}, {"prompt_tokens": 2**70}])
+def test_vectors_are_kept_whatever_their_usage_says(tmp_path, usage):
+    body = json.loads(embedding_body([[1.0, 2.0]], "m"))
+    body["usage"] = usage
+    found, used, _, _ = talk(tmp_path, ["a"], reply=lambda *_: Reply(body=json.dumps(body).encode()))
+    assert found.shape == (1, 2)
+    assert used.input_tokens == 0
+
+
+def test_vectors_without_usage_under_a_cap_are_booked_from_above(tmp_path):
+    body = json.loads(embedding_body([[1.0] * 300], "m"))
+    del body["usage"]
+    price = {"input_usd_per_mtok": 1.0, "output_usd_per_mtok": 1.0}
+    found, usage, _, _ = talk(
+        tmp_path, ["a"], reply=lambda *_: Reply(body=json.dumps(body).encode()), budget=1.0, **price
+    )
+    assert found.shape == (1, 300)
+    assert usage.usd == pytest.approx(81e-6)
+
+
+def test_an_error_with_status_200_instead_of_vectors_is_that_error(tmp_path):
+    body = b'{"error": {"code": 402, "message": "pay"}}'
+    found, _, _, bodies = talk(tmp_path, ["a"], reply=lambda *_: Reply(body=body))
+    assert "has no credit left" in str(found)
+    assert len(bodies) == 1

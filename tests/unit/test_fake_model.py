@@ -10,8 +10,9 @@ from collections import Counter
 
 import pytest
 
-from rung import plugin
+from rung import plugins
 from rung.errors import ContextOverflow, DataError, ModelError, RefusedByModel, Retryable
+from rung.models.fake import KnownRow
 from rung.types import Message, Request
 
 LABELS = ("billing", "card", "login", "refund")
@@ -19,13 +20,14 @@ ROWS = [
     {"inputs": {"text": f"ticket number {i:04d} about something"}, "answer": LABELS[i % 4], "group": f"g{i // 10}"}
     for i in range(2000)
 ]
+KNOWN = tuple(KnownRow.model_validate(row) for row in ROWS)
 AS_IS = "Sort the ticket."
 LIST = f"Sort the ticket into one of: {', '.join(LABELS)}."
 RULE = LIST + " Answer with the label only."
 
 
 def fake(**settings):
-    return plugin.make("models", "fake", answers=settings.pop("answers", ROWS), **settings)
+    return plugins.make("models", "fake", answers=settings.pop("answers", KNOWN), **settings)
 
 
 def chat(i, told=AS_IS, shots=(), rows=ROWS):
@@ -47,6 +49,7 @@ def right(model, told, shots=(), n=2000, repeat=0):
     return asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_abilities_are_met_and_rungs_are_correlated():
     abilities = {"base": 0.5, "label_list": 0.2, "format_rule": 0.05, "examples": {1: 0.05, 3: 0.15}}
     model = fake(abilities=abilities, seed=3).connect()
@@ -63,6 +66,7 @@ def test_full_correlation_nests_the_rungs():
     assert all(b for a, b in zip(as_is, listed, strict=True) if a)
 
 
+@pytest.mark.slow
 def test_groups_share_their_ease():
     def between_groups(share):
         got = right(fake(abilities={"base": 0.5}, correlation=1.0, group_share=share).connect(), AS_IS)
@@ -79,6 +83,7 @@ def test_draws_are_stable_and_depend_on_the_seed():
     assert right(first.connect(), AS_IS, n=200) != right(fake(abilities={"base": 0.5}, seed=1).connect(), AS_IS, n=200)
 
 
+@pytest.mark.slow
 def test_noise_changes_repeats_and_only_repeats():
     steady, noisy = fake(abilities={"base": 0.5}).connect(), fake(abilities={"base": 0.5}, noise=0.5).connect()
     assert right(steady, AS_IS, n=300, repeat=1) == right(steady, AS_IS, n=300)
@@ -188,7 +193,7 @@ def test_faults_strike_attempts_and_retries_mend_them():
             except Retryable as error:
                 seen[(error.status, error.timed_out, error.retry_after_s)] += 1
         else:
-            pytest.fail("retries did not mend the fault")
+            pytest.fail("retries did not fix the fault")
     assert set(seen) == {(429, False, 2.0), (500, False, None), (None, False, None), (None, True, None)}
 
 
@@ -202,7 +207,8 @@ def test_a_status_that_no_retry_mends():
 def test_latency_is_reported_without_waiting_unless_asked():
     started = time.perf_counter()
     assert ask(fake(latency_s=5.0).connect(), chat(0)).latency_s == 5.0
-    spread = [ask(fake(latency_s=5.0, latency_spread=0.5).connect(), chat(i)).latency_s for i in range(20)]
+    uneven = fake(latency_s=5.0, latency_spread=0.5).connect()
+    spread = [ask(uneven, chat(i)).latency_s for i in range(20)]
     assert len(set(spread)) == 20
     assert time.perf_counter() - started < 4
     started = time.perf_counter()
@@ -215,13 +221,13 @@ def test_answers_from_a_file(tmp_path):
     path.write_text(
         '{"id": "1", "text": "what now", "team": "billing"}\n\n{"id": "2", "text": "who else", "team": "card"}\n'
     )
-    model = plugin.make("models", "fake", answers=str(path), answer_column="team").connect()
+    model = plugins.make("models", "fake", answers=str(path), answer_column="team").connect()
     assert ask(model, [Message("user", "who else")]).text == "card"
     path.write_text('{"text": "what now"}\n')
     with pytest.raises(DataError, match=r"rows\.jsonl, line 1: a row needs the column 'team'"):
-        plugin.make("models", "fake", answers=str(path), answer_column="team").connect()
+        plugins.make("models", "fake", answers=str(path), answer_column="team").connect()
     with pytest.raises(DataError, match="cannot be read"):
-        plugin.make("models", "fake", answers=str(tmp_path / "none.jsonl")).connect()
+        plugins.make("models", "fake", answers=str(tmp_path / "none.jsonl")).connect()
 
 
 def test_identity_knows_what_changes_answers_and_nothing_else():

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from rung.errors import ConfigError
-from rung.evaluate.abilities import suite
-from rung.evaluate.keeping import ALL_ABILITIES, kept_scores, kept_tasks
 from rung.ladder import climb
-from rung.rungs._forgetting import compare_kept
+from rung.tuning.abilities import suite
+from rung.tuning.forgetting import compare_kept
+from rung.tuning.regression import ALL_ABILITIES, kept_scores, regression_tasks_of
 from tests.unit._kit import KitForTests
 from tests.unit._worlds import FORMAT_ONLY, world
 
@@ -53,7 +53,7 @@ def test_every_row_passes_the_right_answer_and_fails_others(row):
     assert row.passes(None) == bool(row.check.get("refuses"))
 
 
-def scores(rate, n, seed, name="formats"):
+def scores(rate, n, seed, name="task formats"):
     draw = random.Random(seed)
     return {name: {f"r{i}": float(draw.random() < rate) for i in range(n)}}
 
@@ -61,34 +61,63 @@ def scores(rate, n, seed, name="formats"):
 def test_a_large_loss_is_a_veto():
     found = compare_kept(scores(0.9, 120, 1), scores(0.3, 120, 2), alpha=0.05, margin=0.02, seed=1)
     assert found.vetoed
-    assert "formats" in found.sentence
+    assert "task formats" in found.sentence
     assert found.sentence.startswith("Tuning cost other abilities")
 
 
 def test_equal_answers_are_kept_and_nothing_is_nothing_to_forget():
-    same = {**scores(0.8, 200, 3), "arithmetic": {f"a{i}": 0.0 for i in range(24)}}
+    same = {**scores(0.8, 200, 3), "ability arithmetic": {f"a{i}": 0.0 for i in range(24)}}
     found = compare_kept(same, same, alpha=0.05, margin=0.02, seed=1)
-    assert {k.name: k.status for k in found.kept} == {"formats": "kept", "arithmetic": "absent"}
+    assert {k.name: k.status for k in found.kept} == {"task formats": "kept", "ability arithmetic": "absent"}
     assert not found.vetoed
     assert found.worst_change == 0.0
 
 
+def ability(passes, name, n=24):
+    return {name: {f"r{i}": float(i < passes) for i in range(n)}}
+
+
+@pytest.mark.parametrize(("passes", "name", "status"), [
+    (13, "ability refusal", "absent"),  # half of these rows should be answered: a model that never declines passes them
+    (22, "ability refusal", "forgotten"),
+    (5, "ability formats", "absent"),
+    (18, "ability formats", "forgotten"),
+])  # fmt: skip
+def test_an_ability_counts_only_where_the_base_was_well_above_chance(passes, name, status):
+    found = compare_kept(ability(passes, name), ability(0, name), alpha=0.05, margin=0.02, seed=1)
+    assert [k.status for k in found.kept] == [status]
+    assert not found.vetoed
+
+
+def test_general_abilities_that_fall_are_a_warning_and_no_veto():
+    before, after = ability(110, "abilities, all", 120), ability(30, "abilities, all", 120)
+    found = compare_kept(before, after, alpha=0.05, margin=0.02, seed=1)
+    assert (len(found.forgotten), found.vetoed) == (1, False)
+    assert found.sentence == (
+        "Tuning cost other abilities: abilities, all 0.92 to 0.25. A warning only: no task in regression_tasks is forgotten."
+    )
+    few = ability(24, "abilities, all", 120)  # of 120, as a small model passes by luck
+    assert not compare_kept(few, ability(0, "abilities, all", 120), alpha=0.05, margin=0.02, seed=1).forgotten
+
+
+@pytest.mark.slow
 def test_false_vetoes_stay_below_alpha():
     vetoed = 0
     for seed in range(400):
         before, after = {}, {}
-        for name in ("a", "b", "c", "d", "e"):
+        for name in ("task a", "task b", "task c", "task d", "task e"):
             before |= scores(0.7, 60, f"{seed} {name} before", name)
             after |= scores(0.7, 60, f"{seed} {name} after", name)
         vetoed += compare_kept(before, after, alpha=0.05, margin=0.02, seed=seed).vetoed
     assert vetoed <= 0.05 * 400  # losses only: about half of the two-sided rate
 
 
+@pytest.mark.slow
 def test_a_model_is_scored_on_abilities_and_kept_tasks(tmp_path):
     config = world(tmp_path / "other", 120, model=FORMAT_ONLY)
     run = climb(config, tmp_path / "run")
     assert run.verdict.winner == "prompt"
-    tasks = kept_tasks(config.model_copy(update={"keep": (tmp_path / "run",)}))
+    tasks = regression_tasks_of(config.model_copy(update={"regression_tasks": (tmp_path / "run",)}))
     answers = {row.prompt: right_answer(row) for row in suite() if row.ability != "arithmetic"}
 
     def script(messages):
@@ -109,5 +138,5 @@ def test_a_model_is_scored_on_abilities_and_kept_tasks(tmp_path):
 def test_keep_names_something_that_is_there(tmp_path):
     config = world(tmp_path, 60, model=FORMAT_ONLY)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match="keep: is neither a rung.yaml nor a run folder"):
-        kept_tasks(config.model_copy(update={"keep": (tmp_path / "empty",)}))
+    with pytest.raises(ConfigError, match="regression_tasks: is neither a rung.yaml nor a run folder"):
+        regression_tasks_of(config.model_copy(update={"regression_tasks": (tmp_path / "empty",)}))

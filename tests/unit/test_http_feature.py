@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 
 import pytest
 from pydantic import ValidationError
 
-from rung import plugin
+from rung import plugins
+from rung.config import parse_config
+from rung.decide.across import across
+from rung.engine.obstacles import obstacles
+from rung.engine.sides import side
+from rung.engine.verify import verify
 from rung.errors import ConfigError, ContextOverflow, ModelError, RefusedByModel, Retryable
+from rung.ladder import climb
 from rung.models.http import filled, found_at
+from rung.store.run import RunFolder
 from rung.testing.endpoint import Endpoint, Faults, Reply
-from rung.types import Completion, Message, Request
+from rung.types import COLUMNS, Completion, Message, Request
+from tests.unit._serving import in_a_thread
+from tests.unit._worlds import rows
 
 KEY = "tok-verysecret0123456789"
 ASKED = Request((Message("system", "Be brief."), Message("user", 'a "row" {{messages}}')))
@@ -20,7 +30,7 @@ CHAT = {"messages": "{{messages}}"}  # the endpoint of the tests counts by messa
 
 
 def made(**settings):
-    return plugin.make("models", "http", **{"url": "http://127.0.0.1:9/ask", "body": CHAT, **settings})
+    return plugins.make("models", "http", **{"url": "http://127.0.0.1:9/ask", "body": CHAT, **settings})
 
 
 def talk(reply, request=ASKED, faults=None, **settings):
@@ -84,6 +94,8 @@ def test_a_value_is_never_read_as_a_template():
         (says({"fields": {"a": "é"}}), "fields", '{"a": "é"}'),
         (says(["x", "y"], 201), "-1", "y"),
         (says({"0": {"1": "z"}}), "0.1", "z"),
+        (says({"a.b": [{"c/d": "w", "~": "v"}]}), "/a.b/0/c~1d", "w"),
+        (says({"a.b": [{"c/d": "w", "~": "v"}]}), "/a.b/0/~0", "v"),
         (says({"text": ""}), "text", ""),
     ],
 )
@@ -162,10 +174,15 @@ def test_a_service_that_is_not_there_is_named():
         ({"url": "https://me:secret@example.org/ask"}, "holds a user name or password; put it into the environment"),
         ({"url": "https://example.org/ask?key=sk-abcdefgh123"}, "holds what looks like a key"),
         ({"headers_env": {"x-auth": KEY}}, "write the variable's NAME, never the key"),
-        ({"body": {"q": "hello"}}, "holds neither {{prompt}} nor {{messages}}, so that every row would ask the same"),
+        (
+            {"body": {"q": "hello"}},
+            "holds neither {{prompt}} nor {{messages}} nor a column, so that every row would ask the same",
+        ),
         ({"body": {"q": "Chat: {{messages}}"}}, "has {{messages}} inside a longer text"),
         ({"body": {"q": "{{prompt}}", "key": "sk-abcdefgh123"}}, "holds what looks like a key"),
         ({"answer": "data..text"}, "is no path; write keys and places with dots between, such as data.0.text"),
+        ({"url": "http://example.org/ask"}, "is an address of others without encryption: write https"),
+        ({"url": "http://93.184.216.34/ask"}, "is an address of others without encryption"),
         ({"method": "GET"}, "Extra inputs are not permitted"),
     ],
 )
@@ -201,3 +218,94 @@ def test_a_path_that_leads_nowhere(path):
 def test_whether_the_chat_reaches_a_service_is_seen_in_its_body():
     assert made(body={"question": "{{prompt}}"}).reads_chat is False
     assert made(body={"turns": ["{{messages}}"]}).reads_chat is True
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:8/a",
+        "http://10.0.0.7/a",
+        "http://[::1]:8/a",
+        "http://gpu:8000/a",
+        "http://svc.internal/a",
+        "https://example.org/a",
+    ],
+)
+def test_an_address_is_encrypted_or_near(url):
+    assert made(url=url).url == url
+
+
+def test_columns_stand_in_places_of_their_own_as_data():
+    body = {
+        "ticket": {"subject": "{{subject}}", "text": "{{ body }}"},
+        "asked": "{{prompt}}",
+        "messages": "{{messages}}",
+    }
+    request = Request((Message("user", "both"),), {COLUMNS: {"subject": 'a "{{body}}"', "body": "line\ntwo"}})
+    found, seen = talk(says({"text": "x"}), request, body=body, answer="text")
+    assert found.text == "x"
+    assert seen["body"]["ticket"] == {"subject": 'a "{{body}}"', "text": "line\ntwo"}
+    assert seen["body"]["asked"] == "both"
+    service = made(body=body)
+    assert service.columns == ("subject", "body")
+    assert service.card("main").columns == ("subject", "body")
+    assert service.bound(request).input_tokens > service.bound(Request(request.messages)).input_tokens
+
+
+def two_versions(root, url, **changes):
+    """Write 300 tickets of two columns, and a ladder of two versions of one service that takes these as fields."""
+    made = [{"id": r["id"], "subject": r["text"][:20], "text": r["text"], "team": r["team"]} for r in rows(300)]
+    (root / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    body = {"subject": "{{subject}}", "ticket": {"text": "{{text}}"}, "messages": "{{messages}}"}
+    models = {
+        v: {"provider": "http", "name": v, "url": url, "body": {**body, "version": v}, "answer": "/result/team"}
+        for v in ("v1", "v2")
+    }
+    raw = {
+        "task": {"name": "t", "instruction": "Sort it.", "inputs": ["subject", "text"], "target": "team", "goal": 0.9,
+                 "metrics": ["normalized_match"], "kind": "classification"},
+        "data": {"path": "rows.jsonl", "id": "id"},
+        "models": models,
+        "ladder": [{"prompt": {"model": v, "rewrites": False}} for v in models],
+        **changes,
+    }  # fmt: skip
+    return made, parse_config(raw, root)
+
+
+@pytest.mark.slow
+def test_my_v1_and_my_v2_climb_one_ladder_and_are_compared_row_by_row(tmp_path):
+    known = {r["text"]: r["team"] for r in rows(300)}
+    wrong = []
+
+    def script(data, attempt):
+        text = data["ticket"]["text"]
+        if data["subject"] != text[:20] or set(data) != {"subject", "ticket", "messages", "version"}:
+            wrong.append(data)
+        right = data["version"] == "v2" or zlib.crc32(text.encode()) % 10 < 6
+        return says({"result": {"team": known[text] if right else "no idea"}})
+
+    with in_a_thread(Endpoint(script=script)) as endpoint:
+        _, config = two_versions(tmp_path, endpoint.url + "/route")
+        run = climb(config, tmp_path / "run")
+        asked = endpoint.counts.requests
+        assert climb(config, tmp_path / "run").verdict == run.verdict
+        assert endpoint.counts.requests == asked
+    assert not wrong
+    assert (run.verdict.decision, run.verdict.winner) == ("meets", "prompt@v2")
+    assert run.results["prompt@v1"].quality.status == "misses"
+    found = across(side(f"{tmp_path / 'run'}:prompt@v1"), side(f"{tmp_path / 'run'}:prompt@v2"))
+    assert found.word == "significantly better"
+    assert (found.comparison.losses, found.comparison.n) == (0, len(run.results["prompt@v2"].outcomes))
+    assert all(c.passed for c in verify(RunFolder.open(tmp_path / "run")))
+
+
+def test_a_column_that_is_none_is_told_before_anything_is_asked(tmp_path):
+    _, config = two_versions(tmp_path, "http://localhost:9/a")
+    assert not obstacles(config)
+    body = {"q": "{{subject}} {{titel}}"}
+    odd = {"main": {"provider": "http", "url": "http://localhost:9/a", "body": body}}
+    _, config = two_versions(tmp_path, "http://localhost:9/a", models=odd, ladder=["prompt"])
+    [problem] = [o.problem for o in obstacles(config)]
+    assert str(problem) == (
+        "models.main.body: holds placeholders that are not filled ({{titel}}); allowed: prompt, messages, subject, text"
+    )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from rung.cli import check as check_verb
 from rung.cli import init as init_verb
 from rung.config import load_config, read_prompt
-from rung.data._cells import RawRow
+from rung.data.cells import RawRow
 from rung.data.choice import choose_metric
 from rung.data.columns import guess_columns, guess_kind
 from rung.errors import ConfigError, DataError, RungError
@@ -69,14 +69,14 @@ def test_writes_a_file_that_loads_and_says_why(tickets):
     assert (config.task.target, config.task.kind, config.data.group_by) == ("team", "classification", "customer")
     assert config.task.name == "tickets"
     assert str(config.data.path) == "tickets.jsonl"
-    assert [m.name for m in config.task.metrics] == ["exact_match"]
+    assert [m.name for m in config.task.metrics] == ["normalized_match"]
     assert config.models["main"]["provider"] == "openai"
     assert "target: 'team' is a usual name for the expected output" in said
     assert "kind: classification, the expected outputs are 3 short labels over 400 rows" in said
     assert "group_by: 'customer' repeats over rows" in said
     assert "goal 0.9 is a placeholder of mine" in said
     assert "models.main holds placeholders" in said
-    assert "cannot carry worth_it 2 points" in said
+    assert "too small for min_gain 2 points" in said
     assert "Next: look through rung.yaml, then `rung check rung.yaml`" in said
 
 
@@ -258,7 +258,37 @@ def test_rows_that_cannot_be_used_are_told_of_at_once(tickets):
     rows = tickets.read_text().splitlines()
     tickets.write_text("\n".join([*rows, rows[0].replace('"access"', '""').replace('"billing"', '""')]))
     assert "warn: " in (said := run("init", tickets, "--yes").stdout)
-    assert "1 row has no expected output (line 401)" in said
+    assert "1 row has no expected output in 'team' (line 401) and is set aside" in said
+
+
+def test_of_a_large_file_only_the_first_rows_are_read_and_nothing_is_said_of_their_number(tickets, monkeypatch):
+    for module in ("init", "_draft_notes"):
+        monkeypatch.setattr(f"rung.cli.{module}.SAMPLE", 300)
+    rows = tickets.read_text().splitlines()
+    tickets.write_text("\n".join([*rows, "no JSON"]))
+    said = run("init", tickets, "--yes").stdout
+    assert "only the first 300 rows were looked at; `rung check` looks at all" in said
+    assert "smallest visible gain" not in said  # 300 rows are not what there is
+    assert "warn" not in said
+    with pytest.raises(ConfigError, match="line 401: bad JSON"):
+        run("check")
+
+
+def test_a_folder_of_documents_is_named_counted_and_looked_up_by_the_ladder(tickets):
+    folder = tickets.parent / "handbook"
+    folder.mkdir()
+    (folder / "photo.png").write_bytes(b"png")
+    with pytest.raises(DataError, match=r"handbook: holds no file that is read; read are \.md"):
+        run("init", tickets, "--yes", "--documents", "handbook")
+    (folder / "refunds.md").write_text("# Refunds")
+    said = run("init", tickets, "--yes", "--documents", "handbook").stdout
+    assert "1 files of handbook are read by the first `rung docs update`" in said
+    assert "not read: 1 .png (photo.png)" in said
+    config = load_config(tickets.parent / "rung.yaml")
+    assert config.documents is not None
+    assert (str(config.documents.path), config.planned) == ("handbook", ("baseline", "prompt", "fewshot", "rag"))
+    with pytest.raises(DataError, match="there is no such folder"):
+        run("init", tickets, "--yes", "--force", "--documents", "nowhere")
 
 
 # --- guessing
@@ -289,11 +319,11 @@ def test_the_metric_fits_the_expected_outputs_and_says_why():
     def chosen(kind: str, targets: list[str]) -> str:
         return choose_metric(kind, targets).name
 
-    assert chosen("knowledge", ["north", "sea"]) == "exact_match"
+    assert chosen("knowledge", ["north", "sea"]) == "normalized_match"
     assert chosen("knowledge", ["in the north", "by sea"]) == "token_f1"
     assert chosen("knowledge", ["42", "1,200.5"]) == "numeric"
     assert chosen("extraction", ["{}"]) == "json_fields"
-    assert chosen("classification", ["1", "2"]) == "exact_match"
+    assert chosen("classification", ["1", "2"]) == "normalized_match"
     assert chosen("generation", ["Dear Sir, thank you for your letter"]) == "token_f1"
     assert chosen("generation", ["SELECT a FROM t", "select b\nfrom t where x = 1"]) == "sql"
     assert chosen("generation", ["Select a good wine", "select b from t"]) == "token_f1"
@@ -332,7 +362,7 @@ def test_an_input_inside_another_is_left_out():
 
 
 def test_check_prints_findings_and_exits_zero(tickets):
-    run("init", tickets, "--yes")
+    run("init", tickets, "--yes", "--model", "m-1")
     result = run("check", "rung.yaml")
     assert result.return_value == 0
     assert "400 rows of classification: " in result.stdout
@@ -340,9 +370,20 @@ def test_check_prints_findings_and_exits_zero(tickets):
     assert "training rows for" in result.stdout
 
 
+def test_check_says_what_a_drafted_file_still_wants(tickets, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    run("init", tickets, "--yes")
+    result = run("check", "rung.yaml", "--json")
+    stops = [f["message"] for f in json.loads(result.stdout)["findings"] if f["severity"] == "stop"]
+    assert result.return_value == 1
+    assert stops[0] == "models.main.name: is still a placeholder: put your own there (found 'your-model-name')."
+    assert stops[1].startswith("models.main: the environment variable OPENAI_API_KEY is not set")
+    assert len(stops) == 2
+
+
 def test_check_exits_one_at_a_stop_and_gives_json(tickets):
     tickets.write_text(tickets.read_text().replace("shipping", "billing").replace("access", "billing"))
-    run("init", tickets, "--yes")
+    run("init", tickets, "--yes", "--model", "m-1")
     result = run("check", "rung.yaml", "--json")
     told = json.loads(result.stdout)
     assert result.return_value == told["exit_code"] == 1
@@ -356,7 +397,3 @@ def test_check_writes_nothing(tickets):
     before = sorted(p.name for p in tickets.parent.iterdir())
     run("check", "rung.yaml")
     assert sorted(p.name for p in tickets.parent.iterdir()) == before
-
-
-def test_control_characters_of_rows_do_not_reach_the_terminal():
-    assert check_verb.printable("a\x1b[31mb\u202ec") == "a\N{REPLACEMENT CHARACTER}[31mb\N{REPLACEMENT CHARACTER}c"

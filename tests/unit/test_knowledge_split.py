@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 
 import pytest
 
+from rung.decide.knowledge import lacks_facts
+from rung.diagnosis import knowledge as split_of
+from rung.diagnosis.experiments import ExperimentBudget
+from rung.diagnosis.failed_examples import FailedExamples, Subject
+from rung.diagnosis.knowledge import Seen
+from rung.diagnosis.run import diagnose
 from rung.errors import NotOffered
-from rung.evaluate.diagnosis import knowledge as split_of
-from rung.evaluate.diagnosis.case import Case, Subject
-from rung.evaluate.diagnosis.knowledge import Seen
-from rung.evaluate.diagnosis.lab import Means
-from rung.evaluate.diagnosis.run import diagnose
 from rung.rungs.prompt import Prompt
 from rung.rungs.rag import Rag
-from rung.types import Example
+from rung.types import Example, FitInput
 from tests.unit import _catalogue as world
 
 TRAIN, DEV = world.rows(40, "train"), world.rows(40, "dev")
@@ -22,9 +24,16 @@ TRAIN, DEV = world.rows(40, "train"), world.rows(40, "dev")
 
 def climbed(documents, rung=None, rows=DEV, **fake):
     kit = world.kit((*TRAIN, *rows), documents, **fake)
-    fitted = asyncio.run((rung or Rag()).fit(world.task(), TRAIN, rows, kit, None, None))
+    fitted = asyncio.run((rung or Rag()).fit(FitInput(world.task(), tuple(TRAIN), tuple(rows)), kit))
     label = "rag" if rung is None or isinstance(rung, Rag) else "prompt"
-    return kit, Subject.of(label, fitted, world.task(), TRAIN, rows, {})
+    return kit, Subject.of(label, fitted, FitInput(world.task(), tuple(TRAIN), tuple(rows)), {})
+
+
+@cache
+def lacking():
+    """What is told of a model that lacks the facts alone, with passages: found once."""
+    kit, subject = climbed(world.document_index())
+    return asyncio.run(diagnose(subject, kit)).knowledge
 
 
 def counts(causes):
@@ -48,9 +57,9 @@ def test_every_failure_has_exactly_one_name(row, closed, opened):
     assert (row.why_closed(), row.why_retrieved()) == (closed, opened)
 
 
+@pytest.mark.slow
 def test_a_model_that_only_lacks_the_facts():
-    kit, subject = climbed(world.library())
-    found = asyncio.run(diagnose(subject, kit)).knowledge
+    found = lacking()
     assert counts(found.causes) == {"does not know": 40}
     assert found.failures == ()
     assert found.paired == {"wrong, right, right": 40}
@@ -58,15 +67,16 @@ def test_a_model_that_only_lacks_the_facts():
     assert found.search["recall_at_1"] == 1.0
 
 
+@pytest.mark.slow
 def test_facts_that_the_search_cannot_find_are_not_retrieved():
-    documents = world.library()
+    documents = world.document_index()
     for name in list(documents.texts)[:30]:  # the product's name is hidden from the search by its spelling
         documents.texts[name] = documents.texts[name].replace("# ", "").replace("The ", "The\u00ad ")
     documents.texts = {
         n: f"{t} {' '.join(DEV[0].inputs['question'].split())}" if i % 2 else t
         for i, (n, t) in enumerate(documents.texts.items())
     }
-    kit, subject = climbed(documents, Rag(k=[1], chunk_words=[60]))
+    kit, subject = climbed(documents, Rag(k=[1], chunk_words=[60], stuff_tokens=0))
     found = asyncio.run(diagnose(subject, kit)).knowledge
     assert sum(counts(found.causes).values()) == 40
     assert sum(counts(found.failures).values()) == round(40 * (1 - found.retrieved.mean))
@@ -78,17 +88,18 @@ def test_facts_that_the_search_cannot_find_are_not_retrieved():
     }
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_with_the_fact_in_hand_has_no_knowledge_problem():
-    kit, subject = climbed(world.library(), abilities={"base": 0.3})
-    found = asyncio.run(diagnose(subject, kit, Means(0)))
+    kit, subject = climbed(world.document_index(), abilities={"base": 0.3}, rung=Rag(stuff_tokens=0))
+    found = asyncio.run(diagnose(subject, kit, ExperimentBudget(0)))
     assert counts(found.knowledge.failures)["not a knowledge problem"] >= 20
     assert found.next_rung == "finetune"
     assert found.knowledge.gold.mean < 0.5
 
 
 def test_a_prompt_that_lacks_facts_points_to_rag():
-    kit, subject = climbed(world.library(), Prompt())
-    found = asyncio.run(diagnose(subject, kit, Means(200)))
+    kit, subject = climbed(world.document_index(), Prompt())
+    found = asyncio.run(diagnose(subject, kit, ExperimentBudget(200)))
     [cause] = [c for c in found.experiments if c.name == "does not know"]
     assert cause.found_by == "experiment"
     assert cause.predicts.rung == "rag"
@@ -98,20 +109,21 @@ def test_a_prompt_that_lacks_facts_points_to_rag():
 
 
 def test_a_prompt_whose_failures_passages_do_not_mend_does_not():
-    kit, subject = climbed(world.library(), Prompt(), reads=None, abilities={"base": 0.4})
-    found = asyncio.run(diagnose(subject, kit, Means(200)))
+    kit, subject = climbed(world.document_index(), Prompt(), reads=None, abilities={"base": 0.4})
+    found = asyncio.run(diagnose(subject, kit, ExperimentBudget(200)))
     assert "not a knowledge problem" in {c.name for c in found.experiments}
     assert found.next_rung != "rag"
 
 
 def test_without_documents_nothing_is_asked_for_it():
     kit, subject = climbed(None, Prompt())
-    found = asyncio.run(diagnose(subject, kit, Means(200)))
-    assert not {c.name for c in found.experiments} & set(split_of.KINDS)
+    found = asyncio.run(diagnose(subject, kit, ExperimentBudget(200)))
+    assert not {c.name for c in found.experiments} & set(split_of.KNOWLEDGE_CAUSES)
     with pytest.raises(NotOffered, match="documents"):
-        asyncio.run(split_of.split(Case.of(subject, kit), kit))
+        asyncio.run(split_of.split(FailedExamples.of(subject, kit), kit))
 
 
+@pytest.mark.slow
 def test_abstention_is_an_outcome_of_its_own():
     unknown = tuple(
         Example(
@@ -123,7 +135,7 @@ def test_abstention_is_an_outcome_of_its_own():
         for i in range(10)
     )
     rows = (*DEV[:30], *unknown)
-    kit, subject = climbed(world.library(), rows=rows)
+    kit, subject = climbed(world.document_index(), Rag(stuff_tokens=0), rows)
     assert [o.abstained for o in subject.outcomes] == [None] * 30 + ["right"] * 10
     found = asyncio.run(diagnose(subject, kit)).knowledge
     assert found.abstentions == {"right": 10}
@@ -131,7 +143,6 @@ def test_abstention_is_an_outcome_of_its_own():
 
 
 def test_the_gate_counts_the_facts_that_are_missing():
-    kit, subject = climbed(world.library())
-    found = asyncio.run(diagnose(subject, kit)).knowledge
-    assert split_of.lacks_facts(found.causes) == (40, 40)
-    assert split_of.lacks_facts(found.failures) == (0, 0)
+    found = lacking()
+    assert lacks_facts(found.causes) == (40, 40)
+    assert lacks_facts(found.failures) == (0, 0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rung.ladder import climb
-from rung.models._larger import larger_roles
-from rung.store.folder import RunFolder
+from rung.models.larger import larger_roles
+from rung.store.run import RunFolder
 from rung.types import Diagnosis
 from tests.unit._worlds import world
 
@@ -43,9 +43,10 @@ def test_under_a_budget_a_model_of_unknown_price_is_left_aside(tmp_path):
     assert larger_roles(models(limited, main={}, large={})) == {"main": "large"}
 
 
+@pytest.mark.slow
 def test_a_climb_asks_the_larger_model_about_failed_dev_rows_alone(tmp_path):
     weak, strong = {"abilities": {"base": 0.4}}, {"abilities": {"base": 1.0}, "name": "fake-large"}
-    config = models(world(tmp_path, 300, model=weak, ladder=["prompt"]), main={}, large=strong)
+    config = models(world(tmp_path, 200, model=weak, ladder=["prompt"]), main={}, large=strong)
     climb(config, tmp_path / "run")
     folder = RunFolder.open(tmp_path / "run")
     diagnosis = folder.load("rungs/prompt/diagnosis.json", Diagnosis)
@@ -56,6 +57,7 @@ def test_a_climb_asks_the_larger_model_about_failed_dev_rows_alone(tmp_path):
     assert diagnosis.calls <= 120
 
 
+@pytest.mark.slow
 def test_without_experiments_no_further_model_is_opened(tmp_path):
     config = models(world(tmp_path, 200, ladder=["prompt"], diagnosis={"calls": 0}), main={}, large={})
     climb(config, tmp_path / "run")
@@ -64,9 +66,10 @@ def test_without_experiments_no_further_model_is_opened(tmp_path):
     assert folder.load("rungs/prompt/diagnosis.json", Diagnosis).experiments == ()
 
 
+@pytest.mark.slow
 def test_a_larger_model_that_cannot_be_opened_is_left_out(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH_KEY", raising=False)
-    config = world(tmp_path, 300, model={"abilities": {"base": 0.4}}, ladder=["prompt"])
+    config = world(tmp_path, 200, model={"abilities": {"base": 0.4}}, ladder=["prompt"])
     large = {"provider": "openai", "name": "x", "base_url": "http://127.0.0.1:9/v1", "api_key_env": "NO_SUCH_KEY"}
     config = config.model_copy(update={"models": {**config.models, "large": large}})
     climb(config, tmp_path / "run")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 
 import pytest
 
-from rung.data._files import raw_rows
+from rung.data import cells, files
+from rung.data.cells import LONGEST_CELL
+from rung.data.files import raw_rows
 from rung.data.load import load
 from rung.errors import DataError
 
@@ -68,7 +71,9 @@ def test_a_column_called_id_names_the_rows(tmp_path):
 
 def test_doubled_id_names_both_lines(tmp_path):
     path = put(tmp_path, "d.csv", 'id,q,a\n7,"one\nand a half",yes\n8,two,no\n7,three,no\n')
-    with pytest.raises(DataError, match=r"line 5, column 'id': the id '7' is also that of line 2; ids must differ"):
+    with pytest.raises(
+        DataError, match=r"line 5, column 'id' .cell A4.: the id '7' is also that of line 2; ids must differ"
+    ):
         read(path)
 
 
@@ -80,7 +85,7 @@ def test_empty_id_is_refused(tmp_path):
 def test_values_become_text(tmp_path):
     row = '{"q": 1.50, "b": true, "n": null, "o": {"z": [1], "a": "\u00e9"}, "a": 3}'
     found = read(put(tmp_path, "d.jsonl", row), inputs=["q", "b", "n", "o"])
-    assert dict(found.examples[0].inputs) == {"q": "1.5", "b": "true", "n": "", "o": '{"a":"é","z":[1]}'}
+    assert dict(found.examples[0].inputs) == {"q": "1.5", "b": "true", "n": "", "o": '{"z":[1],"a":"é"}'}
     assert found.examples[0].target == "3"
 
 
@@ -113,10 +118,22 @@ BAD = [
         '{"q": "x", "a": "y"}\n  {"q": "x", "a" "y"}',
         "line 2: bad JSON at character 18: Expecting ':' delimiter",
     ),
-    ("d.jsonl", json.dumps(ROWS), "is a list; each row must be an object of columns"),
-    ("d.jsonl", "[\n", "a JSON list belongs into a file that ends in .json"),
+    ("d.jsonl", "[1, 2]", "line 1: is a number; each row must be an object of columns"),
+    ("d.jsonl", "[\n", "line 2: bad JSON at character 1: Expecting value"),
     ("d.jsonl", '{"q": NaN, "a": "y"}', "line 1: bad JSON: NaN is no JSON value; write null or leave the key out"),
-    ("d.json", '{"q": 1}', "does not begin with '['; a .json file must hold one list of objects"),
+    ("d.json", '{"q": 1}', "there is no column 'a'. Columns: 'q'"),
+    ("d.json", "5", "is a number; each row must be an object"),
+    ("d.json", '{"q": 1', "line 1: bad JSON at character 8: Expecting ',' delimiter"),
+    (
+        "d.json",
+        '{"train": [{"q": 1}], "test": [{"q": 2}]}',
+        "holds several lists of rows: 'train', 'test'; put each into",
+    ),
+    ("d.json", '{"q": ["x", "y"], "a": ["z"]}', "holds columns of different lengths ('q' 2, 'a' 1)"),
+    ("d.json", '{"columns": ["q", "a"], "data": [["x"]]}', "has rows that are not as long as its 2 columns"),
+    ("d.jsonl", '{"q": 1e999, "a": "y"}', "line 1: bad JSON: 1e999 is larger than any number that can be kept"),
+    ("d.jsonl", '{"q": ' + "9" * 5000 + ', "a": "y"}', "line 1: bad JSON: Exceeds the limit"),
+    ("d.jsonl", '{"q": ' + "[" * 150 + "]" * 150 + ', "a": "y"}', "holds lists and objects more than 100 levels deep"),
     ("d.json", '[\n{"q":"x","a":"y"},\n{"q":"x" "a":1}]', "line 3: bad JSON at character 10: Expecting ',' delimiter"),
     ("d.json", '[\n{"q":"x","a":"y"}\n{"q":"x"}]', "line 3: bad JSON: expected ',' or ']' after an element"),
     ("d.json", '[{"q":"x","a":"y"}] 5', "something follows the end of the list"),
@@ -130,24 +147,28 @@ BAD = [
         'q,a\nx,y\n"never closed,y\nmore,z\n',
         "line 3: not readable as CSV: a quote is opened here and never closed",
     ),
+    (
+        "d.csv",
+        b"q,a\nx,y\n" + b"x" * (LONGEST_CELL + 1) + b",y\n",
+        "line 3: not readable as CSV: a cell has more than 16 MiB, or a quote is opened here and never closed",
+    ),
     ("d.csv", 'q,a\n"x"y,z\n', "line 2: not readable as CSV"),
     ("d.csv", "q,a\rx,y\r", "the lines end in a bare carriage return"),
     ("d.csv", "q,a,q\nx,y,z\n", "the header names 'q' twice"),
-    ("d.csv", "q,a\nx,\ny,ok\nz,  \n", "column 'a': 2 rows have no expected output (lines 2, 4); fill the cells"),
     (
         "d.csv",
         "q,a\n" + "x,\n" * 12,
-        "12 rows have no expected output (lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more)",
+        "12 rows have no expected output in 'a' (cells B2, B3, B4, B5, B6, B7, B8, B9, B10, B11 and 2 more), and no row has one",
     ),
     ("d.jsonl", '{"q": "\\ud800", "a": "y"}', "line 1, column 'q': holds half of a surrogate pair at character 1"),
     (
         "d.xml",
         "<a/>",
-        "has the ending '.xml'; allowed: .jsonl, .ndjson, .csv, .tsv, .json, .parquet, .xlsx, .xlsm, .yaml, .yml, the text forms",
+        "has the ending '.xml'; allowed: .jsonl, .ndjson, .csv, .tsv, .json, .parquet, .xlsx, .xlsm, .yaml, .yml, .eval, the text forms",
     ),
     ("d", "x", "has the ending '(none)'"),
     ("d.csv.gz", b"no gzip at all", "is not a complete gzip file"),
-    ("d.csv.gz", gzip.compress(b"q,a\nx,y\n" * 500)[:-12], "is not a complete gzip file"),
+    ("d.csv.gz", gzip.compress(b"q,a\nx,y\n" * 500, mtime=0)[:-12], "is not a complete gzip file"),
 ]
 
 
@@ -157,6 +178,104 @@ def test_bad_files_are_refused_with_file_and_place(tmp_path, name, content, mess
     with pytest.raises(DataError, match=re.escape(message)) as caught:
         read(path)
     assert str(caught.value).startswith(str(path))
+
+
+def test_rows_without_an_expected_output_are_set_aside_and_counted(tmp_path):
+    told: list[str] = []
+    data = load(put(tmp_path, "d.csv", 'q,a\nx,\ny,ok\nz,  \nw,""\n'), inputs=["q"], target="a", on_note=told.append)
+    assert [(e.inputs["q"], e.target) for e in data.examples] == [("y", "ok")]
+    assert told == [
+        "3 rows have no expected output in 'a' (cells B2, B4, B5) and are set aside; where nothing is the right answer, write it "
+        "as a word, for example 'none' or '{}'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.json", "{lines}"),
+        ("d.json", '{{"version": "1.1", "data": {list}}}'),
+        ("d.json", '{{"examples": {list}}}'),
+        ("d.json", '{{"q": {{"0": "one", "1": "two"}}, "a": {{"0": "yes", "1": "no"}}}}'),
+        ("d.json", '{{"q": ["one", "two"], "a": ["yes", "no"]}}'),
+        ("d.json", '{{"0": {{"q": "one", "a": "yes"}}, "1": {{"q": "two", "a": "no"}}}}'),
+        ("d.json", '{{"columns": ["q", "a"], "index": [0, 1], "data": [["one", "yes"], ["two", "no"]]}}'),
+        ("d.json", '{{"features": [{{"name": "q"}}], "rows": [{{"row_idx": 0, "row": {one}}}, {{"row": {two}}}]}}'),
+        ("d.json", '{{\n  "q": "one",\n  "a": "yes"\n}}\n{{\n  "q": "two",\n  "a": "no"\n}}'),
+        ("d.jsonl", '{{\n  "q": "one",\n  "a": "yes"\n}}\n{{\n  "q": "two",\n  "a": "no"\n}}'),
+        ("d.jsonl", "{list}"),
+        ("d.jsonl", "\n\n{list}"),
+        ("d.csv", "sep=;\r\nq;a\r\none;yes\r\ntwo;no\r\n"),
+        ("d.csv", '"sep=|"\nq|a\none|yes\ntwo|no\n'),
+        ("d.csv", "SEP=\t\nq\ta\none\tyes\ntwo\tno\n"),
+        ("d.csv", "q\ta\none\tyes\ntwo\tno\n"),
+        ("d.csv", "q|a\none|yes\ntwo|no\n"),
+        ("d.csv", "q;a\none;yes\ntwo;no\n"),
+        ("d.tsv", "q,a\none,yes\ntwo,no\n"),
+    ],
+)
+def test_every_usual_form_of_rows_is_read(tmp_path, name, content):
+    one, two = json.dumps(ROWS[0]), json.dumps(ROWS[1])
+    filled = content.format(lines=f"{one}\n{two}\n", list=json.dumps(ROWS, indent=1), one=one, two=two)
+    assert [(e.inputs["q"], e.target) for e in read(put(tmp_path, name, filled)).examples] == [
+        ("one", "yes"),
+        ("two", "no"),
+    ]
+
+
+def test_the_separator_is_the_one_that_makes_a_table(tmp_path):
+    def header(text):
+        return list(next(raw_rows(put(tmp_path, "d.csv", text))).cells)
+
+    assert header("q, long\ta\none, x, y\tb\ntwo\tc\n") == ["q, long", "a"]
+    assert header('q,a\n"one\ttwo\tthree",x;y\nfour,z\n') == ["q", "a"]
+    assert header("q;a\n1,5;yes\n2;no\n") == ["q", "a"]
+    assert header("q\none; two\n") == ["q"]
+    with pytest.raises(DataError, match=r"d.csv, line 3 .row 2.: the row has 3 cells"):
+        list(raw_rows(put(tmp_path, "d.csv", "sep=;\nq;a\nx;y;z\n")))
+
+
+def test_questions_in_paragraphs_are_rows(tmp_path):
+    asked = [{"id": "1", "question": "Who?", "answers": [{"text": "Ada", "answer_start": 0}, {"text": "Ada"}]}]
+    squad = {"version": "2", "data": [{"title": "T", "paragraphs": [{"context": "Ada did.", "qas": asked}]}]}
+    told: list[str] = []
+    rows = list(raw_rows(put(tmp_path, "d.json", json.dumps(squad)), told.append))
+    assert rows[0].cells == {"id": "1", "title": "T", "context": "Ada did.", "question": "Who?", "answer": ["Ada"]}
+    assert told == ["the questions in the paragraphs under 'data' were read (SQuAD's form)"]
+
+
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl", "d.json", "d.yaml", "d.csv.gz", "d.xlsx", "d.parquet"])
+def test_only_ordinary_files_are_opened(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="is a pipe or a device; write the rows into a file"):
+        list(raw_rows(tmp_path / name))
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="is a pipe or a device"):
+        list(raw_rows(tmp_path / name))
+
+
+def test_a_folder_of_texts_holds_ordinary_files(tmp_path):
+    (tmp_path / "a.input.txt").write_text("x")
+    os.mkfifo(tmp_path / "a.output.txt")
+    with pytest.raises(DataError, match="is a pipe or a device"):
+        list(raw_rows(tmp_path))
+
+
+@pytest.mark.slow
+def test_what_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(files, "MOST_AT_ONCE", 100_000)
+    monkeypatch.setattr(cells, "LONGEST_LINE", 50_000)
+    packed = gzip.compress(b'{"q": "x", "a": "y"}\n' * 100_000)
+    with pytest.raises(DataError, match="holds more than"):
+        read(put(tmp_path, "d.jsonl.gz", packed))
+    with pytest.raises(DataError, match="holds more than 0 MiB, which are read at once; write it as .jsonl"):
+        read(put(tmp_path, "d.json.gz", gzip.compress(b" " * 200_000)))
+    with pytest.raises(DataError, match="line 1: the line has more than 0 MiB; put one example a line"):
+        read(put(tmp_path, "d.csv.gz", gzip.compress(b"q" * 60_000)))
+    with pytest.raises(DataError, match="holds more than"):
+        read(put(tmp_path, "d.csv", "q,a\n" + "x,y\n" * 300_000))
 
 
 def test_missing_file_names_what_is_there(tmp_path):
@@ -173,6 +292,7 @@ def test_deep_json_is_an_error_not_a_crash(tmp_path):
         read(put(tmp_path, "d.jsonl", '{"q": ' + "[" * 200_000 + "]" * 200_000 + ', "a": "y"}'))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
 def test_reading_streams(tmp_path, name):
     """The first row comes before the broken last line is looked at."""

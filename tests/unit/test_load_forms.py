@@ -13,10 +13,10 @@ import pytest
 
 from rung.cli.init import Wishes, propose
 from rung.config import load_config
-from rung.data._files import raw_rows
+from rung.data.configured import read_rows
+from rung.data.files import raw_rows
 from rung.data.load import load
 from rung.errors import ConfigError, DataError, MissingExtra
-from rung.evaluate.prepare import read_rows
 
 openpyxl = pytest.importorskip("openpyxl", reason="needs the extra 'files'")
 pyarrow = pytest.importorskip("pyarrow", reason="needs the extra 'files'")
@@ -56,6 +56,7 @@ def table(folder, **columns):
     return folder / "d.parquet"
 
 
+@pytest.mark.slow
 def test_parquet_rows_keep_their_values_and_nested_columns(tmp_path):
     path = table(
         tmp_path,
@@ -88,7 +89,7 @@ def test_a_field_inside_a_column_is_named_with_a_dot(tmp_path):
     with pytest.raises(DataError, match=re.escape("there is no column 'answers.txt'")):
         load(path, inputs=["q"], target="answers.txt")
     whole = load(path, inputs=["q"], target="answers")
-    assert whole.examples[0].target == '{"more":{"n":1},"text":"a"}'
+    assert whole.examples[0].target == '{"text":"a","more":{"n":1}}'
 
 
 def test_a_dotted_column_that_is_there_is_itself(tmp_path):
@@ -195,7 +196,7 @@ def test_other_bad_workbooks(tmp_path):
     refused(path, "is no readable workbook")
     refused(book(tmp_path), "holds no rows")
     refused(book(tmp_path, ["q", "q"], ["one", "x"]), "the header names 'q' twice")
-    refused(book(tmp_path, ["q", "a"], ["one", "#N/A"]), "the cell B2 holds the error #N/A")
+    refused(book(tmp_path, ["q", "a"], ["one", "#N/A"]), "(cell B2): the cell holds the error #N/A")
     (tmp_path / "d.xls").write_bytes(b"x")
     refused(tmp_path / "d.xls", "is a workbook of the old form; save it as .xlsx")
 
@@ -341,9 +342,9 @@ def test_promptfoo_tests(tmp_path):
         (10, "No login", "en", "login en"),
     ]
     assert rows[0].cells["__description"] == "lost card"
-    assert [a["type"] for a in rows[0].cells["__assert"]] == ["llm-rubric", "equals", "latency"]
+    assert [[a["type"] for a in r.cells["__assert"]] for r in rows] == [["equals"], ["contains"], ["contains"]]
     draft = propose(Wishes(tmp_path / "promptfooconfig.yaml", tmp_path / "rung.yaml", inputs=("ticket",))).draft
-    assert draft.target == "expected"
+    assert (draft.target, draft.metric) == ("__assert", "assertions")  # one metric for both kinds of assertion
     (tmp_path / "c.json").write_text(
         json.dumps({"tests": [{"vars": {"q": "one"}, "assert": [{"type": "equals", "value": "x"}]}]})
     )
@@ -356,7 +357,9 @@ def test_promptfoo_csv(tmp_path):
     )
     assert [c["expected"] for c in cells(tmp_path / "t.csv")] == ["paris", "rome", "oslo", "note: this"]
     (tmp_path / "t.csv").write_text("q,__expected\none,llm-rubric: is polite\n")
-    refused(tmp_path / "t.csv", "line 2, column '__expected': the assertion llm-rubric names no expected output")
+    refused(
+        tmp_path / "t.csv", "line 2, column '__expected' (cell B2): the assertion llm-rubric names no expected output"
+    )
 
 
 @pytest.mark.parametrize(
@@ -366,7 +369,7 @@ def test_promptfoo_csv(tmp_path):
         ("tests:\n  - vars: {q: file://doc.txt}\n    assert: [{type: equals, value: x}]", "q names another file"),
         (
             "tests:\n  - vars: {q: one}\n    assert: [{type: javascript, value: x}]\n  - vars: {q: two}",
-            "2 of 2 tests have no assertion whose value is an expected output",
+            "2 of 2 tests have no assertion that rung can check, nor one whose value is an expected output",
         ),
         ("a: [1", "is no YAML"),
         ("prompts: [x]", "holds no list of `tests`"),
@@ -415,3 +418,39 @@ def test_a_date_in_a_promptfoo_file_stays_text(tmp_path):
         "tests:\n  - vars: {day: 2026-01-02}\n    assert: [{type: equals, value: 2026-01-03}]\n"
     )
     assert cells(tmp_path / "p.yaml") == [{"day": "2026-01-02", "expected": "2026-01-03"}]
+
+
+CALL = [{"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"order": 7}'}}]
+
+
+@pytest.mark.parametrize(
+    ("history", "read"),
+    [
+        (
+            [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}],
+            "User: Hi\n\nAssistant: Hello",
+        ),
+        ([["Hi", "Hello"], ["Where?", "Here."]], "User: Hi\n\nAssistant: Hello\n\nUser: Where?\n\nAssistant: Here."),
+        (
+            [{"role": "assistant", "content": "I look.", "tool_calls": CALL}, {"role": "tool", "content": "found"}],
+            "Assistant: I look.\n" + json.dumps(CALL, separators=(",", ":")) + "\n\nTool: found",
+        ),
+        ([{"from": "human", "value": "Hi"}], "Hi"),
+        ([["Hi", 7]], '[["Hi",7]]'),
+        ([], "[]"),
+        ("plain", "plain"),
+    ],
+)
+def test_a_history_in_a_column_of_any_name_is_read_as_turns(tmp_path, history, read):
+    (tmp_path / "d.jsonl").write_text(json.dumps({"history": history, "q": "x", "a": "y"}) + "\n")
+    [row] = load(tmp_path / "d.jsonl", inputs=["history", "q"], target="a").examples
+    assert row.inputs == {"history": read, "q": "x"}
+
+
+def test_a_picture_in_a_history_is_refused_by_name(tmp_path):
+    part = {"type": "image_url", "image_url": {"url": "data:,"}}
+    (tmp_path / "d.jsonl").write_text(
+        json.dumps({"history": [{"role": "user", "content": [part]}], "q": "x", "a": "y"}) + "\n"
+    )
+    with pytest.raises(DataError, match="line 1, column 'history': a message holds a part of the type 'image_url'"):
+        load(tmp_path / "d.jsonl", inputs=["history", "q"], target="a")

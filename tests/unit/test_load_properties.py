@@ -17,7 +17,9 @@ from rung.types import Dataset, Example
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
 FILLED = TEXT.filter(lambda t: t.strip())
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = settings(
+    max_examples=settings.default.max_examples * 3 // 5, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 @QUIET

@@ -8,14 +8,14 @@ import json
 import numpy as np
 import pytest
 
-from rung import plugin
-from rung.decide.verify import verify
+from rung import plugins
 from rung.embedding import is_embedding, write_vectors
+from rung.engine.verify import verify
 from rung.errors import RungError
 from rung.ladder import climb
 from rung.metrics.citations import Citations
 from rung.metrics.similarity import Similarity
-from rung.store.folder import RunFolder, load_result
+from rung.store.run import RunFolder
 from rung.testing.kit import small_task
 from rung.types import Answer, Completion, Example, Failure, Request, Score, Source
 from tests.unit._judged import judged_world, rows
@@ -96,6 +96,7 @@ def test_an_answer_that_rests_on_its_sources_and_one_that_does_not():
     assert wide.value == 1.0
 
 
+@pytest.mark.slow
 def test_a_climb_by_similarity_asks_the_embedder_through_the_ledger_and_is_recomputed(tmp_path):
     pytest.importorskip("safetensors")
     pytest.importorskip("tokenizers")
@@ -121,7 +122,7 @@ def test_a_climb_by_similarity_asks_the_embedder_through_the_ledger_and_is_recom
     )  # fmt: skip
     run = climb(config, tmp_path / "run")
     opened = RunFolder.open(tmp_path / "run")
-    outcomes = load_result(opened, "prompt").outcomes
+    outcomes = opened.rung("prompt").measured().outcomes
     for outcome in outcomes:
         assert outcome.scores is not None
         assert outcome.scores["similarity"].value == float(outcome.scores["token_f1"].value > 0.999)
@@ -135,7 +136,7 @@ def test_a_users_function_that_hangs_fails_its_row_and_at_the_third_time_ends_th
         "import threading\ndef wait(answer, target, inputs):\n"
         "    if answer == 'hang':\n        threading.Event().wait()\n    return 0.25\n"
     )
-    metric = plugin.make_at(tmp_path, "metrics", "python", {"function": "slow.py:wait", "timeout_s": 0.05})
+    metric = plugins.make_at(tmp_path, "metrics", "python", {"function": "slow.py:wait", "timeout_s": 0.05})
     assert metric.score("fine", ROW, small_task()) == Score(0.25)
     for _ in range(2):
         found = metric.score("hang", ROW, small_task())

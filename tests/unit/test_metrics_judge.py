@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from rung import plugin
+from rung import plugins
 from rung.errors import ConfigError, ContextOverflow, RefusedByModel, Retryable
 from rung.evaluate.answering import judge as judged
 from rung.evaluate.answering import scorer
@@ -24,6 +24,7 @@ from rung.types import Answer, Completion, Example, Failure, MetricSpec, Request
 TASK = replace(small_task(), kind="generation", labels=None, metrics=(MetricSpec("judge"),))
 ROW = Example("r1", {"question": "What is the capital of France?"}, "It is Paris", "r1")
 RUBRIC = "The answer names the right city."
+NONE = "no JSON object in it bears the code of this judgement"
 Asked = Callable[[list[dict[str, str]]], str]
 
 
@@ -113,32 +114,74 @@ def test_an_answer_equal_to_the_expected_one_is_a_tie_without_asking():
 @pytest.mark.parametrize(
     ("reply", "why"),
     [
-        ("pass", "it is not one JSON object"),
-        ('["pass"]', "it is not one JSON object"),
-        ('{"verdict": "pass"}', "its keys are 'verdict'"),
-        ('{"verdict": "Pass", "code": "CODE"}', "its verdict is 'Pass'"),
-        ('{"verdict": "pass", "code": "000000000000"}', "its code is not that of this judgement"),
-        ('{"verdict": "fail", "verdict": "pass", "code": "CODE"}', "it is not one JSON object"),
-        ('{"verdict": "pass", "code": "CODE", "extra": 1}', "its keys are 'verdict', 'code', 'extra'"),
-        ('{"verdict": "pass", "code": "CODE"} {"verdict": "fail", "code": "CODE"}', "it is not one JSON object"),
+        ("pass", NONE),
+        ('["pass"]', NONE),
+        ('{"verdict": "pass"}', NONE),
+        ('{"verdict": "pass", "code": "000000000000"}', NONE),
+        ('{"verdict": "fail", "verdict": "pass", "code": "CODE"}', NONE),
+        ('{"verdict": "pass", "code": "CODE"', NONE),
+        ('{"code": "CODE"}', "its keys are 'code'"),
+        ('{"verdict": "fail", "Verdict": "pass", "code": "CODE"}', "its keys are 'verdict', 'Verdict', 'code'"),
+        (
+            '{"verdict": "pass", "code": "CODE"} {"verdict": "fail", "code": "CODE"}',
+            "2 JSON objects in it bear the code",
+        ),
+        (
+            '{"a": [{"verdict": "pass", "code": "CODE"}], "verdict": "pass", "code": "CODE"}',
+            "2 JSON objects in it bear the code",
+        ),
         ('{"verdict": ["pass"], "code": "CODE"}', "its verdict is"),
-        ('{"verdict": "pass", "code": "CODE", "reason": 1}', "its reason is no text"),
-        ("[" * 2000, "it is not one JSON object"),
-        ("", "it is not one JSON object"),
+        ('{"verdict": "passable", "code": "CODE"}', "its verdict is 'passable'"),
+        ('{"verdict": true, "code": "CODE"}', "its verdict is 'True'"),
+        ("[" * 2000, NONE),
+        ('{"a":' * 2000, NONE),
+        ("9" * 5000, NONE),
+        ("", NONE),
     ],
 )
-def test_anything_but_exactly_a_verdict_is_a_failure_of_the_row(reply, why):
-    found = assess(lambda messages: reply.replace("CODE", judges.read(messages).code), "x")
+def test_anything_but_a_verdict_is_asked_for_once_more_and_then_missing(reply, why):
+    kit = Kit(lambda messages: reply.replace("CODE", judges.read(messages).code))
+    found = assess(kit.reply, "x", kit=kit)
+    assert len({str(request) for request in kit.requests}) == 2
     assert isinstance(found, Failure)
     assert found.cause == "metric"
     assert f"the judge's reply cannot be read: {why}" in found.message
 
 
-def test_a_thought_before_the_verdict_and_a_code_fence_around_it_are_forgiven():
+@pytest.mark.parametrize(
+    "reply",
+    [
+        '{"verdict": "Pass", "code": "CODE"}',
+        '{"Verdict": " PASS. ", "Code": "CODE", "confidence": 0.9, "reason": null}',
+        'Sure, {here} it is:\n{"verdict": "pass", "code": "CODE"}',
+        '```json\n{"verdict": "pass", "code": "CODE"}\n```\nLet me know if you need more.',
+        '{"verdict": "fail"} was my first thought; {"verdict": "pass", "code": "CODE"}',
+        '{"result": {"verdict": "pass", "code": "CODE"}}',
+        '[{"verdict": "pass", "code": "CODE"}]',
+        '{"verdict": "pass", // the city is right\n "code": "CODE",}',
+        '<think>hm {"verdict": "fail", "code": "CODE"}</think>\n```json\n{"verdict": "pass", "code": "CODE"}\n```',
+    ],
+)
+def test_the_one_object_with_the_code_is_the_verdict_wherever_it_stands(reply):
     code = code_of("x")
-    reply = f'<think>hm {{"verdict": "fail"}}</think>\n```json\n{{"verdict": "pass", "code": "{code}"}}\n```'
-    assert read_verdict(reply, code, ("fail", "pass")) == Verdict("pass", "")
-    assert isinstance(read_verdict(reply + "\nbecause", code, ("fail", "pass")), str)
+    assert read_verdict(reply.replace("CODE", code), code, ("fail", "pass")) == Verdict("pass", "")
+
+
+def test_levels_that_differ_by_a_sign_or_by_case_are_told_apart():
+    code = code_of("x")
+    for said, meant in (("a+", "A+"), ("A-", "A-"), ("A", "A")):
+        assert read_verdict(json.dumps({"verdict": said, "code": code}), code, ("A-", "A", "A+")) == Verdict(meant, "")
+    assert read_verdict(json.dumps({"verdict": 2, "code": code}), code, ("1", "2")) == Verdict("2", "")
+    assert isinstance(read_verdict(json.dumps({"verdict": "ok", "code": code}), code, ("Ok", "OK")), str)
+
+
+def test_a_reply_that_is_read_the_second_time_is_the_verdict():
+    replies = iter(["I would rather not say.", None])
+    kit = Kit(lambda messages: next(replies) or judges.fair(messages))
+    assert assess(kit.reply, "Paris it is", kit=kit) == Score(1.0, note="by the rubric")
+    first, second = kit.requests
+    assert second.messages[-1].content.startswith(first.messages[-1].content)
+    assert "could not be read" in second.messages[-1].content
 
 
 def test_a_reply_that_was_cut_off_says_what_to_raise():
@@ -209,7 +252,7 @@ def scored(error: Exception | None, others: tuple[str, ...] = ()) -> object:
                 raise error
             return await super().ask(role, request)
 
-    metrics = {"judge": ModelJudge(rubric=RUBRIC), **{name: plugin.make("metrics", name) for name in others}}
+    metrics = {"judge": ModelJudge(rubric=RUBRIC), **{name: plugins.make("metrics", name) for name in others}}
     score = scorer(metrics, TASK, Raising(judges.fair))  # type: ignore[arg-type]
     return asyncio.run(judged(ROW, Answer("Paris it is"), score))
 
@@ -227,10 +270,10 @@ def test_trouble_of_the_judge_is_the_rows_failure_with_its_answer_kept():
 
 
 def test_a_judge_and_plain_metrics_score_side_by_side():
-    found = scored(None, ("exact_match", "token_f1"))
+    found = scored(None, ("normalized_match", "token_f1"))
     assert {name: score.value for name, score in found.scores.items()} == {
         "judge": 1.0,
-        "exact_match": 0.0,
+        "normalized_match": 0.0,
         "token_f1": 1.0,
     }
 
@@ -242,7 +285,7 @@ def test_settings_say_what_is_wrong(tmp_path):
     check_settings(ModelJudge, {"rubric": "good"})
     (tmp_path / "rubric.md").write_text("Name the city.\n")
     (tmp_path / "empty.md").write_text("\n")
-    made = plugin.make_at(tmp_path, "metrics", "judge", {"rubric_file": "rubric.md"})
+    made = plugins.make_at(tmp_path, "metrics", "judge", {"rubric_file": "rubric.md"})
     assert made.criteria == "Name the city."
     for settings, text in (
         ({}, "give either `rubric` or `rubric_file`"),
@@ -253,7 +296,7 @@ def test_settings_say_what_is_wrong(tmp_path):
         ({"rubric": "a", "levels": ["x", "x"]}, "name 2 to 9 different levels"),
     ):
         with pytest.raises(ValueError, match=text):
-            plugin.make_at(tmp_path, "metrics", "judge", settings)
+            plugins.make_at(tmp_path, "metrics", "judge", settings)
 
 
 def test_a_judge_without_its_role_is_a_problem_of_the_file(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 from typer.testing import CliRunner
 
-from rung import plugin
+from rung import plugins
 from rung.cli import app
 from rung.errors import MissingExtra
 from rung.metrics.rouge_l import longest_common
@@ -24,7 +24,7 @@ WORDS = st.lists(st.sampled_from("abcde"), max_size=14)
 
 def judged(name, answer, target, **settings):
     row = Example("r1", {"text": "x"}, target, "g1")
-    metric = plugin.make("metrics", name, **settings)
+    metric = plugins.make("metrics", name, **settings)
     return metric.score(answer, row, TASK), metric.lenient(answer, row, TASK)
 
 
@@ -36,7 +36,7 @@ def judged(name, answer, target, **settings):
         ("the gunman kill police", "police killed the gunman", 0.5),
         ("The gunman, police killed!", "police killed the gunman", 0.5),
         ("", "a", 0.0),
-        ("?", "!", 1.0),
+        ("?", "!", 0.0),
         ("a b", "c d", 0.0),
         ("東京都", "東京", 0.8),
     ],
@@ -107,7 +107,7 @@ def test_without_its_package_a_metric_says_what_to_install(name, package, extra,
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=rf"needs the package '{package}.*: pip install 'rung\[{extra}\]'"):
-        plugin.find("metrics", name)
+        plugins.find("metrics", name)
     listed = CliRunner().invoke(app, ["plugins", "metrics"], env={"COLUMNS": "200"})
     assert listed.exit_code == 0
     assert f"not installed: pip install 'rung[{extra}]'" in listed.output

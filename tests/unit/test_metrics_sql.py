@@ -7,7 +7,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from rung import plugin
+from rung import plugins
 from rung.types import Example, Failure, MetricSpec, Score, Task
 
 TASK = Task("t", "Ask it.", ("text",), "query", "generation", (MetricSpec("sql"),), 0.5)
@@ -18,11 +18,11 @@ def row(target):
 
 
 def judged(answer, target, **settings):
-    return plugin.make("metrics", "sql", **settings).score(answer, row(target), TASK)
+    return plugins.make("metrics", "sql", **settings).score(answer, row(target), TASK)
 
 
 def lenient(answer, target):
-    return plugin.make("metrics", "sql").lenient(answer, row(target), TASK)
+    return plugins.make("metrics", "sql").lenient(answer, row(target), TASK)
 
 
 SAME = [
@@ -120,9 +120,9 @@ def test_the_dialect_decides_what_quotes_mean():
     one, other = 'SELECT a FROM t WHERE b = "x"', "SELECT a FROM t WHERE b = 'x'"
     assert judged(one, other, dialect="mysql").value == 1.0
     assert judged(one, other, dialect="postgres").value == 0.0
-    assert "one mysql query" in plugin.make("metrics", "sql", dialect="mysql").format_rule(TASK)
+    assert "one mysql query" in plugins.make("metrics", "sql", dialect="mysql").format_rule(TASK)
     with pytest.raises(ValidationError, match="is no dialect; there are: .*postgres"):
-        plugin.make("metrics", "sql", dialect="postgress")
+        plugins.make("metrics", "sql", dialect="postgress")
 
 
 def test_real_queries_equal_themselves(shared_data):

@@ -34,6 +34,7 @@ def shingles(text, long):
     return {text[i : i + 5] for i in range(len(text) - 4)}
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("length", [6, 12, 60, 150])
 def test_finds_what_brute_force_finds(length):
     rng = random.Random(length)
@@ -105,6 +106,7 @@ def test_a_crowd_of_near_rows_is_found_without_all_pairs():
     assert [len(c) for c in find_duplicates(rows([*others, *crowd])).clusters] == [len(crowd)]
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_process():
     """Python hashes text differently in every process; a split must not."""
     code = (
@@ -112,7 +114,7 @@ def test_result_does_not_depend_on_the_process():
         "from rung.types import Example\n"
         "t = [' '.join(f'w{(i * j) % 97}' for j in range(1, 12 + i % 60)) for i in range(200)]\n"
         "print(f([Example(str(i), {'q': x}, 'a', str(i)) for i, x in enumerate(t)]))\n"
-        "print(_characters('hello world').tolist(), _Words()('a b c d').tolist())\n"
+        "print(_characters('hello world').tolist(), _Words().of('a b c d').tolist())\n"
     )
     said = {
         subprocess.run(

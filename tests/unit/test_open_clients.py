@@ -1,4 +1,4 @@
-"""Opening the models of a configuration: what is checked before anything is asked, and what a second sitting knows."""
+"""Opening the models of a configuration: what is checked before anything is asked, and what a second session knows."""
 
 from __future__ import annotations
 

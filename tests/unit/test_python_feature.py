@@ -13,11 +13,11 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from rung import plugin
+from rung import plugins
 from rung.config.reading import parse_config
 from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable
 from rung.ladder import climb
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.types import Comparison, Completion, Fitted, Message, Outcome, Request, Result, Skipped
 from tests.unit._worlds import WORDS
 
@@ -80,13 +80,14 @@ def feature(tmp_path, monkeypatch):
     (tmp_path / "sibling.py").write_text("MARK = '!'\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("feature", None)  # of another test
     yield
     sys.modules.pop("sibling", None)
     sys.modules.pop("feature", None)
 
 
 def made(name="plain", **settings):
-    return plugin.make("models", "python", **{"function": f"feature.py:{name}", **settings})
+    return plugins.make("models", "python", **{"function": f"feature.py:{name}", **settings})
 
 
 def line_of(name):
@@ -183,19 +184,20 @@ def test_threads_that_never_end_are_bounded_and_others_still_answer(monkeypatch)
     assert 3 <= hung <= 4  # the limit, and one more that may have started beside the third
     told = [str(r) for r in results if type(r) is ModelError]
     assert len(told) == 6 - hung
-    assert "calls of feature.py:hangs have not returned and hold a thread each; mend the function" in told[0]
+    assert "calls of feature.py:hangs have not returned and hold a thread each; fix the function" in told[0]
     assert isinstance(after, Retryable)  # the threads ended meanwhile, so there is room for another try
 
 
+@pytest.mark.slow
 def test_a_hanging_call_does_not_keep_the_program_from_ending():
     code = """
 import asyncio
-from rung import plugin
+from rung import plugins
 from rung.errors import Retryable
 from rung.types import Message, Request
 
 async def work():
-    model = plugin.make("models", "python", function="feature.py:hangs", timeout_s=0.05).connect()
+    model = plugins.make("models", "python", function="feature.py:hangs", timeout_s=0.05).connect()
     try:
         await model.complete(Request((Message("user", "x"),)))
     except Retryable:
@@ -236,6 +238,15 @@ def test_a_wrong_name_is_told_before_anything_runs(function, message, tmp_path):
     with pytest.raises(ValidationError) as caught:
         made(function=function)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbfdef f(text):\n    return text\n", b"# coding: latin-1\ndef f(text):\n    return '\xe9'\n"]
+)
+def test_a_file_is_read_as_python_reads_it(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "marked.py").write_bytes(content)
+    assert isinstance(ask(function="marked.py:f"), Completion)
 
 
 @pytest.mark.parametrize(
@@ -322,11 +333,12 @@ def test_whether_the_chat_reaches_a_function_is_seen_in_its_source(name, reads, 
         "class Absent: pass\n"
     )
     (tmp_path / "own.py").write_text(code)
-    settings = plugin.make("models", "python", function=f"{tmp_path / 'own.py'}:{name}")
+    settings = plugins.make("models", "python", function=f"{tmp_path / 'own.py'}:{name}")
     assert settings.reads_chat is reads
     assert settings.card("now").reads_chat is reads
 
 
+@pytest.mark.slow
 def test_the_present_feature_is_the_first_candidate_and_the_others_must_beat_it(tmp_path):
     """Untouched: no rewrite and no example is offered to it, and the climb goes on with the model."""
     code = "def answer(text):\n    word = text.split()[-1]\n    return word if int(text.split()[1]) % 5 else 'other'\n"

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rung.documents.remote import remote_images, without_remote
-from rung.rungs._abstention import abstains, abstention, phrase_of
-from rung.rungs._prompting import Demonstration, as_it_stands
-from rung.rungs._rag_gold import figures, gold_of
-from rung.rungs._rag_layout import FENCES, GUARD, Layout, cited, clean, fenced, laid_out
-from rung.rungs._rag_query import forms_for, query_of
-from rung.testing.library import BareLibrary
-from rung.types import Example, Hit, Message, Source, Task
+from rung.prompts.abstention import abstains, abstention, phrase_of
+from rung.prompts.templates import as_it_stands
+from rung.rag.gold import figures, gold_of
+from rung.rag.layout import FENCES, GUARD, Layout, cited, clean, fenced, laid_out
+from rung.rag.query import forms_for, query_of
+from rung.testing.document_index import PlainDocumentIndex
+from rung.types import Demonstration, Example, Hit, Message, Source, Task
 from tests.unit import _catalogue as world
 
 
@@ -37,8 +37,9 @@ def test_no_passage_can_close_its_tag(evil):
     assert text.lower().count("<passage") == 1
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 def test_whatever_a_passage_holds_the_fence_holds(texts):
     lines = fenced(texts, "lines").split("\n")
     assert [line.split("]")[0] for line in lines[1:]] == [f"[{n}" for n in range(1, len(texts) + 1)]
@@ -194,7 +195,7 @@ def example(question: str, answer: str) -> Example:
     return Example("e", {"question": question}, answer, "g")
 
 
-LIBRARY = BareLibrary(
+LIBRARY = PlainDocumentIndex(
     {
         "a.md": "The Alder kettle hotline is open on Sunday. One charge of the Alder kettle is good for 526 minutes.",
         "b.md": "The Birch kettle hotline is open on Monday. One charge of the Birch kettle is good for 99 minutes.",
@@ -203,8 +204,8 @@ LIBRARY = BareLibrary(
 )
 
 
-def gold(question: str, answer: str, library=LIBRARY, **changes):
-    return asyncio.run(gold_of(library, example(question, answer), task(**changes)))
+def gold(question: str, answer: str, document_index=LIBRARY, **changes):
+    return asyncio.run(gold_of(document_index, example(question, answer), task(**changes)))
 
 
 def test_the_passage_with_the_numbers_and_words_of_the_answer_is_the_gold_one():
@@ -218,18 +219,18 @@ def test_no_passage_is_gold_for_what_none_tells_and_for_labels():
     assert gold("How long does the Alder kettle last?", "It lasts 31 minutes.") is None
     assert gold("What is it about?", "billing", labels=("billing", "login")) is None
     assert gold("Where is it from?", "I do not have that information.") is None
-    assert gold("?", "x", BareLibrary({})) is None
+    assert gold("?", "x", PlainDocumentIndex({})) is None
 
 
 def test_a_bare_number_is_looked_for_where_the_question_is_about():
-    two = BareLibrary({"a.md": "The Alder kettle costs 417 euros.", "b.md": "The Birch lamp costs 417 euros."})
+    two = PlainDocumentIndex({"a.md": "The Alder kettle costs 417 euros.", "b.md": "The Birch lamp costs 417 euros."})
     found = gold("What does the Birch lamp cost?", "417", two)
     assert found.passage.document == "b.md"
     assert not found.within(Source("a.md", "", two.texts["a.md"]))
 
 
 def test_told_relevance_counts_instead():
-    known = BareLibrary(LIBRARY.texts, known={"e": frozenset({"b.md"})})
+    known = PlainDocumentIndex(LIBRARY.texts, known={"e": frozenset({"b.md"})})
     found = gold("Is the hotline of the Birch kettle open?", "yes", known, labels=("yes", "no"))
     assert found.passage.document == "b.md"
     assert found.within(Source("b.md", "anywhere", ""))

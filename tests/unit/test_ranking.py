@@ -9,13 +9,13 @@ import random
 import pytest
 from sklearn.metrics import ndcg_score
 
-from rung.documents.library import ShelvedLibrary
+from rung.documents.index import StoredDocumentIndex
 from rung.documents.measure import choose_weight, measure, read_relevant
 from rung.errors import DataError
 from rung.retrievers._bm25 import K1, TITLE_WEIGHT, B
 from rung.retrievers.sqlite import SqliteRetriever
 from rung.stats.ranking import ndcg, recall, reciprocal_rank
-from rung.types import Change, Document, Passage, Source
+from rung.types import Document, Passage, Source, StoreChange
 from tests.unit.test_library import themed
 
 
@@ -42,28 +42,28 @@ def test_ndcg_agrees_with_scikit_learn():
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def document_store(tmp_path):
     opened = SqliteRetriever(place=str(tmp_path / "i")).open()
     yield opened
     opened.close()
 
 
-def fill(shelf, texts, titles=None):
+def fill(document_store, texts, titles=None):
     titles = titles or [""] * len(texts)
     documents = [
         Document(f"d{i}", t, (Source(f"d{i}", "whole", x),), "f")
         for i, (x, t) in enumerate(zip(texts, titles, strict=True))
     ]
     passages = [Passage(d.name, 0, d.title, "whole", d.text) for d in documents]
-    shelf.write(Change(put=documents, passages={50: passages}))
+    document_store.write(StoreChange(put=documents, passages={50: passages}))
 
 
-def test_scores_are_those_of_the_formula(shelf):
+def test_scores_are_those_of_the_formula(document_store):
     draw = random.Random(5)
     vocabulary = [f"w{i}" for i in range(12)]
     texts = [" ".join(draw.choices(vocabulary, k=draw.randrange(1, 200))) for _ in range(60)]
     titles = [" ".join(draw.choices(vocabulary, k=draw.randrange(0, 4))) for _ in range(60)]
-    fill(shelf, texts, titles)
+    fill(document_store, texts, titles)
     lengths = [len(x.split()) + len(t.split()) for x, t in zip(texts, titles, strict=True)]
     mean = sum(lengths) / 60
     query = ["w1", "w5", "w7", "absent"]
@@ -77,19 +77,22 @@ def test_scores_are_those_of_the_formula(shelf):
             score += idf * often * (K1 + 1) / (often + K1 * (1 - B + B * lengths[i] / mean)) if often else 0.0
         if score:
             wanted[f"d{i}"] = score
-    found = shelf.match("w5 w1, W7! absent w1", 100, 50)
-    names = {key: p.document for key, p in shelf.passages([k for k, _ in found], 50).items()}
+    found = document_store.match("w5 w1, W7! absent w1", 100, 50)
+    names = {key: p.document for key, p in document_store.passages([k for k, _ in found], 50).items()}
     assert {names[k]: score for k, score in found} == pytest.approx(wanted, rel=1e-4)
     assert [s for _, s in found] == sorted((s for _, s in found), reverse=True)
-    assert shelf.match("w5 w1 w7", 5, 50) == shelf.match("w5 w1 w7", 100, 50)[:5]
+    assert document_store.match("w5 w1 w7", 5, 50) == document_store.match("w5 w1 w7", 100, 50)[:5]
 
 
-def test_words_are_found_in_any_form_accent_and_script(shelf):
-    fill(shelf, ["The cats were running.", "Größe und Café", "東京の塔は高い", "nothing here", 'say "AND" OR NOT (x*'])
+def test_words_are_found_in_any_form_accent_and_script(document_store):
+    fill(
+        document_store,
+        ["The cats were running.", "Größe und Café", "東京の塔は高い", "nothing here", 'say "AND" OR NOT (x*'],
+    )
 
     def names(query):
-        hits = shelf.match(query, 9, 50)
-        got = shelf.passages([k for k, _ in hits], 50)
+        hits = document_store.match(query, 9, 50)
+        got = document_store.passages([k for k, _ in hits], 50)
         return [got[k].document for k, _ in hits]
 
     assert names("cat runs") == names("CATS") == ["d0"]
@@ -127,19 +130,19 @@ def test_documents_may_be_named_by_row_or_without_ending(tmp_path):
         read_relevant(tmp_path / "q", ["d0"])
 
 
-def test_the_weight_is_chosen_where_fusion_is_best_and_never_below_words_alone(shelf):
-    fill(shelf, ["money back refund", "the lamp is bright", "a light for the desk lamp", "opens at nine"])
-    library = ShelvedLibrary(shelf, 50, themed())
+def test_the_weight_is_chosen_where_fusion_is_best_and_never_below_words_alone(document_store):
+    fill(document_store, ["money back refund", "the lamp is bright", "a light for the desk lamp", "opens at nine"])
+    document_index = StoredDocumentIndex(document_store, 50, themed())
     queries, relevant = (
         {"q1": "light", "q2": "refund"},
         {"q1": {"d1": 1.0, "d2": 1.0}, "q2": {"d0": 1.0}, "q3": {"d0": 1.0}},
     )
-    tried = asyncio.run(choose_weight(library, queries, relevant))
-    words = asyncio.run(measure(library, queries, relevant, "bm25"))
+    tried = asyncio.run(choose_weight(document_index, queries, relevant))
+    words = asyncio.run(measure(document_index, queries, relevant, "bm25"))
     assert tried[0].dense_weight > 0
     assert tried[0].figures["ndcg@10"].mean > words.figures["ndcg@10"].mean
     assert tried[0].figures["ndcg@10"].n == 2
-    alone = asyncio.run(choose_weight(library, {"q2": "refund"}, relevant))
+    alone = asyncio.run(choose_weight(document_index, {"q2": "refund"}, relevant))
     assert (alone[0].dense_weight, alone[0].mode) == (0.0, "bm25")
     with pytest.raises(DataError, match="none of the rows has a relevant document"):
-        asyncio.run(measure(library, {"other": "x"}, relevant, "bm25"))
+        asyncio.run(measure(document_index, {"other": "x"}, relevant, "bm25"))

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from rung.decide.tuned import gate_was_open, vetoed
-from rung.rungs import _remedies
-from rung.rungs._prompting import instructed
-from rung.rungs._remedies import keep_abilities
-from rung.rungs._tuning import Place, Try, Tuned
+from rung.prompts.templates import instructed
 from rung.testing.kit import small_rows, small_task
-from rung.types import Message, TuningRow, TuningTrial, Weights
+from rung.tuning import remedies as _remedies
+from rung.tuning.remedies import keep_abilities
+from rung.tuning.search import Try, Tuned, TuningPlace
+from rung.types import Message, TunedLearned, TuningRow, TuningTrial, Weights
 from tests.unit._kit import KitForTests
 from tests.unit._results import result
 
 TASK, ROWS = small_task(), small_rows(60, "row")
-BASE = {"task summaries": {f"r{i}": 1.0 for i in range(60)}}
+KEPT = 200  # rows of the kept task: fewer cannot show that nothing is lost
+BASE = {"task summaries": {f"r{i}": 1.0 for i in range(KEPT)}}
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Recipe:
 
 @dataclass
 class Shop:
-    """A workshop whose weights keep as much as `keeps` says by path."""
+    """A tuning space whose weights keep as much as `keeps` says by path."""
 
     keeps: dict[str, float]
     rehearsal: int = 0
@@ -53,12 +54,12 @@ class Shop:
         return tuple(TuningRow(f"kept/{i}", (Message("user", "?"),), "!") for i in range(min(rows, self.rehearsal)))
 
     @property
-    def keeper(self):
+    def regression_suite(self):
         return self
 
     async def scores(self, role):
         share = 1.0 if role == "main" else self.keeps[role]
-        return {"task summaries": {r: float(i < share * 60) for i, r in enumerate(BASE["task summaries"])}}
+        return {"task summaries": {r: float(i < share * KEPT) for i, r in enumerate(BASE["task summaries"])}}
 
 
 def tuned(path, dev, tried=None):
@@ -84,49 +85,81 @@ def keep(monkeypatch, shop, dev_of):
     monkeypatch.setattr(_remedies, "_dev", dev)
     monkeypatch.setattr(_remedies, "tune", tune)
     kit = KitForTests(TASK)
-    mended = asyncio.run(keep_abilities(tuned("w", 0.95), Place(TASK, kit, shop, ROWS[40:], 1)))
-    return mended, seen, kit
+    fixed = asyncio.run(keep_abilities(tuned("w", 0.95), TuningPlace(TASK, kit, shop, ROWS[40:], 1)))
+    return fixed, seen, kit
 
 
 def test_weights_that_keep_everything_are_left_alone(monkeypatch):
     shop = Shop({"w": 1.0})
-    mended, seen, _ = keep(monkeypatch, shop, {})
-    assert mended.veto is None
-    assert [(r.name, r.chosen) for r in mended.remedies] == [("as tuned", True)]
+    fixed, seen, _ = keep(monkeypatch, shop, {})
+    assert fixed.veto is None
+    assert [(r.name, r.chosen) for r in fixed.remedies] == [("as tuned", True)]
     assert not seen
     assert not shop.made
 
 
 def test_the_dial_is_turned_down_until_nothing_is_forgotten(monkeypatch):
     shop = Shop({"w": 0.2, "w*0.75": 0.5, "w*0.5": 1.0})
-    mended, seen, kit = keep(monkeypatch, shop, {"w*0.75": 0.94, "w*0.5": 0.93})
-    assert mended.veto is None
-    assert mended.winner.weights.path == "w*0.5"
-    assert [r.name for r in mended.remedies] == ["as tuned", "adapter scale 0.75", "adapter scale 0.5"]
-    assert [r.chosen for r in mended.remedies] == [False, False, True]
-    assert mended.remedies[0].forgetting.worst_change == pytest.approx(-0.8)
+    fixed, seen, kit = keep(monkeypatch, shop, {"w*0.75": 0.94, "w*0.5": 0.93})
+    assert fixed.veto is None
+    assert fixed.winner.weights.path == "w*0.5"
+    assert [r.name for r in fixed.remedies] == ["as tuned", "adapter scale 0.75", "adapter scale 0.5"]
+    assert [r.chosen for r in fixed.remedies] == [False, False, True]
+    assert fixed.remedies[0].forgetting.worst_change == pytest.approx(-0.8)
     assert not seen  # no training was needed
     assert "Tuning cost other abilities: task summaries 1.00 to 0.20. Remedies are tried." in kit.said[0]
+
+
+def test_a_remedy_must_be_shown_to_keep_what_was_forgotten(monkeypatch):
+    """At .97 no loss is significant any more, and none is excluded either: the weights stay as tuned, and may not win."""
+    shop = Shop({"w": 0.2, "w*0.75": 0.97, "w*0.5": 0.97, "w*0.25": 0.97, "soft": 0.97})
+    fixed, _, _ = keep(monkeypatch, shop, dict.fromkeys(("w*0.75", "w*0.5", "w*0.25", "soft"), 0.95))
+    assert [k.status for k in fixed.remedies[1].forgetting.kept] != ["kept"]
+    assert fixed.winner.weights.path == "w"
+    assert fixed.veto is not None
+
+
+def test_a_remedy_that_costs_the_goal_is_none(monkeypatch):
+    keeps = {"w": 0.2, "w*0.75": 1.0, "w*0.5": 1.0, "w*0.25": 1.0, "soft": 1.0}
+    dev = {"w*0.75": TASK.goal - 0.01, "w*0.5": 0.5, "w*0.25": 0.4, "soft": 0.4}
+    fixed, _, _ = keep(monkeypatch, Shop(keeps), dev)
+    assert fixed.winner.weights.path == "w"
+    assert fixed.veto is not None
+
+
+def test_general_abilities_that_fall_are_told_and_change_nothing(monkeypatch):
+    monkeypatch.setattr(Shop, "scores", lambda self, role: _scores(role))
+
+    async def _scores(role):
+        return {"abilities, all": {f"r{i}": float(role == "main" or i < 20) for i in range(120)}}
+
+    fixed, seen, kit = keep(monkeypatch, Shop({"w": 0.2}), {})
+    assert (fixed.veto, fixed.winner.weights.path, seen) == (None, "w", [])
+    assert "A warning only" in kit.said[0]
 
 
 def test_replay_is_tried_where_the_dial_costs_what_tuning_gained(monkeypatch):
     keeps = {"w": 0.2, "w*0.75": 0.5, "w*0.5": 0.9, "w*0.25": 1.0, "mixed+10": 1.0}
     dev = {"w*0.75": 0.9, "w*0.5": 0.7, "w*0.25": 0.4, "mixed+10": 0.94}
-    mended, seen, _ = keep(monkeypatch, Shop(keeps, rehearsal=50), dev)
-    assert mended.veto is None
-    assert mended.winner.weights.path == "mixed+10"  # a quarter of 40 rows
+    fixed, seen, _ = keep(monkeypatch, Shop(keeps, rehearsal=50), dev)
+    assert fixed.veto is None
+    assert fixed.winner.weights.path == "mixed+10"  # a quarter of 40 rows
     assert seen == ["mixed+10"]
 
 
 def test_what_forgets_whatever_is_tried_is_vetoed_and_cannot_win(monkeypatch):
     keeps = dict.fromkeys(("w", "w*0.75", "w*0.5", "w*0.25", "soft"), 0.3)
     dev = dict.fromkeys(("w*0.75", "w*0.5", "w*0.25", "soft"), 0.9)
-    mended, seen, _ = keep(monkeypatch, Shop(keeps), dev)
+    fixed, seen, _ = keep(monkeypatch, Shop(keeps), dev)
     assert seen == ["soft"]  # no rows to rehearse: replay is left out
-    assert mended.winner.weights.path == "w"
-    assert mended.veto == "Tuning cost other abilities: task summaries 1.00 to 0.30."
+    assert fixed.winner.weights.path == "w"
+    assert fixed.veto == "Tuning cost other abilities: task summaries 1.00 to 0.30."
     measured = result([1.0] * 50, TASK)
-    forgetting = replace(measured, candidate=replace(measured.candidate, settings={"forgets": mended.veto}))
-    assert vetoed(forgetting) == mended.veto
+    forgets = TunedLearned(
+        messages=(), columns=(), weights=Weights("w", "0", "full"), base="main", tuner="lora", under="short", rows=9,
+        forgets=fixed.veto,
+    )  # fmt: skip
+    forgetting = replace(measured, candidate=replace(measured.candidate, learned=forgets))
+    assert vetoed(forgetting) == fixed.veto
     assert not gate_was_open(TASK, "finetune", {"finetune": forgetting})
     assert gate_was_open(TASK, "finetune", {"finetune": measured})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rung.report._svg import Box, Wanted, apart, element, linear_ticks, log_ticks, place
 from rung.report.charts import ladder, share_bar, stacked, wins_and_losses
 from rung.report.load import load_report
+from rung.usual_names import shown_name
 from tests.unit._run_folder import LADDER, Made, build
 
 SIX = (
@@ -33,22 +34,20 @@ def texts(svg):
 
 
 def markers(svg):
-    return {
-        group.find("text").text: float(group.find("text").get("x"))
-        for group in svg.iter("g")
-        if "spot" in (group.get("class") or "")
-    }
+    spots = [group for group in svg.iter("g") if "spot" in (group.get("class") or "")]
+    return [float(c.get("cx")) for group in spots for c in group.iter("circle") if c.get("class") == "dot"]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("count", range(1, 7))
 @pytest.mark.parametrize("width", [360.0, 980.0])
 def test_each_rung_has_a_marker_apart_from_the_others_and_a_label(tmp_path, count, width):
     svg = drawn(build(tmp_path, SIX[:count], sizes=(40, 10, 60)), width)
-    places = list(markers(svg).values())
+    places = markers(svg)
     assert len(places) == count
     assert all(b - a >= 20 for a, b in itertools.pairwise(sorted(places)))
     assert all(0 < x < width for x in places)
-    assert {m.label for m in SIX[:count]} <= set(texts(svg))
+    assert {shown_name(m.label) for m in SIX[:count]} <= set(texts(svg))
 
 
 def test_costs_of_zero_and_unknown_stand_in_lanes_of_their_own(tmp_path):
@@ -56,7 +55,7 @@ def test_costs_of_zero_and_unknown_stand_in_lanes_of_their_own(tmp_path):
     assert {"free ($0)", "cost unknown", "cost per 1,000 requests, log scale"} <= set(texts(svg))
     at = markers(svg)
     edges = sorted(float(line.get("x1")) for line in svg.iter("line") if line.get("class") == "lane")
-    assert at["0"] < edges[0] < at["1"] < edges[1] < at["2"]
+    assert at[0] < edges[0] < at[1] < edges[1] < at[2]
 
 
 def test_where_no_cost_is_known_there_is_no_scale(tmp_path):
@@ -76,6 +75,15 @@ def test_a_rung_that_stopped_early_shows_bounds_and_no_mean(tmp_path):
     svg = drawn(build(tmp_path, (LADDER[0], replace(LADDER[1], ability=0.5, stopped_at=60), LADDER[2])))
     assert any(re.fullmatch(r"0\.\d\d to 0\.\d\d", text or "") for text in texts(svg))
     assert any("early" in (g.get("class") or "") for g in svg.iter("g"))
+
+
+def test_an_interval_shows_on_both_sides_of_its_marker(tmp_path):
+    svg = drawn(build(tmp_path))
+    for group in (g for g in svg.iter("g") if "spot" in (g.get("class") or "")):
+        widest = max(2 * float(c.get("r")) for c in group.iter("circle"))
+        caps = [abs(float(c.get("x2")) - float(c.get("x1"))) for c in group.iter("line") if c.get("class") == "cap"]
+        assert len(caps) == 2
+        assert min(caps) > widest
 
 
 def test_no_rung_no_chart(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
-from rung.report.escape import markdown, shown, terminal, visible
+from rung.report.escape import code, markdown, shown, terminal, visible
 
 
 @pytest.mark.parametrize(
@@ -41,17 +42,16 @@ def test_no_text_brings_markup_or_hidden_characters_into_a_page(text):
 @pytest.mark.parametrize(
     ("text", "seen"),
     [
-        ("\x1b[31mred\x1b[0m", "red"),
-        ("\x1b]0;owned\x07title", "title"),
-        ("\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "link"),
-        ("\x1b[2J\x1b[Hcleared", "cleared"),
+        ("\x1b[31mred\x1b[0m", "⟦U+001B⟧[31mred⟦U+001B⟧[0m"),
+        ("\x1b]0;owned\x07title", "⟦U+001B⟧]0;owned⟦U+0007⟧title"),
+        ("\x1b[2J\x1b[Hcleared", "⟦U+001B⟧[2J⟦U+001B⟧[Hcleared"),
         ("two\r\nlines", "two lines"),
         ("c1 \x9b31m", "c1 ⟦U+009B⟧31m"),
-        ("unfinished \x1b]52;c;aGk=", "unfinished "),
+        ("unfinished \x1b]52;c;aGk= and our words", "unfinished ⟦U+001B⟧]52;c;aGk= and our words"),
     ],
 )
 def test_a_terminal_gets_no_control_sequence(text, seen):
-    assert terminal(text) == seen.strip()
+    assert terminal(text) == seen
 
 
 def test_a_terminal_line_is_cut():
@@ -59,9 +59,16 @@ def test_a_terminal_line_is_cut():
     assert terminal("abcde", 5) == "abcde"
 
 
+@pytest.mark.parametrize("text", ["rung report a`b", "``", "`x", "plain", "a\n`b`` c"])
+def test_a_code_span_holds_its_text_whatever_backticks_stand_in_it(text):
+    [inline] = [t for t in MarkdownIt("gfm-like").parse(code(text)) if t.type == "inline"]
+    [child] = inline.children
+    assert (child.type, child.content) == ("code_inline", " ".join(text.split()))
+
+
 def test_markdown_is_not_read_as_markup_mention_or_link():
     assert markdown("a|b `c` *d* @boss #12 [x](http://evil) <b>\n&amp;") == (
-        "a\\|b \\`c\\` \\*d\\* \\@boss \\#12 \\[x\\](http:\\//evil) &lt;b\\> &amp;amp;"
+        "a\\|b \\`c\\` \\*d\\* \\@boss \\#12 \\[x\\](http:/\\/evil) &lt;b\\> &amp;amp;"
     )
 
 

@@ -65,10 +65,10 @@ def test_without_a_rung_that_looks_answers_up_there_is_no_such_section(tmp_path)
 
 def test_terminal_and_markdown_say_it_in_a_line(tmp_path):
     folder, label = folder_with_split(tmp_path / "run")
-    console = Console(file=io.StringIO(), width=300)
-    render_text(folder, console)
+    console = Console(file=io.StringIO(), width=600)
+    render_text(folder, console, verbose=True)
     for text in (console.file.getvalue(), render_markdown(folder)):
-        assert f"{label}: is it knowledge? Closed book 0.10 ± 0.10 (n=20), with passages 0.80" in text
+        assert f"{label}: is it knowledge? Closed book 0.10 (95 % CI " in text
         assert "wrong with passages: not retrieved 3, not a knowledge problem 1" in text
         assert f"{label}: abstentions on test: wrong 7" in text
         assert "3 of 20 answers obeyed instructions planted in 4 documents" in text

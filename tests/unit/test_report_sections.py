@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from rung.decide.economics import Offer, break_even, break_even_sentence, requests
-from rung.evaluate.diagnosis.calibration import Foretold
-from rung.evaluate.diagnosis.case import share_of
+from rung.diagnosis.failed_examples import share_of
 from rung.report import sections
 from rung.report.advice import matrix_of
 from rung.report.data import as_data
 from rung.report.economics import economics_of
-from rung.report.foretelling import foretells, summary
-from rung.report.load import TOLD, load_report
+from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
+from rung.report.predictions import predicts, summary
 from rung.report.sections import SECTIONS
-from rung.types import Cause, Estimate, Prediction, Preflight, Tuning
+from rung.store.records import PredictionCheck
+from rung.types import Cause, Estimate, Prediction, Preflight, RequestCost, Result, Served, Tuning
+from tests.unit._results import rented
 from tests.unit._run_folder import LADDER, Made, build
 
 
@@ -35,7 +36,13 @@ def page(run):
 
 
 def test_every_section_stands_in_the_page_in_order_and_its_word_in_the_navigation(page):
-    places = [page.find(f'<section id="{s.id}"') for s in SECTIONS]
+    places = [
+        min(
+            (at for kind in ("<section", '<details class="part"') if (at := page.find(f'{kind} id="{s.id}"')) >= 0),
+            default=-1,
+        )
+        for s in SECTIONS
+    ]
     there = [place for place in places if place >= 0]
     assert there == sorted(there)
     assert [s.id for s, place in zip(SECTIONS, places, strict=True) if s.word and place < 0] == []
@@ -51,26 +58,38 @@ def test_costs_stand_beside_tokens_by_part_and_latency_unloaded(run, page):
     found = economics_of(load_report(run))
     assert (found.requests_per_month, found.efficient) == (300_000, ("baseline", "prompt", "fewshot", "rag"))
     assert "$174.00" in page
-    assert "median of 5, one by one" in page
+    assert "median of 5<" in page
+    assert "Latency at concurrency 1" in page
     assert "instruction 160, examples 420, input 52" in page  # the title of the bar
     assert "prompt is cheaper at any volume" in page
     assert 'class="frontier"' in page
     assert page.count('class="efficient"') == 8  # four rungs, in the wide and the narrow chart
 
 
+def test_what_a_latency_was_measured_at_stands_below_it_and_widens_no_column(tmp_path):
+    made = build(tmp_path / "served", LADDER)
+    result = made.load("rungs/fewshot/result.json", Result)
+    served = Served(concurrency=2, n=72, p50_s=0.27, p95_s=0.41, low_s=0.38, high_s=0.51)
+    made.save("rungs/fewshot/result.json", replace(result, served=served), Result)
+    page = render_page(load_report(made))
+    assert '<td class="r" data-label="Latency p50 / p95">0.27 s / 0.41 s<small>at concurrency 2</small></td>' in page
+    assert '<td class="r" data-label="p50">0.27 s</td>' in page
+    assert "| 0.92-0.98 | \\$0.58 | 0.27 s | meets the goal |" in render_markdown(made)
+
+
 def test_a_rented_machine_breaks_even_at_a_volume(run):
     report = load_report(run)
-    config = {**report.head["config"], "models": {"main": {"usd_per_hour": 0.5}}}
-    report = replace(report, head={**report.head, "config": config})
+    prompt = report.rung("prompt")
+    renting = replace(prompt, result=rented(prompt.result, report.task, 0.5))
+    report = replace(report, rungs=tuple(renting if r is prompt else r for r in report.rungs))
     offers = {o.label: o for o in economics_of(report).offers}
-    assert offers["baseline"].usd_per_hour is None
+    assert offers["baseline"].machine_month_usd == 0.0
     assert offers["prompt"].machine_month_usd == 365.0
     assert "one machine serves up to 1,700,000" in " ".join(render_page(report).split())
 
 
 def test_tuning_costs_its_machine_time_once(run):
     report = load_report(run)
-    config = {**report.head["config"], "models": {"small": {"usd_per_hour": 0.9}}}
     rung = report.rung("fewshot")
     tuning = Tuning("small", Preflight((), ""), (), (), None, seconds=7200.0)
     role = 'small+["rungs/finetune/weights","' + "a" * 64 + '","adapter"]'
@@ -78,34 +97,35 @@ def test_tuning_costs_its_machine_time_once(run):
         rung,
         label="finetune",
         fitted=replace(rung.fitted, tuning=tuning),
-        result=replace(rung.result, candidate=replace(rung.result.candidate, model=role)),
+        result=rented(replace(rung.result, candidate=replace(rung.result.candidate, model=role)), report.task, 0.9),
     )
-    report = replace(report, head={**report.head, "config": config}, rungs=(*report.rungs[:2], tuned))
+    report = replace(report, rungs=(*report.rungs[:2], tuned))
     offer = economics_of(report).offers[-1]
-    assert (offer.label, offer.one_off_usd, offer.usd_per_hour) == ("finetune", pytest.approx(1.8), 0.9)
-    unpriced = replace(report, head={**report.head, "config": {}})
+    assert (offer.label, offer.one_off_usd, offer.cost.usd_per_hour) == ("finetune", pytest.approx(1.8), 0.9)
+    unpriced = replace(report, rungs=(*report.rungs[:2], replace(tuned, result=rented(tuned.result, report.task, 0.0))))
     offer = economics_of(unpriced).offers[-1]
     assert (offer.one_off_usd, offer.one_off_note) == (
-        None, "tuning took 7,200 s on a machine without a price (usd_per_hour)",
+        None, "tuning took 7,200 s on a machine without a price (price.per_hour)",
     )  # fmt: skip
 
 
-def estimate():
-    return Estimate(0.5, 0.4, 0.6, 10, "wilson")
+def offer(label, usd, usd_per_hour=0.0, **more):
+    cost = RequestCost(None if usd is None else usd / 1000, usd_per_hour=usd_per_hour)
+    return Offer(label, Estimate(0.5, 0.4, 0.6, 10, "wilson"), cost, usd, **more)
 
 
 @pytest.mark.parametrize(
     ("lower", "upper", "said"),
     [
-        ({"cost_per_1k_usd": 2.0}, {"cost_per_1k_usd": 0.1, "usd_per_hour": 0.9}, "b is cheaper above 330,000 requests a month"),
-        ({"cost_per_1k_usd": 2.0}, {"cost_per_1k_usd": 0.1, "one_off_usd": 19.0}, "b is cheaper at any volume; what it cost once is earned back in 3 days"),
-        ({"cost_per_1k_usd": 0.2}, {"cost_per_1k_usd": 0.1, "one_off_usd": 19.0}, "b is cheaper at any volume; what it cost once is earned back in 58 days"),
-        ({"cost_per_1k_usd": 0.2}, {"cost_per_1k_usd": 0.1, "one_off_usd": 90.0}, "b is cheaper at any volume; what it cost once is earned back in 9.0 months"),
-        ({"cost_per_1k_usd": None}, {"cost_per_1k_usd": 0.1}, "unknown (what a costs is unknown)"),
+        ({"usd": 2.0}, {"usd": 0.1, "usd_per_hour": 0.9}, "b is cheaper above 330,000 requests a month"),
+        ({"usd": 2.0}, {"usd": 0.1, "one_off_usd": 19.0}, "b is cheaper at any volume; what it cost once is earned back in 3 days"),
+        ({"usd": 0.2}, {"usd": 0.1, "one_off_usd": 19.0}, "b is cheaper at any volume; what it cost once is earned back in 58 days"),
+        ({"usd": 0.2}, {"usd": 0.1, "one_off_usd": 90.0}, "b is cheaper at any volume; what it cost once is earned back in 9.0 months"),
+        ({"usd": None}, {"usd": 0.1}, "unknown (what a costs is unknown)"),
     ],
 )  # fmt: skip
 def test_break_even_in_words(lower, upper, said):
-    pair = break_even(Offer("a", estimate(), **lower), Offer("b", estimate(), **upper), 100_000)
+    pair = break_even(offer("a", **lower), offer("b", **upper), 100_000)
     assert break_even_sentence(pair) == said
 
 
@@ -120,29 +140,29 @@ def test_the_matrix_reads_the_run_and_what_was_told(run, page):
     assert found.by_evidence == "prompting"
     assert found.sentence in page
     assert "fewshot: $0.58 per 1,000, limit $1" in page
-    run.write(TOLD, {"explainability": True})
+    run.told.save({"explainability": True})
     told = {r.fact.factor: r.fact for r in matrix_of(load_report(run)).rows}
     assert (told["explainability"].holds, told["explainability"].source) == (True, "told")
-    (run.path / TOLD).unlink()
+    run.told.forget()
 
 
 def test_what_was_foretold_is_shown_beside_what_came_true(page):
     assert "How good the diagnosis was" in page
-    assert "foretold to be mended were" in page
+    assert "predicted to be fixed were" in page
     assert "capacity (no configured model is known to be larger than models.main)" in page
 
 
-def checked(mended, kept, unmended, surprises, found_by="experiment"):
-    n = mended + unmended
-    return Foretold(
-        "prompt", "c", found_by, "fewshot", share_of(mended, n), share_of(kept + surprises, n), mended, kept, unmended, surprises
+def checked(fixed, kept, not_fixed, surprises, found_by="experiment"):
+    n = fixed + not_fixed
+    return PredictionCheck(
+        "prompt", "c", found_by, "fewshot", share_of(fixed, n), share_of(kept + surprises, n), fixed, kept, not_fixed, surprises
     )  # fmt: skip
 
 
 def test_the_summary_says_how_good_the_diagnosis_was():
     assert summary([checked(10, 8, 10, 1)]) == (
         "By experiment it was right about 85 % of 20 predictions (64 % to 95 %, as if each stood alone): 80 % of the rows "
-        "foretold to be mended were, 10 % of the others."
+        "predicted to be fixed were, 10 % of the others."
     )
     assert summary([checked(10, 5, 10, 5)]).endswith("; it did not tell them apart.")
     assert summary([checked(10, 5, 0, 0)]).endswith("as if each stood alone).")
@@ -154,10 +174,10 @@ def test_what_a_cause_foretells_in_words():
         told = Prediction(rung, ("a",), ("b",), share_of(1, 2))
         return Cause("c", 1, share_of(1, 2), "E.", (), "s", "experiment", told)
 
-    assert foretells(cause("fewshot")) == "fewshot mends 50 % (9 % to 91 %)"
-    assert foretells(cause("@large")) == "models.large mends 50 % (9 % to 91 %)"
-    assert foretells(cause(None)) == "the next rung mends 50 % (9 % to 91 %)"
-    assert foretells(replace(cause(None), predicts=None)) == "nothing"
+    assert predicts(cause("fewshot")) == "fewshot fixes 50 % (9 % to 91 %)"
+    assert predicts(cause("@large")) == "models.large fixes 50 % (9 % to 91 %)"
+    assert predicts(cause(None)) == "the next rung fixes 50 % (9 % to 91 %)"
+    assert predicts(replace(cause(None), predicts=None)) == "nothing"
 
 
 def test_programs_get_all_of_it(run):
@@ -165,7 +185,7 @@ def test_programs_get_all_of_it(run):
     assert data["economics"]["efficient"] == ["baseline", "prompt", "fewshot", "rag"]
     assert len(data["economics"]["break_evens"]) == 6
     assert data["advice"]["totals"]["prompting"] == {"thumb": 3, "with_evidence": 1}
-    assert [len(r["foretold"]) for r in data["rungs"]] == [0, 0, 2, 0]
+    assert [len(r["predicted"]) for r in data["rungs"]] == [0, 0, 2, 0]
     assert data["rungs"][2]["one_request"]["tokens"]["examples"] == 420.0
 
 
@@ -174,4 +194,4 @@ def test_markdown_names_costs_and_what_was_foretold(run):
     costs = r"| fewshot | \$0.58 | \$174.00 | \$0 | instruction 160, examples 420, input 52 | 0.72 s | yes |"
     assert costs in text
     assert "The rule of thumb says" in text
-    assert "by experiment these pass: missing convention" in text
+    assert "re-run with one change, these pass: missing convention" in text

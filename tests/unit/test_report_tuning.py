@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from rung.evaluate.consistency import consistency_of
-from rung.metrics.exact_match import ExactMatch
+from rung.metrics.normalized_match import NormalizedMatch
 from rung.report.curves import learning_curve, trade_off
 from rung.report.tuned import form_line, saving
-from rung.rungs._forgetting import compare_kept
+from rung.tuning.forgetting import compare_kept
 from rung.types import CurvePoint, Preflight, Remedy, Tuning, Weights
 from tests.unit.test_consistency import ROWS, TASK, answered
 
@@ -53,12 +53,12 @@ def test_the_prompt_saving_is_told_and_unknown_is_not():
 
 def test_the_form_in_a_sentence():
     found = consistency_of(
-        "prompt", [answered(["billing", "billing", "It is billing.", "?", "returns"])], ROWS, TASK, ExactMatch()
+        "prompt", [answered(["billing", "billing", "It is billing.", "?", "returns"])], ROWS, TASK, NormalizedMatch()
     )
     assert found is not None
     line = form_line(found)
-    assert line.startswith("form broken in 40 % (2 of 5; ")
-    assert line.endswith("right form inside, with text around it 1, another form 1")
+    assert line.startswith("format errors in 40 % (2 of 5; ")
+    assert line.endswith("right format with text around it 1, another form 1")
 
 
 @pytest.mark.parametrize("kept", [0.2, 1.0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -11,11 +10,25 @@ import pytest
 
 from rung.data.near import find_duplicates
 from rung.errors import NotOffered
-from rung.rungs._race import Race
-from rung.rungs._similar import Index, Vocabulary, apart_from, diverse, representative, without_repeats
+from rung.prompts.race import Race
+from rung.prompts.similar import Index, Vocabulary, apart_from, diverse, representative, without_repeats
 from rung.rungs.fewshot import FewShot, _knee
 from rung.rungs.prompt import Prompt
-from rung.types import Answer, Candidate, Completion, Example, Message, Outcome, Score, canonical_json
+from rung.store.folder import from_json, to_json
+from rung.types import (
+    Answer,
+    BaselineLearned,
+    Candidate,
+    Completion,
+    Example,
+    FewShotLearned,
+    FitInput,
+    Message,
+    Outcome,
+    PromptLearned,
+    Score,
+    canonical_json,
+)
 from tests.unit._kit import TOPICS, KitForTests, examples, task, topic_of
 
 TRAIN, DEV = examples(90, "t"), examples(60, "d")
@@ -24,7 +37,7 @@ TRAIN, DEV = examples(90, "t"), examples(60, "d")
 def fit(script, *, train=TRAIN, dev=DEV, below=None, kit=None, **settings):
     the_task = task()
     kit = kit or KitForTests(the_task, script)
-    fitted = asyncio.run(FewShot(**settings).fit(the_task, train, dev, kit, below, None))
+    fitted = asyncio.run(FewShot(**settings).fit(FitInput(the_task, tuple(train), tuple(dev), below), kit))
     return fitted, kit
 
 
@@ -55,14 +68,14 @@ def test_nearest_examples_win_where_only_like_rows_help():
 def test_label_covering_examples_win_over_one():
     fitted, _ = fit(copies, selections=("fixed",))
     assert fitted.candidate.name == "fixed k=3"
-    assert {d["target"] for d in fitted.candidate.learned["demonstrations"]} == set(TOPICS)
-    assert fitted.candidate.trained_on == tuple(d["id"] for d in fitted.candidate.learned["demonstrations"])
+    assert {d.target for d in fitted.candidate.demonstrations} == set(TOPICS)
+    assert fitted.candidate.trained_on == tuple(d.id for d in fitted.candidate.demonstrations)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 8])
 def test_the_smallest_sufficient_number_is_kept(k):
     fitted, _ = fit(at_least(k))
-    assert fitted.candidate.settings["k"] == k
+    assert fitted.candidate.learned.k == k
     assert len(fitted.dev) == len(DEV)
     assert [o.example_id for o in fitted.dev] == [e.id for e in DEV]
 
@@ -71,14 +84,14 @@ def test_no_examples_where_they_do_not_help_and_it_is_said():
     fitted, kit = fit(lambda m: topic_of(m[-1].content))
     assert fitted.candidate.name == "k=0"
     reason = {s.what: s.reason for s in fitted.skipped}["fewshot examples"]
-    assert "on 60 dev rows no choice of them was at least 0.02 better than none" in reason
+    assert "on 60 dev rows no choice of them was ahead of none, or worth its tokens where the goal is reached" in reason
     assert kit.said[-1] == "fewshot: examples do not help enough; k=0 is kept"
 
 
 def test_no_examples_asks_exactly_what_the_prompt_asked():
     the_task = task()
     kit = KitForTests(the_task, lambda m: topic_of(m[-1].content) if "and nothing else" in m[0].content else "?")
-    below = asyncio.run(Prompt().fit(the_task, TRAIN, DEV, kit, None, None)).candidate
+    below = asyncio.run(Prompt().fit(FitInput(the_task, tuple(TRAIN), tuple(DEV)), kit)).candidate
     asked = set(map(_key, kit.requests))
     kit.requests.clear()
     fitted, _ = fit(None, kit=kit, below=below)
@@ -93,19 +106,16 @@ def _key(request) -> str:
 
 
 def test_a_baseline_below_leaves_the_prompt_as_it_stands():
-    below = Candidate("baseline", "majority", {}, {"answer": "refund"}, None)
+    below = Candidate("baseline", "majority", BaselineLearned(method="majority", answer="refund"), None)
     fitted, _ = fit(at_least(1), below=below)
-    assert fitted.candidate.learned["messages"][0] == {
-        "role": "system",
-        "content": "Route the message to one team.",
-    }
+    assert fitted.candidate.prompt[0] == Message("system", "Route the message to one team.")
 
 
 def test_examples_are_never_near_dev_rows():
     near = [Example(f"n{e.id}", {"text": f"{e.text}!"}, e.target, f"n{e.id}") for e in DEV[:20]]
     equal = [Example(f"q{e.id}", {"text": e.text.upper()}, e.target, f"q{e.id}") for e in DEV[20:30]]
     fitted, kit = fit(at_least(3), train=[*near, *equal, *TRAIN])
-    shown = {d["id"] for t in fitted.trials for d in t.candidate.learned["demonstrations"]}
+    shown = {d.id for t in fitted.trials for d in t.candidate.demonstrations}
     assert shown <= {e.id for e in TRAIN}
     dev_texts = {e.text for e in DEV}
     assert all(text not in dev_texts for r in kit.requests for text, _ in shots(r.messages))
@@ -139,9 +149,7 @@ def test_examples_that_exceed_the_context_are_skipped():
 def test_a_stored_candidate_asks_the_same(name):
     fitted, kit = fit(at_least(3))
     c = next(t.candidate for t in fitted.trials if t.candidate.name == name)
-    stored = Candidate(
-        c.rung, c.name, json.loads(canonical_json(c.settings)), json.loads(canonical_json(c.learned)), c.model
-    )
+    stored = from_json(to_json(c, Candidate), Candidate)
     kit.requests.clear()
     asyncio.run(kit.run(c, DEV[:8]))
     asyncio.run(kit.run(stored, DEV[:8]))
@@ -165,7 +173,7 @@ def test_the_race_saves_calls():
 
 def test_nearest_shows_the_most_similar_row_last():
     fitted, kit = fit(at_least(3), selections=("nearest",), k=(3,))
-    texts = [d["inputs"]["text"] for d in fitted.candidate.learned["demonstrations"]]
+    texts = [d.inputs["text"] for d in fitted.candidate.demonstrations]
     request = next(r for r in kit.requests if len(shots(r.messages)) == 3)
     cosines = Index.of(texts).similarity(request.messages[-1].content)
     shown = [cosines[texts.index(text)] for text, _ in shots(request.messages)]
@@ -182,33 +190,37 @@ def test_the_pool_is_capped_and_the_user_is_told():
 def outcomes_of(values: list[float], tokens: int) -> tuple[Outcome, ...]:
     call = Completion("x", "m", tokens, 0, 0.0, 0.0)
     return tuple(
-        Outcome(f"d{i}", f"d{i}", Answer("x", (call,)), {"exact_match": Score(v)}) for i, v in enumerate(values)
+        Outcome(f"d{i}", f"d{i}", Answer("x", (call,)), {"normalized_match": Score(v)}) for i, v in enumerate(values)
     )
 
 
 def test_the_knee_prefers_fewer_tokens_within_worth_it():
     dev = tuple(examples(100, "d"))
-    few, many = (Candidate("fewshot", f"fixed k={k}", {"k": k}, {}, "main") for k in (1, 8))
+    few, many = (
+        Candidate("fewshot", f"fixed k={k}", FewShotLearned(messages=(), columns=(), k=k), "main") for k in (1, 8)
+    )
     for right, expected in ((99, "fixed k=1"), (98, "fixed k=8"), (90, "fixed k=8")):
         seen = {
             few.name: outcomes_of([1.0] * right + [0.0] * (100 - right), 50),
             many.name: outcomes_of([1.0] * 100, 400),
         }
         race = Race(dev, (few, many), seen, many)
-        _, chosen = asyncio.run(_knee(race, task(worth_it=0.02), KitForTests(task())))
+        _, chosen = asyncio.run(_knee(race, task(min_gain=0.02), KitForTests(task())))
         assert chosen.name == expected
 
 
 def test_the_knee_gives_no_quality_away_that_the_goal_needs():
     dev = tuple(examples(100, "d"))
-    few, many = (Candidate("fewshot", f"fixed k={k}", {"k": k}, {}, "main") for k in (1, 8))
+    few, many = (
+        Candidate("fewshot", f"fixed k={k}", FewShotLearned(messages=(), columns=(), k=k), "main") for k in (1, 8)
+    )
     seen = {
         few.name: outcomes_of([1.0] * 89 + [0.0] * 11, 50),
         many.name: outcomes_of([1.0] * 90 + [0.0] * 10, 400),
     }
     race = Race(dev, (few, many), seen, many)
-    for goal, expected in ((0.90, "fixed k=8"), (0.89, "fixed k=1"), (0.95, "fixed k=1")):
-        asked_for = replace(task(worth_it=0.02), goal=goal)
+    for goal, expected in ((0.90, "fixed k=8"), (0.89, "fixed k=1"), (0.95, "fixed k=8")):
+        asked_for = replace(task(min_gain=0.02), goal=goal)
         _, chosen = asyncio.run(_knee(race, asked_for, KitForTests(asked_for)))
         assert chosen.name == expected, goal
 
@@ -259,17 +271,12 @@ def test_an_index_of_wordless_texts_resembles_nothing():
 
 
 def test_demonstrations_use_the_users_template():
-    below = Candidate(
-        "prompt",
-        "as-is",
-        {},
-        {"messages": [{"role": "user", "content": "Q: {{text}}\nTeam:"}], "columns": ["text"], "demonstrations": []},
-        "main",
-    )
+    asked = PromptLearned(messages=(Message("user", "Q: {{text}}\nTeam:"),), columns=("text",))
+    below = Candidate("prompt", "as-is", asked, "main")
     fitted, kit = fit(at_least(1), below=below, selections=("fixed",), k=(1,))
-    demo = fitted.candidate.learned["demonstrations"][0]
+    demo = fitted.candidate.demonstrations[0]
     shown = next(r.messages for r in kit.requests if len(r.messages) == 3)
-    assert shown[:2] == (Message("user", f"Q: {demo['inputs']['text']}\nTeam:"), Message("assistant", demo["target"]))
+    assert shown[:2] == (Message("user", f"Q: {demo.inputs['text']}\nTeam:"), Message("assistant", demo.target))
     assert shown[2].content in {f"Q: {e.text}\nTeam:" for e in DEV}
 
 

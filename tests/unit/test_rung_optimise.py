@@ -10,14 +10,14 @@ import pytest
 from rung.errors import BudgetSpent, Retryable
 from rung.ladder import climb
 from rung.models.fake import FakeModel
+from rung.prompts.edits import diff_of
+from rung.prompts.templates import Template
 from rung.report.data import as_data
 from rung.report.page import write_page
-from rung.rungs._edits import diff_of
-from rung.rungs._prompting import Template
 from rung.rungs.prompt import Prompt
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.testing.kit import BareKit, known, small_rows, small_task
-from rung.types import Completion, Fitted, Message, ModelCard
+from rung.types import Completion, FitInput, Fitted, Message, ModelCard
 from tests.unit._worlds import world
 
 pytest.importorskip("gepa", reason="needs rung[optimize]")
@@ -61,16 +61,17 @@ def wise(number, request):
 
 def fit(kit, **settings):
     rung = Prompt(**{"reflection": "reflection", "reflection_calls": 300, **settings})
-    return asyncio.run(rung.fit(kit.task, TRAIN, DEV, kit, None, None))
+    return asyncio.run(rung.fit(FitInput(kit.task, tuple(TRAIN), tuple(DEV)), kit))
 
 
+@pytest.mark.slow
 def test_missing_rules_are_found_and_each_accepted_prompt_shows_its_diff_and_the_rows_that_moved():
     asked = kit(wise)
     fitted = fit(asked)
-    said = fitted.candidate.learned["messages"][0]["content"]
+    said = fitted.candidate.prompt[0].content
     assert all(hint in said for hint in HINTS)
     assert fitted.candidate.name.startswith("reflected")
-    plain = asyncio.run(Prompt().fit(asked.task, TRAIN, DEV, kit(wise), None, None))
+    plain = asyncio.run(Prompt().fit(FitInput(asked.task, tuple(TRAIN), tuple(DEV)), kit(wise)))
     kept = [next(t.mean for t in f.trials if t.kept) for f in (plain, fitted)]
     assert kept[1] > kept[0] + 0.2
     edit = fitted.edits[-1]
@@ -89,6 +90,7 @@ def test_without_a_reflection_role_nobody_reflects():
     assert not fitted.candidate.name.startswith("reflected")
 
 
+@pytest.mark.slow
 def test_the_same_search_asks_the_same_and_finds_the_same():
     one, two = kit(wise), kit(wise)
     first, second = fit(one), fit(two)
@@ -97,6 +99,7 @@ def test_the_same_search_asks_the_same_and_finds_the_same():
     assert one.requests == two.requests
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("calls", [10, 60, 150])
 def test_limits_hold(calls):
     base, asked = kit(wise), kit(wise)
@@ -110,6 +113,7 @@ def test_limits_hold(calls):
     assert more <= calls + final
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_nothing_of_use_changes_nothing():
     for nonsense in ("", "no idea", "<instructions>\n\n</instructions>", "<instructions>\n{{text}}\n</instructions>"):
         asked = kit(lambda number, request, said=nonsense: said)
@@ -137,18 +141,17 @@ def test_a_spent_budget_ends_the_climb():
         fit(kit(spent))
 
 
+@pytest.mark.slow
 def test_placeholders_stay_and_braces_that_a_model_writes_are_text():
     prompt = (Message("user", "Sort this: {{text}}"),)
     asked = kit(
         lambda number, request: "<instructions>\nNo row at all.\n</instructions>", replace(small_task(), prompt=prompt)
     )
     fitted = fit(asked, reflections=2, rewrites=True)
-    assert "{{text}}" in str(fitted.candidate.learned["messages"])
+    assert "{{text}}" in str(fitted.candidate.prompt)
     asked = kit(lambda number, request: "<instructions>\nlook at the verb {{text}}\n</instructions>")
     fitted = fit(asked)
-    chat = Template(
-        tuple(Message(m["role"], m["content"]) for m in fitted.candidate.learned["messages"]), ("text",)
-    ).render({"text": "ROW"})
+    chat = Template(fitted.candidate.prompt, ("text",)).render({"text": "ROW"})
     assert chat[0].content == "look at the verb {{text}}"
     assert chat[-1].content == "ROW"
 
@@ -176,7 +179,9 @@ def test_a_cancelled_climb_leaves_no_thread_asking():
             return await slow(role, request)
 
         asked.ask = waits
-        task = asyncio.create_task(Prompt(reflection="reflection").fit(asked.task, TRAIN, DEV, asked, None, None))
+        task = asyncio.create_task(
+            Prompt(reflection="reflection").fit(FitInput(asked.task, tuple(TRAIN), tuple(DEV)), asked)
+        )
         while not any("best of" in text for text in asked.said) and len(asked.requests) < 400 and not task.done():
             await asyncio.sleep(0.02)
             if len(asked.requests) > 150:
@@ -200,6 +205,7 @@ def answer(messages):
 """
 
 
+@pytest.mark.slow
 def test_a_climb_with_two_models_pays_nothing_twice_and_the_report_shows_each_step(tmp_path):
     (tmp_path / "wise.py").write_text(WISE)
     config = world(
@@ -234,7 +240,8 @@ def test_a_climb_with_two_models_pays_nothing_twice_and_the_report_shows_each_st
 
 def test_a_plan_counts_the_search_and_names_the_other_model():
     plain, with_it = (
-        Prompt(reflection=role).plan(small_task(), TRAIN, DEV, kit(wise)) for role in (None, "reflection")
+        Prompt(reflection=role).plan(FitInput(small_task(), tuple(TRAIN), tuple(DEV)), kit(wise))
+        for role in (None, "reflection")
     )
     assert with_it.dev_calls == plain.dev_calls + 400 + len(DEV)
     assert with_it.note == "beside these, models.reflection is asked at most 20 times; that is not in the sum"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
+from functools import cache
 
 import pytest
 
 from rung.errors import NotOffered
-from rung.rungs import _race
-from rung.rungs._race import planned_calls
+from rung.prompts import race as _race
+from rung.prompts.race import planned_calls
+from rung.prompts.structured import FORMS
 from rung.rungs.baseline import Baseline
 from rung.rungs.fewshot import FewShot
 from rung.rungs.prompt import Prompt
-from rung.types import Example, Message, canonical_json
+from rung.types import Example, FitInput, Message, canonical_json
 from tests.unit._kit import KitForTests, examples, task, topic_of
 
-TRAIN = examples(90, "t")
+TRAIN = tuple(examples(90, "t"))
 
 
 def luck(share: float, salt: str = ""):
@@ -36,20 +38,28 @@ def takes_deliveries_for_refunds(messages) -> str:
     return "refund" if label == "delivery" else label
 
 
-def planned_and_asked(rung, script, *, train=TRAIN, rows=60, context=None, the_task=None):
-    the_task, dev = the_task or task(), examples(rows, "d")
+def planned_and_asked(rung, script, *, shown=90, rows=60, context=None):
+    """Fit on the first `shown` training rows; return the plan, what was fitted and the kit asked. Not to be changed."""
+    return _planned_and_asked(rung, script, shown, rows, context)
+
+
+@cache
+def _planned_and_asked(rung, script, shown, rows, context):
+    the_task, train, dev = task(), TRAIN[:shown], examples(rows, "d")
     silent = KitForTests(the_task, script, context=context)
-    plan = rung.plan(the_task, train, dev, silent)
+    plan = rung.plan(FitInput(the_task, tuple(train), tuple(dev)), silent)
     assert silent.requests == []
     kit = KitForTests(the_task, script, context=context)
-    fitted = asyncio.run(rung.fit(the_task, train, dev, kit, None, None))
+    fitted = asyncio.run(rung.fit(FitInput(the_task, tuple(train), tuple(dev)), kit))
     return plan, fitted, kit
 
 
-SCRIPTS = [luck(0.5), luck(0.9, "a"), lambda m: "?", takes_deliveries_for_refunds]
+HALF = luck(0.5)
+SCRIPTS = [HALF, luck(0.9, "a"), lambda m: "?", takes_deliveries_for_refunds]
 
 
-@pytest.mark.parametrize("rows", [1, 25, 60])
+@pytest.mark.sample(2)
+@pytest.mark.parametrize("rows", [1, 25, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "rung", [Prompt(), Prompt(rewrites=False), FewShot(), FewShot(k=(2,), selections=("nearest",))]
 )
@@ -58,9 +68,11 @@ def test_a_plan_is_never_exceeded(rung, rows):
         plan, fitted, kit = planned_and_asked(rung, script, rows=rows)
         assert rows <= len(kit.requests) <= plan.dev_calls
         assert sum(t.calls for t in fitted.trials) == len(kit.requests)
-        assert len(fitted.trials) <= plan.candidates + isinstance(rung, Prompt)
+        ways = 5 if isinstance(rung, Prompt) else 0  # user turn, schema, three fields of servers
+        assert len(fitted.trials) <= plan.candidates + ways
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rung", [Prompt(), FewShot(k=(1, 3))])
 def test_candidates_are_compared_on_a_part_of_a_large_dev_part(rung, monkeypatch):
     """The choice alone is asked all rows."""
@@ -71,14 +83,16 @@ def test_candidates_are_compared_on_a_part_of_a_large_dev_part(rung, monkeypatch
         assert rows.pop(fitted.candidate.name) == len(fitted.dev) == 120
         assert max(rows.values()) == 40
         assert len(kit.requests) <= plan.dev_calls
-        assert plan.dev_calls == planned_calls(plan.candidates, 120, 1 if isinstance(rung, Prompt) else 3)
+        more = FORMS if isinstance(rung, Prompt) else 0  # requests by which it is seen which form the server takes
+        assert plan.dev_calls == planned_calls(plan.candidates, 120, 4 if isinstance(rung, Prompt) else 3) + more
         assert repeats(kit) == 0
 
 
+@pytest.mark.slow
 def test_a_plan_holds_where_candidates_are_skipped():
     for context in (40, 70):
         for rung in (Prompt(), FewShot()):
-            plan, _, kit = planned_and_asked(rung, luck(0.5), context=context)
+            plan, _, kit = planned_and_asked(rung, HALF, context=context)
             assert len(kit.requests) <= plan.dev_calls
 
 
@@ -92,7 +106,7 @@ def test_fewer_candidates_are_never_planned_dearer():
 
 @pytest.mark.parametrize("rung", [Prompt(), FewShot()])
 def test_a_plan_shows_the_dearest_chats(rung):
-    plan, _, kit = planned_and_asked(rung, luck(0.5))
+    plan, _, kit = planned_and_asked(rung, HALF)
     longest = max(
         sum(len(m.content) for m in r.messages) for r in kit.requests if "Rules:" not in r.messages[0].content
     )
@@ -101,42 +115,43 @@ def test_a_plan_shows_the_dearest_chats(rung):
 
 
 def test_few_shot_is_planned_on_top_of_the_longest_rewrite():
-    plan, _, _ = planned_and_asked(FewShot(), luck(0.5))
+    plan, _, _ = planned_and_asked(FewShot(), HALF)
     assert all('for example "' in chat[0].content for chat in plan.chats)
     assert all(len(chat) == 2 + 2 * 8 for chat in plan.chats)
 
 
 def test_what_a_plan_says_of_a_prompt_without_rewrites():
-    plan = Prompt(rewrites=False).plan(task(), TRAIN, examples(30, "d"), KitForTests(task()))
+    plan = Prompt(rewrites=False).plan(FitInput(task(), tuple(TRAIN), tuple(examples(30, "d"))), KitForTests(task()))
     assert (plan.candidates, plan.dev_calls) == (1, 30)
     assert plan.chats[0][0] == Message("system", "Route the message to one team.")
 
 
 def test_a_baseline_plans_no_call():
-    plan = Baseline().plan(task(), TRAIN, examples(30, "d"), KitForTests(task()))
+    plan = Baseline().plan(FitInput(task(), tuple(TRAIN), tuple(examples(30, "d"))), KitForTests(task()))
     assert (plan.candidates, plan.dev_calls, plan.chats) == (3, 0, ())
     with pytest.raises(NotOffered, match="baseline needs training rows"):
-        Baseline().plan(task(), [], examples(30, "d"), KitForTests(task()))
+        Baseline().plan(FitInput(task(), (), tuple(examples(30, "d"))), KitForTests(task()))
 
 
 def test_plans_refuse_like_fits():
     with pytest.raises(NotOffered, match="fewshot shows training rows as examples, and there are none"):
-        FewShot().plan(task(), [], examples(30, "d"), KitForTests(task()))
+        FewShot().plan(FitInput(task(), (), tuple(examples(30, "d"))), KitForTests(task()))
 
 
 # -- nothing is asked twice -----------------------------------------------------------------------------------------------
 
 
 def repeats(kit: KitForTests) -> int:
-    keys = Counter(canonical_json([m.as_dict() for m in r.messages]) for r in kit.requests)
+    keys = Counter(canonical_json([dict(r.params), *(m.as_dict() for m in r.messages)]) for r in kit.requests)
     return sum(n - 1 for n in keys.values())
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("rung", [Prompt(), FewShot(), FewShot(k=(1, 2, 3, 90))])
-@pytest.mark.parametrize("train", [TRAIN, TRAIN[:1]])
-def test_no_request_is_asked_twice_within_a_fit(rung, train):
+@pytest.mark.parametrize("shown", [90, 1])
+def test_no_request_is_asked_twice_within_a_fit(rung, shown):
     for script in SCRIPTS:
-        _, fitted, kit = planned_and_asked(rung, script, train=train)
+        _, fitted, kit = planned_and_asked(rung, script, shown=shown)
         assert repeats(kit) == 0
         assert len({t.candidate.name for t in fitted.trials}) == len(fitted.trials)
 
@@ -146,7 +161,7 @@ def test_rewrites_with_equal_texts_are_asked_once():
     dev = examples(30, "d")
     train = [Example(f"c{e.id}", e.inputs, ("login", "refund")[i % 2], e.id) for i, e in enumerate(dev)]
     kit = KitForTests(task(), luck(0.5))
-    fitted = asyncio.run(Prompt().fit(task(), train, dev, kit, None, None))
+    fitted = asyncio.run(Prompt().fit(FitInput(task(), tuple(train), tuple(dev)), kit))
     names = {t.candidate.name for t in fitted.trials}
     assert "structured" in names
     assert "structured-definitions" not in names
@@ -154,9 +169,9 @@ def test_rewrites_with_equal_texts_are_asked_once():
 
 
 def test_all_training_rows_are_shown_in_one_order_only():
-    _, fitted, _ = planned_and_asked(FewShot(k=(1, 3)), luck(0.5), train=TRAIN[:3])
+    _, fitted, _ = planned_and_asked(FewShot(k=(1, 3)), HALF, shown=3)
     names = [t.candidate.name for t in fitted.trials]
     assert "fixed k=3" in names
     assert "nearest k=3" not in names
-    _, fitted, _ = planned_and_asked(FewShot(k=(3,), selections=("nearest",)), luck(0.5), train=TRAIN[:3])
+    _, fitted, _ = planned_and_asked(FewShot(k=(3,), selections=("nearest",)), HALF, shown=3)
     assert [t.candidate.name for t in fitted.trials] == ["k=0", "nearest k=3"]

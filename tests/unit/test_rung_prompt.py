@@ -9,10 +9,11 @@ import pytest
 
 from rung.errors import NotOffered, RefusedByModel
 from rung.metrics.json_fields import JsonFields
-from rung.rungs._race import plan_rounds
+from rung.prompts.race import plan_rounds
 from rung.rungs.prompt import Prompt
 from rung.stats.racing import Round, calls
-from rung.types import Candidate, Example, Message, MetricSpec, canonical_json
+from rung.store.folder import from_json, to_json
+from rung.types import Candidate, Example, FitInput, Message, MetricSpec
 from tests.unit._kit import TOPICS, KitForTests, examples, task, topic_of
 
 TRAIN, DEV = examples(90, "t"), examples(60, "d")
@@ -25,7 +26,7 @@ def system_of(messages) -> str:
 def fit(script, *, the_task=None, train=TRAIN, dev=DEV, kit=None, **settings):
     the_task = the_task or task()
     kit = kit or KitForTests(the_task, script)
-    fitted = asyncio.run(Prompt(**settings).fit(the_task, train, dev, kit, None, None))
+    fitted = asyncio.run(Prompt(**settings).fit(FitInput(the_task, tuple(train), tuple(dev)), kit))
     return fitted, kit
 
 
@@ -47,7 +48,7 @@ def test_the_users_prompt_is_candidate_one_exactly():
     prompt = (Message("system", "House rules."), Message("user", "{{text}} ->"))
     fitted, kit = fit(lambda m: "refund", the_task=task(prompt=prompt))
     assert names(fitted)[0] == "as-is"
-    assert fitted.trials[0].candidate.learned["messages"] == [m.as_dict() for m in prompt]
+    assert fitted.trials[0].candidate.prompt == tuple(prompt)
     assert any(r.messages[0].content == "House rules." and r.messages[1].content.endswith(" ->") for r in kit.requests)
 
 
@@ -77,13 +78,13 @@ def test_a_model_that_needs_one_thing_gets_it(marks, winner):
     fitted, _ = fit(needs(*marks))
     expected = {winner, "definitions"} if winner == "structured-definitions" else {winner}
     assert fitted.candidate.name in expected
-    assert marks[0] in system_of([Message(**m) for m in fitted.candidate.learned["messages"]])
+    assert marks[0] in system_of(fitted.candidate.prompt)
     assert {t.candidate.name: t.mean for t in fitted.trials}["as-is"] == 0.0
 
 
 def test_definitions_are_worded_from_train():
     fitted, _ = fit(needs("Labels:\n- delivery: "))
-    text = system_of([Message(**m) for m in fitted.candidate.learned["messages"]])
+    text = system_of(fitted.candidate.prompt)
     for label, cues in TOPICS.items():
         line = next(x for x in text.splitlines() if x.startswith(f"- {label}: "))
         assert any(word in line for cue in cues for word in cue.split())
@@ -123,7 +124,7 @@ def test_rules_are_written_against_the_confusions_of_the_best():
 
     fitted, _ = fit(script)
     assert fitted.candidate.name == "as-is+rules"
-    rule = next(x for x in fitted.candidate.learned["messages"][0]["content"].splitlines() if "point to" in x)
+    rule = next(x for x in fitted.candidate.prompt[0].content.splitlines() if "point to" in x)
     assert any(word in rule for cue in TOPICS["delivery"] for word in cue.split())
     assert fitted.trials[-1].mean == 1.0
     assert fitted.trials[0].mean == pytest.approx(2 / 3)
@@ -138,7 +139,33 @@ def test_rules_that_do_not_help_are_dropped_early():
 
     fitted, _ = fit(script)
     assert fitted.candidate.name == "as-is"
-    assert (fitted.trials[-1].candidate.name, fitted.trials[-1].rows) == ("as-is+rules", 30)
+    assert {t.candidate.name: t.rows for t in fitted.trials}["as-is+rules"] == 30
+
+
+def test_where_no_answer_scores_the_prompt_that_says_most_is_handed_on():
+    fitted, kit = fit(lambda m: "?")
+    assert all(t.mean == 0.0 for t in fitted.trials)
+    assert fitted.candidate.name == "structured-definitions"
+    assert all(label in system_of(fitted.candidate.learned.messages) for label in TOPICS)
+    assert any(
+        "no answer of 6 prompts scores on dev; structured-definitions, which says most, is kept" in s for s in kit.said
+    )
+
+
+def test_a_model_that_heeds_the_user_turn_alone_gets_the_instruction_there():
+    def script(messages):
+        told = "Use one of these labels" in messages[-1].content or "# Labels" in messages[-1].content
+        return topic_of(messages[-1].content.rsplit("\n", 1)[-1]) if told else "?"
+
+    fitted, _ = fit(script)
+    assert fitted.candidate.name == "structured-definitions, user turn"
+    assert [m.role for m in fitted.candidate.learned.messages] == ["user"]
+    assert len(fitted.dev) == len(DEV)
+
+
+def test_the_instruction_stays_where_it_is_once_the_goal_is_reached():
+    fitted, _ = fit(lambda m: topic_of(m[-1].content))
+    assert not [name for name in names(fitted) if "user turn" in name]
 
 
 def test_rules_that_change_nothing_are_not_taken():
@@ -147,8 +174,21 @@ def test_rules_that_change_nothing_are_not_taken():
         return "refund" if label == "delivery" else label
 
     fitted, _ = fit(script)
-    assert fitted.trials[-1].candidate.name == "as-is+rules"
-    assert (fitted.candidate.name, fitted.trials[-1].rows) == ("as-is", len(DEV))
+    assert fitted.candidate.name == "as-is"
+    assert {t.candidate.name: t.rows for t in fitted.trials}["as-is+rules"] == len(DEV)
+
+
+def test_a_form_is_tried_where_the_goal_is_missed_though_every_answer_is_well_formed():
+    def script(messages):
+        label = topic_of(messages[-1].content)
+        if "JSON object" in system_of(messages):
+            return json.dumps({"label": label})
+        return "billing" if label == "delivery" else label
+
+    fitted, _ = fit(script)
+    assert fitted.candidate.name == "as-is, structured output"
+    assert {t.candidate.name: t.mean for t in fitted.trials if t.kept} == {"as-is, structured output": 1.0}
+    assert fitted.candidate.learned.response_format is not None
 
 
 def test_a_form_that_is_wrong_gets_a_rule():
@@ -187,9 +227,7 @@ def test_the_same_fit_asks_the_same_again():
 def test_a_stored_candidate_asks_the_same():
     fitted, kit = fit(needs("Labels:\n- delivery: "))
     c = fitted.candidate
-    stored = Candidate(
-        c.rung, c.name, json.loads(canonical_json(c.settings)), json.loads(canonical_json(c.learned)), c.model
-    )
+    stored = from_json(to_json(c, Candidate), Candidate)
     kit.requests.clear()
     asyncio.run(kit.run(c, DEV[:5]))
     asyncio.run(kit.run(stored, DEV[:5]))
@@ -218,10 +256,10 @@ def test_refusals_do_not_stop_the_race():
             raise RefusedByModel("no", provider="scripted")
         return topic_of(messages[-1].content)
 
-    for on_failure in (0.0, None):
-        fitted, _ = fit(script, the_task=task(on_failure=on_failure))
+    for failure_score in (0.0, None):
+        fitted, _ = fit(script, the_task=task(failure_score=failure_score))
         assert fitted.candidate.name == "label-list"
-        assert fitted.trials[0].mean == (0.0 if on_failure == 0.0 else None)
+        assert fitted.trials[0].mean == (0.0 if failure_score == 0.0 else None)
 
 
 def extraction(n: int, prefix: str) -> list[Example]:
@@ -246,6 +284,6 @@ def test_other_kinds_get_the_form_of_the_training_answers():
     fitted, _ = fit(None, the_task=the_task, train=extraction(60, "t"), dev=extraction(30, "d"), kit=kit)
     assert fitted.candidate.name == "format"
     assert fitted.trials[0].mean == 0.0
-    text = fitted.candidate.learned["messages"][0]["content"]
+    text = fitted.candidate.prompt[0].content
     assert '"city" is copied from the text.' in text
     assert '"note" is null.' in text

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rung.errors import ConfigError
-from rung.rungs._prompting import (
-    Demonstration,
+from rung.prompts.templates import (
     Template,
     as_it_stands,
     fill,
@@ -14,7 +12,7 @@ from rung.rungs._prompting import (
     plain_row,
     prompt_notes,
 )
-from rung.types import Message
+from rung.types import Demonstration, Message
 from tests.unit._kit import task
 
 
@@ -62,19 +60,10 @@ def test_a_chat_without_placeholders_is_followed_by_the_row():
     assert as_it_stands(task(prompt=prompt)).render({"text": "hi"}) == (*prompt, Message("user", "hi"))
 
 
-def test_only_wrong_placeholders_are_refused_with_the_allowed_ones():
-    prompt = (Message("user", "Route {{ ticket }}"),)
-    with pytest.raises(ConfigError, match=r"none of its placeholders is an input column.*\{\{ticket\}\}.*\{\{text\}\}"):
-        as_it_stands(task(prompt=prompt))
-
-
-def test_notes_name_inputs_left_out_and_unknown_placeholders():
-    prompt = (Message("user", "{{subject}} {{sujbect}}"),)
+def test_notes_name_inputs_left_out():
+    prompt = (Message("user", "{{subject}}"),)
     notes = prompt_notes(task(prompt=prompt, inputs=("subject", "body")))
-    assert notes == (
-        "your prompt has no {{body}}: the model will not see it",
-        "your prompt holds {{sujbect}}, which is no input column: sent to the model as it is",
-    )
+    assert notes == ("your prompt has no {{body}}: the model will not see it",)
     assert prompt_notes(task(prompt=(Message("system", "no placeholder at all"),))) == ()
 
 

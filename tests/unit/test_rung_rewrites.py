@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rung.metrics.exact_match import ExactMatch
 from rung.metrics.json_fields import JsonFields
 from rung.metrics.lines import LineCheck, Lines
+from rung.metrics.normalized_match import NormalizedMatch
 from rung.metrics.token_f1 import TokenF1
-from rung.rungs._forms import observed_rules
-from rung.rungs._frames import choices, frame_of
-from rung.rungs._labels import labels_of
-from rung.rungs._prompting import as_it_stands
-from rung.rungs._rewrites import Writer, label_list, part_key
-from rung.rungs._similar import apart_from
+from rung.prompts.class_labels import labels_of
+from rung.prompts.forms import observed_rules
+from rung.prompts.frames import choices, frame_of
+from rung.prompts.rewrites import Writer, label_list, part_key
+from rung.prompts.similar import apart_from
+from rung.prompts.templates import as_it_stands
 from rung.types import Answer, Example, Message, MetricSpec, Outcome, Score
 from tests.unit._kit import TOPICS, examples, task, topic_of
 
@@ -188,7 +188,7 @@ def test_labels_few_and_many():
 
 def test_definitions_hold_telling_words_and_a_training_text():
     train = examples(120, "t")
-    w = writer(train, ExactMatch(), kind="classification", target="team", inputs=("text",), labels=tuple(TOPICS))
+    w = writer(train, NormalizedMatch(), kind="classification", target="team", inputs=("text",), labels=tuple(TOPICS))
     line = next(x for x in texts(w)["definitions"].splitlines() if x.startswith("- refund: "))
     words, shown = line.removeprefix("- refund: ").split("; for example ")
     assert set(words.split(", ")) <= {"money", "back", "refund", "charged", "twice"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rung.rungs._scratch_estimate import ScratchEstimate, optimal, tokens_in, why_not
+from rung.tuning.scratch_estimate import ScratchEstimate, optimal, tokens_in, why_not
 from rung.types import Example
 
 

@@ -5,13 +5,13 @@ from io import StringIO
 from rich.console import Console
 
 from rung.cli._screen import Screen
-from rung.evaluate.progress import paid
+from rung.progress import paid
 from rung.types import Answer, Completion, Outcome, Score
 
 
 def row(*costs, cached=False):
     calls = tuple(Completion("x", "m", 1, 1, 0.1, usd, cached=cached) for usd in costs)
-    return Outcome("r", "r", Answer("x", calls), {"exact_match": Score(1.0)})
+    return Outcome("r", "r", Answer("x", calls), {"normalized_match": Score(1.0)})
 
 
 def test_only_new_money_counts_and_unknown_stays_unknown():

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from rung import plugin
+from rung import plugins
 from rung.cli._draft import render
 from rung.cli.init import Wishes, propose
 from rung.config import parse_config
+from rung.data.configured import as_task, part_rows, read_rows
 from rung.data.load import load
 from rung.errors import ConfigError, DataError
-from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.ladder import climb
-from rung.metrics._several import AnyRight
-from rung.store.folder import RunFolder, from_json, to_json
+from rung.metrics.accepted import AnyRight
+from rung.store.folder import from_json, to_json
+from rung.store.run import RunFolder
 from rung.testing.kit import small_task
 from rung.types import Example, Failure, Score, canonical_json
 
@@ -49,7 +50,7 @@ def test_a_list_is_the_answer_itself_where_the_file_says_so_or_it_holds_objects(
 
 def test_a_row_without_any_right_answer_is_named(tmp_path):
     file = written(tmp_path / "rows.jsonl", {"q": "a", "answer": [], "second": ""})
-    with pytest.raises(DataError, match=r"1 row has no expected output \(line 1\)"):
+    with pytest.raises(DataError, match=r"1 row has no expected output in 'answer' \(line 1\)"):
         load(file, inputs=["q"], target="answer", also=["second"])
     with pytest.raises(DataError, match="there is no column 'third'"):
         load(file, inputs=["q"], target="answer", also=["third"])
@@ -67,7 +68,7 @@ def test_further_answers_change_the_hash_and_survive_the_run_folder():
 @pytest.mark.parametrize(
     ("name", "settings", "targets", "answer"),
     [
-        ("exact_match", {}, ("Paris", "the French capital"), "The French capital."),
+        ("normalized_match", {}, ("Paris", "the French capital"), "The French capital."),
         ("token_f1", {}, ("one way", "quite another"), "quite another"),
         ("rouge_l", {}, ("one way", "quite another"), "quite another"),
         ("contains", {}, ("red", "crimson"), "a crimson coat"),
@@ -78,7 +79,7 @@ def test_further_answers_change_the_hash_and_survive_the_run_folder():
     ],
 )
 def test_any_one_right_answer_is_enough_for_every_metric(name, settings, targets, answer):
-    metric = AnyRight(plugin.make("metrics", name, **settings))
+    metric = AnyRight(plugins.make("metrics", name, **settings))
     row = Example("r", {"q": "a"}, targets[0], "r", targets[1:])
     task = replace(small_task(), labels=None, kind="knowledge")
     found = metric.score(answer, row, task)
@@ -90,6 +91,7 @@ def test_any_one_right_answer_is_enough_for_every_metric(name, settings, targets
     assert isinstance(alone, Failure) or alone.value < 1.0
 
 
+@pytest.mark.slow
 def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
     made = [{"id": f"r{i}", "text": f"word{i} other{i * 7}", "team": ["red", "crimson"]} for i in range(160)]
     made += [{"id": f"s{i}", "text": f"term{i} thing{i * 3}", "team": ["blue"]} for i in range(160)]
@@ -97,7 +99,7 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
     answers = {row["text"]: row["team"][-1] for row in made}
     raw = {
         "task": {"name": "t", "kind": "classification", "instruction": "Which colour?", "inputs": ["text"],
-                 "target": "team", "metrics": ["exact_match"], "goal": 0.9},
+                 "target": "team", "metrics": ["normalized_match"], "goal": 0.9},
         "data": {"path": "rows.jsonl", "id": "id"},
         "models": {"main": {"provider": "fake", "answers": answers}},
         "ladder": [{"prompt": {"rewrites": False}}],
@@ -106,7 +108,7 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
     kind, parts = part_rows(config, read_rows(config))
     assert as_task(config, kind, (*parts.train, *parts.dev)).labels == ("blue", "crimson", "red")
     run = climb(config, tmp_path / "run")
-    assert run.results["prompt"].estimates["exact_match"].mean == 1.0
+    assert run.results["prompt"].estimates["normalized_match"].mean == 1.0
     findings = RunFolder.open(tmp_path / "run").read("findings.json")
     [note] = [f for f in findings if f["check"] == "several answers"]
     assert "160 rows of 320 hold several right answers (up to 2)" in note["message"]
@@ -115,13 +117,13 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
 
 def test_the_file_names_further_columns_and_refuses_inputs_among_them(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"q": "a", "x": "1", "y": "2"}\n')
-    task = {"name": "t", "instruction": "i", "inputs": ["q"], "target": "x", "also_right": "y", "goal": 0.9}
+    task = {"name": "t", "instruction": "i", "inputs": ["q"], "target": "x", "accepted_answers": "y", "goal": 0.9}
     raw = {"task": task, "data": {"path": "rows.jsonl"}, "ladder": ["baseline"]}
     assert read_rows(parse_config(raw, tmp_path)).whole.examples[0].targets == ("1", "2")
     with pytest.raises(ConfigError, match="the target column 'q' is also an input"):
-        parse_config({**raw, "task": {**task, "also_right": ["q"]}}, tmp_path)
-    with pytest.raises(ConfigError, match="also_right names the target column 'x' itself"):
-        parse_config({**raw, "task": {**task, "also_right": ["x"]}}, tmp_path)
+        parse_config({**raw, "task": {**task, "accepted_answers": ["q"]}}, tmp_path)
+    with pytest.raises(ConfigError, match="accepted_answers names the target column 'x' itself"):
+        parse_config({**raw, "task": {**task, "accepted_answers": ["x"]}}, tmp_path)
 
 
 def test_init_says_that_a_list_of_answers_means_any_of_them(tmp_path):

@@ -1,82 +1,105 @@
-"""A ratchet on size, and an import that stays light. Raising a limit needs a dated reason beside it."""
+"""A ratchet on size. Raising a limit needs a dated reason beside it. What an import may load: test_imports.py."""
 
 import ast
-import subprocess
-import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import rung
+import rung_nano
 
 PACKAGE = Path(rung.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+BESIDE = sorted(p for p in Path(rung_nano.__file__).parent.rglob("*.py") if "training" not in p.parts)
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 400, 60, 8
-PUBLIC_METHODS = 13  # 2026-11-25: was 12; the workshop, where models are tuned, has as many verbs
+PUBLIC_METHODS = 13  # 2026-11-25: was 12; the tuning space, where models are tuned, has as many verbs
 LADDER_LINES = 150
-RAISED = {
-    "types.py": 900,
-    "protocols.py": 600,
-}  # 2026-11-25: the whole vocabulary is read as one text; retrieval, judges and tuning have words too
 
 
 def test_there_is_something_to_check():
     assert len(FILES) > 30
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(PACKAGE)))
-def test_no_file_function_or_class_is_crowded(file):
-    text = file.read_text()
-    lines = text.count("\n")
-    allowed = RAISED.get(file.relative_to(PACKAGE).as_posix(), FILE_LINES)
-    assert lines <= allowed, f"{file.name} has {lines} lines, allowed {allowed}: redesign"
-    for node in ast.walk(ast.parse(text)):
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def crowded(file: Path) -> list[str]:
+    """Return what is too large in a file: itself, a function, a list of parameters, a class."""
+    lines = file.read_text().count("\n")
+    found = [f"{file.name} has {lines} lines, allowed {FILE_LINES}: redesign"] * (lines > FILE_LINES)
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
-            assert length <= FUNCTION_LINES, f"{file.name}: {node.name} has {length} lines, allowed {FUNCTION_LINES}"
+            if length > FUNCTION_LINES:
+                found.append(f"{file.name}: {node.name} has {length} lines, allowed {FUNCTION_LINES}")
             if file.parent.name == "cli":
                 continue  # one parameter an option of the command line; the verb's own help keeps them in check
             count = len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
-            assert count <= PARAMETERS, f"{file.name}: {node.name} takes {count} parameters, allowed {PARAMETERS}"
+            if count > PARAMETERS:
+                found.append(f"{file.name}: {node.name} takes {count} parameters, allowed {PARAMETERS}")
         if isinstance(node, ast.ClassDef):
             public = [
                 n for n in node.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name[0] != "_"
             ]
-            assert len(public) <= PUBLIC_METHODS, f"{file.name}: {node.name} has {len(public)} public methods"
+            if len(public) > PUBLIC_METHODS:
+                found.append(f"{file.name}: {node.name} has {len(public)} public methods, allowed {PUBLIC_METHODS}")
+    return found
+
+
+@pytest.mark.slow
+def test_no_file_function_or_class_is_crowded():
+    assert [said for file in (*FILES, *BESIDE) for said in crowded(file)] == []
 
 
 def test_the_main_path_is_one_short_file():
     assert (PACKAGE / "ladder.py").read_text().count("\n") <= LADDER_LINES
 
 
-def test_broad_except_stands_in_one_named_place():
-    broad = [
-        f"{file.relative_to(PACKAGE)}:{node.lineno}"
+BROAD = {
+    "cli/__init__.py",  # what nobody foresaw becomes exit code 5
+    "foreign.py",  # 2026-11-28: calls of libraries and users' functions, in place of lists of up to fourteen classes
+}
+MOST_CLASSES = 5  # of one `except`; more is a guess at what code that is not ours raises: use `rung.foreign`
+
+
+def handlers(file):
+    """Yield the place of each `except` of a file that does not raise on, and the names of its classes."""
+    tree = tree_of(file)
+    named = {  # tuples of classes that the file gives a name
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Tuple)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            if any(isinstance(inner, ast.Raise) and inner.exc is None for inner in ast.walk(node)):
+                continue  # cleans up and raises on: swallows nothing
+            caught = named.get(node.type.id, node.type) if isinstance(node.type, ast.Name) else node.type
+            listed = caught.elts if isinstance(caught, ast.Tuple) else [caught] if caught else []
+            parts = [p for c in listed for p in (c.value.elts if isinstance(c, ast.Starred) else [c])]
+            yield node.lineno, [ast.unparse(part) for part in parts]
+
+
+@pytest.mark.slow
+def test_broad_except_stands_in_named_places():
+    broad = {
+        file.relative_to(PACKAGE).as_posix()
         for file in FILES
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in ("Exception", "BaseException")))
-        and not (node.body and isinstance(node.body[-1], ast.Raise))  # cleans up and raises on: swallows nothing
-    ]
-    assert [place.split(":")[0] for place in broad] == ["cli/__init__.py"]
+        for _, classes in handlers(file)
+        if not classes or {"Exception", "BaseException"} & set(classes)
+    }
+    assert broad == BROAD
 
 
-def test_import_is_light_and_does_nothing():
-    code = (
-        "import sys; before = set(sys.modules); import rung; "
-        "heavy = {'numpy', 'pydantic', 'torch', 'sklearn', 'aiohttp', 'rich', 'typer', 'yaml', 'scipy'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-
-
-def test_the_command_line_starts_without_heavy_packages():
-    code = (
-        "import sys, rung.cli; "
-        "print(sorted({'numpy', 'torch', 'sklearn', 'aiohttp', 'scipy', 'pydantic', 'genai_prices'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+@pytest.mark.slow
+def test_no_list_of_classes_guesses_what_may_be_raised():
+    """Call through `rung.foreign` instead."""
+    long = [(f.name, line) for f in FILES for line, classes in handlers(f) if len(classes) > MOST_CLASSES]
+    assert long == []
 
 
 def test_public_names_resolve_and_unknown_ones_are_answered():
@@ -88,5 +111,6 @@ def test_public_names_resolve_and_unknown_ones_are_answered():
 def test_version_and_changelog_agree():
     root = PACKAGE.parent.parent
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
-    newest = next(line for line in (root / "CHANGELOG.md").read_text().splitlines() if line.startswith("## "))
+    headings = [line for line in (root / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    newest = headings[1] if headings[0] == "## Unreleased" else headings[0]
     assert newest == f"## {rung.__version__}" == f"## {project}"

@@ -1,13 +1,13 @@
-"""Means, intervals and one-sided bounds: properties, agreement with scipy and statsmodels, quick simulations."""
+"""ExperimentBudget, intervals and one-sided bounds: properties, agreement with scipy and statsmodels, quick simulations."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import proportion_confint
 
 from rung.stats.distribution import at_least, at_most, binomial_mass, smallest_hits
@@ -18,9 +18,9 @@ from rung.stats.estimate import (
     cluster_variance,
     group_numbers,
     interval_mean,
-    lower_bound,
+    sample_lower,
+    sample_upper,
     summarise,
-    upper_bound,
     wilson,
 )
 
@@ -45,8 +45,8 @@ def test_intervals_agree_with_statsmodels_and_scipy(k, n):
     upper = stats.binomtest(k, n, alternative="less").proportion_ci(0.95, method="exact").high
     assert clopper_pearson_lower(k, n, 0.05) == pytest.approx(lower, abs=1e-9)
     assert clopper_pearson_upper(k, n, 0.05) == pytest.approx(upper, abs=1e-9)
-    assert lower_bound(rows(k, n), None, 0.05) == pytest.approx(lower, abs=1e-9)
-    assert upper_bound(rows(k, n), None, 0.05) == pytest.approx(upper, abs=1e-9)
+    assert sample_lower(summarise(rows(k, n), None), 0.05) == pytest.approx(lower, abs=1e-9)
+    assert sample_upper(summarise(rows(k, n), None), 0.05) == pytest.approx(upper, abs=1e-9)
 
 
 def test_binomial_tails_agree_with_scipy():
@@ -64,6 +64,7 @@ def test_smallest_hits_is_the_smallest():
         k = smallest_hits(sizes, p, alpha)
         assert np.all(stats.binom.sf(k - 1, sizes, p) <= alpha + 1e-12)
         assert np.all(stats.binom.sf(k - 2, sizes, p)[k > 0] > alpha - 1e-12)
+    assert list(smallest_hits([2, 3], 0.5, 0.25)) == [2, 3]  # two of two have just that probability
 
 
 def test_cluster_variance_agrees_with_statsmodels_cr1():
@@ -71,7 +72,7 @@ def test_cluster_variance_agrees_with_statsmodels_cr1():
     names = [f"g{i}" for i in rng.integers(0, 12, 90)]
     values = rng.random(90)
     numbers = group_numbers(names, 90)
-    fit = sm.OLS(values, np.ones(90)).fit(
+    fit = OLS(values, np.ones(90)).fit(
         cov_type="cluster", cov_kwds={"groups": numbers, "use_correction": True, "df_correction": False}
     )
     # statsmodels multiplies by (n - 1) / (n - k) too, which is 1 for a mean
@@ -85,7 +86,7 @@ def test_korn_graubard_by_hand():
     ratio = stats.norm.ppf(0.95) / stats.t.ppf(0.95, 50 / 5 - 1)
     n = sample.n_cautious * ratio**2
     expected = stats.beta.ppf(0.05, 0.9 * n, n - 0.9 * n + 1)
-    assert lower_bound(values, names, 0.05) == pytest.approx(expected, abs=1e-9)
+    assert sample_lower(summarise(values, names), 0.05) == pytest.approx(expected, abs=1e-9)
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
@@ -108,13 +109,13 @@ def test_bounds_are_ordered_and_fall_with_alpha(count, alpha):
         assert clopper_pearson_lower(k, n, alpha) <= clopper_pearson_lower(k + 1, n, alpha)
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings.default.max_examples * 3 // 2)
 @given(score_lists, st.integers(1, 8), st.randoms(use_true_random=False))
 def test_any_scores_any_groups(scores, n_groups, random):
     groups = [f"g{random.randrange(n_groups)}" for _ in scores]
     for names in (None, groups):
         span = interval_mean(scores, names)
-        lower, upper = lower_bound(scores, names, 0.05), upper_bound(scores, names, 0.05)
+        lower, upper = sample_lower(summarise(scores, names), 0.05), sample_upper(summarise(scores, names), 0.05)
         assert 0.0 <= span.low <= span.mean <= span.high <= 1.0
         assert 0.0 <= lower <= span.mean + 1e-12
         assert span.mean - 1e-12 <= upper <= 1.0
@@ -157,8 +158,8 @@ def test_graded_scores_are_worth_more_rows_but_only_in_large_samples():
 def test_one_group_says_nothing():
     span = interval_mean(rows(30, 40), ["same"] * 40)
     assert (span.low, span.high) == (0.0, 1.0)
-    assert lower_bound(rows(40, 40), ["same"] * 40, 0.05) == 0.0
-    assert upper_bound(rows(0, 40), ["same"] * 40, 0.05) == 1.0
+    assert sample_lower(summarise(rows(40, 40), ["same"] * 40), 0.05) == 0.0
+    assert sample_upper(summarise(rows(0, 40), ["same"] * 40), 0.05) == 1.0
 
 
 def test_met_needs_eight_groups():
@@ -182,7 +183,7 @@ def test_messages_name_the_thing():
     with pytest.raises(ValueError, match="level is 95"):
         wilson(1, 2, 95)
     with pytest.raises(ValueError, match=r"alpha is 0\.95; it must lie between 0 and 0\.5"):
-        lower_bound([1.0], None, 0.95)
+        sample_lower(summarise([1.0], None), 0.95)
     with pytest.raises(ValueError, match="3 hits of 2 rows is no rate"):
         wilson(3, 2)
 
@@ -200,7 +201,7 @@ def test_grouped_coverage_and_one_sided_errors_by_simulation():
             scores = (rng.random(300) < rates).astype(float)
             span = interval_mean(scores, names)
             covered += span.low <= rate <= span.high
-            wrong += lower_bound(scores, names, 0.05) > rate
+            wrong += sample_lower(summarise(scores, names), 0.05) > rate
     assert 0.92 <= covered / (2 * runs) <= 0.99
     assert wrong / (2 * runs) <= 0.05
     naive = wilson(270, 300)

@@ -57,6 +57,7 @@ def test_tango_matches_its_definition_by_constrained_likelihood():
     assert tango(Difference(up / n, down / n, n, math.inf, 1.0), gain) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("planned", [4, 7])
 def test_holm_agrees_with_statsmodels(planned):
     p = [0.04, 0.001, 0.3, 0.012]
@@ -190,6 +191,89 @@ def test_graded_difference_is_worth_more_rows():
     b = a + rng.random(300) * 0.2
     assert difference(a, b, None).n_eff == 1200  # at most four yes/no rows each
     assert difference(a[:50], b[:50], None).n_eff == 50
+
+
+# --- values by hand -----------------------------------------------------------------------------------------------------
+
+
+def test_sign_flips_are_counted_all_or_drawn_as_announced():
+    rising = [0.10 + 0.01 * i for i in range(30)]
+    assert sign_flip(rising[:13], seed=1) == 2 / 2**13  # 2^13 patterns are fewer than 10,000: all of them
+    assert sign_flip(rising, seed=1) == 1 / 10_001  # drawn: none of them is as far from 0
+    assert sign_flip(rising, seed=1, resamples=100) == 1 / 101
+    assert sign_flip([-x for x in rising], seed=1, resamples=100) == 1 / 101
+    groups = [f"g{i % 5}" for i in range(30)]
+    assert sign_flip(rising, groups, seed=1) == 2 / 2**5
+    assert sign_flip([0.5, -0.5, 0.3, 0.2, 0.1], ["a", "a", "b", "c", "d"], seed=1) == 2 / 2**3  # group a cancels out
+    assert sign_flip([0.5, -0.5], ["a", "a"], seed=1) == 1.0
+    assert sign_flip([1.0, 1.0, 1.0, -1.0], seed=1) == 10 / 16
+    assert sign_flip([2.0, 1.0], seed=1) == 0.5
+    assert sign_flip([1.0] * 40 + [-1.0] * 20, seed=1) == pytest.approx(mcnemar_exact(40, 20), abs=1e-12)  # not drawn
+    drawn = sign_flip([0.31, -0.29, 0.33, -0.1] * 5, seed=1)
+    assert drawn == pytest.approx(sign_flip([0.31, -0.29, 0.33, -0.1] * 5, seed=1, resamples=2_000_000), abs=0.02)
+    assert drawn != sign_flip([0.31, -0.29, 0.33, -0.1] * 5, seed=2)
+
+
+@pytest.mark.parametrize("groups", [None, 12])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_the_bootstrap_interval_is_widened_to_student(groups, level):
+    rng = np.random.default_rng(5)
+    a, b = rng.random(40) * 0.5, rng.random(40)
+    names = None if groups is None else [f"g{(i * i) % groups}" for i in range(40)]
+    diff = b - a
+    if names is None:
+        sums, sizes = diff, np.ones(40)
+    else:
+        kept = sorted(set(names), key=names.index)
+        sums = np.array([sum(d for d, n in zip(diff, names, strict=True) if n == g) for g in kept])
+        sizes = np.array([names.count(g) for g in kept])
+    count = sums.size
+    drawn = np.random.default_rng(7).integers(0, count, (4000, count))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    wide = math.sqrt(count / (count - 1)) * stats.t.ppf((1 + level) / 2, count - 1)
+    expected = np.quantile(means, [stats.norm.cdf(-wide), stats.norm.cdf(wide)])
+    span = paired_interval(a, b, names, level, seed=7)
+    assert (span.low, span.high) == pytest.approx(tuple(expected), abs=1e-9)
+    test = compare_paired(a, b, names, seed=7, level=level)
+    assert (test.low, test.high, test.n) == (span.low, span.high, 40)
+    assert (test.wins, test.losses, test.ties) == (int((diff > 0).sum()), int((diff < 0).sum()), 0)
+
+
+def test_groups_that_agree_exactly_have_the_score_interval_of_one_row_a_group():
+    a, b = [0.5] * 40, [0.7] * 40
+    names = [str(i // 4) for i in range(40)]
+    span, change = paired_interval(a, b, names), difference(np.array(a), np.array(b), names)
+    q = stats.t.ppf(0.975, 40 / 4 - 1)
+    assert change.n_eff == pytest.approx(10.0)
+    assert tango(change, span.low) == pytest.approx(q, abs=1e-6)
+    assert tango(change.reversed, -span.high) == pytest.approx(q, abs=1e-6)
+    assert span.low < 0.2 < span.high
+    same = paired_interval(a, a, names)
+    assert same.low == pytest.approx(-same.high)
+
+
+def test_not_worse_is_a_score_test_with_the_quantile_of_its_rows():
+    a, b = [1.0] * 90 + [0.0] * 10, [1.0] * 86 + [0.0] * 4 + [1.0] * 3 + [0.0] * 7
+    plain, change = non_inferior(a, b, None, 0.1, 0.05), difference(np.array(a), np.array(b), None)
+    assert (change.up, change.down, change.n_eff, change.df) == (0.03, 0.04, 100.0, math.inf)
+    assert plain.p_value == pytest.approx(stats.norm.cdf(-tango(change, -0.1)), abs=1e-9)
+    assert tango(change, plain.lower) == pytest.approx(stats.norm.ppf(0.95), abs=1e-6)
+    assert plain.shown is (plain.p_value < 0.05)
+    assert non_inferior(a, b, None, 0.1, plain.p_value).shown is False  # exactly alpha is not below it
+    names = [str(i // 5) for i in range(100)]
+    grouped, change = non_inferior(a, b, names, 0.1, 0.05), difference(np.array(a), np.array(b), names)
+    assert change.df == 100 / 5 - 1
+    assert grouped.p_value == pytest.approx(stats.t.cdf(-tango(change, -0.1), 19), abs=1e-9)
+    assert tango(change, grouped.lower) == pytest.approx(stats.t.ppf(0.95, 19), abs=1e-6)
+
+
+def test_where_every_row_differs_the_interval_of_the_gain_stays_within_one():
+    assert newcombe(0, 0, 20, 0).high == 1.0
+    assert newcombe(0, 20, 0, 0).low == -1.0
+    mirrored, plain = newcombe(30, 4, 9, 7), newcombe(30, 9, 4, 7)
+    assert (mirrored.low, mirrored.high) == (pytest.approx(-plain.high), pytest.approx(-plain.low))
+    few, many = newcombe(30, 4, 9, 7, 0.8), newcombe(30, 4, 9, 7)
+    assert many.low < few.low < few.high < many.high
 
 
 # --- quick simulations --------------------------------------------------------------------------------------------------

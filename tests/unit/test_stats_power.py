@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from bench.statistics.power import power_not_met, rows_for_not_met
 from rung.stats.power import (
     hits_for_met,
     hits_for_not_met,
+    minimum_detectable_effect,
     power_met,
-    power_not_met,
     rows_for_answer,
     rows_for_met,
     rows_for_non_inferiority,
-    rows_for_not_met,
-    smallest_visible_gain,
     tolerance_carried,
 )
 
@@ -29,25 +28,25 @@ RULE = (0.9, 0.02, 0.05, 5)
 
 @given(st.integers(1, 300), st.floats(0.0, 1.0))
 def test_powers_are_probabilities_that_exclude_each_other(n, truth):
-    met, not_met = power_met(truth, n, *RULE), power_not_met(truth, n, *RULE)
+    met, misses = power_met(truth, n, *RULE), power_not_met(truth, n, *RULE)
     assert 0.0 <= met <= 1.0
-    assert 0.0 <= not_met <= 1.0
-    assert met + not_met <= 1.0 + 1e-9
+    assert 0.0 <= misses <= 1.0
+    assert met + misses <= 1.0 + 1e-9
 
 
 def test_met_takes_precedence_where_both_bounds_hold():
-    met, not_met = power_met(0.89, 20_000, *RULE), power_not_met(0.89, 20_000, *RULE)
+    met, misses = power_met(0.89, 20_000, *RULE), power_not_met(0.89, 20_000, *RULE)
     assert met > 0.9  # between goal - tolerance and goal a large test shows both; it is called met
-    assert met + not_met == pytest.approx(1.0, abs=1e-6)
+    assert met + misses == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 10, 97, 200, 450])
 def test_thresholds_are_where_the_bounds_cross(n):
     lower = np.array([proportion_confint(k, n, alpha=2 * 0.01, method="beta")[0] for k in range(n + 1)])
     upper = np.array([proportion_confint(k, n, alpha=2 * 0.05, method="beta")[1] for k in range(n + 1)])
-    met, not_met = np.nan_to_num(lower, nan=0.0) >= 0.88, np.nan_to_num(upper, nan=1.0) < 0.9
+    met, misses = np.nan_to_num(lower, nan=0.0) >= 0.88, np.nan_to_num(upper, nan=1.0) < 0.9
     assert int(hits_for_met(n, *RULE)[0]) == (int(np.argmax(met)) if met.any() else n + 1)
-    assert int(hits_for_not_met(n, 0.9, 0.05)[0]) == int(not_met.sum()) - 1
+    assert int(hits_for_not_met(n, 0.9, 0.05)[0]) == int(misses.sum()) - 1
 
 
 @pytest.mark.parametrize(("truth", "rows"), [(0.90, 2569), (0.92, 614), (0.93, 381)])
@@ -63,7 +62,7 @@ def test_rows_for_not_met(truth, rows):
     assert power_not_met(truth, rows - 1, *RULE) < 0.8
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 4)
 @given(st.floats(0.5, 0.98), st.floats(0.01, 0.08), st.integers(1, 6), st.floats(0.02, 0.1))
 def test_rows_for_met_agree_with_a_plain_scan(goal, tolerance, rungs, margin):
     truth = min(goal + margin, 1.0)
@@ -74,6 +73,14 @@ def test_rows_for_met_agree_with_a_plain_scan(goal, tolerance, rungs, margin):
     last = int(sizes[short[-1]]) + 1 if short.size else 1
     if last < 4000:
         assert found == last
+
+
+def test_rows_for_an_answer_agree_with_a_plain_scan():
+    sizes = np.arange(1, 401)
+    met, misses = hits_for_met(sizes, 0.9, 0.1, 0.05, 1), hits_for_not_met(sizes, 0.9, 0.05)
+    answered = stats.binom.sf(met - 1, sizes, 0.85) + stats.binom.cdf(np.minimum(misses, met - 1), sizes, 0.85)
+    assert sizes[np.flatnonzero(answered < 0.8)[-1]] + 1 == 122
+    assert rows_for_answer(0.85, 0.9, 0.1, 0.05, 1, at_most_rows=400) == 122
 
 
 def test_impossible_sizes_are_none():
@@ -94,13 +101,26 @@ def test_impossible_sizes_are_none():
 )  # fmt: skip
 def test_smallest_visible_gain_is_the_design_table(discordance, n, plain, worst_of_five):
     for alpha, expected in ((0.05, plain), (0.01, worst_of_five)):
-        gain = smallest_visible_gain(n, discordance, alpha)
+        gain = minimum_detectable_effect(n, discordance, alpha)
         assert gain == (None if expected is None else pytest.approx(expected, abs=0.0011))
+
+
+@pytest.mark.parametrize(("n", "discordance", "alpha"), [(150, 0.15, 0.05), (400, 0.05, 0.01), (301, 0.3, 0.05)])
+def test_the_visible_gain_is_the_first_step_with_the_power(n, discordance, alpha):
+    def exact_power(gain):
+        rows = np.arange(n + 1)
+        beyond = stats.binom.isf(alpha / 2, rows, 0.5)  # so many wins are one too few to be shown
+        seen = stats.binom.sf(beyond, rows, (1 + gain / discordance) / 2)
+        return float(np.sum(stats.binom.pmf(rows, n, discordance) * seen))
+
+    gain = minimum_detectable_effect(n, discordance, alpha)
+    assert gain == pytest.approx(round(gain, 3), abs=1e-12)
+    assert exact_power(gain) >= 0.8 > exact_power(gain - 0.001)
 
 
 def test_visible_gain_has_the_power_it_says():
     rng = np.random.default_rng(4)
-    gain = smallest_visible_gain(300, 0.15, 0.05)
+    gain = minimum_detectable_effect(300, 0.15, 0.05)
     shares = [(0.15 + gain) / 2, (0.15 - gain) / 2, 0.85]
     wins, losses, _ = rng.multinomial(300, shares, 3000).T
     p = 2 * stats.binom.sf(np.maximum(wins, losses) - 1, wins + losses, 0.5)
@@ -126,7 +146,7 @@ def test_quick_enough_to_print_before_a_climb():
     start = time.process_time()
     rows_for_met(0.92, *RULE)
     rows_for_not_met(0.87, *RULE)
-    smallest_visible_gain(5000, 0.1, 0.01)
+    minimum_detectable_effect(5000, 0.1, 0.01)
     tolerance_carried(2000, 0.9, 0.05, 5)
     assert time.process_time() - start < 0.2
 
@@ -135,8 +155,8 @@ def test_messages():
     with pytest.raises(ValueError, match=r"truth is 1\.2; it must lie between 0 and 1"):
         power_met(1.2, 100, *RULE)
     with pytest.raises(ValueError, match=r"discordance is -0\.1"):
-        smallest_visible_gain(100, -0.1, 0.05)
+        minimum_detectable_effect(100, -0.1, 0.05)
     with pytest.raises(ValueError, match="n is 0; give the number of test rows"):
-        smallest_visible_gain(0, 0.1, 0.05)
+        minimum_detectable_effect(0, 0.1, 0.05)
     with pytest.raises(ValueError, match=r"margin is 0; it must lie between 0 and 1, for example 0\.02"):
         rows_for_non_inferiority(0, 0.1)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from rung.stats.estimate import clopper_pearson_lower, sample_lower, sample_upper, summarise
 from rung.stats.paired import compare_paired
@@ -56,7 +57,7 @@ def test_a_perfect_judge_makes_the_labels_worth_more_and_never_more_than_all_row
 
 
 def test_a_kind_judge_is_corrected_downwards():
-    """People pass 70 %; the judge passes all of these and half of the others."""
+    """HumanLabels pass 70 %; the judge passes all of these and half of the others."""
     y = np.array([1.0] * 70 + [0.0] * 30)
     f = np.where(y == 1, 1.0, np.arange(100) % 2)
     found = rectify(y, f, np.array([1.0] * 255 + [0.0] * 45))
@@ -74,6 +75,7 @@ def test_what_does_not_fit_is_refused():
         rectify([1], [1], [1.5])
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(scores, scores), min_size=2, max_size=40),
     st.lists(scores, min_size=1, max_size=40),
@@ -115,6 +117,7 @@ def simulated(rate: float, right: tuple[float, float], runs: int = 400, m: int =
     return found
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("right", [(1.0, 0.0), (1.0, 0.3), (0.98, 0.3), (0.9, 0.5), (0.8, 0.8)], ids=str)
 @pytest.mark.parametrize("rate", [0.8, 0.95])
 def test_false_alarms_stay_below_the_level_for_any_judge(rate, right):
@@ -190,3 +193,45 @@ def test_not_worse_is_shown_for_equal_rungs_and_rarely_at_the_margin():
     assert alone.shown
     assert -0.05 < alone.lower < 0  # one row of disagreement is counted even where none was seen
     assert not rectified_non_inferior([0.0], [0.0], [], margin=0.05, alpha=0.05).shown
+
+
+def mean_variance(values: np.ndarray, groups: list[str] | None) -> float:
+    """The variance of a mean: s^2 / n, or of whole groups, G / (G - 1) * sum of squared residual sums / n^2."""
+    if groups is None:
+        return float(values.var(ddof=1)) / values.size
+    residuals = values - values.mean()
+    sums = [sum(r for r, g in zip(residuals, groups, strict=True) if g == name) for name in set(groups)]
+    return len(sums) / (len(sums) - 1) * sum(s * s for s in sums) / values.size**2
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_gain_bounds_and_p_values_of_differences_by_hand(grouped):
+    dy = np.array([1, 1, 0, -1, 1, 0, 0, 1, 1, -1, 0, 1], dtype=float)
+    df = np.array([1, 0, 0, -1, 1, 1, 0, 1, 0, 0, 0, 1], dtype=float)
+    rest = np.array([1, 0, 0, -1, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, -1, 0, 0], dtype=float)
+    groups, others = ([f"g{i // 2}" for i in range(12)], [f"o{i // 4}" for i in range(20)]) if grouped else (None, None)
+    covariance = (mean_variance(dy + df, groups) - mean_variance(dy - df, groups)) / 4
+    weight = covariance / (mean_variance(df, groups) + mean_variance(rest, others))
+    assert 0 < weight < 1
+    gain = dy.mean() + weight * (rest.mean() - df.mean())
+    error = np.sqrt(mean_variance(dy - weight * df, groups) + 1 / 144 + weight**2 * mean_variance(rest, others))
+    free = 5 if grouped else 11
+
+    found = rectified_gain(dy, df, rest, groups, others)
+    assert found.gain == pytest.approx(gain)
+    half = stats.t.ppf(0.975, free) * error
+    assert (found.low, found.high) == (pytest.approx(gain - half), pytest.approx(gain + half))
+    assert found.p_value == pytest.approx(2 * stats.t.cdf(-gain / error, free))
+    assert (found.wins, found.losses, found.ties, found.n) == (6, 2, 4, 32)
+
+    held = rectified_non_inferior(dy, df, rest, groups, others, margin=0.2, alpha=0.05)
+    assert held.lower == pytest.approx(gain - stats.t.ppf(0.95, free) * error)
+    assert held.p_value == pytest.approx(stats.t.cdf(-(gain + 0.2) / error, free))
+    assert held.shown is (held.lower > -0.2)
+
+
+def test_a_gain_of_nothing_has_a_p_value_of_one_and_bounds_within_one():
+    none = rectified_gain([1.0, -1.0], [1.0, -1.0], [])
+    assert (none.gain, none.p_value, none.low, none.high) == (0.0, 1.0, -1.0, 1.0)
+    single = rectified_gain([1.0], [1.0], [0.0])
+    assert (single.gain, single.p_value, single.low, single.high) == (1.0, 1.0, -1.0, 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -63,3 +65,34 @@ def test_messages():
         survivors({"a": [1.0]}, 0)
     with pytest.raises(ValueError, match=r"candidates have \[1, 2\] scored rows; a race compares the same rows"):
         survivors({"a": [1.0], "b": [1.0, 0.0]}, 1)
+
+
+def test_two_candidates_get_a_look_at_half_of_forty_rows_and_none_below():
+    assert halving(2, 40) == (Round(20, 2), Round(40, 1))
+    assert halving(2, 39) == (Round(39, 1),)
+    assert halving(2, 41) == (Round(21, 2), Round(41, 1))
+    assert halving(2, 100, first=30) == (Round(30, 2), Round(100, 1))
+    assert halving(3, 60) == (Round(30, 2), Round(60, 1))
+    assert halving(9, 270, 3.0) == (Round(90, 3), Round(270, 1))
+    assert halving(5, 100, 3.0) == (Round(34, 2), Round(100, 1))
+    assert halving(4, 30) == (Round(20, 2), Round(30, 1))  # a first round has twenty rows, or all
+    assert halving(4, 12) == (Round(12, 2), Round(12, 1))
+    assert halving(1, 1) == (Round(1, 1),)
+
+
+@pytest.mark.parametrize(
+    ("rows", "wrong", "stays"), [(20, 5, True), (20, 6, False), (19, 18, True), (60, 6, True), (60, 7, False)]
+)
+def test_clearly_worse_is_a_one_sided_hundredth_on_twenty_rows_or_more(rows, wrong, stays):
+    """The paired difference against 2.326 of its standard error, one win and one loss added."""
+    good, bad = [1.0] * rows, [0.0] * wrong + [1.0] * (rows - wrong)
+    smoothed = np.append(np.subtract(bad, good), [1.0, -1.0])
+    distance = (wrong / rows) / math.sqrt(smoothed.var(ddof=1) / rows)
+    assert (distance < 2.3263 or rows < 20) is stays
+    assert (len(survivors({"good": good, "bad": bad}, 2)) == 2) is stays
+
+
+def test_calls_are_counted_once_a_row_and_candidate_left():
+    rounds = (Round(10, 2), Round(25, 5), Round(40, 1))
+    assert calls(rounds, 4) == 4 * 10 + 2 * 15 + 2 * 15
+    assert calls((), 4) == 0

@@ -39,55 +39,49 @@ def test_decides_only_when_all_three_rates_agree(n):
         for hits in range(seen // 2, seen + 1):
             left, span, agreed = n - seen, wilson(hits, seen, 0.90), []
             masses = [stats.binom.pmf(np.arange(left + 1), left, r) for r in (span.low, hits / seen, span.high)]
-            for status in ("met", "not_met", "unclear"):
+            for status in ("meets", "misses", "inconclusive"):
                 reached = final[hits : hits + left + 1] == status
                 if min(mass[reached].sum() for mass in masses) >= 0.99:
                     agreed.append(status)
             assert rule.decide(hits, seen) == (agreed[0] if agreed else None)
             answers.add(rule.decide(hits, seen))
-    assert {"not_met", "unclear", None} <= answers
+    assert {"misses", "inconclusive", None} <= answers
 
 
 def test_stops_far_away_and_not_near():
     rule = Curtailment(400, *RULE)
-    assert rule.decide(24, 40) == "not_met"
+    assert rule.decide(24, 40) == "misses"
     assert rule.decide(36, 40) is None
-    assert rule.decide(316, 320) == "met"
+    assert rule.decide(316, 320) == "meets"
     assert rule.decide(23, 39) is None  # not a look
-    assert Curtailment(200, 0.9, 0.0, 0.05, 5).decide(162, 180) == "unclear"  # an unclear end can be certain, too
-
-
-def test_bounds_after_an_early_stop_are_wide_and_valid():
-    rule = Curtailment(400, *RULE)
-    span, plain = rule.bounds(24, 40), wilson(24, 40)
-    assert span.low < plain.low < plain.high < span.high
-    exact = stats.binomtest(24, 40).proportion_ci(1 - 0.005, method="exact")
-    assert (span.low, span.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert (
+        Curtailment(200, 0.9, 0.0, 0.05, 5).decide(162, 180) == "inconclusive"
+    )  # an inconclusive end can be certain, too
 
 
 def exit_probabilities(rule: GroupSequential, rate: float, looks: int = 10) -> tuple[float, float]:
     """Walk all paths of hits exactly: P(met), P(not met) within the first `looks` looks."""
-    mass, before, met, not_met = np.ones(1), 0, 0.0, 0.0
+    mass, before, met, misses = np.ones(1), 0, 0.0, 0.0
     for seen in rule.looks[:looks]:
         mass, before = np.convolve(mass, binomial_mass(seen - before, rate)), seen
         for hits in range(mass.size):
             status = rule.decide(hits, seen)
-            if status == "met":
+            if status == "meets":
                 met += mass[hits]
-            elif status == "not_met":
-                not_met += mass[hits]
+            elif status == "misses":
+                misses += mass[hits]
             if status is not None:
                 mass[hits] = 0.0
-    return met, not_met
+    return met, misses
 
 
 def test_group_sequential_spends_little_early():
     rule = GroupSequential(1000, *RULE)
     for looks in (1, 3, 5, 8):
-        met, not_met = exit_probabilities(rule, 0.88, looks)[0], exit_probabilities(rule, 0.90, looks)[1]
+        met, misses = exit_probabilities(rule, 0.88, looks)[0], exit_probabilities(rule, 0.90, looks)[1]
         share = (looks / 10) ** 2
         assert met <= 0.01 * share
-        assert 0.5 * 0.05 * share <= not_met <= 0.05 * share
+        assert 0.5 * 0.05 * share <= misses <= 0.05 * share
 
 
 @pytest.mark.parametrize("n", [50, 200, 400])
@@ -98,6 +92,16 @@ def test_group_sequential_errors_are_exact(n):
     assert exit_probabilities(rule, 0.80)[0] <= 0.01
     assert 0.0 < exit_probabilities(rule, 0.90)[1] <= 0.05
     assert exit_probabilities(rule, 0.70)[1] > 0.95
+
+
+def test_group_sequential_answers_at_its_looks_and_always_at_the_end():
+    rule = GroupSequential(100, 0.9, 0.02, 0.05, 3)
+    assert rule.met_from == (11, 21, 31, 41, 50, 59, 71, 78, 87, 96)
+    assert rule.not_met_to == (4, 12, 21, 30, 39, 47, 57, 65, 74, 84)
+    assert (rule.decide(84, 100), rule.decide(85, 100), rule.decide(96, 100)) == ("misses", "inconclusive", "meets")
+    assert (rule.decide(49, 50), rule.decide(50, 50), rule.decide(39, 50)) == (None, "meets", "misses")
+    assert rule.decide(96, 99) is None
+    assert GroupSequential(1, 0.75, 0.1, 0.25, 1).not_met_to == (0,)  # a miss has just the error that may be spent
 
 
 def test_curtailment_keeps_the_verdict_by_simulation():
@@ -114,7 +118,7 @@ def test_curtailment_keeps_the_verdict_by_simulation():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="n is 0; the test part needs at least 1 row"):
+    with pytest.raises(ValueError, match="n is 0; the test set needs at least 1 row"):
         Curtailment(0, *RULE)
     with pytest.raises(ValueError, match="5 hits of 4 rows out of 10 cannot be; hits <= seen <= n must hold"):
         Curtailment(10, *RULE).decide(5, 4)

@@ -8,11 +8,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from rung.decide.verify import verify
-from rung.evaluate.labelling import sitting, teaching
-from rung.evaluate.labels import Draw, Label, People, answer_id
-from rung.evaluate.plan import plan
-from rung.evaluate.trust import FILE, Trust, trust
+from rung.engine.plan import plan
+from rung.engine.verify import verify
+from rung.judging.human_labels import HumanLabels, answer_id
+from rung.judging.labelling import session, teaching
+from rung.judging.trust import trust
 from rung.ladder import climb
 from rung.report.data import as_data
 from rung.report.judging import facts
@@ -20,7 +20,8 @@ from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.text import render_text
-from rung.store.folder import RunFolder
+from rung.store.records import Draw, Label, Trust
+from rung.store.run import RunFolder
 from rung.types import Answer, Failure, MetricSpec, Outcome, Score, Task
 from tests.unit._judged import judged_world, rows
 
@@ -39,7 +40,7 @@ def outcome(i: int, value: float | None, text: str = "word", **parts: float) -> 
 def seen(test: list[Outcome], asked: Task | None = None, said: dict[int, float] | None = None) -> Trust:
     asked = asked or task()
     labels = tuple(Label(answer_id(test[i], asked), test[i].example_id, v, "now") for i, v in (said or {}).items())
-    people = People(asked, Draw(tuple(o.example_id for o in test), (len(test),)), labels)
+    people = HumanLabels(asked, Draw(tuple(o.example_id for o in test), (len(test),)), labels)
     return trust(test, [], {}, people, {})
 
 
@@ -129,10 +130,11 @@ def run(tmp_path_factory):
     return config, RunFolder.open(root / "run")
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_it_knows_of_its_judge_and_every_report_shows_it(run):
     config, folder = run
     truth = {r["question"]: sorted(r["answer"].split()) for r in rows(300)}
-    found = sitting(folder, config, None)
+    found = session(folder, config, None)
     found.all_said({i.answer_id: float(sorted(i.answer.split()) == truth[i.inputs["question"]]) for i in found.items})
     taught = teaching(folder, config, 5)
     taught.all_said(dict.fromkeys([i.answer_id for i in taught.items], 1.0))
@@ -140,7 +142,7 @@ def test_a_run_keeps_what_it_knows_of_its_judge_and_every_report_shows_it(run):
     assert differs == "people gave labels since the verdict; run the same `rung climb` again, then verify"
     climb(config, folder.path)
     assert [c.differs for c in verify(folder) if c.differs] == []
-    known = folder.load(FILE, Trust)
+    known = folder.trust.need()
     assert known.labelled == 100
     assert known.kindness is not None
     assert known.kindness.low > 0.05
@@ -152,15 +154,16 @@ def test_a_run_keeps_what_it_knows_of_its_judge_and_every_report_shows_it(run):
     assert names[:2] == ["agrees with people", "kinder than people by"]
     report = load_report(folder)
     page = render_page(report)
-    assert '<section id="judge">' in page
-    assert "100 of them labelled by people" in page
+    assert 'id="judge"' in page
+    assert "100 of them with human labels" in page
     console = Console(width=140, record=True, file=StringIO())
-    render_text(folder, console)
+    render_text(folder, console, verbose=True)
     assert "judge: kinder than people by +0." in console.export_text()
     assert "- The judge agrees with people: 0." in render_markdown(folder)
     assert as_data(folder)["judge"]["labelled"] == 100
 
 
+@pytest.mark.slow
 def test_a_judge_that_always_agrees_is_told_at_the_end_of_the_climb(tmp_path):
     climb(judged_world(tmp_path, judge="constant", model={"abilities": {"base": 0.5}}), tmp_path / "run")
     folder = RunFolder.open(tmp_path / "run")
@@ -172,10 +175,11 @@ def test_a_judge_that_always_agrees_is_told_at_the_end_of_the_climb(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_run_without_a_judge_has_no_such_section(tmp_path):
     climb(judged_world(tmp_path, task={"metrics": ["token_f1"]}), tmp_path / "run")
     folder = RunFolder.open(tmp_path / "run")
-    assert not folder.has(FILE)
+    assert not folder.trust.exists
     assert '<section id="judge">' not in render_page(load_report(folder))
     assert as_data(folder)["judge"] is None
 

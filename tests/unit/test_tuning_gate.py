@@ -2,8 +2,8 @@
 
 import pytest
 
-from rung.rungs._gate import against
 from rung.stats.estimate import wilson
+from rung.tuning.gate import against
 from rung.types import Cause, Diagnosis, Estimate
 from tests.unit._results import task
 
@@ -48,7 +48,7 @@ def test_knowledge_closes_the_gate_behaviour_does_not():
         "documents (`rag`)"
     )
     [labels] = against(t, 500, diagnosis(suspect_label=12, transport=8, content=10))
-    assert "20 of 30 failed dev rows of fewshot fail for what tuning cannot mend (suspect label, transport)" in labels
+    assert "20 of 30 failed dev rows of fewshot fail for what tuning cannot fix (suspect label, transport)" in labels
     assert against(t, 500, diagnosis(knowledge=10, content=11)) == ()
 
 

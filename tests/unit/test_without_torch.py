@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from tests.unit._worlds import IMPOSSIBLE, world
 
+pytestmark = pytest.mark.slow  # a process of its own each time, with packages hidden from its imports
+
 WITHOUT = """
-import importlib.abc, sys
-HIDDEN = sys.argv[1].split(",")
-class Hidden(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in HIDDEN:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Hidden())
+import sys
+from importlib.machinery import PathFinder
+HIDDEN, real = sys.argv[1].split(","), PathFinder.find_spec
+def find_spec(cls, name, path=None, target=None):
+    return None if name.split(".")[0] in HIDDEN else real(name, path, target)
+PathFinder.find_spec = classmethod(find_spec)
 sys.argv[0:2] = ["rung"]
 from rung.cli import main
 main()
@@ -49,7 +50,7 @@ def test_without_torch_the_rung_is_skipped_and_the_climb_goes_on(tmp_path, force
     folder = RunFolder.open(tmp_path / "run")
     verdict = folder.read("verdict.json")
     [skipped] = [r for r in verdict["reasons"] if r["claim"] == "finetune@small was not run"]
-    assert skipped["rule"].startswith("models.small cannot be tuned here: rung.models._nano_engine needs the package '")
+    assert skipped["rule"].startswith("models.small cannot be tuned here: rung.models.local_engine needs the package '")
     assert skipped["rule"].endswith("which is not installed: pip install 'rung[local]'")
     assert "\n" not in skipped["rule"]
     for label in ("baseline", "prompt", *after):

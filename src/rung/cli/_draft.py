@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from rung.types import Kind
+if TYPE_CHECKING:
+    from rung.types import Kind
 
 PLACEHOLDER_MODEL = "your-model-name"
 PLACEHOLDER_URL = "http://localhost:8000/v1"
 PLACEHOLDER_KEY = "OPENAI_API_KEY"
+RUBRIC = "The answer does what the instruction asks, in full, and says nothing that the input does not bear out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,32 @@ class ModelDraft:
     name: str | None = None
     base_url: str | None = None
     api_key_env: str | None = None
+
+
+NO_MODEL = ModelDraft()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDraft:
+    """Stored answers that are measured as they stand: the role, what reports call them, and the columns of the file.
+
+    `path` and `id`: the file that holds them and its column of ids, where that is not the file of the examples.
+    """
+
+    role: str
+    name: str
+    column: str
+    latency: str | None = None
+    cost: str | None = None
+    path: str | None = None
+    id: str | None = None
+
+    def entry(self) -> str:
+        """Return the entry under `models:`."""
+        keys = {"name": self.name, "path": self.path, "id": self.id, "column": self.column}
+        keys |= {"latency": self.latency, "cost": self.cost}
+        said = ", ".join(f"{key}: {as_yaml(value)}" for key, value in keys.items() if value is not None)
+        return f"  {self.role}: {{provider: recorded, {said}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +75,53 @@ class Draft:
     id: str | None
     group: str | None
     model: ModelDraft
+    stored: tuple[StoredDraft, ...] = ()
+    documents: str | None = None  # their folder
 
 
 def render(draft: Draft) -> str:
     """Return the text of the file."""
-    return "\n".join([*_task(draft), *_data(draft), *_model(draft.model), *_rest()]) + "\n"
+    judge = [] if draft.target else _judge()
+    return (
+        "\n".join(
+            [
+                *_task(draft),
+                *_data(draft),
+                *_model(draft.model),
+                *_stored(draft.stored),
+                *judge,
+                *_documents(draft.documents),
+                *_rest(draft),
+            ]
+        )
+        + "\n"
+    )
 
 
-def _say(value: str) -> str:
-    """Quote a value for YAML where it needs it: JSON strings are YAML strings."""
+def as_yaml(value: str) -> str:
+    """Quote a value for YAML where it needs it."""
     plain = value.replace("_", "").replace("-", "").replace("/", "").replace(".", "")
     safe = plain.isascii() and plain.isalnum() and not plain[0].isdigit() and value[0].isalpha()
-    return value if safe and value.lower() not in _RESERVED else json.dumps(value, ensure_ascii=False)
+    return value if safe and value.lower() not in _RESERVED else _quoted(value)
 
 
+def _quoted(value: str) -> str:
+    """Return the value as a YAML string: a JSON string whose odd characters are escaped, since YAML takes some for line breaks
+    (U+0085) and refuses others (U+007F, U+FFFE)."""
+    written = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in written)
+
+
+def _address(url: str) -> str:
+    return url if _PLAIN_ADDRESS.fullmatch(url) else _quoted(url)
+
+
+_PLAIN_ADDRESS = re.compile(r"https?://[A-Za-z0-9._:/-]{1,500}[A-Za-z0-9_/-]")  # which YAML takes for one text
 _RESERVED = ("null", "true", "false", "yes", "no", "on", "off", "y", "n")
 
 
 def _list(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_say, values))}]"
+    return f"[{', '.join(map(as_yaml, values))}]"
 
 
 def _line(text: str, comment: str) -> str:
@@ -79,13 +137,13 @@ def _task(d: Draft) -> list[str]:
         "# `rung climb` measures. Every key but these has a default.",
         "version: 1",
         "task:",
-        f"  name: {_say(d.name)}",
+        f"  name: {as_yaml(d.name)}",
         _line(f"  kind: {d.kind}", d.kind_reason),
         f"  # {own}",
-        f"  instruction: {json.dumps(d.instruction, ensure_ascii=False)}",
+        f"  instruction: {_quoted(d.instruction)}",
     ]
     if d.prompt is not None:
-        lines.append(_line(f"  prompt: {_say(d.prompt)}", "your own prompt: candidate 1, measured as it stands"))
+        lines.append(_line(f"  prompt: {as_yaml(d.prompt)}", "your own prompt: candidate 1, measured as it stands"))
     else:
         lines.append(
             "  # prompt: prompts/live.txt                 # a prompt you already use; {{column}} stands for a column"
@@ -94,35 +152,54 @@ def _task(d: Draft) -> list[str]:
     return [
         *lines,
         _line(f"  inputs: {_list(d.inputs)}", "the columns the model sees"),
+        *_expected(d),
+        _line(f"  goal: {d.goal:g}", goal),
+        _line("  min_gain: 0.02", "the smallest gain worth a rung"),
+    ]
+
+
+def _expected(d: Draft) -> list[str]:
+    """Return the lines on expected answers and on the metric."""
+    decides = (
+        "  #                                          the first metric decides; `rung plugins metrics` lists them all"
+    )
+    if not d.target:
+        return [
+            "  # target: answer                           # no column holds expected answers; name one here when there is one",
+            f"  metrics:                                   # {d.metric_reason}",
+            "    - judge:",
+            "        # what makes an answer good, in your own words: the judge and people go by it (docs/judge.md)",
+            f"        rubric: {_quoted(RUBRIC)}",
+            decides,
+        ]
+    return [
         _line(
-            f"  target: {_say(d.target)}", "the expected output" + (": lists, any entry is right" if d.lists else "")
+            f"  target: {as_yaml(d.target)}", "the expected output" + (": lists, any entry is right" if d.lists else "")
         ),
         _line(f"  metrics: [{d.metric}]", d.metric_reason),
-        "  #                                          the first metric decides; `rung plugins metrics` lists them all",
-        _line(f"  goal: {d.goal:g}", goal),
-        _line("  worth_it: 0.02", "the smallest gain worth a rung, and what a met goal may lack"),
+        decides,
     ]
 
 
 def _data(d: Draft) -> list[str]:
     lines = ["data:"]
     if d.test is None:
-        lines.append(f"  path: {_say(d.data)}")
+        lines.append(f"  path: {as_yaml(d.data)}")
     else:
         lines += [
-            f"  train: {_say(d.data)}",
-            _line(f"  test: {_say(d.test)}", "your own test part: kept as it is, and sealed"),
+            f"  train: {as_yaml(d.data)}",
+            _line(f"  test: {as_yaml(d.test)}", "your own test set: kept as it is, and sealed"),
         ]
     if d.id is not None:
-        lines.append(_line(f"  id: {_say(d.id)}", "names the rows; without it ids are made from the content"))
+        lines.append(_line(f"  id: {as_yaml(d.id)}", "names the rows; without it ids are made from the content"))
     if d.group is not None:
-        lines.append(_line(f"  group_by: {_say(d.group)}", "rows that share it stay on one side of the split"))
+        lines.append(_line(f"  group_by: {as_yaml(d.group)}", "rows that share it stay on one side of the split"))
     else:
         lines.append(
             "  # group_by: customer                       # rows that share this column stay on one side of the split"
         )
     shares = (
-        _line("split: {test: 0.4, dev: 0.15, seed: 7}", "shares of all rows; the test part is sealed")
+        _line("split: {test: 0.4, dev: 0.15, seed: 7}", "shares of all rows; the test set is sealed")
         if d.test is None
         else _line("split: {dev: 0.15, seed: 7}", "the share of the training file that chooses candidates")
     )
@@ -133,12 +210,12 @@ def _model(m: ModelDraft) -> list[str]:
     if m.provider == "nano":
         return [
             "models:",
-            "  # The embedded model knows only its own small world (see its card): it is here to try rung out, not to",
+            "  # The bundled model knows only its own small world (see its card): it is here to try rung out, not to",
             "  # answer your task. Put an endpoint in its place before you believe a verdict about your data.",
             "  main: {provider: nano}",
         ]
     if m.provider != "openai":
-        return ["models:", f"  main: {{provider: {_say(m.provider)}, name: {_say(m.name or PLACEHOLDER_MODEL)}}}"]
+        return ["models:", f"  main: {{provider: {as_yaml(m.provider)}, name: {as_yaml(m.name or PLACEHOLDER_MODEL)}}}"]
     lines = [
         "models:",
         "  main:                                      # any OpenAI-compatible endpoint: hosted, vLLM, Ollama, llama.cpp",
@@ -146,23 +223,111 @@ def _model(m: ModelDraft) -> list[str]:
     ]
     name, url, key = m.name or PLACEHOLDER_MODEL, m.base_url or PLACEHOLDER_URL, m.api_key_env
     fill = "" if m.name else "PUT YOUR MODEL HERE: "
-    lines.append(_line(f"    name: {_say(name)}", f"{fill}its name as the endpoint knows it"))
-    lines.append(_line(f"    base_url: {url}", "the address up to and without /chat/completions"))
+    lines.append(_line(f"    name: {as_yaml(name)}", f"{fill}its name as the endpoint knows it"))
+    lines.append(_line(f"    base_url: {_address(url)}", "the address up to and without /chat/completions"))
     if key or not (m.base_url or m.name):
         lines.append(
-            _line(f"    api_key_env: {key or PLACEHOLDER_KEY}", "the VARIABLE that holds the key, never the key")
+            _line(
+                f"    api_key_env: {as_yaml(key or PLACEHOLDER_KEY)}", "the VARIABLE that holds the key, never the key"
+            )
         )
     return [
         *lines,
         "    # context: 32768                          # tokens it reads at most, if you know",
-        "    # input_usd_per_mtok: 0.15                 # your own prices, where the public table has none",
-        "    # output_usd_per_mtok: 0.60",
+        "    # price: {input: 0.15, output: 0.60}       # dollars a million tokens, where the public table has none; or {per_hour: 2.5}",
     ]
 
 
-def _rest() -> list[str]:
+def _stored(stored: Sequence[StoredDraft]) -> list[str]:
+    if not stored:
+        return []
     return [
-        _line("ladder: [baseline, prompt, fewshot]", "planned before the test part is opened; it pays for each rung"),
+        "  # answers that are stored already: measured as they stand, no call is made (docs/models.md)",
+        *(s.entry() for s in stored),
+    ]
+
+
+MODEL_PROVIDERS: Mapping[str, ModelDraft] = {  # what tools call a provider -> how rung asks it
+    "openai": ModelDraft("openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+    **{name: ModelDraft(name) for name in ("anthropic", "gemini", "ollama", "openrouter", "vllm")},
+    "google": ModelDraft("gemini"),
+}
+_WAYS = frozenset(("chat", "messages", "completion", "responses"))  # a tool's word for how a provider is asked
+
+
+def model_named(written: str) -> ModelDraft | None:
+    """Return the model that another tool writes as openai/gpt-x, openai:chat:gpt-x or ollama:chat:x; None for an unknown provider."""
+    provider, *rest = re.split(r"[:/]", written, maxsplit=1)
+    name = rest[0] if rest else ""
+    way, apart, after = name.partition(":")
+    name = after if apart and way in _WAYS else name
+    known = MODEL_PROVIDERS.get(provider.casefold())
+    return replace(known, name=name) if known is not None and name.strip() else None
+
+
+def _judge() -> list[str]:
+    return [
+        "  judge:                                     # another model, better a larger one",
+        "    provider: openai",
+        f"    name: {PLACEHOLDER_MODEL}",
+        f"    base_url: {PLACEHOLDER_URL}",
+        "    max_tokens: 300",
+    ]
+
+
+def _documents(folder: str | None) -> list[str]:
+    if folder is None:
+        return []
+    return [
+        "documents:",
+        _line(f"  path: {as_yaml(folder)}", "the folder that answers are looked up in; `rung docs update` reads it"),
+    ]
+
+
+def _rest(d: Draft) -> list[str]:
+    asked = ["baseline", "prompt", "fewshot"] if d.target and d.metric != "assertions" else ["prompt"]
+    asked += ["rag"] if d.documents is not None else []
+    ladder = f"[{', '.join([*(f'{{prompt: {{model: {s.role}}}}}' for s in d.stored), *asked])}]"
+    return [
+        _line(f"ladder: {ladder}", "planned before the test set is opened; it pays for each rung"),
         "# limits: {budget_usd: 5, cost_per_1k_usd: 1.0, p95_latency_s: 2.0}",
         "# volume: {requests_per_month: 100000}",
     ]
+
+
+_GENERIC = (
+    "",
+    "expected",
+    "expected_output",
+    "target",
+    "output",
+    "gold",
+    "ideal",
+    "y",
+    "completion",
+    "response",
+    "result",
+)
+_NOUNS = {
+    "classification": "label",
+    "extraction": "fields",
+    "style": "text",
+    "knowledge": "answer",
+    "generation": "text",
+}
+
+
+def instruction_for(kind: Kind, inputs: Sequence[str], target: str) -> str:
+    """Return what the plain prompt tells the model, until its user says it better."""
+    from rung.report.figures import listed
+
+    noun = _NOUNS[kind] if target.casefold() in _GENERIC else target
+    read = listed(inputs)
+    words = {
+        "classification": f"Choose the {noun} for the {read}. Answer with the {noun} only.",
+        "extraction": f"Extract the {noun} from the {read} as one JSON object.",
+        "style": f"Write the {noun} for the {read}, in exactly the form asked for.",
+        "knowledge": f"Give the {noun} to the {read}, as short as possible.",
+        "generation": f"Write the {noun} for the {read}.",
+    }
+    return words[kind]

@@ -9,37 +9,38 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rung.delimited import LOOKED_AT, separator_of
 from rung.errors import DataError
 
 if TYPE_CHECKING:
-    from rung.evaluate.labelling import Sitting
+    from rung.judging.labelling import LabelSession
 
 KEY, SAID = "answer_id", "label"
 SKIP = "skip"
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what spreadsheets take for the start of one
 _YES, _NO = ("yes", "y", "true", "ok", "good", "right", "+"), ("no", "n", "false", "bad", "wrong", "-")
 
 
-def write_sheet(path: Path, sitting: Sitting) -> None:
+def write_sheet(path: Path, session: LabelSession) -> None:
     """Write all answers with the labels that are there; a text that could be a formula begins with an apostrophe."""
+    from rung.report.escape import cell as safe
     from rung.store.folder import write_atomic
 
-    names = {value: name for name, value in sitting.question.choices.items()}
-    columns = list(dict.fromkeys(column for item in sitting.items for column in item.inputs))
+    names = {value: name for name, value in session.question.choices.items()}
+    columns = list(dict.fromkeys(column for item in session.items for column in item.inputs))
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\r\n")
-    compared = ["expected"] if sitting.question.compares else []
-    writer.writerow([KEY, "row", *(f"input: {c}" for c in columns), "answer", *compared, SAID])
-    values = sitting.values
-    for item in sitting.items:
+    compared = ["expected"] if session.question.compares else []
+    writer.writerow([KEY, "row", *(safe(f"input: {c}") for c in columns), "answer", *compared, SAID])
+    values = session.values
+    for item in session.items:
         said = "" if item.answer_id not in values else _name(values[item.answer_id], names)
         other = [item.other or ""] if compared else []
         cells = [item.answer_id, item.example_id, *(item.inputs.get(c, "") for c in columns), item.answer, *other, said]
-        writer.writerow([_safe(cell) for cell in cells])
+        writer.writerow([safe(text) for text in cells])
     write_atomic(path, page.getvalue().encode("utf-8-sig", "replace"))
 
 
-def read_sheet(path: Path, sitting: Sitting) -> dict[str, float | None]:
+def read_sheet(path: Path, session: LabelSession) -> dict[str, float | None]:
     """Return the labels of a filled sheet, by answer id; empty cells are no label.
 
     Raises DataError naming the line for a label in no known spelling, an answer that is not of this run, two labels for
@@ -52,8 +53,7 @@ def read_sheet(path: Path, sitting: Sitting) -> dict[str, float | None]:
             f"byte {error.start + 1} is not UTF-8; save the sheet as CSV UTF-8 and run again", file=str(path)
         ) from error
     csv.field_size_limit(1 << 24)  # characters; answers may be long
-    first = text.split("\n", 1)[0]
-    cut = ";" if first.count(";") > first.count(",") else "\t" if first.count("\t") > first.count(",") else ","
+    cut = separator_of(text.split("\n", LOOKED_AT)[:LOOKED_AT], ",")
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=cut)
     missing = [name for name in (KEY, SAID) if name not in (reader.fieldnames or ())]
     if missing:
@@ -61,7 +61,7 @@ def read_sheet(path: Path, sitting: Sitting) -> dict[str, float | None]:
         raise DataError(
             f"has no column {missing[0]!r}; keep the columns that rung wrote (found: {there})", file=str(path)
         )
-    known = {item.answer_id for item in sitting.items}
+    known = {item.answer_id for item in session.items}
     found: dict[str, float | None] = {}
     for row in reader:
         said, key = (row[SAID] or "").strip(), (row[KEY] or "").strip()
@@ -73,7 +73,7 @@ def read_sheet(path: Path, sitting: Sitting) -> dict[str, float | None]:
                 f"the answer_id {key[:40]!r} is none of this run's answers; take the line out, or name the sheet's own run",
                 file=str(path), line=line, column=KEY,
             )  # fmt: skip
-        value = _value(said, sitting.question.choices, path, line)
+        value = _value(said, session.question.choices, path, line)
         if key in found and found[key] != value:
             raise DataError(f"the answer {key} has two different labels", file=str(path), line=line, column=SAID)
         found[key] = value
@@ -115,7 +115,3 @@ def _allowed(choices: Mapping[str, float]) -> Iterator[str]:
 
 def _name(value: float | None, names: Mapping[float, str]) -> str:
     return SKIP if value is None else names.get(value, "")
-
-
-def _safe(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text

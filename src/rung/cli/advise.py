@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rung.cli._screen import Screen, print_json
+from rung.cli._screen import Screen, ask, console, echo, print_json
 
 if TYPE_CHECKING:
     from rung.decide.factors import Fact
@@ -60,7 +60,7 @@ def advise(
         _show(found)
         if lines:
             said_so = ", ".join(f"{key}: {value}" for key, value in lines.items())
-            typer.echo(f"For the gate before tuning, write under `task:` of rung.yaml: {said_so}")
+            echo(f"For the gate before tuning, write under `task:` of rung.yaml: {said_so}")
     return 0
 
 
@@ -78,9 +78,10 @@ def _read(file: Path) -> dict[str, bool]:
     import yaml
 
     from rung.errors import RungError
+    from rung.foreign import file_text, safe_yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = safe_yaml(file_text(file))[0]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RungError(f"the answers in {file} cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -121,29 +122,27 @@ def _ask(facts: Sequence[Fact]) -> Mapping[str, bool]:
 
     found: dict[str, bool] = {}
     if facts:
-        typer.echo("A few questions; Enter means: not known.\n")
+        echo("A few questions; Enter means: not known.\n")
     for fact in facts:
         while True:
-            text = typer.prompt(f"{QUESTIONS[fact.factor]} [y/n]", default="", show_default=False).strip().casefold()
+            text = ask(f"{QUESTIONS[fact.factor]} [y/n]", default="").strip().casefold()
             if text in (*YES, *NO, ""):
                 break
-            typer.echo("Please answer y or n, or just press Enter.")
+            echo("Please answer y or n, or just press Enter.")
         if text:
             found[fact.factor] = text in YES
     return found
 
 
 def _show(found: Advice) -> None:
-    from rich.console import Console
 
-    console = Console(highlight=False)
-    console.print(_table(found.matrix))
-    typer.echo("")
+    console().print(_table(found.matrix))
+    echo("")
     for line in (found.matrix.sentence, *(f"- {d}" for d in found.matrix.disagreements)):
-        typer.echo(line)
+        echo(line)
     if found.open:
         names = ", ".join(f.factor for f in found.open)
-        typer.echo(f"Not known, answer with --set FACTOR=yes or --answers FILE: {names}")
+        echo(f"Not known, answer with --set FACTOR=yes or --answers FILE: {names}")
 
 
 def _table(matrix: Matrix) -> Any:

@@ -2,49 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from rung.cli._screen import Screen, print_json
+from rung.cli._experiment import experiment
+from rung.cli._permission import permit
+from rung.cli._screen import Screen, console, echo, print_json
 
 if TYPE_CHECKING:
     from rung.config import Config
 
 
 def climb(
-    config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
+    config: Path = typer.Argument(Path("rung.yaml"), help="The experiment, or a run folder to go on with."),
     folder: Path = typer.Option(None, "--folder", help="The run folder; by default runs/NAME."),
     seed: int = typer.Option(None, "--seed", help="Override split.seed."),
     budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
     only: list[str] = typer.Option(None, "--only", help="Climb these rungs only; may be given again."),
     goal: float = typer.Option(None, "--goal", help="Override task.goal."),
-    quick: bool = typer.Option(
-        False, "--quick", help="Show how your prompt as it stands fails on about 40 dev rows; the test part stays shut."
+    dev: bool = typer.Option(
+        False,
+        "--dev",
+        help="Run the approaches on dev examples alone: no verdict, no run folder, the test set stays sealed.",
     ),
+    quick: bool = typer.Option(
+        False,
+        "--quick",
+        help="Show how your prompt as it stands fails on the first 40 dev examples; the test set stays sealed.",
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Print all that is known beside the answer."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Climb the ladder; run the same command again to resume.
+    """Climb the ladder; run the same command again to resume. What the project paid for is not paid again.
 
-    Exit codes: 0 good enough, 1 not or undecided, 2 bad input (also rows that `rung check` stops at), 3 budget spent,
-    4 incomplete (run again), 5 our fault.
+    Exit codes: 0 good enough, 1 not (or provisional), 2 bad input (also what `rung check` stops at), 3 budget spent,
+    4 incomplete (run again), 5 our fault, 6 inconclusive, or waiting for a model tuned elsewhere.
     """
-    from rung.config import load_config
+    from rung.errors import ConfigError, Problem
 
-    loaded = load_config(config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only})
+    if quick and dev:
+        raise ConfigError(
+            [Problem("--quick", "and --dev are two kinds of look at dev examples: give one")], "The command"
+        )
+    if folder is not None and (quick or dev):
+        flag = "--quick" if quick else "--dev"
+        raise ConfigError(
+            [Problem("--folder", f"means nothing beside {flag}, which leaves no run folder")], "The command"
+        )
+    if config.is_dir() and folder is not None:
+        raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")
+    loaded = _loaded(config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only})
+    permit(loaded)
     if quick:
         return _quick(loaded, as_json)
-    return climb_and_report(loaded, folder or Path("runs") / loaded.task.name, as_json)
+    if dev:
+        return _on_dev(loaded, as_json)
+    where = config if config.is_dir() else folder or Path("runs") / loaded.task.name
+    return climb_and_report(loaded, where, as_json, verbose)
 
 
-def climb_and_report(config: Config, folder: Path, as_json: bool) -> int:
+def _loaded(named: Path, overrides: Mapping[str, object]) -> Config:
+    """Read a rung.yaml, or the configuration that a run folder was made with."""
+    from rung.config import overridden, parse_config
+    from rung.store.run import RunFolder
+
+    if not named.is_dir():
+        return experiment(named, **overrides)
+    settings, root = RunFolder.open(named).config
+    return parse_config(overridden(settings, overrides, str(named)), root, str(named))
+
+
+def climb_and_report(config: Config, folder: Path, as_json: bool, verbose: bool = False) -> int:
     """Climb, write the page, print the verdict; return the exit code."""
     from rung.ladder import climb as run_climb
     from rung.report.data import as_data
     from rung.report.page import write_page
     from rung.report.text import render_text
-    from rung.store.folder import RunFolder
+    from rung.store.run import RunFolder
 
     run = run_climb(config, folder, Screen(quiet=as_json))
     opened = RunFolder.open(folder)
@@ -52,24 +89,33 @@ def climb_and_report(config: Config, folder: Path, as_json: bool) -> int:
     if as_json:
         print_json({**as_data(opened), "exit_code": run.exit_code})
         return run.exit_code
-    from rich.console import Console
 
-    render_text(opened, Console())
+    render_text(opened, console(), verbose=verbose, place=folder)
     if run.unanswered_rows:
-        typer.echo(
-            f"{run.unanswered_rows} test rows got no answer by transport trouble: the same command asks them again"
-        )
-    typer.echo(f"\nReport: {page}")
+        echo(f"  {run.unanswered_rows} test examples got no answer: the same command asks them again")
+    echo(f"\nReport: {page}")
     return run.exit_code
 
 
 def _quick(config: Config, as_json: bool) -> int:
-    from rung.evaluate.quick import look, summary
+    from rung.engine.quick import look, summary
 
     seen = look(config, Screen(quiet=as_json))
     if as_json:
         print_json(summary(seen))
     else:
         for line in seen.lines():
-            typer.echo(line)
+            echo(line)
     return 0
+
+
+def _on_dev(config: Config, as_json: bool) -> int:
+    from rung.engine.dev import dev_lines, dev_summary, look_on_dev
+
+    seen = look_on_dev(config, Screen(quiet=as_json))
+    if as_json:
+        print_json(dev_summary(seen))
+    else:
+        for line in dev_lines(seen):
+            echo(line)
+    return 3 if seen.stopped else 0

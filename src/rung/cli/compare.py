@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rung.cli._screen import print_json
+from rung.cli._screen import echo, print_json
 
 if TYPE_CHECKING:
     from rung.decide.across import Across
 
 
 def compare(
-    lower: str = typer.Argument(..., help="FOLDER:RUNG, or FOLDER for its winner (else its lean, else its last rung)."),
+    lower: str = typer.Argument(
+        ..., help="FOLDER:RUNG, or FOLDER for its winner (else its tentative pick, else its last rung)."
+    ),
     upper: str = typer.Argument(..., help="The other one, written alike."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Compare two rungs row by row; exit code 0 when UPPER is shown to be better, else 1."""
+    """Compare two rungs row by row; exit code 0 when UPPER is significantly better, else 1."""
     from rung.decide.across import across
+    from rung.engine.sides import side
 
-    found = across(lower, upper)
+    found = across(side(lower), side(upper))
     if as_json:
         print_json(
             {
@@ -40,20 +43,20 @@ def compare(
         )
     else:
         for line in _lines(found):
-            typer.echo(line)
+            echo(line)
     return 0 if found.better else 1
 
 
 def _lines(found: Across) -> Iterator[str]:
-    from rung.decide.wording import money, tally
+    from rung.decide.wording import bound, money, tally
 
     pair = found.comparison
     yield (
-        f"{pair.upper} against {pair.lower}: {pair.gain:+.3f} [{pair.low:+.3f}, {pair.high:+.3f}] {pair.metric} "
+        f"{pair.upper} against {pair.lower}: {pair.gain:+.3f} (95 % CI {bound(pair.low)} to {bound(pair.high)}) {pair.metric} "
         f"(n={pair.n}); {tally(pair.wins, pair.losses)}, {pair.ties} {'tie' if pair.ties == 1 else 'ties'}; p = {pair.p_value:.3g} "
         f"({pair.method})"
     )
-    yield "shown to be better" if found.better else "shown to be worse" if found.worse else "no difference shown"
+    yield found.word
     if found.not_worse is not None and not found.better:
         word = "" if found.not_worse.shown else "not "
         yield f"{word}shown to be at most {found.margin:g} worse (lower bound of the gain {found.not_worse.lower:+.3f})"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rung.cli._screen import Screen, print_json
+from rung.cli._permission import permit_run
+from rung.cli._screen import Screen, echo, print_json
 
 if TYPE_CHECKING:
-    from rung.evaluate.consistency import Consistency
-    from rung.evaluate.reopen import Reopened
+    from rung.engine.reopen import Reopened
+    from rung.store.records import Consistency
     from rung.types import Example
 
 
@@ -29,16 +30,19 @@ def consistency(
 ) -> int:
     """Ask measured rungs many times and count exact form, extra text, wrong form and self-agreement, with exact intervals.
 
-    Test rows stay shut. What was asked before comes from the run's ledger, so an interrupted call goes on.
+    Test rows stay sealed. What was asked before comes from the run's cache, so an interrupted call goes on.
     """
     import asyncio
 
-    from rung.evaluate.consistency import Consistency, ask_again
-    from rung.evaluate.reopen import measured_rungs, reopened
-    from rung.store.folder import RunFolder, locked
+    from rung.engine.asking_again import ask_again
+    from rung.engine.reopen import reopened
+    from rung.engine.sides import measured_label
+    from rung.store.folder import locked
+    from rung.store.run import RunFolder, measured_rungs
 
+    permit_run(folder)
     opened = RunFolder.open(folder)
-    labels = _wanted(rung, measured_rungs(opened), folder)
+    labels = [measured_label(opened, said) for said in rung or measured_rungs(opened)]
 
     async def ask() -> list[Consistency]:
         async with reopened(folder, Screen(quiet=as_json)) as run:
@@ -48,22 +52,13 @@ def consistency(
     with locked(opened):
         found = asyncio.run(ask())
         for one in found:
-            opened.save(f"rungs/{one.rung}/consistency.json", one, Consistency)
+            opened.rung(one.rung).consistency.save(one)
     if as_json:
         print_json([{**asdict(one), "per_10k": one.per_10k} for one in found])
     else:
         for line in _lines(found):
-            typer.echo(line)
+            echo(line)
     return 0
-
-
-def _wanted(asked: list[str] | None, measured: tuple[str, ...], folder: Path) -> list[str]:
-    from rung.errors import RungError
-
-    unknown = [label for label in asked or [] if label not in measured]
-    if unknown:
-        raise RungError(f"{folder} has no measured rung {', '.join(unknown)}; measured: {', '.join(measured)}")
-    return list(asked or measured)
 
 
 def _rows(run: Reopened, path: Path) -> tuple[Example, ...]:

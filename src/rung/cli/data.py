@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rung.cli._screen import Screen, print_json
-from rung.cli.check import printable
+from rung.cli._draft import as_yaml
+from rung.cli._experiment import experiment
+from rung.cli._screen import Screen, echo, print_json
 
 if TYPE_CHECKING:
     from rung.config import Config
-    from rung.data.clean import Change, Plan
+    from rung.data.clean import Change, CleaningPlan
+    from rung.data.configured import Loaded
     from rung.data.parts import Parts
     from rung.data.version import Version
-    from rung.evaluate.prepare import Loaded
 
 SHOWN = 5  # changes shown of each check
 MARKS = {"drop": "-", "correct": "~", "mask": "*"}
@@ -42,9 +43,9 @@ def clean(
     config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
     accept: list[str] = typer.Option(..., "--accept", help="Checks whose findings are acted on, with commas between."),
     out: Path = typer.Option(None, "--out", help="The folder of the new version; by default beside the data."),
-    test_rows: bool = typer.Option(False, "--test-rows", help="Clean the test part too; the version then says so."),
+    test_rows: bool = typer.Option(False, "--test-rows", help="Clean the test set too; the version then says so."),
     seed: int = typer.Option(None, "--seed", help="Override split.seed, as the climb did."),
-    folder: Path = typer.Option(None, "--folder", help="The run whose frozen test part stays; by default runs/NAME."),
+    folder: Path = typer.Option(None, "--folder", help="The run whose frozen test set stays; by default runs/NAME."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the changes and write nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
@@ -54,12 +55,10 @@ def clean(
     odd-outputs, personal-data, secrets. Test rows are counted and kept, so that old and new versions are measured on the
     same rows.
     """
-    from rung.config import load_config
-    from rung.data.audit import Case
-    from rung.data.clean import plan_cleaning
-    from rung.evaluate.prepare import as_task, part_rows, read_rows
+    from rung.data.clean import plan_cleaning, to_clean
+    from rung.data.configured import as_task, as_written, label_form, part_rows, read_rows
 
-    loaded = load_config(config, {"seed": seed})
+    loaded = experiment(config, seed=seed)
     accepted = [name.strip() for entry in accept for name in entry.split(",") if name.strip()]
     with Screen(quiet=as_json).stage("reading, splitting, checking", 3) as bar:
         read = read_rows(loaded)
@@ -67,7 +66,9 @@ def clean(
         kind, parts = part_rows(loaded, read)
         _check_frozen(folder or Path("runs") / loaded.task.name, parts)
         bar.advance()
-        case = Case(parts, as_task(loaded, kind, (*parts.train, *parts.dev)))
+        parts = as_written(parts, read)  # the file is what is cleaned
+        task, form = as_task(loaded, kind, (*parts.train, *parts.dev)), label_form(loaded, kind)
+        case = to_clean(parts, task, form)
         plan = plan_cleaning(case, accepted, test_too=test_rows)
         bar.advance()
     rows = _Rows(read, parts)
@@ -81,24 +82,20 @@ def clean(
 
 def _check_frozen(folder: Path, parts: Parts) -> None:
     """Check that the test rows are those that a run has frozen. Raises RungError where they are others."""
-    from rung.data.parts import MANIFEST
     from rung.errors import RungError
-    from rung.store.folder import RunFolder
+    from rung.store.run import RunFolder
 
-    run = RunFolder(folder)
-    if not run.has(MANIFEST):
-        return
-    frozen, here = run.read(MANIFEST), parts.manifest
-    if frozen["test"]["sha256"] != here["test"]["sha256"]:
+    frozen, here = RunFolder(folder).parts.manifest.get(), parts.manifest
+    if frozen is not None and frozen["test"]["sha256"] != here["test"]["sha256"]:
         raise RungError(
-            f"{folder} holds a test part that was frozen otherwise (seed {frozen['seed']}, {frozen['test']['rows']:,} rows; here "
+            f"{folder} holds a test set that was frozen otherwise (seed {frozen['seed']}, {frozen['test']['rows']:,} rows; here "
             f"seed {here['seed']}, {here['test']['rows']:,} rows), and some of its rows would be cleaned away: use the same "
             "data and --seed, or name the run that counts with --folder"
         )
 
 
 def _written(
-    config: Config, rows: _Rows, plan: Plan, accepted: Sequence[str], where: tuple[Path | None, bool]
+    config: Config, rows: _Rows, plan: CleaningPlan, accepted: Sequence[str], where: tuple[Path | None, bool]
 ) -> Version:
     from rung.data.load import Columns
     from rung.data.version import Part, default_folder, version_key, write_version
@@ -119,7 +116,7 @@ def _written(
         own = len(whole) - len(parts.test)
         files = [Part("train", source, whole[:own], others), Part("test", held, whole[own:], sealed)][: 1 + test_too]
     columns = Columns(
-        task.inputs, task.target, section.id, section.group_by, task.also_right, task.target_lists == "any"
+        task.inputs, task.target, section.id, section.group_by, task.accepted_answers, task.target_lists == "any"
     )
     settings = {**dict(parts.settings), "seed": parts.seed, "given": parts.given, "test_rows": test_too}
     key = version_key(read.whole.sha256, accepted, settings, plan)
@@ -136,7 +133,7 @@ def _written(
     return write_version(out or default_folder(source, key), key, files, columns, plan, about)
 
 
-def _sizes_after(parts: Parts, plan: Plan) -> dict[str, int]:
+def _sizes_after(parts: Parts, plan: CleaningPlan) -> dict[str, int]:
     named = {"train": parts.train, "dev": parts.dev, "test": parts.test}
     return {name: sum(e.id not in plan.dropped for e in rows) for name, rows in named.items()}
 
@@ -150,16 +147,16 @@ def _settings(config: Config, parts: Parts, version: Version) -> list[str]:
 
     section = config.data
     test = version.files.get("test") or (config.resolve(section.test) if section.test is not None else None)
-    lines = [f"train: {beside(version.files['train'])}"]
-    lines += [f"test: {beside(test)}"] if test is not None else []
+    lines = [f"train: {as_yaml(beside(version.files['train']))}"]
+    lines += [f"test: {as_yaml(beside(test))}"] if test is not None else []
     named = section.id or (version.id_column if version.id_column != "id" else None)
-    lines += [f"id: {named}"] if named else []
-    lines += [f"group_by: {section.group_by}"] if section.group_by else []
+    lines += [f"id: {as_yaml(named)}"] if named else []
+    lines += [f"group_by: {as_yaml(section.group_by)}"] if section.group_by else []
     dev = config.split.dev if parts.given else config.split.dev / (1.0 - config.split.test)
     return [f"data: {{{', '.join(lines)}}}", f"split: {{dev: {dev:.4g}, seed: {config.split.seed}}}"]
 
 
-def _as_data(config: Config, rows: _Rows, plan: Plan, version: Version | None) -> dict[str, Any]:
+def _as_data(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | None) -> dict[str, Any]:
     return {
         "source": Path(rows.loaded.whole.source).name,
         "folder": str(version.folder) if version is not None else None,
@@ -174,34 +171,34 @@ def _as_data(config: Config, rows: _Rows, plan: Plan, version: Version | None) -
     }
 
 
-def _tell(config: Config, rows: _Rows, plan: Plan, version: Version | None, dry_run: bool) -> None:
+def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | None, dry_run: bool) -> None:
     by_check: dict[tuple[str, str], list[Change]] = {}
     for change in plan.changes:
         by_check.setdefault((change.check, change.action), []).append(change)
     for (check, action), changes in by_check.items():
-        typer.echo(f"{check}: {len({c.id for c in changes}):,} rows {VERBS[action]}")
+        echo(f"{check}: {len({c.id for c in changes}):,} rows {VERBS[action]}")
         for c in changes[:SHOWN]:
             what = f" {c.column}: {c.before!r} -> {c.after!r}" if action == "correct" else ""
-            typer.echo(printable(f"  {MARKS[action]} {c.id}{what}  ({c.reason})"))
+            echo(f"  {MARKS[action]} {c.id}{what}  ({c.reason})")
         if len(changes) > SHOWN:
-            typer.echo(f"    and {len(changes) - SHOWN:,} more")
+            echo(f"    and {len(changes) - SHOWN:,} more")
     kept = plan.counts(plan.kept_test)
     if kept:
         listed = ", ".join(f"{n:,} by {check}" for check, n in kept.items())
-        typer.echo(f"test rows concerned and kept as they are: {listed} (--test-rows cleans them too)")
+        echo(f"test rows concerned and kept as they are: {listed} (--test-rows cleans them too)")
     if not plan.changes:
-        typer.echo("nothing to change outside the test part: no new version is written")
+        echo("nothing to change outside the test set: no new version is written")
         return
     before, after = rows.parts.sizes, _sizes_after(rows.parts, plan)
     sizes = ", ".join(f"{name} {before[name]:,} -> {n:,}" for name, n in after.items())
-    typer.echo(f"rows: {sizes}; {len(plan.altered):,} corrected or masked")
+    echo(f"rows: {sizes}; {len(plan.altered):,} corrected or masked")
     if version is None:
-        typer.echo("nothing was written (--dry-run)" if dry_run else "")
+        echo("nothing was written (--dry-run)" if dry_run else "")
         return
-    typer.echo(
+    echo(
         f"{'Wrote' if version.fresh else 'Already there, unchanged:'} {version.folder} "
         f"({', '.join(p.name for p in version.files.values())}, version.json with a reason for each row)"
     )
-    typer.echo("To climb on it, put into rung.yaml:")
+    echo("To climb on it, put into rung.yaml:")
     for line in _settings(config, rows.parts, version):
-        typer.echo(f"  {line}")
+        echo(f"  {line}")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rung.cli._screen import Screen, print_json
-from rung.cli.check import printable
+from rung.cli._permission import permit
+from rung.cli._screen import Screen, echo, line, print_json
 
 if TYPE_CHECKING:
-    from rung.evaluate.desk import Desk
+    from rung.rag.admin import DocumentAdmin
     from rung.types import Finding
 
 app = typer.Typer(
@@ -41,12 +40,13 @@ def add(
     Exit codes: 0 all were taken, 1 some could not be read, 2 bad input.
     """
 
-    async def work(desk: Desk) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-        return await desk.add(files)
+    from rung.documents.trouble import left_out
+
+    async def work(admin: DocumentAdmin) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+        return await admin.add(files)
 
     taken, findings = _at_desk(config, as_json, work)
-    left_out = [f for f in findings if f.message.endswith("it was left out.") and f.check == "documents"]
-    code = 1 if left_out else 0
+    code = 1 if left_out(findings) else 0
     _tell({"added": list(taken)}, findings, as_json, code)
     return code
 
@@ -62,8 +62,8 @@ def update(
     A climb does this by itself when it starts. Exit codes: 0 done, 2 bad input, 4 another process is writing.
     """
 
-    async def work(desk: Desk) -> Any:
-        return await desk.update(embed_again=embed_again)
+    async def work(admin: DocumentAdmin) -> Any:
+        return await admin.update(embed_again=embed_again)
 
     synced = _at_desk(config, as_json, work)
     done = {"added": list(synced.added), "changed": list(synced.changed), "removed": list(synced.removed)}
@@ -84,8 +84,8 @@ def remove(
     A file that still lies in the folder stays out until it is added again. Exit codes: 0 done, 2 no such document.
     """
 
-    async def work(desk: Desk) -> tuple[str, ...]:
-        return desk.remove(names)
+    async def work(admin: DocumentAdmin) -> tuple[str, ...]:
+        return admin.remove(names)
 
     gone = _at_desk(config, as_json, work, embeds=False)
     _tell({"removed": list(gone)}, (), as_json, 0)
@@ -96,8 +96,8 @@ def remove(
 def list_(config: Path = CONFIG, as_json: bool = AS_JSON) -> int:
     """List the files in the index, with the number of documents in each (rows, for a table)."""
 
-    async def work(desk: Desk) -> Any:
-        return desk.listed(), desk.shelf.sizes(), desk.shelf.facts("embedder").get("embedder")
+    async def work(admin: DocumentAdmin) -> Any:
+        return admin.listed(), admin.document_store.sizes(), admin.document_store.facts("embedder").get("embedder")
 
     listed, sizes, embedder = _at_desk(config, as_json, work, embeds=False)
     if as_json:
@@ -114,10 +114,10 @@ def list_(config: Path = CONFIG, as_json: bool = AS_JSON) -> int:
     for item in listed:
         marks = [f"{item.documents:,} documents"] * (item.documents != 1) + ["added by hand"] * item.added
         marks += [f"{item.findings} findings"] * bool(item.findings)
-        typer.echo(printable(item.file) + (f"  ({', '.join(marks)})" if marks else ""))
+        echo(line(item.file) + (f"  ({', '.join(marks)})" if marks else ""))
     passages = ", ".join(f"{n:,} passages of {size} words" for size, n in sizes.items()) or "no passages"
     vectors = f"vectors by {embedder['name']} ({embedder['dimensions']} numbers)" if embedder else "no vectors"
-    typer.echo(f"{len(listed):,} files; {passages}; {vectors}")
+    echo(f"{len(listed):,} files; {passages}; {vectors}")
     return 0
 
 
@@ -133,8 +133,8 @@ def search(
 ) -> int:
     """Search the index and show passages with where they stand. Exit codes: 0 something was found, 1 nothing."""
 
-    async def work(desk: Desk) -> Any:
-        return await desk.search(query, k, mode=mode, words=words, dense_weight=dense_weight)
+    async def work(admin: DocumentAdmin) -> Any:
+        return await admin.search(query, k, mode=mode, words=words, dense_weight=dense_weight)
 
     hits = _at_desk(config, as_json, work, embeds=mode != "bm25")
     if as_json:
@@ -145,10 +145,10 @@ def search(
     for number, hit in enumerate(hits, 1):
         text = " ".join(hit.source.text.split())
         shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-        typer.echo(f"{number}. {printable(hit.source.document)}, {printable(hit.source.position)}  [{hit.score:.4g}]")
-        typer.echo(f"   {printable(shown)}")
+        echo(f"{number}. {line(hit.source.document)}, {line(hit.source.position)}  [{hit.score:.4g}]")
+        echo(f"   {line(shown)}")
     if not hits:
-        typer.echo("nothing was found")
+        echo("nothing was found")
     return 0 if hits else 1
 
 
@@ -160,11 +160,11 @@ def measure(
 ) -> int:
     """Measure nDCG@10, recall and reciprocal rank of every way to search, by the judgements in documents.relevant.
 
-    Without them, the document that holds a row's expected answer counts as relevant, where one does. On train and dev rows alone: the test part stays shut. The best way comes first; weight 0 is BM25 alone.
+    Without them, the document that holds a row's expected answer counts as relevant, where one does. An index that is empty is filled from the folder first. On train and dev rows alone: the test set stays sealed. The best way comes first; weight 0 is BM25 alone.
     """
 
-    async def work(desk: Desk) -> Any:
-        return await desk.measure(words)
+    async def work(admin: DocumentAdmin) -> Any:
+        return await admin.measure(words)
 
     found = _at_desk(config, as_json, work)
     if as_json:
@@ -174,19 +174,22 @@ def measure(
         return 0
     for m in found:
         name = f"{m.mode} {m.dense_weight:g}" if m.mode == "hybrid" else m.mode
-        typer.echo(f"{name:<12} " + "  ".join(f"{what} {estimate}" for what, estimate in m.figures.items()))
+        echo(f"{name:<12} " + "  ".join(f"{what} {estimate}" for what, estimate in m.figures.items()))
     return 0
 
 
 def _at_desk(config: Path, as_json: bool, work: Any, *, embeds: bool = True) -> Any:
+    import asyncio
+
     from rung.config import load_config
-    from rung.evaluate.desk import open_desk
+    from rung.rag.admin import open_admin
 
     loaded = load_config(config)
+    permit(loaded)
 
     async def run() -> Any:
-        async with open_desk(loaded, Screen(quiet=as_json), embeds=embeds) as desk:
-            return await work(desk)
+        async with open_admin(loaded, Screen(quiet=as_json), embeds=embeds) as admin:
+            return await work(admin)
 
     return asyncio.run(run())
 
@@ -200,8 +203,8 @@ def _tell(done: dict[str, Any], findings: Sequence[Finding], as_json: bool, code
     for what, names in done.items():
         if isinstance(names, list):
             for name in names:
-                typer.echo(f"{what}: {printable(name)}")
+                echo(f"{what}: {line(name)}")
     for finding in findings:
-        typer.echo(f"{finding.severity}: {printable(finding.message)} {printable(finding.next_step)}")
+        echo(f"{finding.severity}: {finding.message} {finding.next_step}")
     if not findings and not any(isinstance(names, list) and names for names in done.values()):
-        typer.echo("nothing changed")
+        echo("nothing changed")

@@ -3,56 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from rung.cli._screen import Screen, print_json
-
-if TYPE_CHECKING:
-    from rung.store.folder import RunFolder
+from rung.cli._permission import permit_run
+from rung.cli._screen import Screen, echo, print_json
 
 
 def export(
     folder: Path = typer.Argument(..., help="The run folder."),
-    rung: str = typer.Option(None, "--rung", help="Which rung; by default the winner, else the one leaned to."),
-    form: str = typer.Option(None, "--form", help="prompt, adapter, merged, rows; by default what suits the rung."),
+    rung: str = typer.Option(None, "--rung", help="Which rung; by default the winner, else the tentative pick."),
+    form: str = typer.Option(
+        None, "--form", help="baseline, prompt, rag, adapter, merged, rows; by default what suits the rung."
+    ),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Write the winner: prompt and code, adapter or merged model; or the rows to tune elsewhere.
+    """Write the winner as a folder that runs without rung, or the rows to tune elsewhere.
 
-    Exported weights answer the frozen test rows again and are refused unless they are shown to be the same model.
+    A baseline, a prompt with its examples, and a prompt that answers from documents come with a program (one text, or a
+    batch that goes on after a stop), which answers 50 dev examples again, alone, and is refused unless every answer is the
+    measured one. Tuned weights (`adapter`, `merged`) answer the frozen test rows again and are refused unless they are shown
+    to be the same model.
     """
-    import asyncio
+    from rung.exports.write import chosen, exported
+    from rung.store.run import RunFolder
 
-    from rung.evaluate.exporting import export as write
-    from rung.evaluate.reopen import reopened
-    from rung.store.folder import RunFolder, locked
-
-    opened = RunFolder.open(folder)
-    label = rung or _chosen(opened)
-
-    async def work() -> tuple[str, Path, str]:
-        async with reopened(folder, Screen(quiet=as_json)) as run:
-            return await write(run, label, form, out, dtype)
-
-    with locked(opened):
-        name, place, said = asyncio.run(work())
+    permit_run(folder)
+    label = rung or chosen(RunFolder.open(folder))
+    name, place, said = exported(folder, label, form, out, dtype, Screen(quiet=as_json))
     if as_json:
         print_json({"rung": label, "form": name, "out": str(place), "said": said})
     else:
-        typer.echo(f"{label} as {name}: {said}\nWritten to {place}")
+        echo(f"{label} as {name}: {said}\nWritten to {place}")
     return 0
-
-
-def _chosen(folder: RunFolder) -> str:
-    from rung.errors import RungError
-    from rung.types import Verdict
-
-    verdict = folder.load("verdict.json", Verdict) if folder.has("verdict.json") else None
-    found = (verdict.winner or verdict.lean) if verdict is not None else None
-    if found is None:
-        raise RungError(f"{folder.path} has no winner and leans to no rung; name one with --rung")
-    return found

@@ -6,70 +6,59 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import typer
 
-from rung.cli._draft import Draft, ModelDraft, render
-from rung.cli._screen import print_json
+from rung.cli._brought import (
+    SAMPLE,
+    answers_in_file,
+    given_splits,
+    inputs_of,
+    metric_of,
+    model_of,
+    prompt_name,
+    stored_of,
+    without,
+    write_prompt,
+)
+from rung.cli._draft import Draft, ModelDraft, StoredDraft, instruction_for, render
+from rung.cli._draft_notes import audited, left_out, notes_on, stored_notes
+from rung.cli._screen import ask, echo, print_json
+from rung.cli._wishes import Proposal, Seen, Wishes
+from rung.invisible import visible
 
 if TYPE_CHECKING:
-    from rung.data._cells import RawRow
+    from rung.data.cells import RawRow
     from rung.data.columns import ColumnGuess
-    from rung.types import Finding, Kind, Message
+    from rung.data.importers.base import Found
+    from rung.types import Finding, Kind
 
 T = TypeVar("T")
-SAMPLE = 5_000  # rows the guesses look at
 DEFAULT_GOAL = 0.9
-NO_MODEL = ModelDraft()
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user said on the command line; None and () are left to be guessed or asked."""
-
-    file: Path
-    out: Path
-    target: str | None = None
-    inputs: tuple[str, ...] = ()
-    kind: str | None = None
-    goal: float | None = None
-    prompt: Path | None = None
-    instruction: str | None = None
-    model: ModelDraft = NO_MODEL
-    test: Path | None = None
-    group_by: str | None = None
-    ask: bool = False
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A draft, why it is so, and what the user should know."""
-
-    draft: Draft
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...]
+_PLACEHOLDER = re.compile(r"\{\{([^{}]{1,200})\}\}")
 
 
 def init(
-    file: Path = typer.Argument(
-        ..., help="Examples: jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml, or a folder of texts."
-    ),
+    file: Path = typer.Argument(..., help="Examples: a file, a folder, or what another tool wrote (docs/bring.md)."),
     target: str = typer.Option(None, "--target", help="The column with the expected output."),
     inputs: list[str] = typer.Option(None, "--inputs", help="A column the model sees; may be given again."),
     kind: str = typer.Option(None, "--kind", help="classification, extraction, style, knowledge or generation."),
     goal: float = typer.Option(None, "--goal", help="The quality that is good enough, 0 to 1."),
     prompt: Path = typer.Option(None, "--prompt", help="Your feature's prompt: text with {{column}}, or a chat file."),
     instruction: str = typer.Option(None, "--instruction", help="What the model is asked to do."),
-    model: str = typer.Option(None, "--model", help="The model's name at its endpoint; nano for the embedded one."),
+    model: str = typer.Option(
+        None, "--model", help="The model's name at its endpoint; nano for the bundled one (package rung-nano)."
+    ),
     base_url: str = typer.Option(None, "--base-url", help="The endpoint's address."),
     api_key_env: str = typer.Option(None, "--api-key-env", help="The environment variable that holds the key."),
+    answers: Path = typer.Option(None, "--answers", help="A file with stored answers, by the ids of the examples."),
     test: Path = typer.Option(None, "--test", help="Your own test file; FILE is then the training part."),
     group_by: str = typer.Option(None, "--group-by", help="Rows that share this column are never parted."),
+    documents: Path = typer.Option(None, "--documents", help="A folder of documents to look answers up in."),
     out: Path = typer.Option(Path("rung.yaml"), "--out", help="The file to write."),
     force: bool = typer.Option(False, "--force", help="Overwrite the file if it is there."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing; take what was guessed."),
@@ -91,65 +80,94 @@ def init(
         prompt=prompt,
         instruction=instruction,
         model=ModelDraft(provider, None if provider == "nano" else model, base_url, api_key_env),
+        answers=answers,
         test=test,
         group_by=group_by,
+        documents=documents,
         ask=sys.stdin.isatty() and not yes and not as_json,
     )
     proposal = propose(wishes)
-    _write(out, render(proposal.draft))
-    findings, trouble = _audited(out)
-    if as_json:
-        from dataclasses import asdict
-
-        print_json(
-            {
-                "file": str(out),
-                "draft": asdict(proposal.draft),
-                "reasons": list(proposal.reasons),
-                "notes": [*proposal.notes, *trouble],
-                "findings": [asdict(f) for f in findings],
-            }
-        )
-    else:
-        _tell(out, proposal, findings, trouble)
+    _write(out, proposal, force)
+    findings, trouble = audited(out, proposal)
+    (_print if as_json else _tell)(out, proposal, findings, trouble)
     return 0
+
+
+def _print(out: Path, proposal: Proposal, findings: Sequence[Finding], trouble: Sequence[str]) -> None:
+    from dataclasses import asdict
+
+    print_json(
+        {
+            "file": str(out),
+            "draft": asdict(proposal.draft),
+            "reasons": list(proposal.reasons),
+            "notes": [*proposal.notes, *trouble],
+            "findings": [asdict(f) for f in findings],
+        }
+    )
+
+
+def _looked_at(wishes: Wishes) -> Seen:
+    """Look at the rows, and settle what the target is."""
+    from rung.config import read_prompt
+    from rung.data.columns import guess_columns
+    from rung.data.importers.base import Found
+    from rung.documents.folder import told_by_names
+    from rung.errors import DataError
+
+    file, test, told = given_splits(wishes.file, wishes.test)
+    wishes = replace(wishes, file=file, test=test)
+    told = [*told, *(told_by_names(wishes.documents) if wishes.documents is not None else ())]
+    found = Found()
+    rows, more = _sample(wishes.file, told.append, found)
+    inputs = _listed(wishes.inputs, _names(rows)) or inputs_of(found, rows)
+    wishes = replace(wishes, inputs=inputs, target=wishes.target or found.target)
+    named = (*wishes.inputs, wishes.target, wishes.group_by)
+    _check_columns(rows, wishes.file, [c for c in named if c])
+    messages = read_prompt(wishes.prompt) if wishes.prompt is not None else ()
+    own = found.prompt if wishes.prompt is None else None
+    texts = [m.content for m in messages] or [own or ""]
+    holes = tuple(dict.fromkeys(h for text in texts for h in map(str.strip, _PLACEHOLDER.findall(text)) if h))
+    if found.lacks is not None and not wishes.inputs:
+        raise DataError(found.lacks, file=str(wishes.file))
+    plain = without(rows, found.columns_of_answers)
+    guess = guess_columns(plain, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
+    none_there = bool(found.tool) and not found.own_columns and not wishes.target
+    target = "" if none_there else guess.target or _asked_target(guess, plain, wishes)
+    return Seen(wishes, rows, more, tuple(told), found, guess, target, messages, own, holes)
 
 
 def propose(wishes: Wishes) -> Proposal:
     """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
-    from rung.config import read_prompt
+    from rung.data.assertions import ASSERTIONS
     from rung.data.choice import choose_metric
-    from rung.data.columns import guess_columns, kind_of, shared_system
+    from rung.data.columns import kind_of, shared_system
     from rung.data.load import answers_in, as_text, value_of
+    from rung.types import MetricSpec, Task
 
     _check_values(wishes)
-    told: list[str] = []
-    rows, more = _sample(wishes.file, told.append)
-    wishes = replace(wishes, inputs=_listed(wishes.inputs, _names(rows)))
-    named = (*wishes.inputs, wishes.target, wishes.group_by)
-    _check_columns(rows, wishes.file, [c for c in named if c])
-    messages = read_prompt(wishes.prompt) if wishes.prompt is not None else ()
-    holes = tuple(dict.fromkeys(h for m in messages for h in _PLACEHOLDER.findall(m.content)))
-    guess = guess_columns(rows, inputs=wishes.inputs, target=wishes.target, placeholders=holes)
-    target = guess.target or _asked_target(guess, rows, wishes)
+    seen = _looked_at(wishes)
+    wishes, rows, guess, found, target = seen.wishes, seen.rows, seen.guess, seen.found, seen.target
     inputs = _asked_inputs(guess, target, rows, wishes)
-    targets = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows]
-    found = kind_of(targets)
-    kind = cast("Kind", wishes.kind or found.kind)
-    metric = choose_metric(kind, targets)
+    targets = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows if target]
+    by_targets = kind_of(targets)
+    kind = cast("Kind", wishes.kind or ("generation" if target == ASSERTIONS else by_targets.kind))
+    usual = choose_metric(kind, targets)
+    task = Task("draft", "", inputs, target, kind, (MetricSpec(usual.name),), DEFAULT_GOAL)
+    metric = metric_of(found, usual, task, rows)
     goal = wishes.goal
     if goal is None and wishes.ask:
         goal = _ask("Which quality is good enough (0 to 1)?", _as_goal, DEFAULT_GOAL)
-    instruction = wishes.instruction or shared_system(rows) or _instruction(kind, inputs, target)
+    instruction = wishes.instruction or shared_system(rows) or instruction_for(kind, inputs, target)
     if wishes.instruction is None and wishes.ask:
-        instruction = typer.prompt("What is the model asked to do?", default=instruction)
+        instruction = ask("What is the model asked to do?", instruction)
     draft = Draft(
         name=_name(wishes.file),
         kind=kind,
-        kind_reason="as you said" if wishes.kind else found.reason,
+        kind_reason="as you said" if wishes.kind else by_targets.reason,
         instruction=instruction,
-        instruction_is_own=instruction != _instruction(kind, inputs, target),
-        prompt=_beside(wishes.prompt, wishes.out) if wishes.prompt is not None else None,
+        instruction_is_own=instruction != instruction_for(kind, inputs, target),
+        prompt=_prompt(wishes, seen.prompt),
         inputs=inputs,
         target=target,
         metric=metric.name,
@@ -161,17 +179,38 @@ def propose(wishes: Wishes) -> Proposal:
         goal_is_own=goal is not None,
         data=_beside(wishes.file, wishes.out),
         test=_beside(wishes.test, wishes.out) if wishes.test is not None else None,
-        id=guess.id,
-        group=wishes.group_by or guess.group,
-        model=wishes.model,
+        id=found.id or guess.id,
+        group=wishes.group_by or found.group or guess.group,
+        model=model_of(wishes.model, found),
+        stored=(*stored_of(found, guess), *_answers(wishes)),
+        documents=_beside(wishes.documents, wishes.out) if wishes.documents is not None else None,
     )
     _check_goal(draft.goal)
-    reasons = (
-        *guess.reasons,
-        f"kind: {kind}, {draft.kind_reason}",
-        f"metric: {draft.metric}: {draft.metric_reason}",
-    )
-    return Proposal(draft, reasons, (*told, *_notes(draft, holes, messages, more)))
+    return Proposal(draft, _reasons(draft, guess), tuple(_all_notes(draft, seen)), seen.prompt, seen.more)
+
+
+def _prompt(wishes: Wishes, brought: str | None) -> str | None:
+    """Return the prompt's file: the user's own, or the one that is written beside rung.yaml."""
+    if wishes.prompt is not None:
+        return _beside(wishes.prompt, wishes.out)
+    return prompt_name(_name(wishes.file), brought) if brought else None
+
+
+def _answers(wishes: Wishes) -> tuple[StoredDraft, ...]:
+    if wishes.answers is None:
+        return ()
+    return answers_in_file(wishes.answers, _beside(wishes.answers, wishes.out))
+
+
+def _reasons(draft: Draft, guess: ColumnGuess) -> tuple[str, ...]:
+    said = f"metric: {draft.metric}: {draft.metric_reason}"
+    return (*guess.reasons, f"kind: {draft.kind}, {draft.kind_reason}", said)
+
+
+def _all_notes(draft: Draft, seen: Seen) -> list[str]:
+    left = left_out(draft, seen.found, _names(seen.rows))
+    said = [f"only the first {SAMPLE:,} rows were looked at; `rung check` looks at all"] if seen.more else []
+    return [*seen.told, *stored_notes(draft), *left, *said, *notes_on(draft, seen.holes, seen.messages)]
 
 
 def _check_values(wishes: Wishes) -> None:
@@ -194,12 +233,16 @@ def _check_goal(goal: float) -> None:
         )
 
 
-def _sample(file: Path, on_note: Callable[[str], None]) -> tuple[list[RawRow], bool]:
-    """Return the first rows, and whether there are more."""
-    from rung.data._files import raw_rows
+def _sample(file: Path, on_note: Callable[[str], None], found: Found) -> tuple[list[RawRow], bool]:
+    """Return the first rows, and whether there are more. Another tool's file is read to its end, for what it says besides."""
+    from rung.data.files import raw_rows
     from rung.errors import DataError
 
-    rows = list(islice(raw_rows(file, on_note), SAMPLE + 1))
+    reading = raw_rows(file, on_note, found)
+    rows = list(islice(reading, SAMPLE + 1))
+    if found.tool:
+        for _ in reading:
+            pass
     if not rows:
         raise DataError("holds no rows; put one example a line", file=str(file))
     return rows[:SAMPLE], len(rows) > SAMPLE
@@ -224,7 +267,10 @@ def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) ->
 
 
 def _asked_target(guess: ColumnGuess, rows: Sequence[RawRow], wishes: Wishes) -> str:
+    """Return the column of the expected output; "" where no column is left for it beside the input."""
     there = [c for c in _names(rows) if c not in (*wishes.inputs, guess.id)]
+    if len(there) <= (0 if wishes.inputs else 1):
+        return ""
     return _choose("expected output", "--target", there, wishes)
 
 
@@ -236,7 +282,7 @@ def _asked_inputs(guess: ColumnGuess, target: str, rows: Sequence[RawRow], wishe
         return (_choose("input", "--inputs", there, wishes),)
     if "inputs" not in guess.unsure or not wishes.ask:
         return chosen
-    typer.echo(f"Columns: {', '.join(there)}")
+    echo(f"Columns: {', '.join(there)}")
 
     def picked(said: str) -> tuple[str, ...]:
         names = tuple(c.strip() for c in said.split(",") if c.strip())
@@ -254,9 +300,9 @@ def _ask(question: str, accepted: Callable[[str], T], default: object = None) ->
         try:
             return accepted(said)
         except RungError as error:
-            raise typer.BadParameter(str(error)) from error
+            raise typer.BadParameter(visible(str(error))) from error
 
-    found: T = typer.prompt(question, default=default, value_proc=judged)
+    found: T = ask(question, default, judged)
     return found
 
 
@@ -282,7 +328,7 @@ def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
             f"cannot tell which column holds the {what}; name it with {flag}. Columns: {', '.join(map(repr, there))}",
             file=str(wishes.file),
         )
-    typer.echo(f"Columns: {', '.join(there)}")
+    echo(f"Columns: {', '.join(there)}")
 
     def one(said: str) -> str:
         if said.strip() not in there:
@@ -292,33 +338,8 @@ def _choose(what: str, flag: str, there: Sequence[str], wishes: Wishes) -> str:
     return _ask(f"Which column holds the {what}?", one)
 
 
-GENERIC = ("expected", "expected_output", "target", "output", "gold", "ideal", "y", "completion", "response", "result")
-NOUNS = {
-    "classification": "label",
-    "extraction": "fields",
-    "style": "text",
-    "knowledge": "answer",
-    "generation": "text",
-}
-
-
-def _instruction(kind: Kind, inputs: Sequence[str], target: str) -> str:
-    from rung.report.figures import listed
-
-    noun = NOUNS[kind] if target.casefold() in GENERIC else target
-    read = listed(inputs)
-    words = {
-        "classification": f"Choose the {noun} for the {read}. Answer with the {noun} only.",
-        "extraction": f"Extract the {noun} from the {read} as one JSON object.",
-        "style": f"Write the {noun} for the {read}, in exactly the form asked for.",
-        "knowledge": f"Give the {noun} to the {read}, as short as possible.",
-        "generation": f"Write the {noun} for the {read}.",
-    }
-    return words[kind]
-
-
 def _name(file: Path) -> str:
-    stem = file.name.split(".")[0]
+    stem = file.name.partition("#")[0].split(".")[0]
     if stem.casefold() in ("train", "test", "data", "rows", "examples"):
         stem = file.resolve().parent.name or stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "task"
@@ -326,68 +347,38 @@ def _name(file: Path) -> str:
 
 def _beside(path: Path, out: Path) -> str:
     """Return the path as written in a file at `out`: relative to its folder."""
-    return os.path.relpath(path, out.resolve().parent if out.is_absolute() else (Path.cwd() / out).parent)
+    from rung.errors import DataError
+    from rung.foreign import is_whole
+
+    beside = os.path.relpath(path, out.resolve().parent if out.is_absolute() else (Path.cwd() / out).parent)
+    if not is_whole(beside):
+        raise DataError("has a name that is no UTF-8, which no rung.yaml can hold; rename it", file=str(path))
+    return beside
 
 
-def _notes(draft: Draft, holes: Sequence[str], messages: Sequence[Message], more: bool) -> list[str]:
-    notes = []
-    if draft.lists:
-        notes.append(
-            f"{draft.target} holds lists: an answer is right by any one entry; task.target_lists: whole makes the list the answer"
-        )
-    if more:
-        notes.append(f"the guesses look at the first {SAMPLE:,} rows")
-    if messages and not holes:
-        notes.append("the prompt has no {{column}} placeholder: the inputs are sent after it as the user's message")
-    unknown = [h for h in holes if h not in draft.inputs]
-    if unknown:
-        notes.append(f"the prompt has placeholders that are no input column: {', '.join(unknown)}")
-    if not draft.goal_is_own:
-        notes.append(f"goal {draft.goal:g} is a placeholder of mine: set the quality that is good enough for you")
-    if draft.model.provider == "nano":
-        notes.append(
-            "nano knows only its own small world: its score says nothing about what a real model does with your data"
-        )
-    elif draft.model.name is None:
-        notes.append(
-            "models.main holds placeholders: put in the endpoint's address, the model's name and the key's variable"
-        )
-    return notes
-
-
-def _write(out: Path, text: str) -> None:
+def _write(out: Path, proposal: Proposal, force: bool) -> None:
+    from rung.engine.permission import made_here
     from rung.store.folder import disk_errors
 
+    if proposal.prompt is not None and proposal.draft.prompt is not None:
+        write_prompt(out.parent / proposal.draft.prompt, proposal.prompt, force)
     with disk_errors(out, "name another file with --out"):
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
-
-
-def _audited(out: Path) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Check the written file as `rung check` would, but for the slow part; trouble is told, not raised."""
-    from rung.config import load_config
-    from rung.data.audit import QUICK, audit
-    from rung.errors import RungError
-    from rung.evaluate.prepare import as_task, part_rows, read_rows
-
-    try:
-        config = load_config(out)
-        kind, parts = part_rows(config, read_rows(config))
-        task = as_task(config, kind, (*parts.train, *parts.dev))
-        return audit(parts, task, planned_rungs=len(config.planned), checks=QUICK), ()
-    except RungError as error:
-        return (), (str(error),)
+        out.write_text(render(proposal.draft), encoding="utf-8")
+    made_here(out.parent)
 
 
 def _tell(out: Path, proposal: Proposal, findings: Sequence[Finding], trouble: Sequence[str]) -> None:
-    typer.echo(f"Wrote {out}:")
+    echo(f"Wrote {out}:")
     for reason in proposal.reasons:
-        typer.echo(f"  {reason}")
+        echo(f"  {reason}")
     for note in proposal.notes:
-        typer.echo(f"note: {note}")
+        echo(f"note: {note}")
     for finding in findings:
-        if finding.severity != "note":
-            typer.echo(f"{finding.severity}: {finding.message} {finding.next_step}")
+        if finding.severity == "note" and finding.check == "fidelity":
+            echo(f"note: {finding.message}")
+        elif finding.severity != "note":
+            echo(f"{finding.severity}: {finding.message} {finding.next_step}")
     for line in trouble:
-        typer.echo(f"warn: {line}")
-    typer.echo(f"Next: look through {out}, then `rung check {out}` and `rung plan {out}`.")
+        echo(f"warn: {line}")
+    echo(f"Next: look through {out}, then `rung check {out}` and `rung plan {out}`.")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from rung.cli._label_sheet import read_sheet, write_sheet
-from rung.cli._screen import print_json
+from rung.cli._screen import echo, print_json
+from rung.invisible import visible
 
 if TYPE_CHECKING:
-    from rung.evaluate.labelling import Item, Question, Sitting
+    from rung.judging.labelling import Item, LabelSession, Question
 
 SKIP, UNDO, QUIT = "s", "u", "q"
 LONGEST_SHOWN = 6_000  # characters of one text on the screen
@@ -38,14 +39,15 @@ def label(
     Exit code 0: everything is labelled; 1: some answers wait.
     """
     from rung.config import Config
-    from rung.evaluate.labelling import sitting, teaching
-    from rung.store.folder import RunFolder, locked
+    from rung.judging.labelling import session, teaching
+    from rung.store.folder import locked
+    from rung.store.run import RunFolder
 
     opened = RunFolder.open(folder)
-    head = opened.read("run.json")
-    config = Config.model_validate({**head["config"], "root": folder / head.get("root", ".")})
+    settings, root = opened.config
+    config = Config.model_validate({**settings, "root": root})
     with locked(opened):
-        found = teaching(opened, config, rows or TEACHING) if teach else sitting(opened, config, rows)
+        found = teaching(opened, config, rows or TEACHING) if teach else session(opened, config, rows)
         if sheet is not None:
             found = _by_sheet(sheet, found, as_json)
         elif not as_json:
@@ -53,45 +55,43 @@ def label(
     return _told(found, folder, teach, as_json)
 
 
-def _by_sheet(sheet: Path, sitting: Sitting, as_json: bool) -> Sitting:
+def _by_sheet(sheet: Path, session: LabelSession, as_json: bool) -> LabelSession:
     if not sheet.exists():
-        write_sheet(sheet, sitting)
+        write_sheet(sheet, session)
         if not as_json:
-            names = ", ".join(sitting.question.choices)
-            typer.echo(
-                f"Wrote {len(sitting.items)} answers to {sheet}: fill the column label ({names} or skip), save as CSV"
-            )
-            typer.echo("UTF-8, and run the same command again.")
-        return sitting
-    values = read_sheet(sheet, sitting)
-    before = sitting.values
+            names = ", ".join(session.question.choices)
+            echo(f"Wrote {len(session.items)} answers to {sheet}: fill the column label ({names} or skip), save as CSV")
+            echo("UTF-8, and run the same command again.")
+        return session
+    values = read_sheet(sheet, session)
+    before = session.values
     changed = {k: v for k, v in values.items() if k not in before or before[k] != v}
     if not as_json:
-        typer.echo(f"Read {len(values)} labels from {sheet}, {len(changed)} of them new or changed.")
-    return sitting.all_said(changed) if changed else sitting
+        echo(f"Read {len(values)} labels from {sheet}, {len(changed)} of them new or changed.")
+    return session.all_said(changed) if changed else session
 
 
-def _asked(sitting: Sitting) -> Sitting:
+def _asked(session: LabelSession) -> LabelSession:
     """Ask one answer after the other until nothing waits or the person leaves."""
-    keys = keys_of(sitting.question)
-    if sitting.waiting:
-        _introduced(sitting, keys)
-    while sitting.waiting:
-        item = sitting.waiting[0]
-        _shown(item, len(sitting.items) - len(sitting.waiting) + 1, len(sitting.items))
+    keys = keys_of(session.question)
+    if session.waiting:
+        _introduced(session, keys)
+    while session.waiting:
+        item = session.waiting[0]
+        _shown(item, len(session.items) - len(session.waiting) + 1, len(session.items))
         key = _key()
         while key not in (*keys, SKIP, UNDO, QUIT):
-            typer.echo(f"  {key!r} is no key here: {_help(keys)}")
+            echo(f"  {key!r} is no key here: {_help(keys)}")
             key = _key()
         if key == QUIT:
             break
         if key == UNDO:
-            sitting = sitting.undone()
-            typer.echo("  taken back" if sitting.labels else "  nothing to take back")
+            session = session.undone()
+            echo("  taken back" if session.labels else "  nothing to take back")
             continue
-        sitting = sitting.said(item, None if key == SKIP else keys[key][1])
-        typer.echo(f"  {'cannot tell' if key == SKIP else keys[key][0]}")
-    return sitting
+        session = session.said(item, None if key == SKIP else keys[key][1])
+        echo(f"  {'cannot tell' if key == SKIP else keys[key][0]}")
+    return session
 
 
 def keys_of(question: Question) -> Mapping[str, tuple[str, float]]:
@@ -113,12 +113,10 @@ def _key() -> str:
     return line.strip()[:1].lower() if line.strip() else (QUIT if not line else " ")
 
 
-def _introduced(sitting: Sitting, keys: Mapping[str, tuple[str, float]]) -> None:
-    from rung.report.escape import visible
-
-    typer.echo(f"{len(sitting.waiting)} of {len(sitting.items)} answers wait. The rubric:\n")
-    typer.echo(visible(sitting.question.rubric))
-    typer.echo(f"\nKeys: {_help(keys)}. Every label is kept at once.")
+def _introduced(session: LabelSession, keys: Mapping[str, tuple[str, float]]) -> None:
+    echo(f"{len(session.waiting)} of {len(session.items)} answers wait. The rubric:\n")
+    echo(session.question.rubric)
+    echo(f"\nKeys: {_help(keys)}. Every label is kept at once.")
 
 
 def _help(keys: Mapping[str, tuple[str, float]]) -> str:
@@ -127,44 +125,38 @@ def _help(keys: Mapping[str, tuple[str, float]]) -> str:
 
 
 def _shown(item: Item, number: int, of: int) -> None:
-    from rung.report.escape import visible
-
     def text(title: str, content: str) -> None:
         cut = content if len(content) <= LONGEST_SHOWN else f"{content[:LONGEST_SHOWN]} … ({len(content):,} characters)"
         body = "\n".join(f"  {line}" for line in visible(cut).splitlines()) or "  (empty)"
-        typer.echo(f"{title}:\n{body}")
+        echo(f"{title}:\n{body}")
 
-    typer.echo(f"\n{'─' * 60}\n{number} of {of}")
+    echo(f"\n{'─' * 60}\n{number} of {of}")
     for column, content in item.inputs.items():
-        text(visible(column), content)
+        text(column, content)
     text("the answer" if item.other is None else "is this answer", item.answer)
     if item.other is not None:
         text("worse than, as good as, or better than this one", item.other)
 
 
-def _told(sitting: Sitting, folder: Path, teach: bool, as_json: bool) -> int:
-    waiting = sitting.waiting
-    skipped = sum(value is None for value in sitting.values.values())
+def _told(session: LabelSession, folder: Path, teach: bool, as_json: bool) -> int:
+    waiting = session.waiting
+    skipped = sum(value is None for value in session.values.values())
     if as_json:
         print_json(
             {
                 "part": "dev" if teach else "test",
-                "answers": len(sitting.items),
-                "labelled": len(sitting.items) - len(waiting),
+                "answers": len(session.items),
+                "labelled": len(session.items) - len(waiting),
                 "cannot_tell": skipped,
                 "waiting": [item.answer_id for item in waiting],
             }
         )
         return 1 if waiting else 0
-    typer.echo(
-        f"{len(sitting.items) - len(waiting)} of {len(sitting.items)} answers are labelled ({skipped} cannot tell)."
-    )
+    echo(f"{len(session.items) - len(waiting)} of {len(session.items)} answers are labelled ({skipped} cannot tell).")
     if waiting:
-        typer.echo(f"{len(waiting)} wait: `rung label {folder}` goes on where you left.")
+        echo(f"{len(waiting)} wait: `rung label {folder}` goes on where you left.")
     elif teach:
-        typer.echo("These labels tell about the judge (`rung report`); a verdict rests on random test rows alone.")
+        echo("These labels tell about the judge (`rung report`); a verdict rests on random test rows alone.")
     else:
-        typer.echo(
-            "Run the same `rung climb` again: it asks nothing twice and gives the verdict that these labels carry."
-        )
+        echo("Run the same `rung climb` again: it asks nothing twice and gives the verdict that these labels carry.")
     return 1 if waiting else 0

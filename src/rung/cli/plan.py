@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from rung.cli._screen import print_json
+from rung.cli._experiment import experiment
+from rung.cli._screen import console, print_json
 
 
 def plan(
@@ -17,11 +18,14 @@ def plan(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
     """Estimate what a climb would ask and cost, and what its test rows can show; asks no model."""
-    from rung.config import load_config
-    from rung.evaluate.plan import plan as estimate
+    from rung.engine.plan import plan as estimate
+    from rung.engine.plan import spent_in
+    from rung.report.figures import spent
 
-    loaded = load_config(config, {"budget_usd": budget, "only": only})
+    loaded = experiment(config, budget_usd=budget, only=only)
     found = estimate(loaded)
+    folder = Path("runs") / loaded.task.name
+    booked = spent_in(folder)
     if as_json:
         print_json(
             {
@@ -29,10 +33,10 @@ def plan(
                 "rungs": [asdict(r) for r in found.rungs],
                 "usd": found.usd,
                 "power": found.power,
+                "spent": booked,
             }
         )
         return 0
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -43,19 +47,23 @@ def plan(
         usd = "unknown" if r.usd is None else f"${r.usd:,.2f}"
         minutes = "unknown" if r.minutes is None else f"{r.minutes:,.1f}"
         table.add_row(r.rung, *(f"{c:,}" for c in cells), usd, minutes)
-    console = Console(highlight=False)
-    console.print(", ".join(f"{n:,} {part}" for part, n in found.sizes.items()) + " rows; upper estimates:")
-    console.print(table)
+    screen = console()
+    screen.print(", ".join(f"{n:,} {part}" for part, n in found.sizes.items()) + " rows; upper estimates:")
+    screen.print(table)
     for r in found.rungs:
         if r.note:
-            console.print(f"{r.rung}: {r.note}", markup=False)
+            screen.print(f"{r.rung}: {r.note}")
     for line in found.power:
-        console.print(line, markup=False)
+        screen.print(line)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
     ends = (
         "the climb stops at the first rung that is good enough"
-        if loaded.task.seek == "good_enough"
+        if loaded.task.objective == "good_enough"
         else "seeking the cheapest, every rung is climbed"
     )
-    console.print(f"All rungs together {total}; {ends}.")
+    screen.print(f"All rungs together {total}; {ends}.")
+    if booked is not None:
+        screen.print(
+            f"Spent so far in {folder}: {spent(booked)}, {booked['calls']:,} calls; what is answered is not paid again."
+        )
     return 0

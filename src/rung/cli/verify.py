@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from rung.cli._screen import print_json
+from rung.cli._permission import permit_run
+from rung.cli._screen import echo, print_json
 
 
 def verify(
@@ -15,9 +16,10 @@ def verify(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
     """Recompute scores, estimates, comparisons and the verdict of a run; exit code 1 when anything differs."""
-    from rung.decide.verify import verify as recompute
-    from rung.store.folder import RunFolder
+    from rung.engine.verify import verify as recompute
+    from rung.store.run import RunFolder
 
+    permit_run(folder, asks=False)
     checks = recompute(RunFolder.open(folder))
     failed = [c for c in checks if not c.passed]
     if as_json:
@@ -25,7 +27,7 @@ def verify(
     else:
         for check in checks:
             mark = "ok " if check.passed else "NOT"
-            typer.echo(f"{mark}  {check.what} ({check.compared:,} compared)" + (f": {check.differs}" if failed else ""))
+            echo(f"{mark}  {check.what} ({check.compared:,} compared)" + (f": {check.differs}" if failed else ""))
         total = sum(c.compared for c in checks)
-        typer.echo(f"{total:,} numbers recomputed; " + (f"{len(failed)} checks differ" if failed else "all equal"))
+        echo(f"{total:,} numbers recomputed; " + (f"{len(failed)} checks differ" if failed else "all equal"))
     return 1 if failed else 0

@@ -8,8 +8,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rung.config.prompt import read_prompt
-from rung.types import Limits, MetricSpec, Task, content_hash
+from rung.config.approaches import stored_name
+from rung.config.entries import named_entry
+from rung.config.expected import check_expected
+from rung.config.price import service_of
+from rung.config.prompt import for_columns, read_prompt, stray
+from rung.config.steering import steers_of
+from rung.types import Limits, MetricSpec, Task, content_hash, usual_tolerance
+
+FORM = "format"  # the key of the right form's share among a result's estimates
 
 
 class Section(BaseModel):
@@ -30,25 +37,38 @@ class TaskSection(Section):
         None, description="the feature's own prompt (text or chat messages): candidate 1, as it stands"
     )
     inputs: tuple[str, ...] = Field(min_length=1, description="the columns that the model sees")
-    target: str = Field(description="the column with the expected output")
-    also_right: tuple[str, ...] = Field(
+    target: str = Field(
+        "",
+        description="the column with the expected output; none: a metric judges answers without one, such as a judge",
+    )
+    accepted_answers: tuple[str, ...] = Field(
         (), description="columns with further right answers; any one of a row's right answers counts"
     )
     target_lists: Literal["any", "whole"] = Field(
         "any", description="a list of texts in a target column: any entry is right, or the whole list is the answer"
     )
     metrics: tuple[MetricSpec, ...] = Field(
-        (), description="the first one decides, the others are reported; none: the kind's default"
+        (),
+        description="the first one decides, the others are reported; none: the kind's default; two of one kind want a `name` "
+        "each: {judge: {name: tone}}",
     )
     goal: float = Field(gt=0, le=1, description="the quality that is good enough, 0 to 1")
-    worth_it: float = Field(0.02, gt=0, lt=1, description="the smallest gain worth a rung")
-    tolerance: float | None = Field(None, ge=0, lt=1, description="met means: shown to be at least goal - tolerance")
-    seek: Literal["good_enough", "cheapest"] = Field(
+    min_gain: float = Field(0.02, gt=0, lt=1, description="the smallest gain worth a rung")
+    tolerance: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="met means: shown to be at least goal - tolerance; none: 0.02, or a fifth of 1 - goal where that is less; at most half of it",
+    )
+    objective: Literal["good_enough", "cheapest"] = Field(
         "good_enough", description="cheapest: look further for a not-worse, cheaper or faster rung"
     )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="how often a wrong claim may be made")
-    on_failure: float | None = Field(
-        0.0, ge=0, le=1, description="the score a failed row counts as; null leaves failed rows out"
+    failure_score: float | None = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="the score of an example on which the model failed (refusal, cut off, unreadable); null leaves these out",
     )
     facts_change: Literal["often", "rarely"] | None = Field(
         None, description="how often facts in the answers change; often: no rung is tuned on them"
@@ -66,7 +86,7 @@ class TaskSection(Section):
             )
         return value
 
-    @field_validator("inputs", "also_right", mode="before")
+    @field_validator("inputs", "accepted_answers", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -75,20 +95,36 @@ class TaskSection(Section):
     @classmethod
     def _named(cls, value: Any) -> Any:
         entries = [value] if isinstance(value, str | dict) else value
-        return (
-            [{"name": n, "settings": s} for n, s in map(named_entry, entries)] if isinstance(entries, list) else value
-        )
+        if not isinstance(entries, list):
+            return value
+        found = map(named_entry, entries)
+        return [{"name": e.name or e.plugin, "settings": e.settings, "plugin": e.plugin} for e in found]
 
     @model_validator(mode="after")
     def _consistent(self) -> TaskSection:
         names = [metric.name for metric in self.metrics]
         if len(set(names)) < len(names):
-            raise ValueError(f"a metric is named twice in {', '.join(names)}; each may stand there once")
-        for column in (self.target, *self.also_right):
+            raise ValueError(
+                f"a metric is named twice in {', '.join(names)}; give each a `name` of its own, such as "
+                f"{{{self.metrics[0].plugin}: {{name: tone}}}}"
+            )
+        if FORM in names:
+            raise ValueError(
+                f"a metric may not be named {FORM!r}: reports call the share of answers in the right form so"
+            )
+        if raw := stray(self.instruction, (*self.inputs, self.target)):
+            raise ValueError(
+                f"the instruction holds placeholders, and is sent as it stands ({', '.join(raw)}): leave them out, since the "
+                "example follows below it, or put the text into a file and name it as task.prompt"
+            )
+        check_expected(self.target, self.accepted_answers, self.kind, self.metrics)
+        for column in (self.target, *self.accepted_answers):
             if column in self.inputs:
                 raise ValueError(f"the target column {column!r} is also an input: the model would see the answer")
-        if self.target in self.also_right:
-            raise ValueError(f"also_right names the target column {self.target!r} itself; name further columns there")
+        if self.target in self.accepted_answers:
+            raise ValueError(
+                f"accepted_answers names the target column {self.target!r} itself; name further columns there"
+            )
         if self.tolerance is not None and self.tolerance >= self.goal:
             raise ValueError(f"tolerance {self.tolerance} leaves nothing of the goal {self.goal}")
         return self
@@ -101,7 +137,7 @@ class DataSection(Section):
         None, description="one file (jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml) or a folder of texts"
     )
     train: Path | None = Field(None, description="your own training part")
-    test: Path | None = Field(None, description="your own test part")
+    test: Path | None = Field(None, description="your own test set")
     id: str | None = Field(None, description="the column with row ids; none: ids are made from the content")
     group_by: str | None = Field(None, description="rows that share this column stay on one side of the split")
 
@@ -127,6 +163,10 @@ class DocumentsSection(Section):
         description="a file that tells which documents hold the answer to which row: row id, document, grade (tabs between)",
     )
     chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where a rung does not choose")
+    hidden: Literal["leave_out", "keep"] = Field(
+        "leave_out",
+        description="text that no reader sees (hidden by styles, hidden runs, not drawn); panels that open by a click are always read",
+    )
     store: str = Field(
         "sqlite:.rung/documents.sqlite",
         description="where the index is kept: a retriever plugin, a colon, and the place",
@@ -152,7 +192,7 @@ class DocumentsSection(Section):
 class SplitSection(Section):
     """How the rows are parted. Shares of all rows."""
 
-    test: float = Field(0.4, gt=0, lt=1, description="share of the sealed test part")
+    test: float = Field(0.4, gt=0, lt=1, description="share of the sealed test set")
     dev: float = Field(0.15, gt=0, lt=1, description="share of the rows on which candidates are chosen")
     seed: int = Field(7, description="seed of every random choice in the climb")
 
@@ -168,13 +208,19 @@ class LimitsSection(Section):
 
     budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="cap on everything the climb spends")
     cost_per_1k_usd: float | None = Field(None, ge=0, description="a rung above this is not good enough")
-    p95_latency_s: float | None = Field(None, gt=0, description="a rung slower than this is not good enough")
+    p95_latency_s: float | None = Field(None, gt=0, description="an approach that is slower in use is not good enough")
+    latency_requests: int | None = Field(None, gt=0, description="requests that judge it; none: what its bound takes")
 
 
 class VolumeSection(Section):
     """How much the feature is used."""
 
-    requests_per_month: int | None = Field(None, gt=0, description="for the monthly bill in the report")
+    requests_per_month: int | None = Field(
+        None, gt=0, description="for the monthly bill, and for the cost of 1,000 requests on a machine that is rented"
+    )
+    concurrency: int = Field(
+        1, ge=1, le=1024, description="requests that are under way at once in use: there the latency limit is judged"
+    )
 
 
 class DiagnosisSection(Section):
@@ -186,15 +232,33 @@ class DiagnosisSection(Section):
 
 
 class Step(Section):
-    """One planned rung: plugin name, settings, and the name it carries in the report."""
+    """One planned rung: plugin name, settings, and the label it carries in reports: its own name, or that of its model."""
 
     rung: str
     settings: Mapping[str, Any] = Field(default_factory=dict)
+    name: str | None = None
+
+    @field_validator("rung")
+    @classmethod
+    def _one_spelling(cls, value: str) -> str:
+        return stored_name(value)
+
+    @property
+    def tries_models(self) -> bool:
+        """Whether it chooses among several models or reasoning efforts on dev."""
+        listed = (self.settings.get(key) for key in ("models", "effort"))
+        return any(isinstance(value, list | tuple) and len(value) > 1 for value in listed)
+
+    @property
+    def trained_elsewhere(self) -> bool:
+        """Whether its model is tuned at a vendor or on another machine, and is measured here."""
+        return self.settings.get("trained") == "elsewhere"
 
     @property
     def label(self) -> str:
-        model = self.settings.get("model", "main")
-        return self.rung if model == "main" else f"{self.rung}@{model}"
+        """The approach, and behind "@" its own name or the role of its model where that is not `main`."""
+        apart = self.name or self.settings.get("model", "main")
+        return self.rung if apart == "main" else f"{self.rung}@{apart}"
 
 
 class Config(Section):
@@ -210,9 +274,16 @@ class Config(Section):
     models: Mapping[str, Mapping[str, Any]] = Field(
         default_factory=dict, description="role -> provider and its settings"
     )
-    ladder: tuple[Step, ...] = (Step(rung="baseline"), Step(rung="prompt"), Step(rung="fewshot"))
-    keep: tuple[Path, ...] = Field(
+    ladder: tuple[Step, ...] = Field(
+        (Step(rung="baseline"), Step(rung="prompt"), Step(rung="fewshot")),
+        description="approaches, the simplest first; one on two models, or with two settings, wants a `name` each: {prompt: {name: "
+        "short, rewrites: false}} is prompt@short in reports; {prompt: {models: [small, main], effort: [none, high]}} tries them on dev and tests one",
+    )
+    regression_tasks: tuple[Path, ...] = Field(
         (), description="other tasks that tuning must not harm: each a rung.yaml or a finished run folder"
+    )
+    general_abilities: bool = Field(
+        True, description="score general abilities before and after tuning; losses only warn"
     )
     diagnosis: DiagnosisSection = DiagnosisSection()
     stop_early: bool = Field(True, description="stop a rung as soon as its verdict is certain")
@@ -227,19 +298,24 @@ class Config(Section):
             raise ValueError("the ladder is a list of rungs, for example [baseline, prompt, fewshot]")
         if all(isinstance(entry, Step) for entry in value):
             return value
-        return [{"rung": n, "settings": s} for n, s in map(named_entry, value)]
+        return [{"rung": e.plugin, "settings": e.settings, "name": e.name} for e in map(named_entry, value)]
 
     @property
     def sha256(self) -> str:
-        """Hash of everything that steers the climb; limits, volume, and how fast and at what price a model is asked may
-        change between resumptions."""
-        steers = self.model_dump(mode="json", exclude={"limits", "volume", "root"})
-        if steers["documents"] is not None:
-            del steers["documents"]["store"]  # where the index lies changes no answer
-        for settings in steers["models"].values():
-            for key in NOT_STEERING:
-                settings.pop(key, None)
-        return content_hash(steers)
+        """Hash of everything that steers the climb."""
+        return content_hash(self.steers)
+
+    @property
+    def steers(self) -> dict[str, Any]:
+        """Everything that steers the climb, as plain data; limits, volume, and how fast and at what price a model is asked
+        may change between resumptions. Where models are candidates, what a request costs chooses among them, and may not."""
+        cost = (self.limits.cost_per_1k_usd, self.volume.requests_per_month) if self.tries_models else None
+        return steers_of(self.model_dump(mode="json", exclude={"limits", "volume", "root"}), cost)
+
+    @property
+    def tries_models(self) -> bool:
+        """Whether a step chooses among models, by what they cost among other things."""
+        return any(step.tries_models for step in self.ladder)
 
     @property
     def planned(self) -> tuple[str, ...]:
@@ -270,43 +346,24 @@ class Config(Section):
             kind=kind,  # type: ignore[arg-type]
             metrics=self.metrics(kind),
             goal=section.goal,
-            prompt=read_prompt(self.resolve(section.prompt)) if section.prompt else None,
+            prompt=for_columns(read_prompt(self.resolve(section.prompt)), section.inputs) if section.prompt else None,
             labels=labels,
-            worth_it=section.worth_it,
-            tolerance=section.worth_it if section.tolerance is None else section.tolerance,
-            seek=section.seek,
+            min_gain=section.min_gain,
+            tolerance=usual_tolerance(section.goal) if section.tolerance is None else section.tolerance,
+            objective=section.objective,
             alpha=section.alpha,
-            on_failure=section.on_failure,
+            failure_score=section.failure_score,
             facts_change=section.facts_change,
             scope=section.scope,
-            limits=Limits(**self.limits.model_dump()),
+            limits=Limits(**self.limits.model_dump(), concurrency=self.volume.concurrency),
+            service=service_of(self.models, self.volume.requests_per_month),
         )
 
 
-NOT_STEERING: tuple[str, ...] = (  # settings of a model that change no answer
-    *("concurrency", "timeout_s", "attempts", "requests_per_minute", "tokens_per_minute", "api_key_env", "headers_env"),
-    *("input_usd_per_mtok", "output_usd_per_mtok", "usd_per_hour", "note"),
-)
-
 DEFAULT_METRIC: Mapping[str, str] = {
-    "classification": "exact_match",
+    "classification": "normalized_match",
     "extraction": "json_fields",
     "style": "lines",
     "knowledge": "token_f1",
     "generation": "token_f1",
 }
-
-
-def named_entry(entry: Any) -> tuple[str, Mapping[str, Any]]:
-    """Read `name` or `{name: {settings}}`."""
-    if isinstance(entry, str):
-        return entry, {}
-    if isinstance(entry, dict) and set(entry) in ({"name", "settings"}, {"rung", "settings"}):  # as stored in run.json
-        return entry.get("name") or entry["rung"], entry["settings"]
-    if isinstance(entry, dict) and len(entry) == 1:
-        [(name, settings)] = entry.items()
-        if isinstance(name, str) and (settings is None or isinstance(settings, dict)):
-            return name, settings or {}
-    raise ValueError(
-        f"write a name or a name with settings, such as fewshot or {{fewshot: {{model: small}}}}, not {entry!r}"
-    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from rung.data._cells import RawRow, decoded
+from rung.data.cells import RawRow, decoded
 from rung.errors import DataError
+from rung.foreign import file_name
 
 TEXTS = (".txt", ".md", ".json")
 NAMED = 5  # files that a message names
@@ -16,7 +17,7 @@ FORM = "name the files ROW.COLUMN.txt (a.input.txt, a.output.txt) or put them in
 def folder_rows(folder: Path) -> Iterator[RawRow]:
     """Yield one row a name, in order of the names: its columns are the folders, or the last word before the ending.
 
-    The row's name is its cell "id". A final line end is not part of a text. Raises DataError for a text without its
+    The row's name is its cell "id"; bytes of a name that are no UTF-8 are written out. A final line end is not part of a text. Raises DataError for a text without its
     partner, for a folder of another form, and for a link that leads out of the folder.
     """
     columns = _columns(folder)
@@ -40,16 +41,16 @@ def _columns(folder: Path) -> dict[str, dict[str, Path]]:
     if inner:
         for part in inner:
             files = [p for p in sorted(part.iterdir()) if p.is_file() and p.suffix.lower() in TEXTS]
-            found[part.name] = _once({}, [(p.stem, p) for p in files], part)
+            found[file_name(part.name)] = _once({}, [(file_name(p.stem), p) for p in files], part)
     else:
         for path in (p for p in here if p.suffix.lower() in TEXTS):
-            name, dot, column = path.stem.rpartition(".")
+            name, dot, column = file_name(path.stem).rpartition(".")
             if not dot or not name:
                 raise DataError(f"the text {path.name!r} does not say which column it is; {FORM}", file=str(folder))
             _once(found.setdefault(column, {}), [(name, path)], folder)
     found = {column: files for column, files in found.items() if files}
     if len(found) < 2:
-        held = ", ".join(p.name for p in here[:NAMED]) or "nothing"
+        held = ", ".join(file_name(p.name) for p in here[:NAMED]) or "nothing"
         raise DataError(
             f"is a folder without pairs of texts (it holds {held}); name the file in it, or {FORM}", file=str(folder)
         )
@@ -69,6 +70,8 @@ def _once(files: dict[str, Path], more: list[tuple[str, Path]], folder: Path) ->
 def _text(path: Path, folder: Path) -> str:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError("is a link that leads out of the folder; put the text itself there", file=str(path))
+    if not path.is_file():
+        raise DataError("is a pipe or a device; put the text itself there", file=str(path))
     with path.open("rb") as stream:
         text = "".join(decoded(stream, str(path))).replace("\r\n", "\n")
     return text.removesuffix("\n")

@@ -11,16 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-from openpyxl.utils.cell import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.utils.cell import range_boundaries
+from openpyxl.utils.escape import unescape
 
-from rung.data._cells import RawRow, header_of
+from rung.data.cells import RawRow, header_of
 from rung.errors import DataError
+from rung.foreign import foreign
 
 NAMED = 5
+MOST_UNPACKED = 1 << 29  # bytes
+MOST_CELLS = 20_000_000
+MOST_ROWS = 1_048_576  # of a sheet, ECMA-376
 Note = Callable[[str], None]
 Cells = list[Any]
-_FORMULA, _MERGED = re.compile(rb"<(?:\w+:)?f[ >/]"), re.compile(rb"<(?:\w+:)?mergeCell ")
+_FORMULA, _MERGED = re.compile(rb"<(?:\w{1,30}:)?f[ >/]"), re.compile(rb"<(?:\w{1,30}:)?mergeCell ")
+_MERGED_AREA = re.compile(rb"<(?:\w{1,30}:)?mergeCell [^<>]{0,200}?ref=[\"']([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})[\"']")
 
 
 def read(path: Path, sheet: str | None, note: Note) -> Iterator[RawRow]:
@@ -31,21 +36,55 @@ def read(path: Path, sheet: str | None, note: Note) -> Iterator[RawRow]:
     formula without a stored value, an error value, a title above the header, and cells merged over several columns.
     """
     file = str(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # styles and extensions that openpyxl leaves out
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            name = _chosen(book, sheet, file, note)
-            grid = [[_plain(v) for v in row] for row in book[name].iter_rows(values_only=True)]
-            book.close()
-            if _has_more_than_values(path):
-                _mend(grid, openpyxl.load_workbook(path)[name], file, note)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
-        why = str(error).splitlines()[0]
-        raise DataError(
-            f"is no readable workbook ({why}); a protected or old one opens after saving it as a plain .xlsx", file=file
-        ) from error
+
+    def unreadable(error: BaseException) -> DataError:
+        why = " ".join(str(error).split())[:120] or type(error).__name__
+        said = f"is no readable workbook ({why}); a protected or old one opens after saving it as a plain .xlsx"
+        return DataError(said, file=file)
+
+    with foreign(unreadable), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # styles and extensions that openpyxl leaves out
+        _refuse_traps(path, file)
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        name = _chosen(book, sheet, file, note)
+        grid = _grid(book[name], file)
+        book.close()
+        if _has_more_than_values(path):
+            _mend(grid, openpyxl.load_workbook(path)[name], file, note)
     yield from _rows(grid, file)
+
+
+def _refuse_traps(path: Path, file: str) -> None:
+    """Refuse what unpacks to more than can be held: a small file may stand for any number of bytes or cells."""
+    with zipfile.ZipFile(path) as packed:
+        unpacked = sum(item.file_size for item in packed.infolist())
+        if unpacked > MOST_UNPACKED:
+            said = f"unpacks to {unpacked / 2**20:,.0f} MiB, and at most {MOST_UNPACKED // 2**20} are read"
+            raise DataError(f"{said}; take some thousand rows out", file=file)
+        sheets = [n for n in packed.namelist() if n.startswith("xl/worksheets/") and n.endswith(".xml")]
+        merged = sum(_area(m[1].decode()) for n in sheets for m in _MERGED_AREA.finditer(packed.read(n)))
+    if merged > MOST_CELLS:
+        raise DataError(f"merges {merged:,} cells, and at most {MOST_CELLS:,} are read; unmerge them", file=file)
+
+
+def _area(area: str) -> int:
+    left, top, right, bottom = range_boundaries(area)
+    return int((right - left + 1) * (bottom - top + 1))
+
+
+def _grid(sheet: Any, file: str) -> list[Cells]:
+    """Return the cells of a sheet, row by row, whatever size the file says that it has."""
+    sheet.reset_dimensions()
+    grid: list[Cells] = []
+    count = 0
+    for row in sheet.iter_rows(values_only=True):
+        count += len(row) + 1
+        if count > MOST_CELLS:
+            raise DataError(f"has more than {MOST_CELLS:,} cells; take some thousand rows out", file=file)
+        if len(grid) == MOST_ROWS:
+            raise DataError(f"has more than {MOST_ROWS:,} rows, which no spreadsheet program writes", file=file)
+        grid.append([_plain(v) for v in row])
+    return grid
 
 
 def _chosen(book: Any, wanted: str | None, file: str, note: Note) -> str:
@@ -55,9 +94,7 @@ def _chosen(book: Any, wanted: str | None, file: str, note: Note) -> str:
         if wanted not in there:
             raise DataError(f"has no sheet {wanted!r}; sheets: {', '.join(map(repr, there))}", file=file)
         return wanted
-    full = [
-        s.title for s in book.worksheets if any(any(v is not None for v in r) for r in s.iter_rows(values_only=True))
-    ]
+    full = [s.title for s in book.worksheets if any(any(v is not None for v in row) for row in _grid(s, file))]
     if len(full) > 1:
         raise DataError(
             f"has {len(full)} sheets with rows: {', '.join(map(repr, full))}; name one after the file, as in "
@@ -136,17 +173,16 @@ def _rows(grid: list[Cells], file: str) -> Iterator[RawRow]:
         values = [*cells[:width], *[None] * (width - len(cells))]
         row = dict(zip(header, values, strict=True))
         _refuse_errors(row, file, number)
-        yield RawRow(number, row)
+        yield RawRow(number, row, number, tuple(header))
 
 
 def _refuse_errors(row: Mapping[str, Any], file: str, number: int) -> None:
-    for place, (name, value) in enumerate(row.items(), 1):
+    for name, value in row.items():
         if isinstance(value, str) and value in _ERRORS:
             raise DataError(
-                f"the cell {get_column_letter(place)}{number} holds the error {value}; mend its formula and save",
+                f"the cell holds the error {value}; fix its formula and save",
                 file=file,
-                line=number,
-                column=name,
+                **RawRow(number, dict(row), number, tuple(row)).place(name),
             )
 
 
@@ -154,7 +190,9 @@ _ERRORS = ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!")
 
 
 def _plain(value: Any) -> Any:
-    """Return the cell as JSON knows it: moments as ISO 8601, a whole day without its midnight."""
+    """Return the cell as JSON knows it: moments as ISO 8601, a whole day without its midnight, _x000D_ as the character."""
+    if isinstance(value, str):
+        return _line_ends(unescape(value)) if "_x" in value or "\r" in value else value
     if isinstance(value, datetime.datetime):
         whole = (value.hour, value.minute, value.second, value.microsecond) == (0, 0, 0, 0)
         return value.date().isoformat() if whole else value.isoformat()
@@ -165,3 +203,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value
+
+
+def _line_ends(text: str) -> str:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # halves of one character, escaped apart

@@ -34,15 +34,20 @@ WHY: Mapping[str, str] = {
 
 
 def choose_metric(kind: Kind, targets: Sequence[str]) -> MetricChoice:
-    """Return the kind's usual metric, or one that fits the expected outputs better: numbers, queries, single words."""
+    """Return the kind's usual metric, or one that fits the expected outputs better: numbers, queries, single words.
+
+    Without expected outputs: a judge.
+    """
+    if not targets:
+        return MetricChoice("judge", "no expected answers to compare with: a rubric, and labels that people give")
     if kind in ("knowledge", "generation") and _alike(targets, lambda t: bool(_QUERY.match(t))):
         if importlib.util.find_spec("sqlglot") is not None:
             return MetricChoice("sql", "queries are compared as parsed, not as written")
-        return MetricChoice("exact_match", "queries; with rung[sql] installed, `sql` compares them as parsed")
+        return MetricChoice("normalized_match", "queries; with rung[sql] installed, `sql` compares them as parsed")
     if kind == "knowledge" and _alike(targets, lambda t: bool(NUMBER.fullmatch(t.strip()))):
         return MetricChoice("numeric", "numbers: 1,200 and 1200.0 are equal; set a tolerance if near is right")
     if kind == "knowledge" and _alike(targets, lambda t: len(t.split()) == 1):
-        return MetricChoice("exact_match", "the expected outputs are single words, right or wrong")
+        return MetricChoice("normalized_match", "the expected outputs are single words, right or wrong")
     return MetricChoice(DEFAULT_METRIC[kind], WHY[kind])
 
 

@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from rung.data.audit._case import Case
-from rung.data.audit.duplicates import FREE, usual_spellings
+from rung.data.audit.audit_input import AuditInput
+from rung.data.audit.duplicates import FREE
 from rung.data.audit.noise import find_noise
 from rung.data.audit.odd import odd_outputs
 from rung.data.audit.private import ORDER, SECRETS, private_rows
 from rung.data.near import normal_text
+from rung.data.parts import Parts
+from rung.data.spellings import usual_spellings
 from rung.errors import RungError
+from rung.types import Task
 
+MOST_LABELS, MOST_OUTPUTS = 50_000, 20_000  # rows whose expected outputs are judged before they are cleaned
 Action = Literal["drop", "correct", "mask"]
 Part = Literal["train", "dev", "test", "set aside"]
 
@@ -35,7 +39,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CleaningPlan:
     """What accepting the checks does: changes that are made, and those of test rows that are not."""
 
     changes: tuple[Change, ...]
@@ -76,7 +80,7 @@ class Plan:
         return dict(Counter(check for check, _ in dict.fromkeys((c.check, c.id) for c in chosen)))
 
 
-def plan_cleaning(case: Case, accepted: Sequence[str], *, test_too: bool = False) -> Plan:
+def plan_cleaning(case: AuditInput, accepted: Sequence[str], *, test_too: bool = False) -> CleaningPlan:
     """Return what accepting the findings of these checks changes. Test rows stay as they are unless `test_too`.
 
     A row that one check drops is not corrected by another. Raises RungError for a check that offers no action.
@@ -85,7 +89,7 @@ def plan_cleaning(case: Case, accepted: Sequence[str], *, test_too: bool = False
         if check not in REMEDIES:
             near = difflib.get_close_matches(check, REMEDIES, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]!r}?" if near else "."
-            raise RungError(f"--accept: no action is offered for {check!r}{hint} Offered: {', '.join(REMEDIES)}")
+            raise RungError(f"no action is offered for {check!r}{hint} Offered: {', '.join(REMEDIES)}")
     part: dict[str, Part] = {e.id: "train" for e in case.parts.train}
     part.update((e.id, "dev") for e in case.parts.dev)
     part.update((e.id, "test") for e in case.parts.test)
@@ -97,7 +101,7 @@ def plan_cleaning(case: Case, accepted: Sequence[str], *, test_too: bool = False
     found.sort(key=lambda c: order[c.id])
     dropped = {c.id for c in found if c.action == "drop" and (test_too or c.part != "test")}
     wanted = [c for c in found if c.action == "drop" or c.id not in dropped]
-    return Plan(
+    return CleaningPlan(
         tuple(c for c in wanted if test_too or c.part != "test"),
         () if test_too else tuple(c for c in wanted if c.part == "test"),
     )
@@ -107,17 +111,17 @@ def _drop(row_id: str, check: str, reason: str) -> Change:
     return Change(row_id, "train", "drop", check, reason)
 
 
-def _duplicates(case: Case) -> Iterator[Change]:
+def _duplicates(case: AuditInput) -> Iterator[Change]:
     for cluster in case.parts.duplicates.equal:
         yield from _repeats(case, cluster, "duplicates", "repeats the text and the answer of")
 
 
-def _near_duplicates(case: Case) -> Iterator[Change]:
+def _near_duplicates(case: AuditInput) -> Iterator[Change]:
     for cluster in case.parts.duplicates.clusters:
         yield from _repeats(case, cluster, "near-duplicates", "nearly repeats the text, and repeats the answer, of")
 
 
-def _repeats(case: Case, cluster: Sequence[str], check: str, words: str) -> Iterator[Change]:
+def _repeats(case: AuditInput, cluster: Sequence[str], check: str, words: str) -> Iterator[Change]:
     """Keep the first row of each answer, on either side of the seal."""
     first: dict[tuple[bool, str], str] = {}
     for row_id in cluster:
@@ -128,7 +132,7 @@ def _repeats(case: Case, cluster: Sequence[str], check: str, words: str) -> Iter
             first[key] = row_id
 
 
-def _conflicts(case: Case) -> Iterator[Change]:
+def _conflicts(case: AuditInput) -> Iterator[Change]:
     """Drop the minority where most rows of an input agree, else all of them; free text has many right wordings."""
     if case.task.kind in FREE:
         return
@@ -148,21 +152,27 @@ def _conflicts(case: Case) -> Iterator[Change]:
                     )
 
 
-def _label_spelling(case: Case) -> Iterator[Change]:
+def _label_spelling(case: AuditInput) -> Iterator[Change]:
     """Correct each label to its commonest spelling in train and dev."""
     if case.task.kind != "classification":
         return
-    known = usual_spellings(case)
+    known = usual_spellings((*case.parts.train, *case.parts.dev), case.label_form)
     for e in case.rows:
         for text in e.targets:
-            usual, rows = known.get(normal_text(text), (text, 0))
+            usual, rows = known.get(case.label_form(text), (text, 0))
             if usual != text:
                 reason = f"the usual spelling of this label ({rows} rows)"
                 yield Change(e.id, "train", "correct", "label-spelling", reason, case.task.target, text, usual)
 
 
-def _suspects(check: str) -> Callable[[Case], Iterator[Change]]:
-    def remedy(case: Case) -> Iterator[Change]:
+def to_clean(parts: Parts, task: Task, label_form: Callable[[str], str] | None = None) -> AuditInput:
+    """Return what the checks are given where rows are cleaned: a check samples, cleaning looks at as many as it can."""
+    most = MOST_LABELS if task.kind == "classification" else MOST_OUTPUTS
+    return AuditInput(parts, task, label_form=label_form or normal_text, judged_rows=most)
+
+
+def _suspects(check: str) -> Callable[[AuditInput], Iterator[Change]]:
+    def remedy(case: AuditInput) -> Iterator[Change]:
         noise = find_noise(case) if (case.task.kind == "classification") is (check == "suspect-labels") else None
         for doubt in noise.doubts if noise is not None else ():
             yield _drop(doubt.id, check, doubt.why)
@@ -170,26 +180,26 @@ def _suspects(check: str) -> Callable[[Case], Iterator[Change]]:
     return remedy
 
 
-def _odd(case: Case) -> Iterator[Change]:
+def _odd(case: AuditInput) -> Iterator[Change]:
     for what, ids in odd_outputs(case).items():
         for row_id in ids:
             yield _drop(row_id, "odd-outputs", what)
 
 
-def _empty(case: Case) -> Iterator[Change]:
+def _empty(case: AuditInput) -> Iterator[Change]:
     for e in case.rows:
         if not e.text.strip():
             yield _drop(e.id, "empty-inputs", "nothing in any input column")
 
 
-def _leakage(case: Case) -> Iterator[Change]:
+def _leakage(case: AuditInput) -> Iterator[Change]:
     words = {"equal": "has the text of", "near": "has nearly the text of", "group": "has the group of"}
     for q in case.parts.quarantine:
         yield _drop(q.example.id, "leakage", f"{words[q.why]} a {q.part} row")
 
 
-def _private(check: str) -> Callable[[Case], Iterator[Change]]:
-    def remedy(case: Case) -> Iterator[Change]:
+def _private(check: str) -> Callable[[AuditInput], Iterator[Change]]:
+    def remedy(case: AuditInput) -> Iterator[Change]:
         for row_id, kinds in private_rows(case).items():
             fitting = [k for k in kinds if (k in SECRETS) is (check == "secrets")]
             if fitting:
@@ -198,7 +208,7 @@ def _private(check: str) -> Callable[[Case], Iterator[Change]]:
     return remedy
 
 
-REMEDIES: Mapping[str, Callable[[Case], Iterator[Change]]] = {
+REMEDIES: Mapping[str, Callable[[AuditInput], Iterator[Change]]] = {
     "duplicates": _duplicates,
     "near-duplicates": _near_duplicates,
     "conflicts": _conflicts,

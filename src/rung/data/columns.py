@@ -12,17 +12,68 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rung.data._cells import RawRow
+from rung.data.cells import RawRow
 from rung.data.load import as_text
 from rung.types import Kind
 
+# What a data set of evaluations or of tuning calls the right answer. Where one of these is there, an "answer" or a "response" is
+# what some model said: Ragas, DeepEval and the like keep both.
+RIGHT_NAMES = (
+    *("expected", "expected_output", "expected_answer", "expected_response", "target", "targets", "label_text"),
+    *("label_name", "label", "labels", "gold", "gold_answer", "golden_answer", "ideal", "ideal_answer", "ground_truth"),
+    *("ground_truths", "reference_answer", "reference_output", "reference", "correct_answer", "correct_answers"),
+    *("best_answer", "answer_key", "chosen"),
+)
+MODEL_NAMES = (
+    *("answer", "output", "completion", "response", "reply", "result", "prediction", "predicted", "actual_output"),
+    *("model_output", "model_answer", "model_response", "generated", "generated_text", "generated_answer", "rejected"),
+    *("actual", "generation", "llm_output"),
+)
+REJECTED = "rejected"  # of a preference: the worse of two answers, and no version of a feature
 TARGET_NAMES = (
-    *("expected", "expected_output", "target", "label", "labels", "gold", "ideal", "answer", "output", "completion"),
-    *("response", "reply", "category", "class", "intent", "team", "topic", "sentiment", "tag", "reference", "summary"),
-    *("solution", "result", "y"),
+    *RIGHT_NAMES,
+    *(
+        "answer",
+        "answers",
+        "output",
+        "outputs",
+        "completion",
+        "response",
+        "reply",
+        "category",
+        "class",
+        "intent",
+        "team",
+    ),
+    *("topic", "sentiment", "tag", "summary", "highlights", "solution", "result", "y"),
 )
 INPUT_NAMES = (
-    *("input", "text", "question", "query", "prompt", "message", "utterance", "subject", "title", "body", "content"),
+    *("system_prompt", "instruction", "user_input", "input", "inputs", "text", "question", "question_stem", "query"),
+    *(
+        "prompt",
+        "message",
+        "utterance",
+        "subject",
+        "title",
+        "body",
+        "content",
+        "article",
+        "choices",
+        "options",
+        "support",
+    ),
+    *(
+        "premise",
+        "hypothesis",
+        "sentence1",
+        "sentence2",
+        "question1",
+        "question2",
+        "text_a",
+        "text_b",
+        "source",
+        "history",
+    ),
     *(
         "description",
         "ticket",
@@ -38,16 +89,23 @@ INPUT_NAMES = (
 )
 SYSTEM = "system"  # the column of a chat's system message
 FEWEST_WORDS = 3  # of a system message that says what to do
-ID_NAMES = ("id", "_id", "row_id", "uuid", "guid", "key", "index")
+ID_NAMES = ("id", "_id", "row_id", "uuid", "guid", "key", "index", "idx")
 GROUP_NAMES = (
     *("group", "customer", "customer_id", "client", "account", "account_id", "user", "user_id", "author", "session"),
     *("session_id", "conversation", "conversation_id", "thread", "thread_id", "document_id", "doc_id", "template"),
+    *("template_id", "source_id", "author_id", "case_id"),
 )
+ORIGIN_NAMES = ("source", "url", "page", "sender", "day", "date")  # may group rows, where they have many values
+FEWEST_ORIGINS, LARGEST_ORIGIN = 20, 0.1  # groups, and share of the rows in the largest: two channels are no groups
 SHORT_WORDS, SHORT_CHARACTERS = 8, 60  # a label is not longer
 FACT_WORDS = 12  # nor is the answer to a question of fact
 ALL_TEXT = "because they hold all the text that is left"
 MOST_NUMBERS = 20  # different numbers that may still be labels
 NUMBERED = re.compile(r"([^\W\d]{1,12}[-_#/]?)\d{1,12}")
+SOURCE = re.compile(
+    r"\w{1,9}://\S+|[^\n]{1,200}\.\w{2,5}(?:#\S*)?|\[\d{1,5}\]"
+)  # where something stands, and no answer
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # of a name such as userInput
 NUMBER = re.compile(r"[-+]?[$€£]?\d[\d.,]*\s?%?")
 ALIKE = 0.9  # share of targets that must have a form before the task is said to have it
 LINE_HEADS = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+|[A-Z][\w ]{0,24}:)")
@@ -63,7 +121,10 @@ class KindGuess:
 
 @dataclass(frozen=True, slots=True)
 class ColumnGuess:
-    """Columns by role, the reasons, and what could not be told (`unsure`: "target", "inputs")."""
+    """Columns by role, the reasons, and what could not be told (`unsure`: "target", "inputs").
+
+    `stored`: columns with what a model answered, beside one with the expected output.
+    """
 
     inputs: tuple[str, ...]
     target: str | None
@@ -71,6 +132,7 @@ class ColumnGuess:
     group: str | None
     reasons: tuple[str, ...]
     unsure: tuple[str, ...]
+    stored: tuple[str, ...] = ()
 
 
 def guess_kind(targets: Sequence[str]) -> Kind:
@@ -92,7 +154,7 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
         return KindGuess("knowledge", f"the expected outputs are {distinct} different numbers")
     if short >= ALIKE * n and distinct <= max(2, n / 2):
         return KindGuess("classification", f"the expected outputs are {distinct} short labels over {n:,} rows")
-    lines = [[line for line in t.splitlines() if line.strip()] for t in targets]
+    lines = [[line for line in t.split("\n") if line.strip()] for t in targets]
     if _same_form(lines):
         return KindGuess("style", "the expected outputs are lines of one form")
     if statistics.median(words) <= FACT_WORDS:
@@ -143,7 +205,7 @@ def guess_columns(
     if row_id is not None:
         reasons.append(f"id: {row_id!r} differs in every row")
     if target is None:
-        target, why = _target_column(texts, {*inputs, *placeholders, row_id})
+        target, why = _answers_text(rows) or _target_column(texts, {*inputs, *placeholders, row_id})
         if target is None:
             unsure.append("target")
         else:
@@ -152,13 +214,20 @@ def guess_columns(
     if group is not None:
         reasons.append(f"group_by: {group!r} repeats over rows, and such rows must stay on one side of the split")
     chosen = tuple(inputs)
+    said = _named(texts, (*MODEL_NAMES, *RIGHT_NAMES), {target}) if _is_right(target) else []
     if not chosen:
-        chosen, why = _input_columns(texts, {target, row_id, group}, placeholders)
+        chosen, why = _input_columns(texts, {target, row_id, group, *said}, placeholders)
         if chosen:
             reasons.append(f"inputs: {', '.join(map(repr, chosen))} {why}")
         if not chosen or why == ALL_TEXT:
             unsure.append("inputs")
-    return ColumnGuess(chosen, target, row_id, group, tuple(reasons), tuple(unsure))
+    answered = [c for c in said if c not in chosen and _plain_name(c) in MODEL_NAMES and _plain_name(c) != REJECTED]
+    stored = tuple(c for c in answered if any(v.strip() for v in texts[c]))
+    return ColumnGuess(chosen, target, row_id, group, tuple(reasons), tuple(unsure), stored)
+
+
+def _is_right(target: str | None) -> bool:
+    return target is not None and _plain_name(target.partition(".")[0]) in RIGHT_NAMES
 
 
 def _columns(rows: Sequence[RawRow]) -> dict[str, list[str]]:
@@ -168,8 +237,12 @@ def _columns(rows: Sequence[RawRow]) -> dict[str, list[str]]:
 
 def _named(texts: dict[str, list[str]], names: Sequence[str], taken: set[str | None]) -> list[str]:
     """Return the columns with one of the names (whatever their case), in the order of the names."""
-    by_name = {c.casefold().replace(" ", "_").replace("-", "_"): c for c in texts if c not in taken}
+    by_name = {_plain_name(c): c for c in texts if c not in taken}
     return [by_name[name] for name in names if name in by_name]
+
+
+def _plain_name(column: str) -> str:
+    return _HUMP.sub("_", column).casefold().replace(" ", "_").replace("-", "_")
 
 
 def _is_numbered(values: Sequence[str]) -> bool:
@@ -188,9 +261,13 @@ def _id_column(texts: dict[str, list[str]], taken: set[str | None]) -> str | Non
 
 
 def _target_column(texts: dict[str, list[str]], taken: set[str | None]) -> tuple[str | None, str]:
-    for column in _named(texts, TARGET_NAMES, taken):
-        if any(v.strip() for v in texts[column]):
-            return column, "is a usual name for the expected output"
+    named = [c for c in _named(texts, TARGET_NAMES, taken) if any(v.strip() for v in texts[c])]
+    named = [c for c in named if _plain_name(c) != "reference" or len(named) == 1 or not _is_source(texts[c])]
+    if named:
+        said = [c for c in _named(texts, MODEL_NAMES, taken) if c != named[0]]
+        beside = f"; {', '.join(map(repr, said))} beside it holds what a model said" if said else ""
+        right = _plain_name(named[0]) in RIGHT_NAMES
+        return named[0], "is a usual name for the expected output" + (beside if right else "")
     left = [c for c in texts if c not in taken and c not in _named(texts, (*INPUT_NAMES, *GROUP_NAMES), taken)]
     labels = [c for c in left if len(set(texts[c])) >= 2 and kind_of(texts[c]).kind == "classification"]
     if len(labels) == 1:
@@ -201,12 +278,46 @@ def _target_column(texts: dict[str, list[str]], taken: set[str | None]) -> tuple
     return None, ""
 
 
+def _answers_text(rows: Sequence[RawRow]) -> tuple[str, str] | None:
+    """Return SQuAD's expected output: the texts in a column of answers with their places."""
+    answers = [row.cells.get("answers") for row in rows]
+    if answers and all(isinstance(a, dict) and isinstance(a.get("text"), list) for a in answers):
+        return "answers.text", "holds the texts of the answers (SQuAD's form)"
+    return None
+
+
+def _is_source(values: Sequence[str]) -> bool:
+    """Whether the values say where something stands (an address, a file, a number) and not what is right."""
+    filled = [v.strip() for v in values if v.strip()]
+    return sum(bool(SOURCE.fullmatch(v)) for v in filled) >= ALIKE * len(filled) or _is_numbered(filled)
+
+
 def _group_column(texts: dict[str, list[str]], taken: set[str | None]) -> str | None:
     for column in _named(texts, GROUP_NAMES, taken):
         values = [v for v in texts[column] if v.strip()]
-        if values and 1 < len(set(values)) < 0.9 * len(values):
+        if repeats(values):
             return column
-    return None
+    return next((c for c in _named(texts, ORIGIN_NAMES, taken) if _is_origin(texts[c])), None)
+
+
+def repeats(values: Sequence[str]) -> bool:
+    """Whether values may name groups: several, and each of several rows as a rule."""
+    return bool(values) and 1 < len(set(values)) < 0.9 * len(values)
+
+
+def is_group_name(column: str) -> bool:
+    """Whether a column is called like one that groups rows."""
+    return _plain_name(column) in (*GROUP_NAMES, *ORIGIN_NAMES)
+
+
+def _is_origin(values: Sequence[str]) -> bool:
+    filled = Counter(v for v in values if v.strip())
+    rows = filled.total()
+    return (
+        repeats(list(filled.elements()))
+        and len(filled) >= FEWEST_ORIGINS
+        and max(filled.values()) <= LARGEST_ORIGIN * rows
+    )
 
 
 def _input_columns(
@@ -229,4 +340,5 @@ def _input_columns(
 
 def _contained(inner: Sequence[str], outer: Sequence[str]) -> bool:
     """Whether the one column's text nearly always stands inside the other's, which then says it already."""
-    return inner != outer and sum(i in o for i, o in zip(inner, outer, strict=True)) >= ALIKE * len(inner)
+    pairs = [(i, o) for i, o in zip(inner, outer, strict=True) if i.strip()]
+    return inner != outer and bool(pairs) and sum(i in o for i, o in pairs) >= ALIKE * len(pairs)

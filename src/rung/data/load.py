@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rung.data._cells import RawRow
-from rung.data._files import raw_rows
+from rung.data.cells import RawRow
+from rung.data.files import raw_rows
 from rung.errors import DataError
-from rung.types import Dataset, Example, canonical_json, content_hash
+from rung.types import Dataset, Example, content_hash, json_text
 
 LINES_NAMED = 10
 _FIRST_TEXTS = 40  # characters of a value that a message quotes
@@ -32,7 +33,7 @@ class Columns:
     any_of_list: bool = True
 
     def named(self) -> list[str]:
-        return [*self.inputs, self.target, *self.also, *(c for c in (self.id, self.group) if c is not None)]
+        return [*self.inputs, *filter(None, (self.target, *self.also, self.id, self.group))]
 
 
 def load(
@@ -48,27 +49,35 @@ def load(
 ) -> Dataset:
     """Read jsonl, ndjson, csv, tsv or a json list (each also gzipped), parquet, xlsx, a promptfoo file, a folder of texts.
 
-    Numbers and truth values become their JSON text, objects and lists canonical JSON, an absent input (null) "".
+    Numbers and truth values become their JSON text, objects and lists JSON (keys in their order), an absent input (null) "".
     A column "answers.text" is the field of that name in the column "answers", where no column has the whole name.
     Without `id_column` a column called "id" serves; without that, ids are made from the content, so that they stay
     when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
     Several right answers come from the columns `also` (empty cells hold none) and, with `any_of_list`, from lists of
     texts or numbers in a target column of a JSON file; the first is `Example.target`, the others `Example.others`.
     `on_note` hears what was read in a way worth telling (merged cells, formulas).
-    Raises DataError for an unreadable file, a bad row, a missing column, a double id, an empty target or no row.
+    Rows without an expected output are set aside, and `on_note` hears how many. A `target` of "" means that no row has one.
+    Raises DataError for an unreadable file, a bad row, a missing column, a double id, no row, or none with an expected output.
     """
-    intake = _Intake(str(path), Columns(tuple(inputs), target, id_column, group_by, tuple(also), any_of_list))
-    for row in raw_rows(path, on_note):
+    return load_columns(path, Columns(tuple(inputs), target, id_column, group_by, tuple(also), any_of_list), on_note)
+
+
+def load_columns(
+    path: str | Path, columns: Columns, on_note: Callable[[str], None] | None = None, most: int | None = None
+) -> Dataset:
+    """Read as `load` does; of the rows the first `most`, where that is given."""
+    intake = _Intake(str(path), columns)
+    for row in islice(raw_rows(path, on_note), most):
         intake.take(row)
-    intake.close()
+    intake.close(on_note)
     return Dataset(tuple(intake.examples), str(path))
 
 
 def as_text(value: Any) -> str:
-    """Return a cell as the text a model sees: strings as they are, null as "", all else as canonical JSON."""
+    """Return a cell as the text a model sees: strings as they are, null as "", all else as JSON, keys in their order."""
     if isinstance(value, str):
         return value
-    return "" if value is None else canonical_json(value)
+    return "" if value is None else json_text(value)
 
 
 def answers_in(value: Any) -> Sequence[Any]:
@@ -101,12 +110,16 @@ def value_of(cells: Mapping[str, Any], column: str) -> Any:
     return value
 
 
-def missing_column(name: str, there: Sequence[str], *, file: str, line: int | None = None) -> DataError:
+def missing_column(name: str, there: Sequence[str], *, file: str, row: RawRow | None = None) -> DataError:
     """Return the error for a column that is not there, with those that are and the nearest name."""
     near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
-    return DataError(f"there is no column {name!r}{hint or '.'} Columns: {listed or 'none'}", file=file, line=line)
+    return DataError(
+        f"there is no column {name!r}{hint or '.'} Columns: {listed or 'none'}",
+        file=file,
+        **(row.place() if row is not None else {}),
+    )
 
 
 @dataclass
@@ -116,43 +129,46 @@ class _Intake:
     file: str
     columns: Columns
     examples: list[Example] = field(default_factory=list)
-    id_lines: dict[str, int] = field(default_factory=dict)
+    id_rows: dict[str, str] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
-    empty_targets: list[int] = field(default_factory=list)
+    empty_targets: list[str] = field(default_factory=list)
     empty_count: int = 0
 
     def take(self, row: RawRow) -> None:
-        if not self.examples:
+        if not self.examples and not self.empty_count:
             self._first(row)
         for name in self.columns.named():
             optional = (self.columns.group, *self.columns.also)
             if name not in row.cells and name not in optional and not holds(row.cells, name):
-                raise missing_column(name, list(row.cells), file=self.file, line=row.line)
+                raise missing_column(name, list(row.cells), file=self.file, row=row)
         inputs = {name: self._text(row, name) for name in self.columns.inputs}
         target, *others = self._answers(row) or [""]
-        if not target.strip():
+        if self.columns.target and not target.strip():
             self.empty_count += 1
             if len(self.empty_targets) < LINES_NAMED:
-                self.empty_targets.append(row.line)
+                self.empty_targets.append(row.cell(self.columns.target) or f"line {row.line}")
+            return
         content = [inputs, target, *([others] if others else [])]
         row_id = self._made_id(content) if self.columns.id is None else self._given_id(row, self.columns.id)
         group = self._text(row, self.columns.group) if self.columns.group is not None else ""
         self.examples.append(Example(row_id, inputs, target, group.strip() or row_id, tuple(others)))
 
-    def close(self) -> None:
+    def close(self, on_note: Callable[[str], None] | None) -> None:
+        if not self.empty_count:
+            if not self.examples:
+                raise DataError("holds no rows; put one example a line", file=self.file)
+            return
+        kind, _, first = self.empty_targets[0].partition(" ")
+        lines = ", ".join([first, *(place.partition(" ")[2] for place in self.empty_targets[1:])])
+        more = f" and {self.empty_count - len(self.empty_targets)} more" if self.empty_count > LINES_NAMED else ""
+        where = kind if self.empty_count == 1 else f"{kind}s"
+        count = "1 row has" if self.empty_count == 1 else f"{self.empty_count} rows have"
+        said = f"{count} no expected output in {self.columns.target!r} ({where} {lines}{more})"
+        advice = "where nothing is the right answer, write it as a word, for example 'none' or '{}'"
         if not self.examples:
-            raise DataError("holds no rows; put one example a line", file=self.file)
-        if self.empty_count:
-            lines = ", ".join(map(str, self.empty_targets))
-            more = f" and {self.empty_count - len(self.empty_targets)} more" if self.empty_count > LINES_NAMED else ""
-            where = "line" if self.empty_count == 1 else "lines"
-            count = "1 row has" if self.empty_count == 1 else f"{self.empty_count} rows have"
-            raise DataError(
-                f"{count} no expected output ({where} {lines}{more}); fill the cells or take the rows out. Where "
-                "nothing is the right answer, write it as a word, for example 'none' or '{}'",
-                file=self.file,
-                column=self.columns.target,
-            )
+            raise DataError(f"{said}, and no row has one; fill the cells; {advice}", file=self.file)
+        if on_note is not None:
+            on_note(f"{said} and {'is' if self.empty_count == 1 else 'are'} set aside; {advice}")
 
     def _first(self, row: RawRow) -> None:
         """Check the columns once against the first row, and let a column called "id" name the rows."""
@@ -166,16 +182,22 @@ class _Intake:
     def _answers(self, row: RawRow) -> list[str]:
         """Return the right answers of a row, each once, without empty ones."""
         found: dict[str, None] = {}
-        for column in (self.columns.target, *self.columns.also):
+        for column in filter(None, (self.columns.target, *self.columns.also)):
             held = value_of(row.cells, column)
             for value in answers_in(held) if self.columns.any_of_list else [held]:
-                text = self._clean(as_text(value), row, column)
+                text = self._as_text(value, row, column)
                 if text.strip():
                     found[text] = None
         return list(found)
 
     def _text(self, row: RawRow, column: str) -> str:
-        return self._clean(as_text(value_of(row.cells, column)), row, column)
+        return self._as_text(value_of(row.cells, column), row, column)
+
+    def _as_text(self, value: Any, row: RawRow, column: str) -> str:
+        try:
+            return self._clean(as_text(value), row, column)
+        except (ValueError, RecursionError) as error:  # an endless number, a value that holds itself
+            raise DataError(f"cannot be written as text ({error})", file=self.file, **row.place(column)) from error
 
     def _clean(self, text: str, row: RawRow, column: str) -> str:
         if not text.isascii():
@@ -185,24 +207,22 @@ class _Intake:
                 raise DataError(
                     f"holds half of a surrogate pair at character {error.start + 1}, which no UTF-8 file can keep",
                     file=self.file,
-                    line=row.line,
-                    column=column,
+                    **row.place(column),
                 ) from error
         return text
 
     def _given_id(self, row: RawRow, column: str) -> str:
         row_id = self._text(row, column).strip()
         if not row_id:
-            raise DataError("the row has no id", file=self.file, line=row.line, column=column)
-        if row_id in self.id_lines:
+            raise DataError("the row has no id", file=self.file, **row.place(column))
+        if row_id in self.id_rows:
             raise DataError(
-                f"the id {row_id[:_FIRST_TEXTS]!r} is also that of line {self.id_lines[row_id]}; ids must differ "
+                f"the id {row_id[:_FIRST_TEXTS]!r} is also that of {self.id_rows[row_id]}; ids must differ "
                 "(rename the column to have ids made from the content)",
                 file=self.file,
-                line=row.line,
-                column=column,
+                **row.place(column),
             )
-        self.id_lines[row_id] = row.line
+        self.id_rows[row_id] = f"row {row.row}" if row.row is not None and row.row != row.line else f"line {row.line}"
         return row_id
 
     def _made_id(self, content: Sequence[Any]) -> str:

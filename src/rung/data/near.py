@@ -11,7 +11,7 @@ import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 
@@ -27,10 +27,10 @@ WORD_SHINGLE, CHARACTER_SHINGLE = 3, 5
 BANDS, BAND_ROWS = 16, 5
 COMMON_SHARE, COMMON_ROWS = 0.05, 10  # shingles in more rows than both of these are a template's
 TELLING = 0.5  # least resemblance of near rows without a template's shingles
+AT_ONCE = 4000  # texts worked on together
 CROWD = 60  # a bucket with more rows is linked in a chain instead of pair by pair
 
 Hashes = NDArray[np.uint64]
-Shingler = Callable[[str], Hashes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,36 +71,55 @@ def find_duplicates(examples: Sequence[Example], *, threshold: float = THRESHOLD
     So that a template with different fillings makes no near rows, the index must also reach 0.5 without the shingles that
     occur in more than 5 % of the rows (and in more than 10). Rows shorter than one shingle are matched by equality alone.
     """
-    members: dict[str, list[int]] = defaultdict(list)
-    for i, example in enumerate(examples):
-        members[normal_text(example.text)].append(i)
-    texts = list(members)
-    firsts = [members[text][0] for text in texts]
-    words = [text.count(" ") + 1 for text in texts]
-    short = [i for i, n in enumerate(words) if n <= SHORT_WORDS]
-    long = [i for i, n in enumerate(words) if n >= LONG_WORDS]
-    found: dict[tuple[int, int], float] = {}
-    for rows, shingler in ((short, _characters), (long, _Words())):
-        for i, j, resemblance in _near_pairs([texts[r] for r in rows], shingler, threshold):
-            pair = (rows[i], rows[j])
-            found[pair] = max(resemblance, found.get(pair, 0.0))
-    ties = Ties(len(examples))
-    for rows in members.values():
-        for row in rows[1:]:
-            ties.tie(rows[0], row)
-    for i, j in found:
-        ties.tie(firsts[i], firsts[j])
+    equal, found, ties = _compared([e.text for e in examples], threshold)
 
     def ids(rows: Iterable[int]) -> tuple[str, ...]:
         return tuple(examples[row].id for row in rows)
 
     return Duplicates(
-        equal=tuple(ids(rows) for rows in members.values() if len(rows) > 1),
-        near=tuple(
-            NearPair(examples[firsts[i]].id, examples[firsts[j]].id, round(r, 4)) for (i, j), r in sorted(found.items())
-        ),
+        equal=tuple(map(ids, equal)),
+        near=tuple(NearPair(examples[i].id, examples[j].id, round(r, 4)) for (i, j), r in sorted(found.items())),
         clusters=tuple(ids(rows) for rows in ties.clusters() if len(rows) > 1),
     )
+
+
+def tied(texts: Sequence[str], *, threshold: float = THRESHOLD) -> tuple[tuple[int, ...], ...]:
+    """Return the clusters of `find_duplicates` as places of the texts, at least two each."""
+    return tuple(tuple(rows) for rows in _compared(texts, threshold)[2].clusters() if len(rows) > 1)
+
+
+def _compared(given: Sequence[str], threshold: float) -> tuple[list[list[int]], dict[tuple[int, int], float], Ties]:
+    """Return the places of equal texts, the near pairs of the first ones with their resemblance, and what both tie."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for i, text in enumerate(given):
+        members[normal_text(text)].append(i)
+    texts = list(members)
+    firsts = [rows[0] for rows in members.values()]
+    equal = [rows for rows in members.values() if len(rows) > 1]
+    del members
+    found: dict[tuple[int, int], float] = {}
+    for rows, sets in _shingles(texts):
+        for i, j, resemblance in _near_pairs(sets, threshold):
+            pair = (firsts[rows[i]], firsts[rows[j]])
+            found[pair] = max(resemblance, found.get(pair, 0.0))
+    ties = Ties(len(given))
+    for rows in equal:
+        for row in rows[1:]:
+            ties.tie(rows[0], row)
+    for i, j in found:
+        ties.tie(i, j)
+    return equal, found, ties
+
+
+def _shingles(texts: Sequence[str]) -> Iterator[tuple[list[int], _Sets]]:
+    """Yield texts (places) with their shingles: the short ones by characters, the long ones by words, one kind at a time."""
+    words = [text.count(" ") + 1 for text in texts]
+    short = [i for i, n in enumerate(words) if n <= SHORT_WORDS]
+    long = [i for i, n in enumerate(words) if n >= LONG_WORDS]
+    if short:
+        yield short, _shingled([texts[i] for i in short], _characters, CHARACTER_SHINGLE)
+    if long:
+        yield long, _shingled([texts[i] for i in long], _Words().of, WORD_SHINGLE)
 
 
 class Ties:
@@ -128,64 +147,96 @@ class Ties:
         return list(found.values())
 
 
-def _characters(text: str) -> Hashes:
-    """Return the distinct hashes of all five-character windows, sorted."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    return _windows(codes, CHARACTER_SHINGLE)
-
-
 @dataclass(frozen=True)
-class _Words:
-    """Hashes three-word windows; keeps the hash of each word it has met."""
+class _Sets:
+    """Sets of hashes, one a text, sorted, in one array: the set of row i is `flat[starts[i]:starts[i + 1]]`."""
 
-    known: dict[str, int] = field(default_factory=dict)
+    flat: Hashes
+    starts: NDArray[np.int64]
 
-    def __call__(self, text: str) -> Hashes:
+    @classmethod
+    def of(cls, flat: Hashes, sizes: NDArray[np.int64]) -> _Sets:
+        return cls(flat, np.concatenate([[0], np.cumsum(sizes)]))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, row: int) -> Hashes:
+        return self.flat[self.starts[row] : self.starts[row + 1]]
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.starts)
+
+    @property
+    def filled(self) -> NDArray[np.intp]:
+        """The rows whose set is not empty."""
+        return np.flatnonzero(self.sizes)
+
+
+def _characters(text: str) -> Hashes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+
+
+class _Words(dict[str, int]):
+    """The hash of each word met."""
+
+    def __missing__(self, word: str) -> int:
+        digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        self[word] = found = int.from_bytes(digest, "little")
+        return found
+
+    def of(self, text: str) -> Hashes:
         words = text.split(" ")
-        for word in words:
-            if word not in self.known:
-                digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-                self.known[word] = int.from_bytes(digest, "little")
-        return _windows(np.fromiter((self.known[word] for word in words), np.uint64, len(words)), WORD_SHINGLE)
+        return np.fromiter(map(self.__getitem__, words), np.uint64, len(words))
 
 
-def _windows(items: Hashes, size: int) -> Hashes:
-    """Return the distinct hashes of all runs of `size` items, sorted. Equal in every process, unlike Python's own."""
-    n = len(items) - size + 1
-    if n < 1:
-        return items[:0]
-    result = _mixed(items[:n])
+def _shingled(texts: Sequence[str], items_of: Callable[[str], Hashes], size: int) -> _Sets:
+    """Return the distinct hashes of all runs of `size` items of each text. Equal in every process, unlike Python's own."""
+    parts = [_windows([items_of(t) for t in texts[i : i + AT_ONCE]], size) for i in range(0, len(texts), AT_ONCE)]
+    return _Sets.of(np.concatenate([p.flat for p in parts]), np.concatenate([p.sizes for p in parts]))
+
+
+def _windows(texts: Sequence[Hashes], size: int) -> _Sets:
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    counts = np.maximum(lengths - size + 1, 0)
+    items = np.concatenate(texts)
+    n = max(0, len(items) - size + 1)
+    hashed = _mixed(items[:n])
     for k in range(1, size):
-        result = _mixed(result + _STEP + items[k : k + n])
-    return np.unique(result)
+        hashed = _mixed(hashed + _STEP + items[k : k + n])
+    row, place = np.repeat(np.arange(len(texts)), counts), np.arange(counts.sum())
+    found = hashed[place + np.repeat(np.cumsum(lengths) - lengths - (np.cumsum(counts) - counts), counts)]
+    for start, end in pairwise([0, *np.cumsum(counts).tolist()]):
+        found[start:end].sort()
+    first = np.ones(len(found), dtype=np.bool_)
+    first[1:] = (found[1:] != found[:-1]) | (row[1:] != row[:-1])
+    return _Sets.of(found[first], np.bincount(row[first], minlength=len(texts)))
 
 
-def _near_pairs(texts: Sequence[str], shingler: Shingler, threshold: float) -> Iterator[tuple[int, int, float]]:
+def _near_pairs(sets: _Sets, threshold: float) -> Iterator[tuple[int, int, float]]:
     """Yield (i, j, resemblance) with i < j for the texts that are near."""
-    hashed = [shingler(text) for text in texts]
-    rows = [i for i, own in enumerate(hashed) if len(own)]
-    if len(rows) < 2:
-        return
-    sets = [hashed[i] for i in rows]
     found = _candidates(sets)
     bare = _without_template(sets)
     if bare is not sets:  # in the crowded buckets of a template true pairs would be lost among strangers
-        kept = [i for i, own in enumerate(bare) if len(own)]
-        found |= {(kept[a], kept[b]) for a, b in _candidates([bare[i] for i in kept])}
+        found |= _candidates(bare)
     for a, b in sorted(found):
         resemblance = _jaccard(sets[a], sets[b])
         if resemblance >= threshold and (bare is sets or _jaccard(bare[a], bare[b]) >= TELLING):
-            yield rows[a], rows[b], resemblance
+            yield a, b, resemblance
 
 
-def _without_template(sets: list[Hashes]) -> list[Hashes]:
-    """Return the sets without the shingles that very many rows hold; the very list where there are none."""
-    _, places, counts = np.unique(np.concatenate(sets), return_inverse=True, return_counts=True)
-    telling = (counts <= max(COMMON_SHARE * len(sets), COMMON_ROWS))[places]
-    if telling.all():
+def _without_template(sets: _Sets) -> _Sets:
+    """Return the sets without the shingles that very many rows hold; the very sets where there are none."""
+    most = int(max(COMMON_SHARE * len(sets.filled), COMMON_ROWS))
+    ordered = np.sort(sets.flat)
+    common = np.unique(ordered[most:][ordered[most:] == ordered[:-most]])
+    if not len(common):
         return sets
-    ends = np.cumsum([len(own) for own in sets])
-    return [own[telling[end - len(own) : end]] for own, end in zip(sets, ends, strict=True)]
+    place = np.minimum(np.searchsorted(common, sets.flat), len(common) - 1)
+    telling = common[place] != sets.flat
+    row = np.repeat(np.arange(len(sets)), sets.sizes)
+    return _Sets.of(sets.flat[telling], np.bincount(row[telling], minlength=len(sets)))
 
 
 def _jaccard(one: Hashes, other: Hashes) -> float:
@@ -194,36 +245,41 @@ def _jaccard(one: Hashes, other: Hashes) -> float:
     return shared / max(1, len(one) + len(other) - shared)
 
 
-def _candidates(sets: Sequence[Hashes]) -> set[tuple[int, int]]:
-    if len(sets) < 2:
-        return set()
-    signatures = _signatures(sets)
+def _candidates(sets: _Sets) -> set[tuple[int, int]]:
+    """Return the pairs of rows (i < j, neither empty) that agree in a band of their signatures."""
+    rows = sets.filled
     found: set[tuple[int, int]] = set()
+    if len(rows) < 2:
+        return found
     for band in range(BANDS):
-        columns = np.ascontiguousarray(signatures[:, band * BAND_ROWS : (band + 1) * BAND_ROWS])
-        key = _mixed(columns @ _ODD[:BAND_ROWS])
+        key = _band(sets, rows, band)
         order = np.argsort(key, kind="stable")
         edges = np.flatnonzero(np.diff(key[order])) + 1
-        for bucket in np.split(order, edges) if len(edges) < len(order) - 1 else ():
+        starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(order)]])
+        for place in np.flatnonzero(ends - starts > 1):
+            bucket = rows[order[starts[place] : ends[place]]].tolist()
             if len(bucket) > CROWD:
-                found.update((int(min(p)), int(max(p))) for p in pairwise(bucket))
-                found.update((int(bucket[0]), int(row)) for row in bucket[1:])
-            elif len(bucket) > 1:
-                found.update((int(a), int(b)) for a, b in combinations(bucket, 2))
+                found.update((min(p), max(p)) for p in pairwise(bucket))
+                found.update((bucket[0], row) for row in bucket[1:])
+            else:
+                found.update(combinations(bucket, 2))
     return found
 
 
-def _signatures(sets: Sequence[Hashes]) -> Hashes:
-    """Return the minhash signatures, shape (rows, BANDS * BAND_ROWS); fixed constants, so equal in every run."""
-    sizes = np.array([len(s) for s in sets])
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    flat = np.concatenate(sets)
-    result = np.empty((len(sets), BANDS * BAND_ROWS), dtype=np.uint64)
-    for k in range(BANDS * BAND_ROWS):
-        scrambled = flat * _ODD[k]
-        scrambled ^= scrambled >> np.uint64(31)
-        result[:, k] = np.minimum.reduceat(scrambled, starts)
-    return result
+def _band(sets: _Sets, rows: NDArray[np.intp], band: int) -> Hashes:
+    """Return one number a row for a band of its minhash signature; fixed constants, so equal in every run."""
+    keys = []
+    for start in range(0, len(rows), AT_ONCE):
+        some = rows[start : start + AT_ONCE]
+        begin = sets.starts[some[0]]
+        flat, starts = sets.flat[begin : sets.starts[some[-1] + 1]], sets.starts[some] - begin
+        columns = np.empty((len(some), BAND_ROWS), dtype=np.uint64)
+        for k in range(BAND_ROWS):
+            scrambled = flat * _ODD[band * BAND_ROWS + k]
+            scrambled ^= scrambled >> np.uint64(31)
+            columns[:, k] = np.minimum.reduceat(scrambled, starts)
+        keys.append(_mixed(columns @ _ODD[:BAND_ROWS]))
+    return np.concatenate(keys)
 
 
 def _mixed(x: Hashes) -> Hashes:

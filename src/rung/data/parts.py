@@ -1,6 +1,6 @@
 """The parts of the rows, frozen by content hash: written once, read back only when every row is what it was.
 
-The test part is written here and read nowhere but in `rung.store.sealed`.
+The test part is handed to the store here, and read nowhere but in `rung.store.sealed`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Any
 
 from rung.data.near import Duplicates
 from rung.errors import IntegrityError
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.types import Dataset, Example, Split, content_hash
 
 PARTS: tuple[str, ...] = ("train", "dev", "test")
-MANIFEST = "parts/manifest.json"
 IDS_NAMED = 5
 
 
@@ -84,24 +83,21 @@ def _entry(rows: Sequence[Example]) -> dict[str, Any]:
 
 
 def freeze(parts: Parts, folder: Path) -> Split:
-    """Write parts/*.jsonl and parts/manifest.json into a run folder (atomic, mode 0600), the manifest last.
+    """Write the parts into a run folder (atomic, mode 0600), the manifest last.
 
     Frozen again with the same content it changes nothing. Raises IntegrityError when other parts are frozen there.
     """
     run = RunFolder.create(folder)
     manifest = parts.manifest
-    if run.has(MANIFEST):
-        frozen = run.read(MANIFEST)
+    frozen = run.parts.manifest.get()
+    if frozen is not None:
         if any(frozen[name]["sha256"] != manifest[name]["sha256"] for name in PARTS):
             raise IntegrityError(
                 f"{folder} already holds other frozen parts (seed {frozen['seed']}, {frozen['test']['rows']} test rows); "
-                "choose another --folder for these"
+                "choose another run folder for these"
             )
         return _as_split(parts.train, parts.dev, frozen)
-    (folder / "parts").mkdir(mode=0o700, exist_ok=True)
-    for name, rows in zip(PARTS, (parts.train, parts.dev, parts.test), strict=True):
-        run.save_rows(f"parts/{name}.jsonl", rows, Example)
-    run.write(MANIFEST, manifest)
+    run.parts.freeze(parts.train, parts.dev, parts.test, manifest)
     return parts.as_split()
 
 
@@ -110,23 +106,24 @@ def thaw(folder: Path) -> Split:
 
     Raises IntegrityError naming the rows that changed, appeared or vanished, and in which file.
     """
-    run = RunFolder(folder)
-    manifest = run.read(MANIFEST)
-    rows = {}
-    for name in ("train", "dev"):
-        rows[name] = run.load_rows(f"parts/{name}.jsonl", Example)
-        verify_rows(rows[name], manifest[name], f"parts/{name}.jsonl")
-    return _as_split(rows["train"], rows["dev"], manifest)
+    parts = RunFolder(folder).parts
+    manifest = parts.manifest.need()
+    train, dev = parts.train.need(), parts.dev.need()
+    verify_rows(train, manifest["train"], parts.train.where)
+    verify_rows(dev, manifest["dev"], parts.dev.where)
+    return _as_split(train, dev, manifest)
 
 
-def verify_rows(rows: Sequence[Example], entry: Mapping[str, Any], file: str) -> None:
+def verify_rows(rows: Sequence[Example], entry: Mapping[str, Any], file: Path) -> None:
     """Compare rows with their manifest entry. Raises IntegrityError that says what changed."""
     hashes = {e.id: e.sha256 for e in rows}
     changes = describe_changes(entry["ids"], hashes)
     if not changes and part_hash(e.sha256 for e in rows) != entry["sha256"]:
         changes = "the order of the rows or the manifest itself changed"
     if changes:
-        raise IntegrityError(f"{file} is not what was frozen: {changes}. Restore the file, or climb in a new --folder")
+        raise IntegrityError(
+            f"{file} is not what was frozen: {changes}. Restore the file, or climb in a new run folder"
+        )
 
 
 def check_unchanged(dataset: Dataset, manifest: Mapping[str, Any]) -> None:
@@ -142,7 +139,7 @@ def check_unchanged(dataset: Dataset, manifest: Mapping[str, Any]) -> None:
     if changes:
         raise IntegrityError(
             f"{dataset.source} is not what this run was started on: {changes}. The frozen parts stay as they are: put "
-            "the old file back, or start a new climb on the new rows with another --folder"
+            "the old file back, or start a new climb on the new rows in another run folder"
         )
 
 

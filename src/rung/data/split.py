@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rung.data.near import Duplicates, Ties, find_duplicates
 from rung.data.parts import Parts, Quarantined, check_unchanged, freeze, thaw
 from rung.errors import SplitError
-from rung.types import Dataset, Example, Kind
+from rung.types import TWINS, Dataset, Example, Kind
 
 __all__ = ["Parts", "check_unchanged", "freeze", "joined", "split", "split_given", "thaw"]
 
@@ -38,7 +38,7 @@ def split(
         )
     _enough(len(rows), shares, dataset.source)
     duplicates = find_duplicates(rows)
-    parts = _parted(rows, duplicates, shares, kind, seed, dataset.source)
+    parts = _parted(tied(rows, duplicates), shares, kind, seed, dataset.source)
     return Parts(
         parts["train"],
         parts["dev"],
@@ -64,12 +64,12 @@ def split_given(
     duplicates = find_duplicates(both.examples)
     quarantine = _leaks(own, held, duplicates)
     left_out = {q.example.id for q in quarantine}
-    rest = tuple(e for e in own if e.id not in left_out)
+    rest, held = tied([e for e in own if e.id not in left_out], duplicates), tied(held, duplicates)
     if not 0.0 < dev < 1.0:
         raise SplitError(f"the share dev {dev} must lie between 0 and 1")
     shares = {"train": round(1.0 - dev, 12), "dev": dev}
     _enough(len(rest), shares, train.source, len(quarantine))
-    parts = _parted(rest, duplicates, shares, kind, seed, train.source)
+    parts = _parted(rest, shares, kind, seed, train.source)
     return Parts(
         parts["train"],
         parts["dev"],
@@ -112,8 +112,12 @@ class _Block:
     name: str
 
 
-def _blocks(rows: Sequence[Example], duplicates: Duplicates) -> list[_Block]:
-    """Tie rows by group and by cluster; blocks in order of their smallest row id, so that file order does not matter."""
+def tied(rows: Sequence[Example], duplicates: Duplicates) -> tuple[Example, ...]:
+    """Return the rows with one group for whatever groups and near-duplicate clusters tie together, in any chain of both.
+
+    Such rows are one piece of evidence, for the split as for every interval, bound and test. The group of rows that
+    near-duplicates alone tie says so (TWINS); where groups of the file are tied it is the first of them.
+    """
     ties = Ties(len(rows))
     first: dict[tuple[str, str | int], int] = {}
     for i, example in enumerate(rows):
@@ -121,18 +125,34 @@ def _blocks(rows: Sequence[Example], duplicates: Duplicates) -> list[_Block]:
         cluster = duplicates.cluster_of.get(example.id)
         if cluster is not None:
             ties.tie(first.setdefault(("cluster", cluster), i), i)
-    blocks = []
+    result = list(rows)
     for found in ties.clusters():
-        groups = Counter(rows[i].group for i in found)
+        groups = sorted({rows[i].group for i in found})
+        if len(groups) > 1:
+            own = next((g for g in groups if any(rows[i].group == g != rows[i].id for i in found)), None)
+            name = TWINS + groups[0] if own is None else own
+            for i in found:
+                result[i] = replace(rows[i], group=name, own_group=rows[i].group)
+    return tuple(result)
+
+
+def _blocks(rows: Sequence[Example]) -> list[_Block]:
+    """Bring the rows of each group together; blocks in order of their smallest row id, so that file order does not matter."""
+    places: dict[str, list[int]] = {}
+    for i, example in enumerate(rows):
+        places.setdefault(example.group, []).append(i)
+    blocks = []
+    for found in places.values():
+        groups = {rows[i].own_group or rows[i].group for i in found}
         name = f"group {next(iter(groups))!r}" if len(groups) == 1 else f"{len(groups)} groups tied by near-duplicates"
         blocks.append(_Block(tuple(found), Counter(rows[i].target for i in found), name))
     return sorted(blocks, key=lambda b: min(rows[i].id for i in b.rows))
 
 
 def _parted(
-    rows: Sequence[Example], duplicates: Duplicates, shares: Mapping[str, float], kind: Kind, seed: int, source: str
+    rows: Sequence[Example], shares: Mapping[str, float], kind: Kind, seed: int, source: str
 ) -> dict[str, tuple[Example, ...]]:
-    blocks = _blocks(rows, duplicates)
+    blocks = _blocks(rows)
     parts: dict[str, list[int]] = {name: [] for name in shares}
     for block, part in zip(blocks, _assign(blocks, shares, kind, seed, source), strict=True):
         parts[part].extend(block.rows)

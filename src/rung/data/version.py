@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from rung.config.files import sheet_of
-from rung.data._files import raw_rows
 from rung.data.audit.private import masked
-from rung.data.clean import Plan
+from rung.data.clean import CleaningPlan
+from rung.data.files import raw_rows
 from rung.data.load import Columns
-from rung.errors import IntegrityError, RungError
+from rung.errors import DataError, IntegrityError, RungError
 from rung.store.folder import write_atomic
-from rung.types import Example, content_hash
+from rung.types import Example, content_hash, is_file_name
 
 SCHEMA = 1
 VERSION = "version.json"
@@ -49,7 +49,7 @@ class Version:
     fresh: bool
 
 
-def version_key(dataset_sha256: str, accepted: Iterable[str], settings: Mapping[str, Any], plan: Plan) -> str:
+def version_key(dataset_sha256: str, accepted: Iterable[str], settings: Mapping[str, Any], plan: CleaningPlan) -> str:
     """Return the hash of what determines a version: the rows, what was accepted, and the changes that came of it."""
     changes = [asdict(c) for c in plan.changes]
     return content_hash([SCHEMA, dataset_sha256, sorted(set(accepted)), dict(settings), changes])
@@ -62,7 +62,7 @@ def default_folder(source: Path, key: str) -> Path:
 
 
 def write_version(
-    folder: Path, key: str, parts: Sequence[Part], columns: Columns, plan: Plan, about: Mapping[str, Any]
+    folder: Path, key: str, parts: Sequence[Part], columns: Columns, plan: CleaningPlan, about: Mapping[str, Any]
 ) -> Version:
     """Write the files, version.json last; where the very version stands already, check and keep it.
 
@@ -76,7 +76,7 @@ def write_version(
     hashes: dict[str, str] = {}
     for part in parts:
         path = folder / f"{part.name}.jsonl"
-        text = "".join(canonical_line(cells) for cells in _cells(part, columns, ids, plan)).encode("utf-8")
+        text = _encoded("".join(canonical_line(cells) for cells in _cells(part, columns, ids, plan)), part.source)
         write_atomic(path, text)
         files[part.name], hashes[path.name] = path, hashlib.sha256(text).hexdigest()
     record = {
@@ -92,6 +92,18 @@ def write_version(
     return Version(folder, files, ids, True)
 
 
+def _encoded(text: str, source: Path) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.count("\n", 0, error.start) + 1
+        raise DataError(
+            "a column that the task does not name, or its name, holds half of a surrogate pair, which no UTF-8 file can keep; "
+            f"take it out (row {line} of the new version)",
+            file=str(source),
+        ) from error
+
+
 def canonical_line(cells: Mapping[str, Any]) -> str:
     """Return a row as one line of JSON, its columns in their order."""
     return json.dumps(cells, ensure_ascii=False, allow_nan=False) + "\n"
@@ -104,20 +116,22 @@ def _made_id(columns: Columns) -> str:
 def _standing(folder: Path, key: str, parts: Sequence[Part], ids: str) -> Version | None:
     if not (folder / VERSION).exists():
         if folder.exists() and any(p.suffix != ".part" and p.name not in _names(parts) for p in folder.iterdir()):
-            raise RungError(f"{folder} is there already and holds other files; name a new folder with --out")
+            raise RungError(f"{folder} is there already and holds other files; name a new folder")
         return None
-    record = json.loads((folder / VERSION).read_text(encoding="utf-8"))
-    if record.get("key") != key:
+    record = _record(folder / VERSION)
+    if record is None:
+        raise IntegrityError(
+            f"{folder / VERSION} is damaged, or none of rung's: take the folder away, or name a new one"
+        )
+    if record["key"] != key:
         raise RungError(
-            f"{folder} holds another version of the data (accepted: {', '.join(record.get('accepted', ()))}); name a new "
-            "folder with --out"
+            f"{folder} holds another version of the data (accepted: {', '.join(record['accepted'])}); name a new folder"
         )
     for name, sha in record["files"].items():
         path = folder / name
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != sha:
             raise IntegrityError(
-                f"{path} is not what was written there; your changes are kept: take the folder away or name a new one with "
-                "--out"
+                f"{path} is not what was written there; your changes are kept: take the folder away or name a new one"
             )
     return Version(folder, {p.name: folder / f"{p.name}.jsonl" for p in parts}, ids, False)
 
@@ -131,13 +145,26 @@ def _parent(source: Path) -> dict[str, Any] | None:
     path = source.parent / VERSION
     if not path.is_file():
         return None
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if source.name not in record.get("files", {}):
+    record = _record(path)
+    if record is None or source.name not in record["files"]:
         return None
     return {"key": record["key"], "accepted": record["accepted"], "parent": record.get("parent")}
 
 
-def _cells(part: Part, columns: Columns, ids: str, plan: Plan) -> Iterator[dict[str, Any]]:
+def _record(path: Path) -> Mapping[str, Any] | None:
+    """Return what a version.json says; None where it is no such file of ours, as other programs write some, too."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    ours = isinstance(found, dict) and all(
+        isinstance(found.get(name), shape) for name, shape in (("key", str), ("files", dict), ("accepted", list))
+    )
+    named = ours and all(map(is_file_name, found["files"])) and all(isinstance(a, str) for a in found["accepted"])
+    return found if named else None
+
+
+def _cells(part: Part, columns: Columns, ids: str, plan: CleaningPlan) -> Iterator[dict[str, Any]]:
     """Yield the rows that stay, all their columns, in the order of the source file; made ids become a column."""
     fixes, masks, dropped = plan.corrections, plan.masks, plan.dropped
     named: bool | None = None

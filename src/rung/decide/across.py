@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from rung.decide.compare import compare, shown_cheaper_or_faster, shown_not_worse
 from rung.errors import IntegrityError, RungError
 from rung.stats.paired import NonInferiority
-from rung.store.folder import RunFolder, load_result
-from rung.store.sealed import is_spent, times_opened
-from rung.types import Comparison, Result, Task, Verdict
+from rung.types import Comparison, Result, Task
+
+SIDE = 1e-6  # a bound that lies on one side of 0
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Across:
-    """Two measured rungs on the same test rows, one pair: no correction.
-
-    `not_worse`: whether `upper` is shown to be at most `margin` worse. `spares`: "cheaper" or "faster" where it is
+    """Two measured rungs on the same test rows, one pair: no correction. The interval of `comparison` holds 0 where no difference
+    is shown, and only there. `not_worse`: whether `upper` is shown to be at most `margin` worse. `spares`: "cheaper" or "faster" where it is
     significantly so, row by row. `notes`: what weakens the comparison.
     """
 
@@ -49,14 +47,24 @@ class Across:
     def worse(self) -> bool:
         return self.comparison.gain < 0 and self.comparison.p_value < self.alpha
 
+    @property
+    def word(self) -> str:
+        """What is shown of the difference."""
+        return (
+            "significantly better"
+            if self.better
+            else "significantly worse"
+            if self.worse
+            else "no significant difference"
+        )
 
-def across(lower: str, upper: str) -> Across:
-    """Compare "FOLDER:RUNG" with another; a folder alone stands for its winner, else its lean, else its last rung.
 
-    Raises RungError for an unknown rung, and IntegrityError when the two were measured on different test rows or by
-    different metrics.
+def across(one: Side, two: Side) -> Across:
+    """Compare the second with the first.
+
+    Raises IntegrityError when the two were measured on different test examples or by different metrics, RungError when no
+    example has a score in both.
     """
-    one, two = _measured(lower), _measured(upper)
     a, b = one.result, two.result
     if a.test_sha256 != b.test_sha256:
         raise IntegrityError(
@@ -72,15 +80,28 @@ def across(lower: str, upper: str) -> Across:
     if found is None:
         raise RungError(f"{one.name} and {two.name} share no test row that has a score in both")
     return Across(
-        comparison=found,
+        comparison=_agreeing(found, two.task.alpha),
         lower=one,
         upper=two,
         alpha=two.task.alpha,
-        margin=two.task.worth_it,
+        margin=two.task.min_gain,
         not_worse=shown_not_worse(a, b, two.task),
         spares=shown_cheaper_or_faster(a, b, two.task, seed=0),
         notes=tuple(_notes(one, two, found)),
     )
+
+
+def _agreeing(found: Comparison, alpha: float) -> Comparison:
+    """Return the comparison with an interval that says of 0 what its test says.
+
+    The two are computed in different ways (exact McNemar beside Newcombe, sign flips beside a bootstrap) and may differ near
+    the edge. A gain of 0 that the test does not reject belongs into the interval, which can only widen; one that it rejects, at `alpha`, does not:
+    for a true gain of 0 the interval then fails exactly as often as the test.
+    """
+    low, high = min(found.low, found.gain), max(found.high, found.gain)
+    if found.p_value >= alpha or found.gain == 0:
+        return replace(found, low=min(low, 0.0), high=max(high, 0.0))
+    return replace(found, low=max(low, SIDE)) if found.gain > 0 else replace(found, high=min(high, -SIDE))
 
 
 def _notes(one: Side, two: Side, found: Comparison) -> list[str]:
@@ -92,21 +113,6 @@ def _notes(one: Side, two: Side, found: Comparison) -> list[str]:
             notes.append(
                 f"the test rows of {side.name} were shown to people: what was made after that is not judged fairly"
             )
-    if one.task.on_failure != two.task.on_failure:
+    if one.task.failure_score != two.task.failure_score:
         notes.append("the two tasks count failed rows differently; both are counted as the second one does")
     return notes
-
-
-def _measured(name: str) -> Side:
-    path, _, rung = name.partition(":") if not Path(name).is_dir() else (name, "", "")
-    folder = RunFolder.open(Path(path))
-    measured = [label for label in folder.read("run.json")["planned"] if folder.has(f"rungs/{label}/result.json")]
-    if not measured:
-        raise RungError(f"{path} has no measured rung yet; run `rung climb` there first")
-    if not rung:
-        verdict = folder.load("verdict.json", Verdict) if folder.has("verdict.json") else None
-        rung = (verdict.winner or verdict.lean if verdict else None) or measured[-1]
-    if rung not in measured:
-        raise RungError(f"{path} has no measured rung {rung!r}; measured: {', '.join(measured)}")
-    task = folder.load_field("run.json", "task", Task)
-    return Side(f"{path}:{rung}", load_result(folder, rung), task, times_opened(folder.path), is_spent(folder.path))

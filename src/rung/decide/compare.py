@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 
-from rung.evaluate.measure import groups_of
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
 from rung.stats.ppi import rectified_gain, rectified_non_inferior
-from rung.types import Answer, Comparison, Outcome, Result, Task
+from rung.types import Answer, Comparison, Outcome, Result, Task, groups_of
 
+_Quantity = Callable[[Answer], float | None]
+_Pair = tuple[Outcome, float, float]
 _Differences = tuple[list[float], list[float], list[float], list[str] | None, list[str] | None]
 
 
@@ -20,9 +22,13 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
     `p_adjusted` is still the raw p-value: `adjust` corrects it over the ladder.
     """
     (lower_name, below), (upper_name, above) = lower, upper
-    pairs = _paired(below, above, task)
+    pairs = _paired(below, above, task, gains="upper")
     if not pairs:
         return None
+    if _gaining_side(pairs) == "lower":
+        pairs = _paired(below, above, task, gains="lower")
+        if _gaining_side(pairs) == "upper":  # the unknown decides which side gains: neither does
+            pairs = [(o, a, a) for o, a, _ in pairs]
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
     if below.labels and above.labels:
         test = rectified_gain(*_differences(below, above, pairs))
@@ -60,67 +66,77 @@ def adjust(comparisons: Sequence[Comparison], planned_rungs: int) -> tuple[Compa
 
 
 def shown_not_worse(reference: Result, other: Result, task: Task) -> NonInferiority | None:
-    """Whether `other` is shown to be at most `worth_it` worse than `reference` on the same rows."""
-    pairs = _paired(reference, other, task)
+    """Whether `other` is shown to be at most `min_gain` worse than `reference` on the same rows."""
+    pairs = _paired(reference, other, task, gains="upper")
     if not pairs:
         return None
     if reference.labels and other.labels:
-        return rectified_non_inferior(*_differences(reference, other, pairs), margin=task.worth_it, alpha=task.alpha)
+        return rectified_non_inferior(*_differences(reference, other, pairs), margin=task.min_gain, alpha=task.alpha)
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
-    return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.worth_it, task.alpha)
+    return non_inferior(a, b, groups_of([o for o, _, _ in pairs]), task.min_gain, task.alpha)
 
 
 def shown_cheaper_or_faster(reference: Result, other: Result, task: Task, seed: int) -> str | None:
     """Return "cheaper" or "faster" when `other` is significantly so, row by row; None when neither is shown."""
-    for word, quantity in (("cheaper", _cost), ("faster", _seconds)):
-        p = _spares(reference, other, quantity, seed)
+    p_cheaper = cheaper(reference, other, seed, task.service.requests_per_month)
+    for word, p in (("cheaper", p_cheaper), ("faster", _spares(reference, other, (_seconds, _seconds), seed))):
         if p is not None and p < task.alpha:
             return word
     return None
 
 
-def cheaper(reference: Result, other: Result, seed: int) -> float | None:
-    """Return the p-value of `other` costing less than `reference`, row by row; None where it costs no less or a price is
-    unknown."""
-    return _spares(reference, other, _cost, seed)
+def cheaper(reference: Result, other: Result, seed: int, requests_per_month: int | None = None) -> float | None:
+    """Return the p-value of `other` costing less than `reference` in service, row by row; None where it costs no less or a
+    price is unknown."""
+
+    def cost_of(result: Result) -> _Quantity:
+        return lambda answer: result.cost.of(answer, requests_per_month)
+
+    return _spares(reference, other, (cost_of(reference), cost_of(other)), seed)
 
 
-def _spares(reference: Result, other: Result, quantity: Callable[[Answer], float | None], seed: int) -> float | None:
+def _spares(reference: Result, other: Result, quantity: tuple[_Quantity, _Quantity], seed: int) -> float | None:
     """Return the p-value of `other` taking less of a quantity; None where it takes no less or the quantity is unknown.
 
-    Rows without an answer are counted against `other`: where it has none, its dearest row stands in; where only the
-    reference has none, the pair is left out.
+    `quantity`: as it is read off an answer of either. Rows without an answer are counted against `other`: where it has none,
+    its dearest row stands in; where only the reference has none, the pair is left out.
     """
+    of_first, of_other = quantity
     before = {o.example_id: o.answer for o in reference.outcomes}
     rows = [(o, a) for o in other.outcomes if (a := before.get(o.example_id)) is not None]
-    mine = [quantity(o.answer) for o in other.outcomes if o.answer is not None]
-    first = [quantity(a) for _, a in rows]
+    mine = [of_other(o.answer) for o in other.outcomes if o.answer is not None]
+    first = [of_first(a) for _, a in rows]
     if not mine or not first or None in mine or None in first:
         return None
     worst = max(x for x in mine if x is not None)
-    second = [worst if o.answer is None else quantity(o.answer) for o, _ in rows]
+    second = [worst if o.answer is None else of_other(o.answer) for o, _ in rows]
     differences = [x - y for x, y in zip(first, second, strict=True) if x is not None and y is not None]
     if sum(differences) <= 0:
         return None
     return sign_flip(differences, groups_of([o for o, _ in rows]), seed=seed)
 
 
-def _cost(answer: Answer) -> float | None:
-    return answer.cost_usd
-
-
 def _seconds(answer: Answer) -> float | None:
     return answer.seconds
 
 
-def _paired(lower: Result, upper: Result, task: Task) -> list[tuple[Outcome, float, float]]:
+def _paired(lower: Result, upper: Result, task: Task, *, gains: Literal["upper", "lower"]) -> list[_Pair]:
+    """Return the examples that both visited, with the score of each.
+
+    What got no answer is unknown and counts against the side that would gain: its example as wrong, the other's as right.
+    """
+    mine, other = (0, 1) if gains == "upper" else (1, 0)
     metric = task.metrics[0].name
-    before = {o.example_id: o.value(metric, task.on_failure) for o in lower.outcomes}
-    rows = [(o, before.get(o.example_id), o.value(metric, task.on_failure)) for o in upper.outcomes]
-    return [(o, a, b) for o, a, b in rows if a is not None and b is not None]
+    before = {o.example_id: o.bounds(metric, task.failure_score) for o in lower.outcomes}
+    rows = [(o, before.get(o.example_id), o.bounds(metric, task.failure_score)) for o in upper.outcomes]
+    return [(o, a[other], b[mine]) for o, a, b in rows if a is not None and b is not None]
 
 
-def _differences(lower: Result, upper: Result, pairs: Sequence[tuple[Outcome, float, float]]) -> _Differences:
+def _gaining_side(pairs: Sequence[_Pair]) -> Literal["upper", "lower"]:
+    return "upper" if sum(b - a for _, a, b in pairs) > 0 else "lower"
+
+
+def _differences(lower: Result, upper: Result, pairs: Sequence[_Pair]) -> _Differences:
     """Return upper minus lower as people and as the judge see it; where people could not tell, the worst for upper."""
 
     def said(row: str) -> float:

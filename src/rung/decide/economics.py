@@ -1,7 +1,8 @@
 """What each rung costs to use: a month at the stated volume, break-even between any two, and which are efficient.
 
 Pure. Money in US dollars. A rung's month costs `fixed + volume * per request`: a model priced by token has no fixed part;
-a machine of one's own costs its hours whether it is asked or not, up to the requests that it can serve.
+a machine of one's own costs its hours whether it is asked or not, up to the requests that it can serve. What a provider's
+cache saves depends on the volume, too (`rung.types.RequestCost`).
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rung.decide.wording import money
-from rung.types import Estimate
+from rung.types import Estimate, RequestCost, Tuning
 
-HOURS_A_MONTH = 730.0  # 8,760 hours a year over 12
+_VOLUMES = tuple(10 ** (step / 20) for step in range(1, 181))  # requests a month, up to a thousand million
+UNTOLD = "tell what tuning elsewhere cost as `cost_usd` of the step"
 PARTS: Mapping[str, str] = {
     "instruction": "instructions",
     "examples": "examples",
@@ -28,44 +30,36 @@ PARTS: Mapping[str, str] = {
 class Offer:
     """What is known of one measured rung. None: unknown, with a note where there is one.
 
-    `usd_per_hour`: the rent of the machine that its model runs on, where it is priced so; `cost_per_1k_usd` is then the
-    share of that machine which 1,000 requests kept busy. `one_off_usd`: tuning and the like; 0 where there is none.
+    `cost`: what a request costs at any volume; `cost_per_1k_usd`: 1,000 of them at the volume of the run, as everywhere.
+    `one_off_usd`: tuning and the like; 0 where there is none.
     """
 
     label: str
     quality: Estimate
+    cost: RequestCost
     cost_per_1k_usd: float | None
-    cost_note: str | None = None
-    usd_per_hour: float | None = None
     one_off_usd: float | None = 0.0
     one_off_note: str | None = None
     tokens: Mapping[str, float] | None = None
     output_tokens: float | None = None
-    unloaded_s: float | None = None
-    unloaded_n: int = 0
-    unloaded_p95_s: float | None = None  # where the climb seeks the cheapest
+    served_p50_s: float | None = None
+    served_n: int = 0
+    served_p95_s: float | None = None  # where the climb seeks the cheapest
     p95_s: float | None = None
 
     @property
     def machine_month_usd(self) -> float:
         """Rent of one machine for a month; 0 where the model is not priced by the hour."""
-        return HOURS_A_MONTH * (self.usd_per_hour or 0.0)
+        return self.cost.machine_month_usd
 
     @property
     def served_a_month(self) -> float | None:
         """Requests that one rented machine can serve in a month, all hours busy; None where no machine is rented."""
-        if not self.usd_per_hour or not self.cost_per_1k_usd:
-            return None
-        return 1000 * self.machine_month_usd / self.cost_per_1k_usd
+        return self.cost.served_a_month
 
     def month_usd(self, requests: float) -> float | None:
         """Return what a month of so many requests costs; a rented machine is paid for all its hours."""
-        if self.cost_per_1k_usd is None:
-            return None
-        capacity = self.served_a_month
-        if capacity is None:
-            return self.cost_per_1k_usd * requests / 1000
-        return self.machine_month_usd * max(1, math.ceil(requests / capacity - 1e-9))
+        return self.cost.month_usd(requests)
 
 
 @dataclass(frozen=True)
@@ -121,8 +115,10 @@ def break_even(lower: Offer, upper: Offer, requests_per_month: int | None = None
     if lower.cost_per_1k_usd is None or upper.cost_per_1k_usd is None:
         which = lower if lower.cost_per_1k_usd is None else upper
         return BreakEven(*names, "unknown", note=f"what {which.label} costs is unknown")
-    (fixed_a, each_a), (fixed_b, each_b) = _line(lower), _line(upper)
     months, note = _payback(lower, upper, requests_per_month)
+    if not (lower.cost.linear and upper.cost.linear):
+        return _warming(lower, upper, months, note)
+    (fixed_a, each_a), (fixed_b, each_b) = _line(lower), _line(upper)
     if fixed_a == fixed_b and each_a == each_b:
         return BreakEven(*names, "equal", None, None, note or _rooms(lower, upper))
     if fixed_b <= fixed_a and each_b <= each_a:
@@ -134,6 +130,23 @@ def break_even(lower: Offer, upper: Offer, requests_per_month: int | None = None
     if crossing > (rented.served_a_month or math.inf):  # wholly busy machines cost more a request than the other rung
         return BreakEven(*names, "never" if rented is upper else "always", None, months, note)
     return BreakEven(*names, "from" if rented is upper else "below", crossing, months, note)
+
+
+def _warming(lower: Offer, upper: Offer, months: float | None, note: str | None) -> BreakEven:
+    """Return the break-even where a provider's cache is the warmer the more is asked: the first volume at which it turns."""
+
+    def spares(requests: float) -> float:
+        return (lower.month_usd(requests) or 0.0) - (upper.month_usd(requests) or 0.0)
+
+    names, first = (lower.label, upper.label), spares(1.0)
+    turned = next((at for at in _VOLUMES if spares(at) * first < 0), None)
+    if turned is None:
+        return BreakEven(*names, "equal" if first == 0 else "always" if first > 0 else "never", None, months, note)
+    low, high = 1.0, turned
+    while high > low * (1 + 1e-9):
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if spares(middle) * first < 0 else (middle, high)
+    return BreakEven(*names, "from" if first < 0 else "below", high, months, note)
 
 
 def _rooms(lower: Offer, upper: Offer) -> str | None:
@@ -150,7 +163,7 @@ def _line(offer: Offer) -> tuple[float, float]:
     """Return a month's fixed dollars and dollars a request, within what one machine serves."""
     if offer.served_a_month is not None:
         return offer.machine_month_usd, 0.0
-    return 0.0, (offer.cost_per_1k_usd or 0.0) / 1000
+    return 0.0, offer.cost.each_usd(None) or 0.0
 
 
 def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | None, str | None]:
@@ -176,20 +189,16 @@ def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | 
     return once / (before - after), None
 
 
-def rent_of(models: Mapping[str, Mapping[str, Any]], role: str | None) -> float | None:
-    """Return the dollars an hour of the machine that a role's model runs on, by the configuration; None: not priced so."""
-    base = (role or "").partition("+[")[0]  # tuned weights are asked under a name made of their base's role
-    rent = (models.get(base) or {}).get("usd_per_hour")
-    return float(rent) if rent else None
-
-
-def one_off(seconds: float, taught_usd: float | None, rent: float | None) -> tuple[float | None, str | None]:
-    """Return what a tuned rung cost once, or why that is unknown: the machine time of its tuning, its teacher's answers."""
+def one_off(tuning: Tuning, rent: float | None) -> tuple[float | None, str | None]:
+    """Return what a tuned rung cost once, or why that is unknown: the machine time of its tuning, its teacher's answers, or
+    what was told of tuning elsewhere."""
+    if tuning.elsewhere:
+        return tuning.paid_usd, None if tuning.paid_usd is not None else UNTOLD
     if rent is None:
-        return None, f"tuning took {seconds:,.0f} s on a machine without a price (usd_per_hour)"
-    if taught_usd is None:
+        return None, f"tuning took {tuning.seconds:,.0f} s on a machine without a price (price.per_hour)"
+    if tuning.lesson_usd is None:
         return None, "what the teacher's answers cost is unknown"
-    return seconds / 3600 * rent + taught_usd, None
+    return tuning.seconds / 3600 * rent + tuning.lesson_usd, None
 
 
 def requests(number: float | None) -> str:
@@ -207,7 +216,8 @@ def bill(offered: Offer, requests_per_month: int | None) -> str:
     usd = offered.month_usd(requests_per_month) if requests_per_month else None
     if usd is None:
         return ""
-    rent = ", the rent of its machine" if offered.served_a_month else ""
+    count = offered.cost.machines(requests_per_month or 0)
+    rent = "" if not count else ", the rent of its machine" if count == 1 else f", the rent of {count:,} machines"
     return f"{money(usd)} a month at {requests_per_month:,} requests{rent}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rung.data.audit.sizes import NEEDS, RULE_OF_THUMB
+from rung.stats.sizes import NEEDS, RULE_OF_THUMB
 from rung.types import Example, Task
 
 Source = Literal["measured", "data", "told", "assumed"]
@@ -154,7 +154,7 @@ def _cost(s: Situation) -> Fact:
     limit = s.task.limits.cost_per_1k_usd
     if limit is not None:
         return Fact("cost_must_fall", True, f"limit ${limit:g} per 1,000 requests", "told")
-    if s.task.seek == "cheapest":
+    if s.task.objective == "cheapest":
         return Fact("cost_must_fall", True, "the climb seeks the cheapest", "told")
     if s.requests_per_month is not None:
         many = s.requests_per_month >= MANY_REQUESTS

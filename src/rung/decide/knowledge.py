@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from rung.evaluate.diagnosis.knowledge import lacks_facts, told
-from rung.store.folder import RunFolder
-from rung.types import Diagnosis, KnowledgeSplit, Reason
+from rung.types import Cause, Diagnosis, KnowledgeSplit, Reason
 
+DOES_NOT_KNOW, NOT_RETRIEVED, NOT_USED = "does not know", "not retrieved", "retrieved but not used"
+NOT_KNOWLEDGE, NOT_TOLD, HURT = "not a knowledge problem", "no passage known", "hurt by passages"
+KNOWLEDGE_CAUSES: tuple[str, ...] = (DOES_NOT_KNOW, NOT_RETRIEVED, NOT_USED, NOT_KNOWLEDGE, NOT_TOLD, HURT)
 MOST_FACTS = 0.5  # share of the failures that lack a fact from which tuning is not offered
 RULE = "the same dev rows closed book, with the passages found, and with the passage that holds the answer"
 
@@ -17,11 +18,10 @@ def asks_for_facts(diagnosis: Diagnosis | None) -> str | None:
 
     Read from the split of the rung below, or from its experiment on a sample of failed rows.
     """
-    if diagnosis is None or (diagnosis.knowledge is not None and not told(diagnosis.knowledge)):
+    found = missing_facts(diagnosis)
+    if found is None or diagnosis is None:
         return None
-    missing, rows = lacks_facts(diagnosis.experiments)
-    if not rows or missing < MOST_FACTS * rows:
-        return None
+    missing, rows = found
     return (
         f"{missing} of {rows} failures at {diagnosis.rung} lack a fact (they become right with the passage that tells it), and "
         "tuning is no way to teach facts: they cannot be updated, audited or attributed; the cheaper way: answer from documents "
@@ -29,15 +29,17 @@ def asks_for_facts(diagnosis: Diagnosis | None) -> str | None:
     )
 
 
-def splits(folder: RunFolder, labels: Collection[str]) -> dict[str, KnowledgeSplit]:
-    """Return the knowledge split of each rung that has one, from the run folder."""
-    found: dict[str, KnowledgeSplit] = {}
-    for label in labels:
-        name = f"rungs/{label}/diagnosis.json"
-        known = folder.load(name, Diagnosis).knowledge if folder.has(name) else None
-        if known is not None:
-            found[label] = known
-    return found
+def missing_facts(diagnosis: Diagnosis | None) -> tuple[int, int] | None:
+    """Return how many failures of those tried lack a fact, and how many were tried, where it is half or more; else None."""
+    if diagnosis is None or (diagnosis.knowledge is not None and not told(diagnosis.knowledge)):
+        return None
+    missing, rows = lacks_facts(diagnosis.experiments)
+    return (missing, rows) if rows and missing >= MOST_FACTS * rows else None
+
+
+def splits(diagnoses: Mapping[str, Diagnosis]) -> dict[str, KnowledgeSplit]:
+    """Return the knowledge split of each rung that has one."""
+    return {label: d.knowledge for label, d in diagnoses.items() if d.knowledge is not None}
 
 
 def knowledge_reasons(known: Mapping[str, KnowledgeSplit]) -> Iterator[Reason]:
@@ -49,5 +51,17 @@ def knowledge_reasons(known: Mapping[str, KnowledgeSplit]) -> Iterator[Reason]:
         yield Reason(
             f"{label}: {wrong} of {split.rows} dev rows are wrong without passages ({parts}); wrong with them: {left}",
             RULE,
-            tuple(f"rungs/{label}/diagnosis.json#knowledge.{part}.mean" for part in ("closed", "retrieved")),
+            tuple(f"{label}/diagnosis#knowledge.{part}.mean" for part in ("closed", "retrieved")),
         )
+
+
+def told(known: KnowledgeSplit) -> bool:
+    """Return whether the split tells why most of its rows fail: labels, say, stand in no passage that could be known."""
+    unknown = sum(c.count for c in known.failures if c.name == NOT_TOLD)
+    return 2 * unknown < sum(c.count for c in known.failures)
+
+
+def lacks_facts(causes: Sequence[Cause]) -> tuple[int, int]:
+    """Return how many rows of a split lack a fact (does not know, not retrieved), and how many it has."""
+    rows = [c for c in causes if c.name in KNOWLEDGE_CAUSES]
+    return sum(c.count for c in rows if c.name in (DOES_NOT_KNOW, NOT_RETRIEVED)), sum(c.count for c in rows)

@@ -6,18 +6,15 @@ cell that a climb measured keeps both, so that the two can disagree in the open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rung.data.audit.sizes import NEEDS
 from rung.decide.factors import FACTORS, Fact, Source
+from rung.decide.limits import latency
+from rung.stats.sizes import NEEDS
 from rung.types import Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
 
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "prompting": ("prompt", "fewshot"),
-    "rag": ("rag",),
-    "finetune": ("finetune", "scratch"),
-}
+COLUMNS: tuple[str, ...] = ("prompting", "rag", "finetune")
 TITLES: Mapping[str, str] = {"prompting": "Prompting, few-shot", "rag": "RAG", "finetune": "Fine-tuning"}
 THUMB: Mapping[str, Mapping[str, tuple[int, str]]] = {
     "knowledge_external": {
@@ -71,11 +68,12 @@ AS_FAST = 1.1  # times the fastest column: as fast as that
 
 
 @dataclass(frozen=True)
-class Measured:
+class MatrixInput:
     """What a climb measured of one rung.
 
     `over`: its comparison with the rung below; `knowledge`: dev rows that failed for want of it; `split`: dev rows asked
-    closed book and with passages.
+    closed book and with passages; `column`: where it stands, None for a rung that asks no model; `rejected`: it reaches the
+    goal, and the verdict is that none does what is asked.
     """
 
     label: str
@@ -83,10 +81,12 @@ class Measured:
     over: Comparison | None = None
     knowledge: Cause | None = None
     split: KnowledgeSplit | None = None
+    column: str | None = None
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class MatrixCell:
     """One factor for one column: the rule of thumb, what the evidence says (None: nothing), the value shown, its source."""
 
     column: str
@@ -107,11 +107,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One factor with its three cells; only a factor that holds counts."""
 
     fact: Fact
-    cells: tuple[Cell, ...]
+    cells: tuple[MatrixCell, ...]
 
     @property
     def title(self) -> str:
@@ -120,13 +120,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The whole matrix. `by_thumb` and `by_evidence` name a column; None: nothing speaks for one."""
+    """The whole matrix. `by_thumb` and `by_evidence` name a column; None: nothing speaks for one.
 
-    rows: tuple[Row, ...]
+    `winner`: the rung that the verdict names, whose column is `by_evidence`; without one that is a leaning only.
+    """
+
+    rows: tuple[MatrixRow, ...]
     by_thumb: str | None
     by_evidence: str | None
     measured: tuple[str, ...]
     disagreements: tuple[str, ...]
+    winner: str | None = None
 
     def total(self, column: str, *, thumb: bool = False) -> int:
         """Return the sum of a column over the factors that hold."""
@@ -139,6 +143,10 @@ class Matrix:
         thumb = f"The rule of thumb says {TITLES[self.by_thumb]}" if self.by_thumb else "The rule of thumb names none"
         if not self.measured:
             return f"{thumb}; nothing was measured yet."
+        if self.winner is not None and self.by_evidence is None:
+            return f"{thumb}; the climb met the goal at {self.winner}, which asks no model."
+        if self.winner is None and self.by_evidence is not None:
+            return f"{thumb}; the evidence favours {TITLES[self.by_evidence]}, and the verdict is open."
         if self.by_evidence is None:
             return f"{thumb}; what was measured shows no column to be good enough."
         if self.by_evidence == self.by_thumb:
@@ -146,65 +154,81 @@ class Matrix:
         return f"{thumb}; the evidence says {TITLES[self.by_evidence]}."
 
 
-def column_of(label: str | None) -> str | None:
-    """Return the column of a rung's label; None for a rung without one (the baseline) or no label."""
-    name = (label or "").split("@")[0]
-    return next((column for column, rungs in COLUMNS.items() if name in rungs), None)
+def column_for(*, trains: bool, asks: bool, fixes: Collection[str]) -> str | None:
+    """Return the column of a rung by its traits; None where it asks no model (the baseline)."""
+    if trains:
+        return "finetune"
+    return "rag" if "knowledge" in fixes else "prompting" if asks else None
 
 
 def matrix(
     facts: Sequence[Fact],
     task: Task,
     train_rows: int,
-    measured: Sequence[Measured] = (),
+    measured: Sequence[MatrixInput] = (),
     verdict: Verdict | None = None,
 ) -> Matrix:
     """Lay the facts and, after a climb, the evidence out as a matrix."""
+    measured = [replace(m, rejected=_rejected(m, verdict)) for m in measured]
     best = {c: m for c in COLUMNS if (m := _best(measured, c, task)) is not None}
-    rows = tuple(Row(f, tuple(_cell(f, c, best, task, train_rows) for c in COLUMNS)) for f in facts)
+    rows = tuple(MatrixRow(f, tuple(_cell(f, c, best, task, train_rows) for c in COLUMNS)) for f in facts)
     found = Matrix(rows, None, None, tuple(m.label for m in measured), ())
     totals = {c: found.total(c, thumb=True) for c in COLUMNS}
     top = max(totals.values())
     by_thumb = next(c for c, total in totals.items() if total == top) if any(totals.values()) else None
-    by_evidence = column_of((verdict.winner or verdict.lean) if verdict else None)
+    winner = verdict.winner if verdict and verdict.shown else None
+    chosen = winner or _leaning(verdict)
+    by_evidence = next((m.column for m in measured if m.label == chosen), None)
     rungs = {c: m.label for c, m in best.items()}
-    return Matrix(
-        rows, by_thumb, by_evidence, found.measured, tuple(_disagreements(rows, by_thumb, by_evidence, rungs, verdict))
-    )
+    disagreements = tuple(_disagreements(rows, by_thumb, by_evidence, rungs, verdict))
+    return Matrix(rows, by_thumb, by_evidence, found.measured, disagreements, winner)
 
 
-def _best(measured: Sequence[Measured], column: str, task: Task) -> Measured | None:
+def _leaning(verdict: Verdict | None) -> str | None:
+    """Return the rung that an open verdict leans to: a provisional winner, or the tentative pick."""
+    open_still = verdict is not None and verdict.decision != "misses"
+    return (verdict.winner or verdict.tentative_pick) if verdict is not None and open_still else None
+
+
+def _rejected(own: MatrixInput, verdict: Verdict | None) -> bool:
+    """Whether a rung reaches the goal and the verdict names none: it breaks a limit, forgets, ran by force or gains nothing."""
+    return verdict is not None and verdict.decision == "misses" and own.result.quality.status == "meets"
+
+
+def _best(measured: Sequence[MatrixInput], column: str, task: Task) -> MatrixInput | None:
     """Return the column's rung: the lowest that is good enough, else the one with the highest estimate."""
-    own = [m for m in measured if column_of(m.label) == column and task.metrics[0].name in m.result.estimates]
+    own = [m for m in measured if m.column == column and task.metrics[0].name in m.result.estimates]
     good = next((m for m in own if m.result.good_enough), None)
     return good or max(own, key=lambda m: m.result.estimates[task.metrics[0].name].point, default=None)
 
 
-def _cell(fact: Fact, column: str, best: Mapping[str, Measured], task: Task, train_rows: int) -> Cell:
+def _cell(fact: Fact, column: str, best: Mapping[str, MatrixInput], task: Task, train_rows: int) -> MatrixCell:
     thumb, words = THUMB[fact.factor][column]
     if fact.factor == "few_examples" and column == "finetune":
         return _rows_for_tuning(thumb, task, train_rows)
     finder = _EVIDENCE.get(fact.factor)
     seen = finder(best[column], column, best, task) if finder is not None and column in best else None
     if seen is None:
-        return Cell(column, thumb, None, words, None)
+        return MatrixCell(column, thumb, None, words, None)
     evidence, value = seen
-    return Cell(column, thumb, evidence, value, "measured")
+    return MatrixCell(column, thumb, evidence, value, "measured")
 
 
-def _rows_for_tuning(thumb: int, task: Task, rows: int) -> Cell:
+def _rows_for_tuning(thumb: int, task: Task, rows: int) -> MatrixCell:
     need = NEEDS[task.kind]
     if rows >= need.ideal:
-        return Cell("finetune", thumb, 2, f"{rows:,} training rows: the ideal of {need.ideal:,} is reached", "data")
+        return MatrixCell(
+            "finetune", thumb, 2, f"{rows:,} training rows: the ideal of {need.ideal:,} is reached", "data"
+        )
     leaning, side = (-2, "below") if rows < need.minimum else (1, "above")
     words = f"{rows:,} training rows: {side} the minimum of {need.minimum:,} for {task.kind}"
-    return Cell("finetune", thumb, leaning, words, "data")
+    return MatrixCell("finetune", thumb, leaning, words, "data")
 
 
 Seen = tuple[int, str] | None
 
 
-def _knowledge(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
+def _knowledge(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
     split = next((m.split for m in best.values() if m.split is not None), None)
     if split is not None and column in ("prompting", "rag"):
         return _known(split, column, task)
@@ -226,7 +250,7 @@ def _known(split: KnowledgeSplit, column: str, task: Task) -> Seen:
     return leaning, f"dev rows right {words}: {seen}"
 
 
-def _gain(own: Measured, task: Task) -> Seen:
+def _gain(own: MatrixInput, task: Task) -> Seen:
     if own.over is None:
         return None
     gain, real = own.over, own.over.p_adjusted < task.alpha
@@ -235,7 +259,7 @@ def _gain(own: Measured, task: Task) -> Seen:
     return leaning, f"{own.label} {gain.gain:+.3f} over {gain.lower} (n={gain.n}{word})"
 
 
-def _form(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
+def _form(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
     form = own.result.estimates.get("format")
     if form is None:
         return None
@@ -243,16 +267,20 @@ def _form(own: Measured, column: str, best: Mapping[str, Measured], task: Task) 
     return leaning, f"right form at {own.label}: {form}"
 
 
-def _latency(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
-    seconds, limit = own.result.p95_latency_s, task.limits.p95_latency_s
+def _latency(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
+    seconds, served, limit = own.result.p95_latency_s, own.result.served, task.limits.p95_latency_s
+    if limit is not None:
+        if served is None or served.status is None:
+            return None
+        leaning = {"meets": 1, "misses": -2, "inconclusive": 0}[served.status]
+        return leaning, f"{own.label}: {latency(own.result)}, limit {limit:g} s"
     if seconds is None:
         return None
-    if limit is not None:
-        return (1 if seconds <= limit else -2), f"{own.label}: p95 {seconds:.2g} s, limit {limit:g} s"
-    return _against_least(own, seconds, [m.result.p95_latency_s for m in best.values()], f"p95 {seconds:.2g} s")
+    loaded = f"p95 {seconds:.2g} s under our own load"
+    return _against_least(own, seconds, [m.result.p95_latency_s for m in best.values()], loaded)
 
 
-def _cost(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
+def _cost(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
     usd, limit = own.result.cost_per_1k_usd, task.limits.cost_per_1k_usd
     if usd is None:
         return None
@@ -261,7 +289,7 @@ def _cost(own: Measured, column: str, best: Mapping[str, Measured], task: Task) 
     return _against_least(own, usd, [m.result.cost_per_1k_usd for m in best.values()], f"${usd:.2g} per 1,000")
 
 
-def _against_least(own: Measured, value: float, all_values: Sequence[float | None], words: str) -> Seen:
+def _against_least(own: MatrixInput, value: float, all_values: Sequence[float | None], words: str) -> Seen:
     known = [v for v in all_values if v is not None]
     if len(known) < 2:
         return 0, f"{own.label}: {words}"
@@ -271,9 +299,10 @@ def _against_least(own: Measured, value: float, all_values: Sequence[float | Non
     ), f"{own.label}: {words}, {'the least' if least else 'more than another'} of those measured"
 
 
-def _quality(own: Measured, column: str, best: Mapping[str, Measured], task: Task) -> Seen:
-    leaning = {"met": 2, "unclear": 0, "not_met": -1}[own.result.quality.status]
-    words = {"met": "goal met", "unclear": "unclear", "not_met": "goal not met"}[own.result.quality.status]
+def _quality(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
+    leaning = 0 if own.rejected else {"meets": 2, "inconclusive": 0, "misses": -1}[own.result.quality.status]
+    words = {"meets": "goal met", "inconclusive": "inconclusive", "misses": "goal missed"}[own.result.quality.status]
+    words = "goal met, and yet it does not win" if own.rejected else words
     return leaning, f"{own.label}: {words}, {own.result.estimates[task.metrics[0].name]}"
 
 
@@ -288,7 +317,7 @@ _EVIDENCE = {
 
 
 def _disagreements(
-    rows: Sequence[Row],
+    rows: Sequence[MatrixRow],
     by_thumb: str | None,
     by_evidence: str | None,
     rungs: Mapping[str, str],
@@ -296,8 +325,9 @@ def _disagreements(
 ) -> list[str]:
     found = []
     if by_thumb and by_evidence and by_thumb != by_evidence:
-        chosen = (verdict.winner or verdict.lean) if verdict else None
-        word = "the climb met the goal at" if verdict and verdict.winner else "the climb leans to"
+        shown = verdict.winner if verdict and verdict.shown else None
+        chosen = shown or _leaning(verdict)
+        word = "the climb met the goal at" if shown else "the run favours"
         found.append(f"The rule of thumb says {TITLES[by_thumb]}; {word} {chosen} ({TITLES[by_evidence]}).")
     for row in rows:
         for cell in row.cells if row.fact.holds else ():

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from rung.config import Step
 from rung.decide.compare import compare
+from rung.decide.form import form_comes_first
 from rung.decide.knowledge import asks_for_facts
+from rung.decide.limits import limits_open, what_settles
 from rung.errors import NotOffered
-from rung.store.folder import RunFolder
-from rung.types import Comparison, Diagnosis, Reason, Result, Task
+from rung.types import Comparison, Diagnosis, Reason, Result, Task, Tuning
 
 
-def must_fall_short(task: Task, step: Step, results: Mapping[str, Result], diagnosis: Diagnosis | None = None) -> None:
-    """Check that a rung that changes weights may run: every rung below is shown not good enough, and not for want of facts.
+def must_fall_short(
+    task: Task,
+    role: str | None,
+    settings: Mapping[str, Any],
+    results: Mapping[str, Result],
+    diagnosis: Diagnosis | None = None,
+    earlier: Sequence[Diagnosis] = (),
+) -> None:
+    """Check that a rung may change the weights of `role`: every rung below is shown not good enough, not for want of facts, and
+    not for a form of answers that is mended at no cost. `diagnosis`: of the rung measured last; `earlier`: of those before it.
 
-    Seeking the cheapest, a model may be tuned although another one, prompted, is good enough: that is the second door.
+    Seeking the cheapest, a model may be tuned although another one, prompted, is good enough: for a cheaper alternative at equal quality.
     `force: true` opens the gate, and not the verdict: `gate_was_open` asks again. Raises NotOffered with the cheaper way.
     """
-    refusal = not_short(task, str(step.settings.get("model", "main")), results) or asks_for_facts(diagnosis)
-    if refusal and step.settings.get("force") is not True:
+    refusal = not_short(task, role, results) or asks_for_facts(diagnosis)
+    last = () if diagnosis is None else (diagnosis,)
+    refusal = refusal or form_comes_first(task, (*earlier, *last))
+    if refusal and settings.get("force") is not True:
         raise NotOffered(refusal)
 
 
@@ -27,17 +38,25 @@ def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str
     """Return which rung below is not shown to miss the goal, with the cheaper way; None when all are."""
     for label, result in below.items():
         status, other = result.quality.status, result.candidate.model
-        if status == "not_met":
+        if status == "misses" or breaks_a_limit(result):
             continue
-        if task.seek == "cheapest" and result.good_enough and other not in (None, model):
+        if task.objective == "cheapest" and result.good_enough and other not in (None, model):
             continue
-        state, way = (
-            ("good enough", "ship that one")
-            if status == "met"
-            else ("not shown to fall short", "more test rows would tell, and cost less than tuning")
+        if result.good_enough:
+            state, way = "good enough", "ship that one"
+        elif status == "meets":
+            state, way = f"good enough in quality, and {limits_open(task, result)}", what_settles(task, result)
+        else:
+            state, way = "inconclusive", "more test rows would tell, and cost less than tuning"
+        return (
+            f"{label} is {state}: tuning is allowed only when every rung below misses the goal; the cheaper way: {way}"
         )
-        return f"{label} is {state}: tuning is allowed only when every rung below is shown to miss the goal; the cheaper way: {way}"
     return None
+
+
+def breaks_a_limit(result: Result) -> bool:
+    """Whether an approach falls short although its quality meets the goal: it costs or takes more than the limits allow."""
+    return result.quality.status == "meets" and result.limits_held is False
 
 
 def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
@@ -47,16 +66,16 @@ def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
 
 
 def best_below(task: Task, label: str, results: Mapping[str, Result]) -> str | None:
-    """Return the rung below with the highest measured quality; of equal ones the lowest."""
-    lower = below(label, results)
+    """Return the rung below with the highest measured quality, of equal ones the lowest; those over a limit are left aside."""
+    lower = {name: result for name, result in below(label, results).items() if not breaks_a_limit(result)}
     metric = task.metrics[0].name
     return max(lower, key=lambda k: lower[k].estimates[metric].point, default=None)
 
 
 def gain_over_best(task: Task, label: str, results: Mapping[str, Result], seed: int) -> Comparison | None:
-    """Compare a tuned rung with the best rung below on the rows that both visited (STATISTICS section 2).
+    """Compare a tuned rung with the best rung below on the rows that both visited (docs/statistics.md).
 
-    Not corrected: the tuned rung must pass this beside "met" and every "not met", an intersection-union test.
+    Not corrected: the tuned rung must pass this beside "meets" and every "not met", an intersection-union test.
     """
     best = best_below(task, label, results)
     return None if best is None else compare((best, results[best]), (label, results[label]), task, seed)
@@ -83,14 +102,12 @@ def paired_early(task: Task, label: str, results: Mapping[str, Result]) -> str |
 
 def overridden(result: Result) -> tuple[str, ...]:
     """Return the reasons against tuning that `force: true` overrode when the candidate was made."""
-    found = result.candidate.settings.get("forced", ())
-    return tuple(str(reason) for reason in found) if isinstance(found, list | tuple) else ()
+    return result.candidate.forced
 
 
 def vetoed(result: Result) -> str | None:
     """Return what a tuned candidate forgets, where that forbids it to win; None where nothing does."""
-    found = result.candidate.settings.get("forgets")
-    return str(found) if found else None
+    return result.candidate.forgets
 
 
 def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool:
@@ -104,9 +121,12 @@ def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool
 
 
 def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: int) -> bool:
-    """Whether tuning is shown to gain at least `worth_it` over the best rung below."""
+    """Whether tuning is shown to gain at least `min_gain` over the best rung below, of those that keep the limits."""
+    lower = below(label, results)
+    if lower and all(breaks_a_limit(result) for result in lower.values()):
+        return True
     gain = gain_over_best(task, label, results, seed)
-    return gain is not None and gain.p_value < task.alpha and gain.gain >= task.worth_it
+    return gain is not None and gain.p_value < task.alpha and gain.gain >= task.min_gain
 
 
 def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Result], seed: int) -> Iterator[Reason]:
@@ -114,20 +134,20 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
     for label in (k for k in results if k in trained):
         gain = gain_over_best(task, label, results, seed)
         if gain is not None:
-            enough = gain.p_value < task.alpha and gain.gain >= task.worth_it
-            word = "is shown to be worth tuning" if enough else "is not shown to be worth tuning"
-            keys = tuple(f"rungs/{name}/result.json#estimates" for name in (gain.lower, label))
+            enough = gain.p_value < task.alpha and gain.gain >= task.min_gain
+            word = "has a significant gain worth tuning" if enough else "has no significant gain worth tuning"
+            keys = tuple(f"{name}/result#estimates" for name in (gain.lower, label))
             yield Reason(
                 f"{label} {word}: {gain.gain:+.3f} over the best rung below, {gain.lower} (p = {gain.p_value:.2g})",
-                f"a significant paired gain of at least {task.worth_it:g} over the best rung below; {gain.method}",
+                f"a significant paired gain of at least {task.min_gain:g} over the best rung below; {gain.method}",
                 keys,
             )
         loss = vetoed(results[label])
         if loss is not None:
             yield Reason(
                 f"{label} cannot win: {loss}",
-                "what must be kept (`keep`, general abilities) may not be shown to fall by `worth_it` or more; Holm over all of it",
-                (f"rungs/{label}/result.json#candidate.settings.forgets",),
+                "no task in `regression_tasks` may be shown to fall by `min_gain` or more; Holm over all that is compared",
+                (f"{label}/result#candidate.learned.forgets",),
             )
         if loss is not None or gate_was_open(task, label, results):
             continue
@@ -136,23 +156,19 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
         yield Reason(
             f"{label} ran by force and cannot win: {'; '.join([*why, *([short] if short else [])])}",
             "`force: true` shows what tuning would bring; it never changes the verdict",
-            (f"rungs/{label}/result.json#candidate.settings",),
+            (f"{label}/result#candidate.learned.forced",),
         )
 
 
-def forecasts(folder: RunFolder, labels: Collection[str]) -> dict[str, str]:
-    """Return what the learning curve of each tuned rung says of more rows, from what its fit has stored."""
-    found: dict[str, str] = {}
-    for label in labels:
-        name = f"rungs/{label}/fit.json"
-        tuning = folder.read(name).get("tuning") if folder.has(name) else None
-        if isinstance(tuning, dict) and tuning.get("forecast"):
-            found[label] = str(tuning["forecast"])
-    return found
+def forecasts(tunings: Mapping[str, Tuning]) -> dict[str, str]:
+    """Return what the learning curve of each tuned rung says of more rows."""
+    return {label: tuning.forecast for label, tuning in tunings.items() if tuning.forecast}
 
 
-def tuned_counterfactuals(task: Task, foretold: Mapping[str, str], results: Mapping[str, Result]) -> Sequence[str]:
+def tuned_counterfactuals(task: Task, predicted: Mapping[str, str], results: Mapping[str, Result]) -> Sequence[str]:
     """Say what more training rows would change, where a tuned rung is not good enough."""
     return [
-        f"{label!r}: {text}." for label, text in foretold.items() if label in results and not results[label].good_enough
+        f"{label!r}: {text}."
+        for label, text in predicted.items()
+        if label in results and not results[label].good_enough
     ]

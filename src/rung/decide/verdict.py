@@ -1,4 +1,4 @@
-"""From measured rungs to a verdict: the three-way rule over the ladder, two doors, reasons and counterfactuals."""
+"""From measured rungs to a verdict: the three-way rule over the ladder, the cheaper alternative at equal quality, reasons and counterfactuals."""
 
 from __future__ import annotations
 
@@ -6,25 +6,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from rung.decide.doors import Door, Use, door_reasons, offer, second_door, volumes
-from rung.decide.economics import bill
+from rung.decide import headline as words
+from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
+from rung.decide.economics import break_even, requests
 from rung.decide.knowledge import knowledge_reasons
-from rung.decide.labels import label_counterfactuals
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
-from rung.decide.wording import (
-    counterfactuals,
-    headline_exhausted,
-    headline_met,
-    headline_stopped,
-    headline_undecided,
-    headline_unproven,
-    reasons,
+from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
+from rung.stats.power import minimum_detectable_effect
+from rung.types import (
+    Comparison,
+    Decision,
+    EarlierUse,
+    Finding,
+    KnowledgeSplit,
+    Result,
+    Skipped,
+    Stopped,
+    Task,
+    Verdict,
 )
-from rung.stats.power import smallest_visible_gain
-from rung.types import Comparison, Decision, Finding, KnowledgeSplit, Result, Skipped, Task, Verdict
 
-UNCORRECTED = "Labels by people may move every figure here: the judge's scores are not corrected yet."
-LEAN = 0.8  # the smallest probability of being good enough at which a rung is leaned to
+UNCORRECTED = "Human labels may move every figure here: the judge's scores are not corrected yet."
+PICKED_FROM = 0.8  # the smallest probability of being good enough at which a rung is a tentative pick
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,21 @@ class Climbed:
     trained: frozenset[str]  # labels of rungs that changed weights
     seed: int
     test_rows: int
-    requests_per_month: int | None = None
-    stopped: str | None = None  # why the climb ended before its time
-    exploratory: bool = False
+    stopped: Stopped | None = None  # why the run ended before its time
+    exploratory: bool = False  # people had seen test examples, or another candidate was measured on them
+    earlier: EarlierUse | None = None
     findings: tuple[Finding, ...] = ()  # of the audit
     forecasts: Mapping[str, str] = field(default_factory=dict)  # what more rows would bring, of tuned rungs
     knowledge: Mapping[str, KnowledgeSplit] = field(default_factory=dict)  # of rungs that look answers up
-    uses: Mapping[str, Use] = field(default_factory=dict)  # what each rung takes to use: rent, tuning, latency unloaded
+    uses: Mapping[str, Use] = field(default_factory=dict)  # what each rung takes to use: tuning, and seconds as served
+    facts: tuple[int, int] | None = None  # failures that lack a fact, of how many, where these are half or more
+    form: int | None = None  # right answers that fail by their form alone, where that keeps an approach from the goal
+    trains: frozenset[str] = frozenset()  # planned labels whose rung would change weights
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a planned step waits for its model, which is tuned elsewhere."""
+        return any(left_out.awaited for left_out in self.skipped)
 
     @cached_property
     def counted(self) -> Mapping[str, Result]:
@@ -57,53 +68,137 @@ class Climbed:
 
 def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
-    winner, doors = _winner(climb)
-    lean = None if winner else _lean(climb)
+    winner, alternatives = _winner(climb)
+    tentative_pick = None if winner else _lean(climb)
     open_rung = _open_question(climb)
     if winner is not None:
-        decision: Decision = "met"
-        result = climb.results[winner]
-        month = bill(offer(climb.task, winner, result, climb.uses), climb.requests_per_month)
-        headline = headline_met(climb.task, winner, result, climb.planned, f" ({month})" if month else "")
+        decision: Decision = "meets"
     elif climb.stopped is not None:
-        decision, headline = "stopped", headline_stopped(climb.stopped, lean)
-    elif open_rung is not None:
-        decision = "undecided"
-        headline = _headline_open(climb, open_rung, lean)
+        decision = "stopped"
     else:
-        decision, headline = "exhausted", headline_exhausted(climb.task, climb.counted, climb.results)
+        decision = "inconclusive" if open_rung is not None or climb.awaited else "misses"
     provisional = _provisional(climb, winner)
-    if provisional:
-        headline = f"Provisional, since no or too few labels stand beside the judge. {headline}"
-    not_settled = decision in ("undecided", "stopped")
+    exploratory = climb.exploratory or (climb.earlier is not None and climb.earlier.other_candidates)
+    subject = winner or tentative_pick or open_rung or _nearest(climb)
+    headline = _headline(climb, decision, subject, tentative_pick, alternatives)
+    if (provisional or exploratory) and decision != "stopped":
+        labels = _labels_needed(climb, winner)
+        headline = words.guarded(
+            _core(climb, decision, subject), labels, provisional is not None, climb.exploratory, climb.earlier
+        )
+    not_settled = decision in ("inconclusive", "stopped")
     return Verdict(
         decision=decision,
         winner=winner,
-        lean=lean,
+        tentative_pick=tentative_pick,
         headline=headline,
         reasons=(
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
             *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
-            *door_reasons(climb.task, doors, climb.results),
+            *cheaper_equal_reasons(climb.task, alternatives, climb.results),
         ),
         counterfactuals=(
             *(
+                (f"{climb.stopped.why[:1].upper()}{climb.stopped.why[1:]}.",)
+                if decision == "stopped" and climb.stopped
+                else ()
+            ),
+            *(
                 (UNCORRECTED,)
                 if provisional
-                else counterfactuals(climb.task, winner, climb.counted, climb.requests_per_month)
+                else counterfactuals(climb.task, winner, climb.counted, climb.task.service.requests_per_month)
             ),
-            *(volumes(climb.task, winner, climb.counted, climb.uses, climb.requests_per_month) if winner else ()),
+            *(
+                volumes(climb.task, winner, climb.counted, climb.uses, climb.task.service.requests_per_month)
+                if winner
+                else ()
+            ),
             *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
             *label_counterfactuals(climb.task, climb.findings, winner),
         ),
-        rows_needed=climb.results[open_rung].quality.rows_needed if open_rung and not_settled else None,
-        smallest_visible_gain=smallest_visible_gain(
-            climb.test_rows, discordance=_discordance(climb.comparisons), alpha=climb.task.alpha
-        ),
-        exploratory=climb.exploratory,
+        examples_needed=climb.results[open_rung].quality.examples_needed if open_rung and not_settled else None,
+        minimum_detectable_effect=_smallest_gain(climb),
+        exploratory=exploratory,
         provisional=provisional,
+        earlier=climb.earlier,
+        basis=_basis(climb, decision, subject, tentative_pick),
     )
+
+
+def _headline(
+    climb: Climbed, decision: Decision, subject: str | None, pick: str | None, alternatives: Sequence[CheaperEqual]
+) -> str:
+    """Return the answer in one sentence, whatever stands in its way."""
+    task, results = climb.task, climb.results
+    if decision == "stopped" and climb.stopped is not None:
+        aside = {*results, *(s.what for s in climb.skipped)}
+        return words.stopped(climb.stopped, list(results), [k for k in climb.planned if k not in aside])
+    if decision == "meets" and subject is not None:
+        if subject in climb.trained:
+            return _tuned_wins(climb, subject, alternatives)
+        return words.meets(subject, results[subject])
+    open_rung = _open_question(climb)
+    if decision == "inconclusive" and open_rung is not None:
+        return _headline_open(climb, open_rung, pick)
+    if decision == "inconclusive":
+        return words.AWAITED
+    over = [k for k, r in climb.counted.items() if r.quality.status == "meets" and r.limits_held is False]
+    if over:
+        return words.over_limit(task, over[0], results[over[0]])
+    trained = [k for k in results if k in climb.trained]
+    return words.missed(
+        task,
+        results,
+        climb.counted,
+        trained,
+        _nearest(climb),
+        climb.facts,
+        climb.form,
+        bool(climb.trains),
+    )
+
+
+def _core(climb: Climbed, decision: Decision, subject: str | None) -> str:
+    """Return the outcome as a clause, for a headline that begins with what keeps it from being shown."""
+    who = words.approach(subject, climb.results[subject]) if subject is not None else "no approach"
+    if decision == "meets":
+        return f"{who} meets the goal"
+    if decision == "stopped":
+        return "the budget ended the run before an answer"
+    return "the test examples do not settle it" if decision == "inconclusive" else "nothing measured meets the goal"
+
+
+def _basis(climb: Climbed, decision: Decision, subject: str | None, pick: str | None) -> str:
+    """Return the line of evidence; empty where nothing is measured."""
+    if subject is None:
+        return ""
+    result = climb.results[subject]
+    line = words.evidence_line(climb.task, result.estimates[climb.task.metrics[0].name])
+    return line if decision == "meets" else words.near_line(subject, result, line, pick is not None)
+
+
+def _tuned_wins(climb: Climbed, winner: str, alternatives: Sequence[CheaperEqual]) -> str:
+    """Say that fine-tuning is what the goal takes, or that it gives the same for less."""
+    taken = next((a for a in alternatives if a.label == winner and a.holds(climb.task.alpha)), None)
+    if taken is None:
+        return words.JUSTIFIED
+    before, after = (climb.results[k] for k in (taken.reference, winner))
+    offers = [offer(climb.task, k, climb.results[k], climb.uses) for k in (taken.reference, winner)]
+    pair = break_even(offers[0], offers[1], climb.task.service.requests_per_month)
+    from_ = requests(pair.requests) if pair.when == "from" else None
+    return words.pays(before, after, from_, pair.when == "always")
+
+
+def _nearest(climb: Climbed) -> str | None:
+    """The approach that may win with the highest score, else the highest of all; None where nothing was measured."""
+    metric, among = climb.task.metrics[0].name, climb.counted or climb.results
+    return max(among, key=lambda k: among[k].estimates[metric].point, default=None)
+
+
+def _labels_needed(climb: Climbed, winner: str | None) -> int | None:
+    resting = [winner] if winner is not None else list(climb.results)
+    return max((climb.results[k].quality.labels_needed or 0 for k in resting), default=0) or None
 
 
 def _provisional(climb: Climbed, winner: str | None) -> str | None:
@@ -119,11 +214,11 @@ def _provisional(climb: Climbed, winner: str | None) -> str | None:
 
 def stops(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:
     """Whether the climb stops at this rung: it is good enough and the user seeks no cheaper one."""
-    return task.seek == "good_enough" and _accepted(task, label, results, trained, seed)
+    return task.objective == "good_enough" and _accepted(task, label, results, trained, seed)
 
 
 def _accepted(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:
-    """The first door: good enough; a tuned rung must also be worth tuning against the best rung below."""
+    """Good enough by its own score; a tuned rung must also be worth tuning against the best rung below."""
     if not _eligible(task, label, results, trained):
         return False
     return label not in trained or worth_tuning(task, label, results, seed)
@@ -137,48 +232,67 @@ def _eligible(task: Task, label: str, results: Mapping[str, Result], trained: Co
     return label not in trained or gate_was_open(task, label, results)
 
 
-def _winner(climb: Climbed) -> tuple[str | None, tuple[Door, ...]]:
+def _winner(climb: Climbed) -> tuple[str | None, tuple[CheaperEqual, ...]]:
     """The first accepted rung; seeking the cheapest, a not-worse one that is significantly cheaper or faster replaces it."""
     task, results, trained = climb.task, climb.results, climb.trained
     winner = next((k for k in results if _accepted(task, k, results, trained, climb.seed)), None)
-    if winner is None or task.seek != "cheapest":
+    if winner is None or task.objective != "cheapest":
         return winner, ()
     names = list(results)
     others = [k for k in names[names.index(winner) + 1 :] if _eligible(task, k, results, trained)]
-    return second_door(task, winner, others, results, climb.uses, climb.seed)
+    return cheaper_equal(task, winner, others, results, climb.uses, climb.seed)
 
 
-def _headline_open(climb: Climbed, label: str, lean: str | None) -> str:
+def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> str:
     """Say what keeps the verdict open: the quality of a rung, or the gain of a tuned one whose quality is shown."""
     result = climb.results[label]
+    if label in _unpriced(climb):
+        return words.unpriced(climb.task, label, result)
     if label in climb.trained and result.good_enough:
-        return headline_unproven(
-            climb.task, label, result, gain_over_best(climb.task, label, climb.results, climb.seed)
-        )
-    return headline_undecided(climb.task, label, result, lean)
+        return words.unproven(gain_over_best(climb.task, label, climb.results, climb.seed))
+    return words.undecided(result, result.estimates[climb.task.metrics[0].name].n, tentative_pick)
 
 
 def _lean(climb: Climbed) -> str | None:
     """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
     for label, result in climb.counted.items():
-        if result.quality.probability_good >= LEAN and result.limits_held is not False:
+        if result.quality.probability_good >= PICKED_FROM and result.limits_held is not False:
             return label
     return None
 
 
 def _open_question(climb: Climbed) -> str | None:
-    """The rung whose unclear result keeps the verdict open: the lean, else the unclear one most likely good enough."""
-    unclear = {k: r for k, r in climb.counted.items() if r.quality.status == "unclear" and r.limits_held is not False}
+    """The rung whose inconclusive result keeps the verdict open: the tentative pick, else the inconclusive one most likely good enough."""
+    inconclusive = {
+        k: r for k, r in climb.counted.items() if r.quality.status == "inconclusive" and r.limits_held is not False
+    }
     unproven = {
         k: r
         for k, r in climb.counted.items()
         if r.good_enough and not _accepted(climb.task, k, climb.results, climb.trained, climb.seed)
     }
-    waiting = {**unclear, **unproven}
+    waiting = {**inconclusive, **unproven, **_unpriced(climb)}
     if not waiting:
         return None
-    lean = _lean(climb)
-    return lean if lean in waiting else max(waiting, key=lambda k: waiting[k].quality.probability_good)
+    tentative_pick = _lean(climb)
+    return (
+        tentative_pick if tentative_pick in waiting else max(waiting, key=lambda k: waiting[k].quality.probability_good)
+    )
+
+
+def _unpriced(climb: Climbed) -> dict[str, Result]:
+    """The rungs that meet the goal and whose limit cannot be judged: a price is unknown."""
+    return {k: r for k, r in climb.counted.items() if r.quality.status == "meets" and r.limits_held is None}
+
+
+def _smallest_gain(climb: Climbed) -> float | None:
+    """The smallest gain between neighbours that the test part can show: on as many independent examples as the audit counted."""
+    found = (f.measured.get("effective") for f in climb.findings if f.check == "visible-gain")
+    told = (int(count) for count in found if isinstance(count, int | float))
+    pairs = max(1, len(climb.planned) - 1)
+    return minimum_detectable_effect(
+        next(told, climb.test_rows), discordance=_discordance(climb.comparisons), alpha=climb.task.alpha / pairs
+    )
 
 
 def _discordance(comparisons: Sequence[Comparison]) -> float:

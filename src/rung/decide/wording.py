@@ -1,21 +1,15 @@
-"""The verdict in words: one sentence for a boss, reasons with evidence keys, and what would change the answer."""
+"""The verdict in words beyond its headline: numbers, reasons with evidence keys, and what would change the answer."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from rung.types import Comparison, Reason, Result, Skipped, Task
+from rung.decide.limits import latency, limits_broken, limits_open
+from rung.types import Comparison, EarlierUse, Finding, Quality, Reason, Result, Skipped, Task, rate, widest_tolerance
 
 SMALLEST_GOAL = 0.05  # a lower bound below this makes no goal that anybody would set
 WIDEST_TOLERANCE = 0.15
-IN_WORDS = {
-    "prompt": "a better prompt",
-    "fewshot": "examples in the prompt",
-    "rag": "passages from your documents",
-    "baseline": "no language model at all",
-    "finetune": "a tuned model",
-}
 
 
 def money(usd: float | None, note: str | None = None) -> str:
@@ -32,7 +26,13 @@ def per_1k(result: Result) -> str:
     if result.cost_per_1k_usd is None:
         why = f" ({result.cost_note.split(':')[0]})" if result.cost_note else ""
         return f"at an unknown cost{why}"
-    return f"at {money(result.cost_per_1k_usd)} per 1,000 requests"
+    return f"at {money(result.cost_per_1k_usd)} per 1,000 requests{_full_load(result)}"
+
+
+def _full_load(result: Result) -> str:
+    """Say that a rent is shared among all requests that the machine can serve; with a stated volume the cost holds its own."""
+    full = result.cost.per_1k_usd(None) == result.cost_per_1k_usd
+    return " on a machine that is always busy" if result.cost.usd_per_hour and full else ""
 
 
 def mark(value: float, *, down: bool = False) -> str:
@@ -42,93 +42,54 @@ def mark(value: float, *, down: bool = False) -> str:
     return f"{value:.2f}" if abs(value - round(value, 2)) < 1e-9 else f"{value:.3f}"
 
 
+def bound(value: float) -> str:
+    """Write a bound of a difference; one that lies on one side of 0 says so, however near it is."""
+    if value and abs(value) < 0.0005:
+        return "above 0" if value > 0 else "below 0"
+    return f"{value:+.3f}"
+
+
 def tally(wins: int, losses: int) -> str:
     """Write wins and losses as words."""
     return f"{wins:,} {'win' if wins == 1 else 'wins'}, {losses:,} {'loss' if losses == 1 else 'losses'}"
 
 
-def quality(result: Result, task: Task) -> str:
-    """Write the deciding metric's estimate."""
-    return str(result.estimates[task.metrics[0].name])
+def percent(value: float) -> str:
+    """Write a score as a percentage, rounded as `rate` rounds it."""
+    return f"{_points(value)} %"
 
 
-def plain(label: str) -> str:
-    """Name a rung in words that need no glossary."""
-    return IN_WORDS.get(label.split("@")[0], label)
+def percent_range(low: float, high: float) -> str:
+    """Write an interval of scores as percentages."""
+    return f"{_points(low)} to {_points(high)} %"
 
 
-def headline_met(task: Task, winner: str, result: Result, planned: Sequence[str], bill: str) -> str:
-    """Say which rung, how sure, what it costs (`bill`: a month of it), what is not needed, and what would change the answer."""
-    less = f" less the tolerance of {mark(task.tolerance)}" if task.tolerance else ""
-    above = list(planned[planned.index(winner) + 1 :])
-    rest = f"; {_listed(above)} {'is' if len(above) == 1 else 'are'} not needed" if above else ""
-    carried = mark(_carried(result, task), down=True)
-    limit = f"; a goal above {carried} would change this" if float(carried) < 1 else ""
-    return (
-        f"Yes, at the rung {winner!r} ({plain(winner)}): shown to be at least {mark(task.goal - task.tolerance)}, the goal of "
-        f"{mark(task.goal)}{less} (measured {quality(result, task)}), {per_1k(result)}"
-        f"{bill}{rest}{limit}."
-    )
+def _points(value: float) -> str:
+    return f"{100 * float(rate(value)):.4g}"
 
 
-def headline_undecided(task: Task, label: str, result: Result, lean: str | None) -> str:
-    """Say that the rows cannot tell, how many could, and where we lean."""
-    rows = result.quality.rows_needed
-    need = (
-        f"about {rows:,} test rows would tell"
-        if rows is not None
-        else result.quality.advice
-        or "more rows of the same kind would not tell soon: widen the tolerance or change the goal"
-    )
-    leaning = f"; we lean to {lean!r} ({plain(lean)})" if lean else ""
-    return (
-        f"Undecided: {label!r} measured {quality(result, task)}, and these rows cannot settle whether that is the goal of "
-        f"{mark(task.goal)}; {need}{leaning}; it comes {per_1k(result)}."
-    )
+def caveats(revealed: bool, earlier: EarlierUse | None) -> Iterator[str]:
+    """Yield what keeps a verdict from being a first, sealed test; the same sentences for every reader.
 
-
-def headline_unproven(task: Task, label: str, result: Result, gain: Comparison | None) -> str:
-    """Say that a tuned rung is good enough, and that nothing shows that tuning is what it took."""
-    reaches = f"No proven gain: {label!r} reaches the goal of {mark(task.goal)} (measured {quality(result, task)})"
-    if gain is None:
-        return (
-            f"{reaches}, but no rung below it was measured, so nothing shows that tuning is needed; climb `prompt` and `fewshot` "
-            f"too; it comes {per_1k(result)}."
+    `revealed`: people had seen test examples, or another candidate of the run was measured on them.
+    """
+    if revealed:
+        yield (
+            "Exploratory: people had seen test examples, or another candidate of this run was measured on them, so its bounds no longer hold. Fresh "
+            "examples would confirm it."
         )
-    return (
-        f"{reaches}, but its gain over {gain.lower!r}, the best rung below, is {gain.gain:+.3f} (p = {gain.p_value:.2g}), not a "
-        f"significant one of at least {task.worth_it:g}; more test rows would tell; it comes {per_1k(result)}."
-    )
-
-
-def headline_exhausted(task: Task, results: Mapping[str, Result], measured: Mapping[str, Result]) -> str:
-    """Say that nothing on this ladder is good enough, and which came nearest. `measured`: those too that may not win."""
-    aside = [k for k in measured if k not in results]
-    out = f" ({_listed(aside)} cannot win: see the reasons)" if aside else ""
-    if not results:
-        return (
-            f"No: {_listed(aside)} was measured and cannot win: see the reasons."
-            if aside
-            else "No rung could be measured: see the reasons each was skipped."
+    if earlier is not None and earlier.other_candidates:
+        runs = "an earlier run" if earlier.runs <= 1 else f"{earlier.runs} earlier runs"
+        part = "these" if earlier.share >= 1.0 else f"{earlier.share:.0%} of these"
+        yield (
+            f"Exploratory: {part} test examples decided {runs} with other approaches, settings or examples, so its bounds no "
+            f"longer hold as promised. About {earlier.examples} test examples that no run has used would confirm it: name them "
+            "as data.test and your other examples as data.train."
         )
-    broken = [k for k, r in results.items() if r.quality.status == "met" and r.limits_held is not True]
-    if broken:
-        return (
-            f"No: {_listed(broken)} {'reaches' if len(broken) == 1 else 'reach'} the goal of {mark(task.goal)} but not within "
-            f"the limits on cost or latency{out}."
+    if earlier is not None and earlier.other_goal:
+        yield (
+            "Goal chosen after the result: the same approaches were measured on these test examples under another goal before."
         )
-    best = max(results, key=lambda k: results[k].estimates[task.metrics[0].name].point)
-    near = quality(results[best], task)
-    return (
-        f"No: every {'other ' if aside else ''}rung measured is shown to miss the goal of {mark(task.goal)}{out}; {best!r} came nearest"
-        f"{', ' if near.startswith('between') else ' with '}{near}, {per_1k(results[best])}."
-    )
-
-
-def headline_stopped(why: str, lean: str | None) -> str:
-    """Say why the climb ended before its time."""
-    leaning = f" So far we lean to {lean!r} ({plain(lean)})." if lean else ""
-    return f"Stopped before an answer: {why}.{leaning}"
 
 
 def reasons(
@@ -140,42 +101,80 @@ def reasons(
     planned_rungs: int,
 ) -> Iterator[Reason]:
     """List one reason a rung, one a comparison, one a rung left out."""
-    floor, level = task.goal - task.tolerance, task.alpha / planned_rungs
+    floor = task.goal - task.tolerance
     for label, result in results.items():
-        keys = tuple(f"rungs/{label}/result.json#quality.{part}" for part in ("status", "lower", "upper"))
+        keys = tuple(f"{label}/result#quality.{part}" for part in ("status", "lower", "upper"))
         q = result.quality
         if q.provisional is not None:
             claim, rule = f"{label} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
-        elif q.status == "met":
-            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {mark(floor)}"
-            rule = f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {level:.4g}"
-        elif q.status == "not_met":
+        elif q.status == "meets":
+            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {mark(floor)}{_probable(q)}"
+            rule = _level(task, result, planned_rungs)
+        elif q.status == "misses":
             claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
             rule = f"one-sided upper bound at alpha {task.alpha:g}"
         else:
-            claim = (
-                f"{label} is unclear: bounds {q.lower:.3f} to {q.upper:.3f} leave both open; good enough with probability "
-                f"{q.probability_good:.2f}"
-            )
+            claim = f"{label} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
             rule = "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
         yield Reason(claim, rule, keys)
-        if result.limits_held is not True:
-            state = (
-                "breaks a limit on cost or latency" if result.limits_held is False else "has an unknown cost or latency"
-            )
-            evidence = tuple(f"rungs/{label}/result.json#{k}" for k in ("cost_per_1k_usd", "p95_latency_s"))
-            yield Reason(f"{label} {state}", "a rung is good enough only within the limits of the task", evidence)
+        yield from _limits(task, label, result)
     for index, c in enumerate(comparisons):
-        word = "is shown to beat" if c.p_adjusted < task.alpha and c.gain > 0 else "is not shown to beat"
+        word = (
+            "is significantly better than"
+            if c.p_adjusted < task.alpha and c.gain > 0
+            else "is not significantly better than"
+        )
         if c.p_adjusted < task.alpha and c.gain < 0:
-            word = "is shown to be worse than"
+            word = "is significantly worse than"
         yield Reason(
             f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({tally(c.wins, c.losses)}, adjusted p = {c.p_adjusted:.2g})",
             f"{c.method}, Holm over {max(planned_rungs - 1, 1)} planned pairs",
-            (f"comparisons.json#{index}.gain", f"comparisons.json#{index}.p_adjusted"),
+            (f"comparisons#{index}.gain", f"comparisons#{index}.p_adjusted"),
         )
     for index, left_out in enumerate(skipped):
-        yield Reason(f"{left_out.what} was not run", left_out.reason, (f"skipped.json#{index}.reason",))
+        state = "waits for its model, which is tuned elsewhere" if left_out.awaited else "was not run"
+        yield Reason(f"{left_out.what} {state}", left_out.reason, (f"skipped#{index}.reason",))
+
+
+def _level(task: Task, result: Result, planned_rungs: int) -> str:
+    """Say at which level the lower bound stands, and why there."""
+    if result.level is None:
+        return (
+            f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {task.alpha / planned_rungs:.4g}"
+        )
+    return (
+        f"one-sided lower bound at {result.level:.3g}, its share of alpha {task.alpha:g} among {planned_rungs} rungs by dev, fixed "
+        "before its test examples were read"
+    )
+
+
+def _probable(q: Quality) -> str:
+    """Say how likely an approach is good enough, and how likely it reaches the goal itself, without the tolerance."""
+    at_goal = q.probability_at_goal
+    apart = f", and at the goal itself with {at_goal:.2f}" if at_goal is not None else ""
+    return f"; good enough with probability {q.probability_good:.2f}{apart}"
+
+
+def _limits(task: Task, label: str, result: Result) -> Iterator[Reason]:
+    """Say how an approach stands to the limits, where that could matter: its quality does not miss the goal already."""
+    if result.quality.status == "misses" and result.limits_held is None:
+        return
+    if result.limits_held is not True:
+        broken = result.limits_held is False
+        state = f"breaks a limit on {limits_broken(task, result)}" if broken else limits_open(task, result)
+        evidence = tuple(f"{label}/result#{k}" for k in ("cost_per_1k_usd", "served"))
+        yield Reason(
+            f"{label} {state}" if broken else f"{label}: {state}",
+            "a rung is good enough only within the limits of the task",
+            evidence,
+        )
+    elif task.limits.p95_latency_s is not None:
+        yield Reason(
+            f"{label} keeps the latency limit of {task.limits.p95_latency_s:g} s: {latency(result)}",
+            "an upper bound of the 95th percentile by order statistics, at the level of the quality; what was measured under our "
+            "own load decides nothing",
+            (f"{label}/result#served.high_s",),
+        )
 
 
 def counterfactuals(
@@ -189,7 +188,7 @@ def counterfactuals(
         result = results[winner]
         carried = mark(_carried(result, task), down=True)
         if float(carried) < 1:
-            yield f"With a goal above {carried}, {winner!r} would no longer be shown to be good enough."
+            yield f"With a goal above {carried}, {winner!r} would no longer meet the goal."
         for label, lower in results.items():
             if label == winner:
                 break
@@ -200,37 +199,51 @@ def counterfactuals(
     for label, result in results.items():
         q = result.quality
         yield from _if_limits_were_wider(task, label, result)
-        if q.status == "unclear" and q.rows_needed is not None:
-            yield f"About {q.rows_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
-    short = {label: r for label, r in results.items() if r.quality.status != "met"}
+        if q.status == "inconclusive" and q.examples_needed is not None:
+            yield f"About {q.examples_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
+    short = {label: r for label, r in results.items() if r.quality.status != "meets"}
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
         return
     wider = math.ceil(1000 * (task.goal - short[best].quality.lower) - 1e-9) / 1000
-    yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {best!r} would be shown to be good enough."
-    if task.tolerance < wider < WIDEST_TOLERANCE:
-        yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {best!r} would be shown to be good enough."
+    yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {best!r} would meet the goal."
+    if task.tolerance < wider <= min(WIDEST_TOLERANCE, widest_tolerance(task.goal)):
+        yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {best!r} would meet the goal."
+
+
+def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str | None) -> list[str]:
+    """Say that the labels may hold every rung down, where none is good enough and the goal is above what they allow."""
+    if winner is not None:
+        return []
+    return [
+        f"{f.number('wrong_share'):.0%} of the expected outputs seem wrong, so that a system which is always right would "
+        f"score about {mark(round(f.number('ceiling'), 2))} here ({f.number('low'):.2f} to {f.number('high'):.2f}), below the "
+        f"goal of {mark(task.goal)}: with fixed test rows, or a goal of {mark(f.number('ceiling'), down=True)} or less, the "
+        "answer may be another."
+        for f in findings
+        if f.check == "ceiling" and task.goal > f.number("ceiling")
+    ]
 
 
 def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str]:
-    if lower.quality.status == "unclear":
-        rows = lower.quality.rows_needed
+    if lower.quality.status == "inconclusive":
+        rows = lower.quality.examples_needed
         more = f"; about {rows:,} test rows would tell" if rows else ""
         yield f"{label!r} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
-    elif lower.quality.status == "not_met" and lower.quality.lower >= SMALLEST_GOAL:
+    elif lower.quality.status == "misses" and lower.quality.lower >= SMALLEST_GOAL:
         yield f"With a goal of {mark(_carried(lower, task), down=True)} or less, {label!r} would do."
 
 
 def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[str]:
-    if result.quality.status != "met" or result.limits_held is not False:
+    if result.quality.status != "meets" or result.limits_held is not False:
         return
     wanted = []
-    cost, limit = result.cost_per_1k_usd, task.limits.cost_per_1k_usd
-    if cost is not None and limit is not None and cost > limit:
-        wanted.append(f"{money(cost)} per 1,000 requests instead of {money(limit)}")
-    slow, limit = result.p95_latency_s, task.limits.p95_latency_s
-    if slow is not None and limit is not None and slow > limit:
-        wanted.append(f"a p95 latency of {slow:.2g} s instead of {limit:g} s")
+    priced, limit = result.priced, task.limits.cost_per_1k_usd
+    if priced is not None and priced.status == "misses" and limit is not None:
+        wanted.append(f"{money(priced.high_usd)} per 1,000 requests instead of {money(limit)}")
+    served, limit = result.served, task.limits.p95_latency_s
+    if served is not None and served.status == "misses" and served.p95_s is not None:
+        wanted.append(f"a p95 latency of {(served.high_s or served.p95_s):.2g} s instead of {limit:g} s")
     if wanted:
         yield f"With limits of {' and '.join(wanted)}, {label!r} would be good enough."
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from rung.types import Document, Passage
 
 HEADING = "§ "  # opens the position of a part that stands under headings
-_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])|\n+")
+# A line end behind a hyphen stays: the word may go on there.
+_SENTENCE = re.compile(r"(?<=[.!?。！？])\s+|(?<=[。！？])|(?<![^\W\d_]-)(?<!\n)\n+")
 _LONGEST_WORD = 200  # characters; what has no spaces counts as several words
 
 

@@ -1,4 +1,4 @@
-"""Keep a shelf in step with files: read what is new or changed, take out what is gone. Nothing else is touched."""
+"""Keep a document store in step with files: read what is new or changed, take out what is gone. Nothing else is touched."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from rung.documents.chunk import chunk
-from rung.documents.parse import MOST_BYTES, Parsed, parse, readable, suffix_of
+from rung.documents.parse import MOST_BYTES, SUFFIXES, Parsed, parse, readable, suffix_of
 from rung.documents.trouble import Unreadable, noted
 from rung.errors import DataError
-from rung.protocols import Shelf
-from rung.types import Change, Document, Finding, Passage
+from rung.foreign import file_name
+from rung.protocols import DocumentStore
+from rung.types import Document, Finding, Passage, StoreChange
 
 FILE = "file/"  # opens the names of facts about files: what was read, and what was found
 REMOVED = "removed/"  # ... about files of the folder that the user took out by hand
 _PASSAGES_A_CHANGE = 10_000
+_NAMED = 5  # files of each type that a finding names
 
 
 @dataclass(frozen=True)
 class Synced:
-    """What happened to the shelf, by file, with every finding about files that are on it or could not be."""
+    """What happened to the document store, by file, with every finding about files that are on it or could not be."""
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
@@ -41,7 +43,7 @@ class _Log:
 
 
 def files_in(folder: Path) -> dict[str, Path]:
-    """Return the files of a folder that may hold documents, by name within it; hidden ones are left out.
+    """Return the files of a folder that may hold documents, by name within it (bytes that are no UTF-8 written out); hidden ones are left out.
 
     Raises DataError for a folder that is not there.
     """
@@ -55,39 +57,44 @@ def files_in(folder: Path) -> dict[str, Path]:
         for name in names:
             if not name.startswith("."):
                 path = Path(here, name)
-                found[path.relative_to(folder).as_posix()] = path
+                found[file_name(path.relative_to(folder).as_posix())] = path
     return dict(sorted(found.items()))
 
 
-def sync(shelf: Shelf, folder: Path, size: int, on_file: Callable[[], None] = lambda: None) -> Synced:
-    """Bring the shelf in step with a folder. `size`: words of the passages that must be there at the end.
+def sync(
+    document_store: DocumentStore,
+    folder: Path,
+    size: int,
+    on_file: Callable[[], None] = lambda: None,
+    keep: bool = False,
+) -> Synced:
+    """Bring the document store in step with a folder. `size`: words of the passages that must be there at the end.
 
-    Files are compared by content; those added from elsewhere stay. Interrupted, it goes on where it was. Raises
+    `keep`: text that no reader sees at first is read, too. Files are compared by content; those added from elsewhere stay. Interrupted, it goes on where it was. Raises
     DataError for a folder that is not there or holds no document.
     """
-    out = shelf.facts(REMOVED)
+    out = document_store.facts(REMOVED)
     every = files_in(folder)
     here = {name: path for name, path in every.items() if REMOVED + name not in out}
-    known = shelf.facts(FILE)
+    known = document_store.facts(FILE)
     log = _Log()
-    writer = _Writer(shelf, size)
+    writer = _Writer(document_store, size, keep=keep)
     for name, fact in known.items():
         file = name.removeprefix(FILE)
         if file not in here and not fact.get("added"):
             writer.forget(file, fact)
             log.removed.append(file)
-    skipped: dict[str, int] = {}
+    skipped: list[str] = []
     for file, path in here.items():
         on_file()
         if not readable(file):
-            ending = suffix_of(file) or "no ending"
-            skipped[ending] = skipped.get(ending, 0) + 1
+            skipped.append(file)
             continue
         _take(writer, folder, file, path, known.get(FILE + file), log)
     writer.flush()
     left_out = sorted(name for name in (n.removeprefix(REMOVED) for n in out) if name.partition("#")[0] in every)
-    findings = [*_findings(shelf), *_skipped(skipped), *_left_out(left_out)]
-    if not shelf.documents():
+    findings = [*_findings(document_store), *types_not_read(skipped), *_left_out(left_out)]
+    if not document_store.documents():
         why = "; ".join(f.message for f in findings[:5]) or "it is empty"
         raise DataError(
             f"holds no document that can be read ({why}); put Markdown, text, HTML, PDF, DOCX, CSV or JSONL files there",
@@ -106,22 +113,22 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes | Parsed]]:
                 yield name, Parsed(findings=(trouble.finding(name),))
 
 
-def add(shelf: Shelf, name: str, content: bytes, size: int, **fact: Any) -> Parsed:
-    """Read one file onto the shelf under that name, in place of what had it before; `fact` is kept beside it."""
-    before = shelf.facts(FILE + name).get(FILE + name)
-    parsed = parse(name, content)
+def add(document_store: DocumentStore, name: str, content: bytes, size: int, keep: bool = False, **fact: Any) -> Parsed:
+    """Read one file onto the document store under that name, in place of what had it before; `fact` is kept beside it."""
+    before = document_store.facts(FILE + name).get(FILE + name)
+    parsed = parse(name, content, keep)
     if parsed.documents:
         back = (name, *(d.name for d in parsed.documents))  # whatever of it was taken out by hand before
-        writer = _Writer(shelf, size, back)
+        writer = _Writer(document_store, size, back, keep)
         writer.put(name, parsed, {**fact, "sha256": hashlib.sha256(content).hexdigest()}, before)
         writer.flush({f"{REMOVED}{n}": None for n in back})
     return parsed
 
 
-def remove(shelf: Shelf, names: Sequence[str], folder_files: Sequence[str] = ()) -> tuple[str, ...]:
+def remove(document_store: DocumentStore, names: Sequence[str], folder_files: Sequence[str] = ()) -> tuple[str, ...]:
     """Take files or single documents out; returns those that were there. Files of the folder stay out from now on."""
-    facts = shelf.facts(FILE)
-    documents = shelf.documents()
+    facts = document_store.facts(FILE)
+    documents = document_store.documents()
     gone: list[str] = []
     leave: list[str] = []
     changed: dict[str, Any] = {}
@@ -135,7 +142,7 @@ def remove(shelf: Shelf, names: Sequence[str], folder_files: Sequence[str] = ())
             changed[FILE + name] = None
         if name in folder_files or fact is None:
             changed[REMOVED + name] = True
-    shelf.write(Change(remove=leave, facts=changed))
+    document_store.write(StoreChange(remove=leave, facts=changed))
     return tuple(gone)
 
 
@@ -148,11 +155,11 @@ def _take(writer: _Writer, folder: Path, file: str, path: Path, before: Mapping[
         digest = hashlib.sha256(content).hexdigest()
     except Unreadable as trouble:
         digest, parsed = f"not read: {trouble}", Parsed(findings=(trouble.finding(file),))
-    if before is not None and before.get("sha256") == digest and before.get("reader") == VERSION:
+    if before is not None and before.get("sha256") == digest and before.get("reader") == writer.reader:
         log.unchanged += 1
         return
     if content is not None:
-        parsed = parse(file, content)
+        parsed = parse(file, content, writer.keep)
     if parsed.documents or (before or {}).get("documents"):
         (log.added if before is None or not before["documents"] else log.changed).append(file)
     writer.put(file, parsed, {"sha256": digest}, before)
@@ -172,21 +179,25 @@ def content_of(path: Path, folder: Path | None = None) -> bytes:
                 next_step="Split it, or take out what is no text.",
             )
         return path.read_bytes()
+    except RuntimeError as error:  # what pathlib raises for a link to itself
+        raise Unreadable("is a link that leads to itself", next_step="Copy the file into the folder.") from error
     except OSError as error:
         raise Unreadable(f"cannot be opened ({error.strerror})", next_step="Check its permissions.") from error
 
 
-VERSION = 1  # of what readers make of a file; a higher number makes everything be read again
+VERSION = 2  # of what readers make of a file; a higher number makes everything be read again
 
 
 class _Writer:
     """Gathers what files gave and writes it in changes of a few thousand passages."""
 
-    def __init__(self, shelf: Shelf, size: int, back: Sequence[str] = ()) -> None:
-        self._shelf = shelf
-        self._sizes = sorted({*shelf.sizes(), size})
-        self._have = dict(shelf.documents())
-        self._out = {name.removeprefix(REMOVED) for name in shelf.facts(REMOVED)} - set(back)
+    def __init__(self, document_store: DocumentStore, size: int, back: Sequence[str] = (), keep: bool = False) -> None:
+        self.keep = keep
+        self.reader: int | str = f"{VERSION}, hidden kept" if keep else VERSION
+        self._shelf = document_store
+        self._sizes = sorted({*document_store.sizes(), size})
+        self._have = dict(document_store.documents())
+        self._out = {name.removeprefix(REMOVED) for name in document_store.facts(REMOVED)} - set(back)
         self._remove: list[str] = []
         self._put: list[Document] = []
         self._passages: dict[int, list[Passage]] = {s: [] for s in self._sizes}
@@ -197,7 +208,7 @@ class _Writer:
         self._facts[FILE + file] = None
 
     def put(self, file: str, parsed: Parsed, fact: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-        """Take in a file's documents: only those that are not on the shelf just so."""
+        """Take in a file's documents: only those that are not on the document store just so."""
         names = {d.name for d in parsed.documents}
         self._remove += [n for n in (before or {}).get("documents", ()) if n not in names]
         for document in parsed.documents:
@@ -210,14 +221,14 @@ class _Writer:
                 self.flush()
         self._facts[FILE + file] = {
             **fact,
-            "reader": VERSION,
+            "reader": self.reader,
             "documents": sorted(names - self._out),
             "findings": [[f.check, f.severity, f.message, f.next_step, dict(f.measured)] for f in parsed.findings],
         }
 
     def flush(self, facts: Mapping[str, Any] | None = None) -> None:
         """Write what was gathered. The fact about a file goes with the last of its documents."""
-        change = Change(self._remove, self._put, self._passages, {}, {**self._facts, **(facts or {})})
+        change = StoreChange(self._remove, self._put, self._passages, {}, {**self._facts, **(facts or {})})
         if change.remove or change.put or change.facts:
             self._shelf.write(change)
         self._have.update((d.name, d.sha256) for d in self._put)
@@ -225,8 +236,8 @@ class _Writer:
         self._passages = {s: [] for s in self._sizes}
 
 
-def _findings(shelf: Shelf) -> Iterator[Finding]:
-    for fact in shelf.facts(FILE).values():
+def _findings(document_store: DocumentStore) -> Iterator[Finding]:
+    for fact in document_store.facts(FILE).values():
         for check, severity, message, next_step, measured in fact["findings"]:
             yield Finding(check, severity, message, next_step, (), measured)
 
@@ -240,9 +251,28 @@ def _left_out(names: Iterable[str]) -> Iterator[Finding]:
         )
 
 
-def _skipped(skipped: Mapping[str, int]) -> Iterator[Finding]:
-    if skipped:
-        listed = ", ".join(f"{count} {ending}" for ending, count in sorted(skipped.items()))
-        yield noted(
-            "The folder", f"holds files of types that are not read: {listed}.", "Turn them into text if they matter."
-        )
+def types_not_read(files: Iterable[str]) -> Iterator[Finding]:
+    """Yield a finding that names the files among these whose types are not read, where there are some."""
+    by_ending: dict[str, list[str]] = {}
+    for file in files:
+        if not readable(file):
+            by_ending.setdefault(suffix_of(file) or "no ending", []).append(file)
+    if by_ending:
+        listed = ", ".join(f"{len(found):,} {ending} ({_named(found)})" for ending, found in sorted(by_ending.items()))
+        said = f"holds {sum(map(len, by_ending.values())):,} files of types that are not read: {listed}."
+        yield noted("The folder", said, "Turn them into text if they matter.")
+
+
+def told_by_names(folder: Path) -> Iterator[str]:
+    """Yield what the names of a folder's files tell before any is opened. Raises DataError where none is of a type that is read."""
+    files = list(files_in(folder))
+    here = sum(map(readable, files))
+    if not here:
+        raise DataError(f"holds no file that is read; read are {', '.join(SUFFIXES)}", file=str(folder))
+    yield f"{here:,} files of {folder} are read by the first `rung docs update`, `rung docs measure` or `rung climb`"
+    for finding in types_not_read(files):
+        yield f"{finding.message} {finding.next_step}".removesuffix(".")
+
+
+def _named(files: Sequence[str]) -> str:
+    return ", ".join(files[:_NAMED]) + (f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else "")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.errors import DataError
-from rung.protocols import Library
+from rung.foreign import file_text
+from rung.protocols import DocumentIndex
 from rung.stats.estimate import interval_mean
 from rung.stats.ranking import ndcg, recall, reciprocal_rank
 from rung.types import Estimate
@@ -36,7 +37,7 @@ def read_relevant(path: Path, documents: Iterable[str]) -> Relevant:
     """
     known = _short_names(documents)
     found: dict[str, dict[str, float]] = {}
-    lines = path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n")
+    lines = file_text(path).rstrip("\n").split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -62,7 +63,7 @@ def read_relevant(path: Path, documents: Iterable[str]) -> Relevant:
 
 
 async def measure(
-    library: Library,
+    document_index: DocumentIndex,
     queries: Mapping[str, str],
     relevant: Relevant,
     mode: str,
@@ -75,7 +76,7 @@ async def measure(
         grades = relevant.get(key, {})
         if not any(grade > 0 for grade in grades.values()):
             continue
-        hits = await library.search(query, DEEP, mode=mode, dense_weight=dense_weight, chunk_words=chunk_words)
+        hits = await document_index.search(query, DEEP, mode=mode, dense_weight=dense_weight, chunk_words=chunk_words)
         ranked = list(dict.fromkeys(hit.source.document for hit in hits))
         for name, value in (
             ("ndcg@10", ndcg(ranked, grades)),
@@ -92,7 +93,7 @@ async def measure(
 
 
 async def choose_weight(
-    library: Library,
+    document_index: DocumentIndex,
     queries: Mapping[str, str],
     relevant: Relevant,
     chunk_words: int | None = None,
@@ -103,7 +104,7 @@ async def choose_weight(
     Weight 0 is among them, so what is chosen never falls below BM25 on these queries.
     """
     found = [
-        await measure(library, queries, relevant, "bm25" if weight == 0 else "hybrid", weight, chunk_words)
+        await measure(document_index, queries, relevant, "bm25" if weight == 0 else "hybrid", weight, chunk_words)
         for weight in sorted({0.0, *weights})
     ]
     return tuple(sorted(found, key=lambda m: (-(m.figures["ndcg@10"].mean or 0.0), m.dense_weight)))

@@ -12,15 +12,17 @@ from types import ModuleType
 
 from rung.documents.plain import read_markdown, read_text, seen_markdown
 from rung.documents.rows import read_csv, read_json, read_jsonl
-from rung.documents.scan import scan, seen_text
+from rung.documents.scan import KEEP_IT, quoted, scan, seen_text
 from rung.documents.trouble import Unreadable
 from rung.errors import MissingExtra
-from rung.plugin import require
+from rung.foreign import foreign
+from rung.plugins import require
 from rung.types import Document, Finding, Source
 
 MOST_BYTES = 64 * 1024 * 1024  # of one file; more is rather a database than a document
 MOST_UNPACKED = 4 * MOST_BYTES
 
+Keep = bool  # whether text that no reader sees stays in the document
 Read = tuple[tuple[Document, ...], list[str], tuple[Finding, ...]]  # documents, texts that no reader sees, findings
 Plain = Callable[[str, bytes], tuple[tuple[Document, ...], tuple[Finding, ...]]]
 
@@ -61,26 +63,45 @@ def readable(name: str) -> bool:
     return suffix_of(name) in SUFFIXES
 
 
-def parse(name: str, content: bytes) -> Parsed:
-    """Read one file; `name` is its path within the folder, with slashes."""
+def parse(name: str, content: bytes, keep: Keep = False) -> Parsed:
+    """Read one file; `name` is its path within the folder, with slashes. Whatever a reader raises is a finding about the file.
+
+    `keep`: text that no reader sees at first (closed panels, hidden runs) stays in the document.
+    """
     try:
-        if name.lower().endswith(".gz"):
-            content = _unpacked(content)
-        if not content.strip():
-            raise Unreadable("is empty", severity="note", next_step="Fill it or take it out of the folder.")
-        documents, hidden, findings = _read(name, content)
-        markdown = suffix_of(name) in _MARKDOWN
-        seen = [_as_seen(document, hidden, markdown) for document in documents]
-        filled = tuple(document for document in seen if document.text.strip())
-        if not filled:
-            raise Unreadable("holds no text", next_step="If it is a scan, put it through text recognition first.")
+        with foreign(_unexpected, passes=Unreadable):
+            return _parsed(name, content, keep)
     except Unreadable as trouble:
         return Parsed(findings=(trouble.finding(name),))
+
+
+def _unexpected(error: BaseException) -> Unreadable:
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+    return Unreadable(f"cannot be read ({said})", next_step="Save it anew from its source, or as plain text.")
+
+
+def _parsed(name: str, content: bytes, keep: Keep) -> Parsed:
+    if name.lower().endswith(".gz"):
+        content = _unpacked(content)
+    if not content.strip():
+        raise Unreadable("is empty", severity="note", next_step="Fill it or take it out of the folder.")
+    documents, hidden, findings = _read(name, content, keep)
+    markdown = suffix_of(name) in _MARKDOWN and not keep
+    seen = [_as_seen(document, hidden, markdown) for document in documents]
+    filled = tuple(document for document in seen if document.text.strip())
+    if not filled and hidden:
+        raise Unreadable(f"holds only text that no reader sees ({quoted(hidden)})", next_step=KEEP_IT)
+    if not filled:
+        scan_advice = "If it is a scan, put it through text recognition first."
+        raise Unreadable(
+            "holds no text",
+            next_step=scan_advice if suffix_of(name) == ".pdf" else "Fill it or take it out of the folder.",
+        )
     page = content.decode("utf-8", "replace") if suffix_of(name) in _PAGES else ""
     return Parsed(filled, (*findings, *scan(name, filled, hidden, page)))
 
 
-def _read(name: str, content: bytes) -> Read:
+def _read(name: str, content: bytes, keep: Keep) -> Read:
     """Read with whatever reads files of this ending. Raises Unreadable."""
     suffix = suffix_of(name)
     if suffix in _PLAIN:
@@ -97,8 +118,8 @@ def _read(name: str, content: bytes) -> Read:
         raise Unreadable(
             f"cannot be read without further packages ({error})", next_step="Run pip install 'rung[docs]'."
         ) from error
-    document, hidden, *rest = getattr(reader, function)(name, content)
-    return (document,), hidden, rest[0] if rest else ()
+    document, hidden, read = getattr(reader, function)(name, content, keep)
+    return (document,), hidden, read
 
 
 def _as_seen(document: Document, hidden: list[str], markdown: bool) -> Document:

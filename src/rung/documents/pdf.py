@@ -4,58 +4,61 @@ from __future__ import annotations
 
 import io
 import logging
-import zlib
 from typing import Any
 
 from pypdf import PdfReader
-from pypdf.errors import PyPdfError
 
 from rung.documents.plain import title_of
 from rung.documents.trouble import Unreadable, noted
+from rung.foreign import foreign
 from rung.types import Document, Finding, Source
 
 MOST_PAGES = 3000
 _INVISIBLE = 3  # text rendering mode "neither fill nor stroke": ISO 32000-1, table 106
-# What a damaged file makes pypdf raise beside its own errors; each was met in the wild.
-_DAMAGED = (
-    *(PyPdfError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError),
-    *(RecursionError, NotImplementedError, zlib.error, OSError, MemoryError, ZeroDivisionError),
-)
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells the terminal about every oddity that it mends
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells the terminal about every oddity that it fixes
 
 
-def read_pdf(name: str, content: bytes) -> tuple[Document, list[str], tuple[Finding, ...]]:
-    """Return the document, texts that are not drawn, and findings. Raises Unreadable."""
-    try:
+def read_pdf(name: str, content: bytes, keep: bool = False) -> tuple[Document, list[str], tuple[Finding, ...]]:
+    """Return the document, texts that are not drawn (`keep`: none, they stay in it), and findings. Raises Unreadable."""
+    with foreign(_damaged):
         reader = PdfReader(io.BytesIO(content))
         locked = reader.is_encrypted and not reader.decrypt("")
         count = 0 if locked else len(reader.pages)
         about = None if locked else reader.metadata
         title = str(about.title or "").strip() if about is not None else ""
-    except _DAMAGED as error:
-        if "cryptography" in str(error) or "AES" in str(error):
-            raise Unreadable("is encrypted", next_step="Save a copy without a password.") from error
-        raise Unreadable(f"is a damaged PDF ({_said(error)})", next_step="Save it anew from its source.") from error
     if locked:
         raise Unreadable("is encrypted", next_step="Save a copy without a password.")
     parts: list[Source] = []
     hidden: list[str] = []
     failed: list[int] = []
     for number in range(1, min(count, MOST_PAGES) + 1):
+        seen = _Seen()
         try:
-            seen = _Seen()
-            text = reader.pages[number - 1].extract_text(visitor_operand_before=seen.operator, visitor_text=seen.text)
-        except _DAMAGED:
+            with foreign(_damaged):
+                page = reader.pages[number - 1]
+                text = page.extract_text(visitor_operand_before=seen.operator, visitor_text=seen.text)
+        except Unreadable:
             failed.append(number)
             continue
-        if seen.drawn.strip() and seen.undrawn.strip():  # all of it undrawn: the layer of a text recognition
+        if (
+            seen.drawn.strip() and seen.undrawn.strip() and not keep
+        ):  # all of it undrawn: the layer of a text recognition
             hidden.append(" ".join(seen.undrawn.split()))
             text = seen.drawn
         if text.strip():
-            parts.append(Source(name, f"page {number}", text.strip()))
+            parts.append(
+                Source(name, f"page {number}", text.replace("\u00ad\n", "").strip())
+            )  # a word cut by its soft hyphen
     if failed and not parts:
         raise Unreadable("is a damaged PDF (no page can be read)", next_step="Save it anew from its source.")
     return Document(name, title or title_of(name), tuple(parts), name), hidden, tuple(_findings(name, count, failed))
+
+
+def _damaged(error: BaseException) -> Unreadable:
+    if "cryptography" in str(error) or "AES" in str(error):
+        return Unreadable("is encrypted", next_step="Save a copy without a password.")
+    said = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+    return Unreadable(f"is a damaged PDF ({said})", next_step="Save it anew from its source.")
 
 
 class _Seen:
@@ -89,7 +92,3 @@ def _findings(name: str, pages: int, failed: list[int]) -> list[Finding]:
         said = f"has {pages:,} pages; the first {MOST_PAGES:,} were read."
         found.append(noted(name, said, "Split it into several files.", "warn"))
     return found
-
-
-def _said(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:120]

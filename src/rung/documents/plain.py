@@ -5,27 +5,39 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import PurePosixPath
-
-from markdown_it import MarkdownIt
+from typing import TYPE_CHECKING
 
 from rung.documents.chunk import HEADING
 from rung.documents.trouble import Unreadable, noted
+from rung.plugins import require
 from rung.types import Document, Finding, Source
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
-_FRONT_TITLE = re.compile(r"^title:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE)
-_MARKDOWN = MarkdownIt("commonmark")
+_FRONT_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
 _CODE = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)[^\n]*$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
-_HIDDEN_TAG = re.compile(
-    r"<(?P<tag>[a-z][a-z0-9]*)(?=\s)(?=[^<>]*?\s(?:hidden(?=[\s/>])|style\s*=\s*(?P<quote>[\"'])[^\"'<>]*?(?:display\s*:\s*none"
-    r"|visibility\s*:\s*hidden|opacity\s*:\s*0(?![.\d])|font-size\s*:\s*0(?![.\d]))[^\"'<>]*?(?P=quote)))[^<>]*>"
-    r"(?P<text>.{0,4000}?)</(?P=tag)\s*>",
-    re.DOTALL | re.IGNORECASE,
+_TAG = re.compile(r"<([a-z][a-z0-9]{0,30})(\s[^<>]{0,2000})>", re.IGNORECASE)
+_END_TAG = re.compile(r"</([a-z][a-z0-9]{0,30})\s{0,9}>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"\s(hidden)(?=[\s/]|$)|\sstyle\s{0,9}=\s{0,9}(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+_HIDING = re.compile(
+    r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|(?:opacity|font-size)\s{0,9}:\s{0,9}0(?![.\d])",
+    re.IGNORECASE,
 )
+_LONGEST_HIDDEN = 4_000  # characters between a tag and its end
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """Return the parser: made for the first page, so that a climb without documents does not load it."""
+    parser: MarkdownIt = require("markdown_it").MarkdownIt("commonmark")
+    return parser
 
 
 def decoded(name: str, content: bytes) -> tuple[str, tuple[Finding, ...]]:
@@ -58,7 +70,8 @@ def read_markdown(name: str, content: bytes) -> tuple[tuple[Document, ...], tupl
     title, front = None, _FRONT_MATTER.match(text)
     if front:
         named = _FRONT_TITLE.search(front[1])
-        title, text = named[1] if named else None, text[front.end() :]
+        title = named[1].strip().strip("\"'") if named else None
+        text = text[front.end() :]
     lines = text.split("\n")
     headings = list(_headings(text))
     title = title or next((words for _, level, words in headings if level == 1), None) or title_of(name)
@@ -80,12 +93,27 @@ def seen_markdown(text: str) -> tuple[str, list[str]]:
         return text, []
     hidden: list[str] = []
 
-    def take(found: re.Match[str]) -> str:
-        hidden.extend(words for words in [" ".join(found["text"].split())] if words)
-        return ""
-
-    pieces = [piece if n % 2 else _HIDDEN_TAG.sub(take, piece) for n, piece in enumerate(_CODE.split(text))]
+    pieces = [piece if n % 2 else _without_hidden(piece, hidden) for n, piece in enumerate(_CODE.split(text))]
     return "".join(pieces), hidden
+
+
+def _without_hidden(text: str, hidden: list[str]) -> str:
+    """Return the text without elements that hide themselves; their words are put to `hidden`."""
+    kept: list[str] = []
+    at = 0
+    while (tag := _TAG.search(text, at)) is not None:
+        within = slice(tag.end(), tag.end() + _LONGEST_HIDDEN)
+        ends = _END_TAG.finditer(text, within.start, within.stop) if _hides_itself(tag[2]) else iter(())
+        end = next((e for e in ends if e[1].lower() == tag[1].lower()), None)
+        kept.append(text[at : tag.end() if end is None else tag.start()])
+        if end is not None:
+            hidden += [words for words in [" ".join(text[tag.end() : end.start()].split())] if words]
+        at = tag.end() if end is None else end.end()
+    return "".join([*kept, text[at:]])
+
+
+def _hides_itself(attributes: str) -> bool:
+    return any(m[1] or _HIDING.search(m[2] or m[3] or "") for m in _ATTRIBUTE.finditer(attributes))
 
 
 def title_of(name: str) -> str:
@@ -95,7 +123,7 @@ def title_of(name: str) -> str:
 
 def _headings(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield line (from 0), level and words of every heading; "#" in a code block is none."""
-    tokens = _MARKDOWN.parse(text)
+    tokens = _markdown().parse(text)
     for token, inline in pairwise(tokens):
         if token.type == "heading_open" and token.map is not None and token.level == 0:
             shown = "".join(c.content for c in inline.children or () if c.type in ("text", "code_inline"))

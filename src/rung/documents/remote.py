@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 
+# Every part that may begin anywhere has a greatest length: without one, a text of many beginnings and no end takes hours. What is
+# longer loses its address all the same, since _ADDRESS needs no end.
 _REMOTE_IMAGE = re.compile(
-    r"!\[[^\]]*\]\(\s*<?(?:https?:)?//[^)\s>]+|<img\b[^>]*\bsrc\s*=\s*[\"']?(?:https?:)?//[^\"'\s>]+"
-    r"|url\(\s*[\"']?(?:https?:)?//[^)\"']+",
+    r"!\[[^\]]{0,500}\]\(\s{0,9}<?(?:https?:)?//[^)\s>]{1,500}"
+    r"|<img\b[^>]{0,500}?\bsrc\s{0,9}=\s{0,9}[\"']?(?:https?:)?//[^\"'\s>]{1,500}"
+    r"|url\(\s{0,9}[\"']?(?:https?:)?//[^)\"']{1,500}",
     re.IGNORECASE,
 )
-_IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)\s]*(?:\s+[^)]*)?\)|\[[^\]]*\])|<img\b[^>]*>", re.IGNORECASE)
-_LINK = re.compile(r"\[([^\]]*)\]\(\s*<?(?:[a-z][a-z0-9+.-]*:|//|www\.)[^)]*\)", re.IGNORECASE)
+_IMAGE = re.compile(r"!\[([^\]]{0,500})\](?:\([^)]{0,1000}\)|\[[^\]]{0,500}\])|<img\b[^>]{0,1000}>", re.IGNORECASE)
+_LINK = re.compile(r"\[([^\]]{0,500})\]\(\s{0,9}<?(?:[a-z][a-z0-9+.-]{0,30}:|//|www\.)[^)]{0,1000}\)", re.IGNORECASE)
 _REFERENCE = re.compile(r"^[ \t]*\[[^\]\n]+\]:[ \t]*\S+.*$", re.MULTILINE)
 _ADDRESS = re.compile(
     r"<?\b(?:(?:https?|ftp)://|www\.)[^\s<>\"')\]]*[^\s<>\"')\].,;:!?]>?|\bdata:[a-z]+/[^\s\"')]+"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from rung.delimited import LOOKED_AT, separator_line, separator_of
 from rung.documents.plain import decoded
-from rung.documents.scan import whole_letters
 from rung.documents.trouble import Unreadable, noted
+from rung.foreign import uncollected, whole
 from rung.types import Document, Finding, Source
 
 IDS, TITLES, TEXTS = ("id", "_id", "doc_id"), ("title", "name", "heading"), ("text", "body", "content", "abstract")
@@ -19,14 +19,16 @@ Given = tuple[tuple[Document, ...], tuple[Finding, ...]]
 
 
 def read_csv(name: str, content: bytes) -> Given:
-    """Read a CSV file with a header; the separator is found out among comma, semicolon, tab and bar."""
+    """Read a CSV file with a header; the separator is found out as it is for rows of examples."""
     text, findings = decoded(name, content)
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t|", key=first.count)
+    lines = text.split("\n")
+    named_separator = separator_line(lines[0])
+    lines = [f"{line}\n" for line in lines[0 if named_separator is None else 1 :]]
+    separator = named_separator or separator_of(lines[:LOOKED_AT], "\t" if ".tsv" in name.lower() else ",")
     csv.field_size_limit(_LONGEST_CELL)
     rows: list[tuple[int, Mapping[str, Any]]] = []
     try:
-        reader = csv.DictReader(io.StringIO(text), delimiter=separator, restkey="")
+        reader = csv.DictReader(lines, delimiter=separator, restkey="")
         for row in reader:
             extra = row.pop("", None)
             named = {k: v for k, v in row.items() if k and v is not None}
@@ -34,6 +36,9 @@ def read_csv(name: str, content: bytes) -> Given:
                 named["further cells"] = ", ".join(str(cell) for cell in extra)
             rows.append((reader.line_num, named))
     except csv.Error as error:
+        if "field limit" in str(error):
+            said = f"has a cell of more than {_LONGEST_CELL // 2**20} MiB after row {len(rows):,}"
+            raise Unreadable(said, next_step="Look for a quote that is opened and never closed.") from error
         raise Unreadable(f"is no CSV file ({error})") from error
     return _documents(name, rows), findings
 
@@ -59,17 +64,27 @@ def read_jsonl(name: str, content: bytes) -> Given:
     if bad:
         where = ", ".join(map(str, bad[:5])) + (" ..." if len(bad) > 5 else "")
         said = f"has {len(bad):,} lines that are no JSON objects (line {where}): they were left out."
-        findings = (*findings, noted(name, said, "Mend these lines.", "warn"))
+        findings = (*findings, noted(name, said, "Fix these lines.", "warn"))
     return _documents(name, rows), findings
 
 
 def read_json(name: str, content: bytes) -> Given:
-    """Read a JSON file: a list of objects, or one object."""
+    """Read a JSON file: a list of objects, one object, one that holds nothing but a list of them, or JSON lines."""
     text, findings = decoded(name, content)
     try:
-        data = json.loads(text)
+        with uncollected():
+            data = json.loads(text)
     except (ValueError, RecursionError) as error:
+        if isinstance(error, json.JSONDecodeError) and error.msg == "Extra data":
+            return read_jsonl(name, content)
         raise Unreadable(f"is no valid JSON ({error})") from error
+    lists = (
+        [v for v in data.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
+        if isinstance(data, dict)
+        else []
+    )
+    if len(lists) == 1 and not any(isinstance(v, dict | list) and v is not lists[0] for v in data.values()):
+        data = lists[0]
     rows = data if isinstance(data, list) else [data]
     kept = [(place, row) for place, row in enumerate(rows, 1) if isinstance(row, dict)]
     if not kept:
@@ -106,4 +121,4 @@ def _lines(row: Mapping[str, Any], id_column: str | None) -> Iterator[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return whole_letters(value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return whole(value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -7,20 +7,32 @@ does not see is taken out of the text, so that a model reads what a person reads
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 
 from rung.documents.remote import remote_images
+from rung.foreign import whole
+from rung.invisible import invisible_in
 from rung.types import Document, Finding
 
 CHECK = "document safety"
+KEEP_IT = "If readers open it by a click, documents.hidden: keep reads it."
 _SHOWN = 80  # characters of a suspicious text that a finding quotes
 
-# Unicode: tag characters (outside of flags), overrides of writing direction, and blanks of no width. ZWJ and ZWNJ count
-# only between Latin letters: emoji and Persian need them.
-_TAGS = re.compile("(?<!\U0001f3f4)[\U000e0000-\U000e007f]+")
+# Invisible characters that no writing needs: controls, soft hyphens, blanks of no width, overrides of writing direction, tags.
+# The others (joiners, selectors of a shape, fillers of a syllable) are needed one or two at a time beside letters that are not
+# Latin, and beside emoji: there they stay.
+_USELESS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\U000e0000-\U000e00ff]"
+)
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_NO_WIDTH = re.compile("[\u200b\u2060-\u2064\ufeff]|(?<=[A-Za-z])[\u200c\u200d]+(?=[A-Za-z])")
-_COMMENT = re.compile(r"<!--(.*?)-->|^\[(?://|comment)\]: ?(?:#|<>) ?[(\"'](.*?)[)\"']\s*$", re.DOTALL | re.MULTILINE)
+_TAGS = re.compile("[\U000e0000-\U000e007f]+")
+_FLAG = re.compile("[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")  # of a region, behind a black flag
+_SELECTORS = re.compile(
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}"
+)  # one chooses a shape; so many say something, a byte each
+_LAST_LATIN = "\u024f"
+_REMARK = re.compile(r"^\[(?://|comment)\]: ?(?:#|<>) ?[(\"'](.*?)[)\"'][ \t]*$", re.MULTILINE)  # a comment in Markdown
 
 _ORDERS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -71,35 +83,77 @@ _SIGNS = (
 )
 
 
-def whole_letters(text: str) -> str:
-    """Return the text with halves of surrogate pairs, which JSON may hold and UTF-8 may not, replaced by U+FFFD."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def seen_text(text: str) -> tuple[str, list[str]]:
     """Return the text as a person sees it, and what was hidden in it: characters without a shape, and comments that speak
     to a model (others are every page's own business).
     """
     hidden: list[str] = []
-    text = whole_letters(text)
+    text = whole(text)
     if "<!--" in text or "]: #" in text or "]: <>" in text or "]:#" in text:
-        hidden += [
-            words
-            for words in (" ".join((a or b).split()) for a, b in _COMMENT.findall(text))
-            if speaks_to_a_model(words)
-        ]
-        text = _COMMENT.sub("", text)
-    if not text.isascii():
-        for run in _TAGS.findall(text):
-            hidden.append(
-                "".join(chr(ord(c) - 0xE0000) for c in run if 0xE0020 <= ord(c) < 0xE007F) or "tag characters"
-            )
-        count = len(_DIRECTION.findall(text))
-        hidden += [f"{count} overrides of the writing direction"] if count else []
-        count = len(_NO_WIDTH.findall(text))
-        hidden += [f"{count} characters without width"] if count > 2 else []
-        text = _NO_WIDTH.sub("", _DIRECTION.sub("", _TAGS.sub("", text)))
+        text, comments = _without_comments(text)
+        hidden += [words for words in (" ".join(c.split()) for c in comments) if speaks_to_a_model(words)]
+    text, said = _without_invisible(text)
+    hidden += said
     return text, [h for h in hidden if h]
+
+
+def _without_comments(text: str) -> tuple[str, list[str]]:
+    """Return the text without its comments, and what they hold. Ends are searched, so that many beginnings cost nothing."""
+    kept: list[str] = []
+    found: list[str] = []
+    at = 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept.append(text[at:start])
+        found.append(text[start + 4 : end])
+        at = end + 3
+    text = "".join([*kept, text[at:]])
+    return _REMARK.sub("", text), found + _REMARK.findall(text)
+
+
+def _without_invisible(text: str) -> tuple[str, list[str]]:
+    """Return the text without invisible characters, but for those that writing needs; and what those taken out said."""
+    out = {c for c in invisible_in(text) if not (c.isspace() or _may_be_drawn(c))}
+    if not out:
+        return text, []
+    taken: list[str] = []
+
+    def keep_or_take(run: re.Match[str]) -> str:
+        if _is_needed(run[0], text[run.start() - 1 : run.start()], text[run.end() : run.end() + 1]):
+            return run[0]
+        taken.append(run[0])
+        return ""
+
+    text = re.sub(f"[{re.escape(''.join(sorted(out)))}]+", keep_or_take, text)
+    hidden: list[str] = []
+    for run in taken:
+        hidden += ["".join(chr(ord(c) - 0xE0000) for c in tags if "\U000e0020" <= c < "\U000e007f") or "tag characters"
+                   for tags in _TAGS.findall(run)]  # fmt: skip
+        hidden += [_bytes_of(selectors) or "variation selectors" for selectors in _SELECTORS.findall(run)]
+    rest = _SELECTORS.sub("", _TAGS.sub("", "".join(taken))).replace(
+        "\u00ad", ""
+    )  # a soft hyphen says where a word may be cut
+    overrides = len(_DIRECTION.findall(rest))
+    hidden += [f"{overrides} overrides of the writing direction"] if overrides else []
+    blanks = len(rest) - overrides
+    return text, hidden + ([f"{blanks} characters without width"] if blanks > 2 else [])
+
+
+def _may_be_drawn(char: str) -> bool:
+    """Whether a font may draw it all the same: characters for private use, and those newer than this Python's tables."""
+    return unicodedata.category(char) in ("Co", "Cn") and not "\U000e0000" <= char < "\U000e1000"
+
+
+def _is_needed(run: str, before: str, after: str) -> bool:
+    if before == "\U0001f3f4" and _FLAG.fullmatch(run):
+        return True
+    beside = any((c > _LAST_LATIN and not c.isspace()) or c in "©®" for c in (before, after) if c)
+    return len(run) <= 2 and beside and not _USELESS.search(run)
+
+
+def _bytes_of(selectors: str) -> str:
+    """Return the text that variation selectors spell, one byte each, as far as it is one."""
+    numbers = (ord(c) - 0xFE00 if c < "\uffff" else ord(c) - 0xE0100 + 16 for c in selectors)
+    return "".join(c for c in bytes(numbers).decode("utf-8", "ignore") if c.isprintable()).strip()
 
 
 def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: str = "") -> Iterator[Finding]:
@@ -113,8 +167,8 @@ def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: 
         yield Finding(
             CHECK,
             "warn" if suspicious else "note",
-            f"{name} holds text that no reader sees ({_quoted(hidden)}): it was left out of the index.",
-            "Look at it, and take it out of the document if it does not belong there.",
+            f"{name} holds text that no reader sees ({quoted(hidden)}): it was left out of the index.",
+            f"Look at it, and take it out of the document if it does not belong there. {KEEP_IT}",
             (),
             {"file": name, "kind": "hidden text", "count": len(hidden)},
         )
@@ -122,7 +176,7 @@ def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: 
         yield Finding(
             CHECK,
             "warn",
-            f"{name} speaks to a model rather than to a reader ({_quoted(orders)}).",
+            f"{name} speaks to a model rather than to a reader ({quoted(orders)}).",
             "Read the passage; if it is planted, `rung docs remove` the file. The report says how often a model obeys such text.",
             (),
             {"file": name, "kind": "instructions", "count": len(orders)},
@@ -132,7 +186,7 @@ def scan(name: str, documents: Sequence[Document], hidden: Sequence[str], page: 
         yield Finding(
             CHECK,
             "note",
-            f"{name} shows {len(images):,} images from other servers ({_quoted(images)}): an answer that repeats one makes the "
+            f"{name} shows {len(images):,} images from other servers ({quoted(images)}): an answer that repeats one makes the "
             "reader's browser call there.",
             "Exported prompts leave links and images out; keep it so, or store the images yourself.",
             (),
@@ -159,7 +213,8 @@ def _orders(text: str) -> list[str]:
     return [m.group() for pattern in _ORDERS for m in pattern.finditer(text)]
 
 
-def _quoted(texts: Sequence[str]) -> str:
+def quoted(texts: Sequence[str]) -> str:
+    """Return the beginning of the first text, and how many more there are."""
     first = " ".join(texts[0].split())
     first = first if len(first) <= _SHOWN else first[: _SHOWN - 1] + "…"
     return f"{first!r}" + (f" and {len(texts) - 1:,} more" if len(texts) > 1 else "")

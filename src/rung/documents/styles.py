@@ -29,15 +29,15 @@ _WATCHED = {
     *(*_BACKGROUNDS, *_AWAY, *_EXTENT),
 }
 _NAMES = re.compile(r"[.#]([A-Za-z_][\w-]*)")
-_MEASURE = re.compile(r"(-?\d*\.?\d+)([a-z%]*)")
+_MEASURE = re.compile(r"(-?(?:\d+(?:\.\d+)?|\.\d+))([a-z%]*)")
 _TINY = {"": 0.0, "px": 1.99, "pt": 1.99, "em": 0.1, "rem": 0.1, "%": 10.0}  # sizes of letters that nobody reads
 _WHITE = re.compile(
-    r"white|#fff(?:f|fff|fffff)?|rgba?\(\s*255\s*[, ]\s*255\s*[, ]\s*255\b.*|transparent|rgba\(.*[,/]\s*0?\.?0+\s*\)"
+    r"white|#fff(?:f|fff|fffff)?|rgba?\(\s*255[\s,]+255[\s,]+255\b.*|transparent|rgba\(.*[,/]\s*0?\.?0+\s*\)"
 )
 _CLIPPED = re.compile(
     r"rect\(\s*([01])(?:px)?(?:\s*,\s*|\s+)\1(?:px)?(?:\s*,\s*|\s+)\1(?:px)?(?:\s*,\s*|\s+)\1(?:px)?\s*\)"
 )
-_CUT_AWAY = re.compile(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0|polygon\(\s*0\S*(?:\s*,?\s*0\S*)*\s*\)")
+_CUT_AWAY = re.compile(r"inset\(\s*(?:[5-9]\d|100)%|circle\(\s*0")
 
 
 class Styles:
@@ -57,6 +57,28 @@ class Styles:
             return False
         style = _in_force(ruled or [], own or "")
         return hides(style) or (bool(_WHITE.fullmatch(style.get("color", ""))) and self._on_white(element, bool(own)))
+
+    def is_closed(self, element: Any) -> bool:
+        """Whether the element is hidden as panels are until they are opened: not shown at all, or of no height."""
+        style = self._style(element)
+        return (
+            element.get("hidden") is not None
+            or style.get("display") == "none"
+            or style.get("visibility") in ("hidden", "collapse")
+            or any(
+                (size := _measure(style.get(name))) is not None and size[0] == 0 for name in ("height", "max-height")
+            )
+        )
+
+    def display(self, element: Any) -> str | None:
+        """Return how the page's own styles show the element: "block", "inline" ...; None where they say nothing of it."""
+        if element not in self._ruled and not element.get("style"):
+            return None
+        shown = self._style(element).get("display")
+        return None if shown in (None, "none", "inherit", "initial", "unset", "revert") else shown
+
+    def _style(self, element: Any) -> Style:
+        return _in_force(self._ruled.get(element, []), element.get("style") or "")
 
     def _on_white(self, element: Any, own: bool) -> bool:
         """Whether nothing that is known gives the element a background of its own."""
@@ -82,11 +104,19 @@ def hides(style: Style) -> bool:
     away = [_measure(style.get(side)) for side in _AWAY]
     if any(place is not None and place[0] <= -1000 for place in away):
         return True
-    if _CLIPPED.fullmatch(style.get("clip", "")) or _CUT_AWAY.match(style.get("clip-path", "")):
+    if _CLIPPED.fullmatch(style.get("clip", "")) or _cut_away(style.get("clip-path", "")):
         return True
     sizes = [_measure(style.get(name)) for name in _EXTENT]
     cut = style.get("overflow", "").split(" ")[0] in ("hidden", "clip")
     return cut and any(size is not None and size[0] == 0 for size in sizes)
+
+
+def _cut_away(path: str) -> bool:
+    """Whether a clip-path leaves nothing: by its size, or as a polygon all of whose corners are in one place."""
+    if not path.startswith("polygon("):
+        return bool(_CUT_AWAY.match(path))
+    corners = path.removeprefix("polygon(").partition(")")[0].replace(",", " ").split()
+    return bool(corners) and all(number.startswith("0") for number in corners)
 
 
 def _measure(value: str | None) -> tuple[float, str] | None:
@@ -122,8 +152,9 @@ def _value(declaration: Any) -> str:
 
 
 def _ruled(root: Any, rules: Sequence[tuple[str, list[Any]]]) -> dict[Any, list[_Ruling]]:
-    """Return what rules say of the elements that some rule would hide, and of backgrounds."""
+    """Return what rules say of the elements that some rule would hide or show as a block, and of backgrounds."""
     hiding = [n for n, (_, declared) in enumerate(rules) if _could_hide({d.lower_name: _value(d) for d in declared})]
+    hiding += [n for n, (_, declared) in enumerate(rules) if any(d.lower_name == "display" for d in declared)]
     if not hiding:
         return {}
     touched = {d.lower_name for n in hiding for d in rules[n][1]} | set(_BACKGROUNDS)

@@ -1,1 +1,1 @@
-"""Ask, score, measure: the only reader of test rows lives here."""
+"""Ask, score, measure: the kit, and the evaluator that alone reads test examples in a climb."""

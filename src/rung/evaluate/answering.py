@@ -3,59 +3,109 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from rung.errors import ContextOverflow, RefusedByModel, Retryable
-from rung.metrics._several import AnyRight
+from rung.errors import ContextOverflow, NotRecorded, RefusedByModel, Retryable
+from rung.foreign import foreign
+from rung.metrics.accepted import AnyRight
+from rung.prompts.abstention import abstention
 from rung.protocols import Judge, Kit, Metric, System
-from rung.rungs._abstention import abstention
-from rung.types import Answer, Example, Failure, FailureCause, Outcome, Score, Task
+from rung.types import TRANSPORT, Answer, Example, Failure, FailureCause, Outcome, Score, Task
 
-Scorer = Callable[[Answer, Example], Awaitable["Mapping[str, Score] | Failure"]]
 OnRow = Callable[[Outcome], None]
 
-TRANSPORT: frozenset[FailureCause] = frozenset(
-    {"model", "timeout"}
-)  # the row was not answered: asked again on resumption
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the metrics say of one answer, each a Score or a Failure; the deciding metric has a Score here."""
+
+    scores: Mapping[str, Score]
+    unscored: Mapping[str, Failure] = field(default_factory=dict)
+
+
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+Scorer = Callable[[Answer, Example], Awaitable["Judgement | Failure"]]
 
 
 def scorer(metrics: Mapping[str, Metric], task: Task, kit: Kit | None = None) -> Scorer:
-    """Return a function that judges one answer by every metric; the first metric's failure is the row's failure.
+    """Return a function that judges one answer by every metric; the first metric's failure is the example's failure.
 
     A metric that asks (`Judge`) does so through `kit`; without one it says what it can without asking. Transport trouble
-    of any of them is the row's failure: the row is asked again on resumption.
+    of any of them is the example's failure: it is asked again on resumption. What any other metric cannot judge stays a
+    Failure of that metric.
     """
 
     pure = {name: AnyRight(metric) for name, metric in metrics.items()}
     asking = {name: metric for name, metric in metrics.items() if kit is not None and isinstance(metric, Judge)}
 
-    async def score(answer: Answer, example: Example) -> Mapping[str, Score] | Failure:
-        found: dict[str, Score] = {}
+    async def score(answer: Answer, example: Example) -> Judgement | Failure:
+        scores: dict[str, Score] = {}
+        unscored: dict[str, Failure] = {}
         for position, name in enumerate(metrics):
             if kit is not None and name in asking:
-                verdict = await _judged(asking[name], answer, example, task, kit)
+                verdict = await _assessed(name, asking[name], answer, example, task, kit)
             else:
-                verdict = pure[name].score(answer.text, example, task)
-            if isinstance(verdict, Failure):
-                if position == 0 or verdict.cause in TRANSPORT:
-                    return verdict
-                verdict = Score(0.0, adheres=False, note=f"{verdict.cause}: {verdict.message}")
-            found[name] = verdict
-        return found
+                verdict = scored(name, pure[name], answer, example, task)
+            if isinstance(verdict, Score):
+                scores[name] = verdict
+            elif position == 0 or verdict.cause in TRANSPORT:
+                return verdict
+            else:
+                unscored[name] = verdict
+        return Judgement(scores, unscored)
 
     return score
 
 
-async def _judged(metric: Judge, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
-    """Ask a metric for its judgement; what went wrong with this row alone becomes its failure."""
+def scored(name: str, metric: Metric, answer: Answer, example: Example, task: Task) -> Score | Failure:
+    """Call a metric that asks nobody. What a stranger's raises becomes a Failure."""
     try:
-        return await metric.assess(answer, example, task, kit)
+        with foreign(_Raised):
+            found = metric.score(answer.text, example, task)
+    except _Raised as error:
+        return error.failure(f"{name}.score")
+    return _kept_promise(f"{name}.score", found)
+
+
+async def _assessed(
+    name: str, metric: Judge, answer: Answer, example: Example, task: Task, kit: Kit
+) -> Score | Failure:
+    """Ask a metric for its judgement; what went wrong with this example alone becomes its failure."""
+    try:
+        with foreign(_Raised):
+            found = await metric.assess(answer, example, task, kit)
     except RefusedByModel as error:
         return Failure("metric", f"the judging model declined: {error}")
     except ContextOverflow as error:
         return Failure("metric", f"too long for the judging model: {error}")
     except Retryable as error:
         return Failure("timeout" if error.timed_out else "model", f"the judging model: {error}")
+    except _Raised as error:
+        return error.failure(f"{name}.assess")
+    return _kept_promise(f"{name}.assess", found)
+
+
+class _Raised(Exception):
+    """A metric raised what is no word of ours."""
+
+    def failure(self, what: str) -> Failure:
+        error = self.args[0]
+        said = _ADDRESS.sub("0x...", " ".join(str(error).split()))  # equal when `rung verify` scores the answer again
+        return Failure("metric", f"the metric's {what} raised {type(error).__name__}: {said}")
+
+
+def _kept_promise(what: str, verdict: object) -> Score | Failure:
+    """Return a metric's word if it is one: a Failure, or a Score in [0, 1]; else the Failure that says what it gave."""
+    if isinstance(verdict, Failure):
+        return verdict
+    if not isinstance(verdict, Score):
+        said = f"an object of class {type(verdict).__name__}" if _ADDRESS.search(repr(verdict)) else f"{verdict!r:.60}"
+        return Failure("metric", f"the metric's {what} returned {said}, which is neither a Score nor a Failure")
+    if not 0.0 <= verdict.value <= 1.0:
+        return Failure("metric", f"the metric's {what} gave the score {verdict.value!r}, which is not in [0, 1]")
+    return verdict
 
 
 async def answer_rows(
@@ -100,11 +150,12 @@ def first_cause(troubles: BaseException) -> BaseException:
 
 async def _answer_row(system: System, example: Example, score: Scorer) -> Outcome:
     try:
-        answer = await system.answer(example.inputs)
+        answer = await system.answer(dict(example.inputs))  # its own: a plug-in may change what it is given
     except RefusedByModel as error:
         return _failed(example, "refusal", error)
     except Retryable as error:
-        return _failed(example, "timeout" if error.timed_out else "model", error)
+        cause: FailureCause = "timeout" if error.timed_out else "model"
+        return _failed(example, "unrecorded" if isinstance(error, NotRecorded) else cause, error)
     except ContextOverflow as error:
         return _failed(example, "truncated", error)
     return await judge(example, answer, score)
@@ -112,17 +163,17 @@ async def _answer_row(system: System, example: Example, score: Scorer) -> Outcom
 
 async def judge(example: Example, answer: Answer, score: Scorer) -> Outcome:
     """Score one answer. One that was cut off and is not fully right counts as truncated, whatever it scored."""
-    scores = await score(answer, example)
-    if isinstance(scores, Failure) and scores.cause in TRANSPORT:
-        return Outcome(example.id, example.group, answer, None, scores)
+    said = await score(answer, example)
+    if isinstance(said, Failure) and said.cause in TRANSPORT:
+        return Outcome(example.id, example.group, answer, None, said)
     declined = abstention(answer.text, example.targets)
-    right = not isinstance(scores, Failure) and next(iter(scores.values())).value >= 1.0
+    right = not isinstance(said, Failure) and next(iter(said.scores.values())).value >= 1.0
     if answer.truncated and not right:
         failure = Failure("truncated", "the answer was cut off at max_tokens")
         return Outcome(example.id, example.group, answer, None, failure, declined)
-    if isinstance(scores, Failure):
-        return Outcome(example.id, example.group, answer, None, scores, declined)
-    return Outcome(example.id, example.group, answer, scores, None, declined)
+    if isinstance(said, Failure):
+        return Outcome(example.id, example.group, answer, None, said, declined)
+    return Outcome(example.id, example.group, answer, said.scores, None, declined, said.unscored)
 
 
 def _failed(example: Example, cause: FailureCause, error: Exception) -> Outcome:

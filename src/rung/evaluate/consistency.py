@@ -1,80 +1,22 @@
-"""How steadily measured rungs keep the asked-for form: many requests, exact intervals, and whether a rung agrees with itself."""
+"""How steadily a rung keeps the asked-for form: exact intervals, and whether it agrees with itself."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
-from rung.errors import RungError
-from rung.evaluate.progress import paid
-from rung.evaluate.reopen import Reopened
+from rung.prompts.class_labels import denoted, labels_of
 from rung.protocols import Metric
-from rung.rungs._labels import denoted, labels_of
 from rung.stats.estimate import clopper_pearson_lower, clopper_pearson_upper
-from rung.types import Candidate, Example, MetricSpec, Outcome, Task, by_id
+from rung.store.records import Consistency, Form, Share
+from rung.types import Example, Outcome, Task, by_id
 
-Form = Literal["exact", "extra", "wrong", "failed"]
 FORMS: Mapping[Form, str] = {
     "exact": "exactly the form asked for",
-    "extra": "right form inside, with text around it",
+    "extra": "right format with text around it",
     "wrong": "another form",
     "failed": "no usable answer",
 }
 MOST_IDS = 20  # rows named as examples of a deviation
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A count among so many, with the exact (Clopper-Pearson) 95 % interval of its rate."""
-
-    count: int
-    n: int
-    low: float
-    high: float
-
-    @property
-    def rate(self) -> float:
-        return self.count / self.n
-
-    def __str__(self) -> str:
-        return (
-            f"{_percent(self.rate)} % ({self.count:,} of {self.n:,}; {_percent(self.low)} to {_percent(self.high)} %)"
-        )
-
-
-def _percent(share: float) -> str:
-    """Write a share as a percentage with two significant digits, and whole from ten on."""
-    return f"{100 * share:.2g}" if 100 * share < 9.95 else f"{100 * share:.0f}"
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """What many requests told of one rung.
-
-    `forms` adds up to `requests`. With repeats their intervals count inputs, not requests, since repeats of one input are
-    alike. `agreement`: inputs whose repeats all got the same text; None where every input was asked once.
-    """
-
-    rung: str
-    metric: str
-    requests: int
-    inputs: int
-    forms: Mapping[Form, Share]
-    agreement: Share | None
-    deviating: tuple[str, ...]  # ids of rows whose answer deviates
-
-    @property
-    def deviation(self) -> Share:
-        """Requests whose answer is not exactly the form asked for."""
-        exact = self.forms["exact"]
-        return Share(exact.n - exact.count, exact.n, 1.0 - exact.high, 1.0 - exact.low)
-
-    @property
-    def per_10k(self) -> float:
-        """Failures of form that 10,000 requests would show at this rate."""
-        return 10_000 * self.deviation.rate
 
 
 def share(count: int, n: int, independent: int | None = None, alpha: float = 0.05) -> Share:
@@ -131,51 +73,3 @@ def _agreement(rounds: Sequence[Sequence[Outcome]]) -> Share:
     said = [[o.answer.text.strip() if o.answer is not None else None for o in answers] for answers in rounds]
     same = sum(len(set(texts)) == 1 and texts[0] is not None for texts in zip(*said, strict=True))
     return share(same, len(said[0]))
-
-
-def plan_requests(available: int, requests: int, repeats: int) -> tuple[int, int]:
-    """Return (inputs, rounds) for so many requests: `repeats` rounds, more where the rows do not reach."""
-    inputs = max(1, min(available, requests // max(1, repeats)))
-    return inputs, max(repeats, math.ceil(requests / inputs)) if requests > inputs else 1
-
-
-async def ask_again(
-    run: Reopened,
-    label: str,
-    requests: int,
-    repeats: int,
-    *,
-    metric: str | None = None,
-    rows: Sequence[Example] | None = None,
-) -> Consistency:
-    """Ask a measured rung so many times and sum up; what was asked before comes from the ledger.
-
-    `metric`: one that knows the form; None: the deciding one. `rows`: your own, else the dev rows and those training rows
-    that the candidate has not seen. Raises BudgetSpent, and RungError for a metric that knows no form.
-    """
-    candidate = run.candidate(label)
-    pool = list(rows if rows is not None else _unseen(run, candidate))
-    spec = next((m for m in run.task.metrics if m.name == metric), None) if metric else run.task.metrics[0]
-    if spec is None:
-        spec = MetricSpec(str(metric))
-    base = run.kit(metrics=(spec,))
-    base.rng("consistency").shuffle(pool)
-    inputs, rounds = plan_requests(len(pool), requests, repeats)
-    chosen, answered = pool[:inputs], []
-    with run.progress.stage(f"{label}: consistency", inputs * rounds) as bar:
-        for number in range(rounds):
-            kit = run.kit(metrics=(spec,), repeat=number)
-            answered.append(await kit.answer(candidate, chosen, lambda row: bar.advance(usd=paid(row))))
-    found = consistency_of(label, answered, chosen, replace(run.task, metrics=(spec,)), base.metric())
-    if found is None:
-        raise RungError(
-            f"{label}: consistency by {spec.name} means nothing: it knows no exact form, or no request got an answer; name a "
-            "metric that knows a form with --metric, such as exact_match, json_fields, lines or regex"
-        )
-    return found
-
-
-def _unseen(run: Reopened, candidate: Candidate) -> Iterator[Example]:
-    seen = set(candidate.trained_on)
-    yield from run.split.dev
-    yield from (row for row in run.split.train if row.id not in seen)

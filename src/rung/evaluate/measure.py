@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rung.errors import RungError
-from rung.evaluate.answering import TRANSPORT
-from rung.evaluate.labels import People, corrected, provisional
-from rung.stats.estimate import interval_mean
+from rung.judging.human_labels import HumanLabels, corrected, provisional
+from rung.stats.distribution import student_quantile
+from rung.stats.estimate import Sample, cluster_variance, group_numbers, interval_mean, mean_group_size
+from rung.stats.estimate import summarise as sample_of
+from rung.stats.latency import TAIL, lower_bound, requests_for_bound, requests_to_settle, upper_bound
 from rung.stats.sequential import LOOKS
-from rung.stats.threeway import judge
-from rung.types import Candidate, Estimate, Outcome, Result, Task
+from rung.stats.threeway import judge_sample
+from rung.types import (
+    Candidate,
+    Estimate,
+    Outcome,
+    Priced,
+    Profile,
+    Quality,
+    RequestCost,
+    Result,
+    Served,
+    Status,
+    Task,
+    groups_of,
+)
 
 ALONE = "alone"  # "<metric>:alone" in Result.estimates: the judge's own mean, which labels corrected
+ROUNDING = 1e-9  # a relative difference of dollars that is none
 FORMAT = "format"  # key of the format-adherence estimate in Result.estimates
-
-
-def groups_of(outcomes: Sequence[Outcome]) -> list[str] | None:
-    """Return the group of each row, or None when every row is a group of its own."""
-    names = [o.group for o in outcomes]
-    return None if len(set(names)) == len(names) else names
 
 
 def unanswered(outcomes: Sequence[Outcome]) -> int:
     """Return how many rows got no answer by transport trouble: they are asked again when the climb is resumed."""
-    return sum(o.failure is not None and o.failure.cause in TRANSPORT for o in outcomes)
+    return sum(o.unanswered for o in outcomes) - unrecorded(outcomes)
+
+
+def unrecorded(outcomes: Sequence[Outcome]) -> int:
+    """Return how many rows have no stored answer where an approach consists of these: unknown, and nobody can be asked."""
+    return sum(o.failure is not None and o.failure.cause == "unrecorded" for o in outcomes)
 
 
 def abstentions(outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -35,9 +52,9 @@ def abstentions(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return dict(sorted(Counter(o.abstained for o in outcomes if o.abstained is not None).items()))
 
 
-def scored(outcomes: Sequence[Outcome], metric: str, on_failure: float | None) -> list[tuple[Outcome, float]]:
+def scored(outcomes: Sequence[Outcome], metric: str, failure_score: float | None) -> list[tuple[Outcome, float]]:
     """Return the rows that have a value under `metric`, with it."""
-    pairs = [(o, o.value(metric, on_failure)) for o in outcomes]
+    pairs = [(o, o.value(metric, failure_score)) for o in outcomes]
     return [(o, v) for o, v in pairs if v is not None]
 
 
@@ -49,87 +66,123 @@ def summarise(
     *,
     test_sha256: str = "",
     stopped_at: int | None = None,
-    people: People | None = None,
+    people: HumanLabels | None = None,
+    level: float | None = None,
 ) -> Result:
     """Return everything a report says of one measured rung; recomputable from the stored outcomes and labels alone.
 
     `people`: the labels, where the deciding metric is an opinion; without enough of them the quality is provisional.
+    `level`: the approach's own share of alpha; None: alpha is divided equally. A latency limit waits for `as_served`.
     """
     deciding = task.metrics[0].name
-    rows = scored(outcomes, deciding, task.on_failure)
+    rows = scored(outcomes, deciding, task.failure_score)
     if not rows:
         raise RungError(
-            "no row has a score: every row failed, and task.on_failure: null leaves failed rows out; set it to 0 to count "
-            "them as wrong, or look at why they fail with `rung climb --quick`"
+            "no row has a score: every row failed, and neither rows that the metric could not judge nor those that "
+            "task.failure_score: null leaves out have one; look at why they fail with `rung climb --quick`"
         )
-    groups = groups_of([o for o, _ in rows])
-    quality = judge([v for _, v in rows], groups, task.goal, task.tolerance, task.alpha, planned_rungs)
+    divisor = planned_rungs if level is None else task.alpha / level
+    quality = _quality(outcomes, task, divisor)
     estimates = _estimates(outcomes, task, stopped_at is not None)
     labels: Mapping[str, float | None] = {}
     if people is not None:
-        found = corrected(outcomes, rows, people, planned_rungs)
+        # People may have labelled what the judge could not: whatever is put for its word, their labels correct it.
+        guessed = [*rows, *((o, 0.0) for o in outcomes if o.unjudged)]
+        found = corrected(outcomes, guessed, people, divisor)
         quality = provisional(quality, outcomes, people) if found is None else found.quality
         if found is not None:
             estimates = {**estimates, deciding: found.estimate, f"{deciding}:{ALONE}": estimates[deciding]}
             labels = found.labels
-    cost, note = _cost_per_1k(outcomes)
-    latencies = [o.answer.seconds for o in outcomes if o.answer is not None]
-    p95 = float(np.quantile(latencies, 0.95)) if latencies else None
+    cost = RequestCost.measured(outcomes, task.service, candidate.model)
+    per_1k = cost.per_1k_usd(task.service.requests_per_month)
+    priced = _priced(outcomes, cost, task, task.alpha / divisor)
+    p50, p95 = _latency_quantiles(outcomes)
     return Result(
         candidate=candidate,
         test_sha256=test_sha256,
         outcomes=outcomes,
         estimates=estimates,
         quality=quality,
-        cost_per_1k_usd=cost,
-        cost_note=note,
-        p50_latency_s=float(np.quantile(latencies, 0.5)) if latencies else None,
+        cost_per_1k_usd=per_1k,
+        cost_note=cost.basis(task.service.requests_per_month),
+        p50_latency_s=p50,
         p95_latency_s=p95,
         failures=dict(sorted(Counter(o.failure.cause for o in outcomes if o.failure is not None).items())),
-        limits_held=_limits_held(task, cost, p95),
+        limits_held=_limits_held(task, priced, None),
+        priced=priced,
+        cost=cost,
         stopped_early_at=stopped_at,
         tokens_per_request=_tokens_per_request(outcomes),
         abstentions=abstentions(outcomes),
         labels=labels,
+        unscored=dict(sorted(Counter(name for o in outcomes for name in o.unscored).items())),
+        level=level,
     )
+
+
+def _latency_quantiles(outcomes: Sequence[Outcome]) -> tuple[float | None, float | None]:
+    """Return median and 95th percentile of the seconds that answers took; None where none was timed."""
+    seconds = [s for o in outcomes if o.answer is not None and (s := o.answer.seconds) is not None]
+    if not seconds:
+        return None, None
+    return float(np.quantile(seconds, 0.5)), float(np.quantile(seconds, 0.95))
+
+
+def scored_sample(outcomes: Sequence[Outcome], task: Task) -> Sample | None:
+    """Return the deciding scores as a sample, what got no answer counted as wrong; None where no row has one."""
+    bounded = [(o, b[0]) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
+    return sample_of([low for _, low in bounded], groups_of([o for o, _ in bounded])) if bounded else None
+
+
+def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Quality:
+    """Judge one approach. What got no answer, or no judgement, is unknown: wrong for *meets*, right for *misses*."""
+    bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
+    groups = groups_of([o for o, _ in bounded])
+    worst, best = (sample_of([b[end] for _, b in bounded], groups) for end in (0, 1))
+    quality = judge_sample(worst, task.goal, task.tolerance, task.alpha, planned_rungs, best=best)
+    silent, lacking = unanswered(outcomes), unrecorded(outcomes)
+    unjudged = sum(o.unjudged for o in outcomes)
+    if quality.status != "inconclusive" or not silent + lacking + unjudged:
+        return quality
+    advice = f"{silent} of {len(outcomes)} test examples got no answer: the same command asks them again"
+    if lacking and not silent:
+        advice = (
+            f"{lacking} of {len(outcomes)} test examples have no stored answer: add these, or leave such examples out"
+        )
+    elif not silent:
+        advice = f"{unjudged} of {len(outcomes)} test answers could not be judged: see why under failures, and fix the metric"
+    return replace(quality, examples_needed=None, advice=advice)
 
 
 def _estimates(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Mapping[str, Estimate]:
     found: dict[str, Estimate] = {}
     for spec in task.metrics:
-        rows = scored(outcomes, spec.name, task.on_failure)
-        if rows:
-            found[spec.name] = _estimate([v for _, v in rows], groups_of([o for o, _ in rows]), stopped_early)
+        rows = [(o, b) for o in outcomes if (b := o.bounds(spec.name, task.failure_score)) is not None]
+        judged_none = all(o.scores is None or spec.name in o.unscored for o in outcomes)
+        if rows and not (judged_none and any(o.unscored for o in outcomes)):  # failed examples alone are no estimate
+            found[spec.name] = _estimate(rows, stopped_early)
     forms = [(o, o.adheres(task.metrics[0].name)) for o in outcomes]
-    known = [(o, float(adheres)) for o, adheres in forms if adheres is not None]
+    known = [(o, (float(adheres), float(adheres))) for o, adheres in forms if adheres is not None]
     if known and any(o.failure is None for o, _ in known):
-        found[FORMAT] = _estimate([v for _, v in known], groups_of([o for o, _ in known]), stopped_early)
+        found[FORMAT] = _estimate(known, stopped_early)
     return found
 
 
-def _estimate(values: Sequence[float], groups: Sequence[str] | None, stopped_early: bool) -> Estimate:
+def _estimate(rows: Sequence[tuple[Outcome, tuple[float, float]]], stopped_early: bool) -> Estimate:
+    """Return the mean of what is known; the interval holds wherever the unknown lies between its bounds."""
     # An interval taken at whichever of ten looks stopped the rung misses too often (9 % of nominal 5): divide the error.
-    interval = interval_mean(values, groups, 1.0 - 0.05 / LOOKS if stopped_early else 0.95)
+    level = 1.0 - 0.05 / LOOKS if stopped_early else 0.95
+    groups = groups_of([o for o, _ in rows])
+    worst, best = (interval_mean([bounds[end] for _, bounds in rows], groups, level) for end in (0, 1))
+    known = [low for _, (low, high) in rows if low == high]
     return Estimate(
-        mean=None if stopped_early else interval.mean,
-        low=interval.low,
-        high=interval.high,
-        n=interval.n,
-        method=interval.method,
-        n_effective=interval.n_eff,
+        mean=None if stopped_early or not known else float(np.mean(known)),
+        low=worst.low,
+        high=best.high,
+        n=worst.n,
+        method=worst.method,
+        n_effective=worst.n_eff,
     )
-
-
-def _cost_per_1k(outcomes: Sequence[Outcome]) -> tuple[float | None, str | None]:
-    answers = [o.answer for o in outcomes if o.answer is not None]
-    if not answers:
-        return None, "no row was answered"
-    costs = [a.cost_usd for a in answers]
-    known = [c for c in costs if c is not None]
-    if len(known) < len(costs):
-        notes = [c.price_note for a in answers for c in a.calls if c.price_note]
-        return None, notes[0] if notes else "the price of this model is unknown"
-    return 1000 * sum(known) / len(known), None
 
 
 def _tokens_per_request(outcomes: Sequence[Outcome]) -> float | None:
@@ -138,7 +191,93 @@ def _tokens_per_request(outcomes: Sequence[Outcome]) -> float | None:
     return sum(sums) / len(sums) if sums and len(sums) == len(counts) else None
 
 
-def _limits_held(task: Task, cost: float | None, p95: float | None) -> bool | None:
-    limits = [(task.limits.cost_per_1k_usd, cost), (task.limits.p95_latency_s, p95)]
-    held = [None if seen is None else seen <= limit for limit, seen in limits if limit is not None]
-    return False if False in held else None if None in held else True
+def as_served(result: Result, task: Task, planned_rungs: int, taken: Profile) -> Result:
+    """Return a result with its latency judged on requests that were asked for it (docs/statistics.md).
+
+    *meets*: an upper bound of the 95th percentile, at the level of the quality, is within the limit; *misses*: a lower
+    bound at alpha is above it. A request that timed out counts as its time limit, one without an answer as slow for the
+    one and as quick for the other.
+    """
+    limit = task.limits.p95_latency_s
+    level = task.alpha / planned_rungs if result.level is None else result.level
+    known = [s for s in taken.seconds if s is not None]
+    unknown = len(taken.seconds) - len(known)
+    high = upper_bound([*known, *[math.inf] * unknown], level)
+    high = None if high == math.inf else high
+    low = lower_bound([*known, *[0.0] * unknown], task.alpha)
+    status: Status | None = None
+    advice = None
+    if limit is not None:
+        status = (
+            "meets"
+            if high is not None and high <= limit
+            else "misses"
+            if low is not None and low > limit
+            else "inconclusive"
+        )
+        advice = _latency_advice(taken.seconds, limit, level, task.alpha) if status == "inconclusive" else None
+    served = Served(
+        concurrency=taken.concurrency,
+        n=len(known),
+        p50_s=float(np.quantile(known, 0.5)) if known else None,
+        p95_s=float(np.quantile(known, TAIL)) if known else None,
+        low_s=low,
+        high_s=high,
+        status=status,
+        timed_out=taken.timed_out,
+        unknown=unknown,
+        advice=advice,
+    )
+    return replace(result, served=served, limits_held=_limits_held(task, result.priced, served))
+
+
+def _latency_advice(seconds: Sequence[float | None], limit: float, level: float, alpha: float) -> str:
+    """Say what would settle a latency that is neither within its limit nor above it for certain."""
+    asked, unknown, needed = len(seconds), seconds.count(None), requests_for_bound(level)
+    if unknown:
+        return f"{unknown} of {asked} requests got no answer: the same command asks them again"
+    if asked < needed:
+        return f"the bound takes {needed} requests, and there were {asked}"
+    wanted = requests_to_settle(sum(s is not None and s <= limit for s in seconds), asked, level, alpha)
+    if wanted is None:
+        return "it lies too near the limit to tell"
+    more = "1 more request" if wanted == asked + 1 else f"{wanted - asked} more requests"
+    return f"about {more} like these would tell (limits.latency_requests: {wanted})"
+
+
+def _priced(outcomes: Sequence[Outcome], cost: RequestCost, task: Task, level: float) -> Priced | None:
+    """Judge the cost by its mean with one-sided bounds: an upper one at `level`, a lower one at alpha.
+
+    None without a limit or a price. A rented machine at a stated volume costs its rent, whatever the answers took.
+    """
+    limit, requests = task.limits.cost_per_1k_usd, task.service.requests_per_month
+    mean = cost.per_1k_usd(requests)
+    if limit is None or mean is None:
+        return None
+    most = limit * (1.0 + ROUNDING)
+    each = [
+        (o, 1000 * usd) for o in outcomes if o.answer is not None and (usd := cost.of(o.answer, requests)) is not None
+    ]
+    values = np.array([usd for _, usd in each])
+    fixed = bool(cost.usd_per_hour and requests) or (values.size > 1 and float(np.ptp(values)) <= ROUNDING * mean)
+    if fixed:
+        return Priced(mean, mean, "meets" if mean <= most else "misses")
+    if values.size < 2:
+        return Priced(None, None, "inconclusive")
+    numbers = group_numbers(groups_of([o for o, _ in each]), values.size)
+    df = values.size / (1.0 if numbers is None else mean_group_size(numbers)) - 1.0
+    error = math.sqrt(cluster_variance(values, numbers).value)
+    if df <= 0.0 or error == 0.0:
+        return Priced(None, None, "inconclusive")
+    low = max(0.0, mean - student_quantile(1.0 - task.alpha, df) * error)
+    high = mean + student_quantile(1.0 - level, df) * error
+    return Priced(low, high, "meets" if high <= most else "misses" if low > most else "inconclusive")
+
+
+def _limits_held(task: Task, priced: Priced | None, served: Served | None) -> bool | None:
+    judged: list[Status] = []
+    if task.limits.cost_per_1k_usd is not None:
+        judged.append("inconclusive" if priced is None else priced.status)
+    if task.limits.p95_latency_s is not None:
+        judged.append((served.status if served is not None else None) or "inconclusive")
+    return False if "misses" in judged else None if "inconclusive" in judged else True

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rung.invisible import written_out
+from rung.metrics.text import normalise
+from rung.metrics.unwrap import after_thought, json_objects, mended
 from rung.types import content_hash
 
 LONGEST = 24_000  # characters of one text that a judge is shown; what is left out is said
 _CODE = 12  # hex digits
-_LOOSE = ("Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp")  # categories of characters that a reader does not see
 _SPOKEN = re.compile(  # marks by which chat templates part turns: a server may read them inside a text too
     r"<(?=\|)|<(?=/?(?:s|think|tool_call|start_of_turn|end_of_turn|system|user|assistant|instructions?)\b)"
     r"|\[(?=/?(?:INST|SYS|SYSTEM)\b)|<(?=<\s*/?SYS)|<(?=[｜▁])",
     re.IGNORECASE,
 )
-_WHOLE_FENCE = re.compile(r"```(?:json)?\s*\n(.*)\n\s*```", re.DOTALL)
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +51,51 @@ def fenced(title: str, text: str, code: str) -> str:
 
 def visible(line: str) -> str:
     """Write out what a reader would not see, and break the marks by which chats are parted."""
-    shown = "".join(c if c == "\t" or unicodedata.category(c) not in _LOOSE else f"\\u{{{ord(c):x}}}" for c in line)
+    shown = written_out(line, lambda char: f"\\u{{{ord(char):x}}}", kept="\t")
     return _SPOKEN.sub(lambda found: found[0] + "\\", shown)
 
 
 def read_verdict(text: str, code: str, choices: Sequence[str]) -> Verdict | str:
     """Return the verdict of a reply, or what is wrong with the reply.
 
-    The whole reply must be one JSON object of `verdict` (one of the choices as spelled), `code` and perhaps `reason`,
-    each once; only a thought before it and a code fence around all of it are forgiven.
+    The verdict stands in the one JSON object of the reply that bears the code, wherever it stands after a thought; a second one makes
+    the reply unreadable. Its keys and its verdict (one of the choices) may be in upper or lower case; other keys are passed over.
     """
-    bare = _THOUGHT.sub("", text, count=1).strip() if text.lstrip().startswith("<think>") else text.strip()
-    whole = _WHOLE_FENCE.fullmatch(bare)
-    try:
-        found = json.loads(whole[1] if whole else bare, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        return "it is not one JSON object"
-    if not isinstance(found, dict):
-        return "it is not one JSON object"
-    if not {"verdict", "code"} <= set(found) <= {"verdict", "code", "reason"}:
-        return f"its keys are {', '.join(map(repr, list(found)[:5])) or 'none'}"
-    if found["verdict"] not in choices:
-        return f"its verdict is {str(found['verdict'])[:40]!r}"
-    if found["code"] != code:
-        return "its code is not that of this judgement"
-    reason = found.get("reason", "")
-    return Verdict(found["verdict"], reason) if isinstance(reason, str) else "its reason is no text"
+    bare = after_thought(text)
+    for written in (bare, mended(bare)):
+        found = [o for outer in json_objects(written, _READER) for o in _bearing(outer, code)]
+        if found:
+            break
+    if not found:
+        return "no JSON object in it bears the code of this judgement"
+    if len(found) > 1:
+        return f"{len(found)} JSON objects in it bear the code of this judgement"
+    fields = {key.strip().casefold(): value for key, value in found[0].items()}
+    if "verdict" not in fields or len(fields) < len(found[0]):
+        return f"its keys are {', '.join(map(repr, list(found[0])[:5]))}"
+    said = fields["verdict"]
+    choice = _chosen(str(said), choices) if isinstance(said, str | int) and not isinstance(said, bool) else None
+    if choice is None:
+        return f"its verdict is {str(said)[:40]!r}"
+    reason = fields.get("reason")
+    return Verdict(choice, reason if isinstance(reason, str) else "")
+
+
+def _bearing(value: Any, code: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects in a JSON value that bear the code."""
+    fields = value if isinstance(value, dict) else {}
+    if any(key.strip().casefold() == "code" and str(said).strip().casefold() == code for key, said in fields.items()):
+        yield fields
+    for inner in fields.values() if fields else value if isinstance(value, list) else ():
+        yield from _bearing(inner, code)
+
+
+def _chosen(said: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that is meant; None where it is none, or where two are spelled too much alike."""
+    if said in choices:
+        return said
+    alike = [choice for choice in choices if normalise(choice) == normalise(said)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -85,3 +103,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a key stands there twice")
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_once)

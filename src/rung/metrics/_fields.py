@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Literal
 
-from rung.metrics._text import squeeze
+from rung.metrics._numbers import numbers_in
+from rung.metrics.text import normalise, squeeze
 
 Normaliser = Literal["text", "exact", "number", "digits", "date"]
 Leaves = Counter[tuple[str, str]]  # (path, normalised value) -> how often
 
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%d %B %Y", "%B %d %Y", "%d %b %Y", "%b %d %Y", "%Y%m%d")
 _GAP = object()  # stands where a list lacks the item that the target has, so that later items keep their places
-_NUMBER = re.compile(r"[-+]?\d[\d,\s]*(?:\.\d+)?|[-+]?\.\d+")
+_SPACED_GROUP = re.compile(r"(?<=\d) (?=\d{3}(?!\d))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ class Reading:
             return _number(value)
         text = squeeze(str(value))
         if how == "number":
-            found = _NUMBER.search(text)
-            return _number(float(re.sub(r"[,\s]", "", found.group()))) if found else text.casefold()
+            found = next(numbers_in(_SPACED_GROUP.sub("", text)), None)
+            return _number(found.value) if found else text.casefold()
         if how == "digits":
             return "".join(c for c in text if c.isdigit())
         if how == "date":
@@ -83,8 +86,51 @@ class Reading:
         return text.casefold()
 
 
-def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
+def respelt(said: Any, target: Any) -> Any:
+    """Return `said` with what only another spelling explains written as in the target.
+
+    That is a key in another spelling (orderId for order_id), a number or truth value as text ("1,200"), a text whose punctuation
+    differs, and an object around the wanted one.
+    """
+    if isinstance(said, dict) and isinstance(target, dict):
+        inner = next(iter(said.values())) if len(said) == 1 else None
+        if isinstance(inner, dict) and not _spellings(said).keys() & _spellings(target).keys():
+            return respelt(inner, target)
+        wanted = _spellings({key: value for key, value in target.items() if key not in said})
+        named = [(key if key in target else wanted.get(_spelling(key), key), value) for key, value in said.items()]
+        return {key: respelt(value, target.get(key)) for key, value in named}
+    if isinstance(said, list) and isinstance(target, list) and target:
+        return [respelt(item, target[min(i, len(target) - 1)]) for i, item in enumerate(said)]
+    if isinstance(said, str) and isinstance(target, bool):
+        return {"true": True, "yes": True, "false": False, "no": False}.get(said.strip().casefold(), said)
+    if isinstance(said, str) and isinstance(target, int | float):
+        found = list(numbers_in(said))
+        return target if len(found) == 1 and found[0].value == Fraction(target) else said
+    if isinstance(said, str) and isinstance(target, str) and normalise(said) == normalise(target) != "":
+        return target
+    return said
+
+
+def _spellings(value: Mapping[str, Any]) -> dict[str, str]:
+    return {_spelling(key): key for key in value}
+
+
+def _spelling(key: str) -> str:
+    return "".join(c for c in key.casefold() if c.isalnum())
+
+
+def _number(value: float | Fraction) -> str:
+    """Return the one spelling of a number, every digit of it: 1200, 0.5, 1/3."""
+    exact = Fraction(Decimal(repr(value))) if isinstance(value, float) else Fraction(value)
+    bottom = exact.denominator
+    twos, fives = (next(n for n in range(bottom.bit_length() + 1) if bottom % prime ** (n + 1)) for prime in (2, 5))
+    places = max(twos, fives)
+    if bottom != 2**twos * 5**fives:
+        return f"{Decimal(exact.numerator)}/{Decimal(bottom)}"
+    digits = str(
+        Decimal(exact.numerator * 10**places // bottom)
+    )  # str(int) refuses more than 4,300 digits, Decimal does not
+    return digits if not places else str(Decimal(f"{digits}E-{places}"))
 
 
 def _date(text: str) -> str:

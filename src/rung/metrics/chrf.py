@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field
 from sacrebleu.metrics import CHRF
 
-from rung.metrics._text import unwrapped
+from rung.metrics.unwrap import unwrapped
 from rung.types import Example, Failure, Score, Task
 
 _LONGEST = 20_000  # characters of an answer that are read; a longer one is a runaway
@@ -16,7 +17,7 @@ _LONGEST = 20_000  # characters of an answer that are read; a longer one is a ru
 class Chrf(BaseModel):
     """Score the F measure of shared character n-grams, averaged over their lengths; for inflected languages and style.
 
-    White space does not count, case and punctuation do. `word_order: 2` is chrF++. Knows no form, so `adheres` is None.
+    White space does not count, case and punctuation do; a letter with its mark is one character where Unicode has it (NFC). `word_order: 2` is chrF++. Knows no form, so `adheres` is None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +43,7 @@ class Chrf(BaseModel):
         return None
 
     def _one(self, said: str, target: str) -> float:
-        said, target = " ".join(said.split()), " ".join(target.split())
+        said, target = (" ".join(unicodedata.normalize("NFC", text).split()) for text in (said, target))
         if not said or not target:
             return float(said == target)
         metric = _metric(self.char_order, self.word_order, self.beta, self.casefold)
@@ -53,6 +54,3 @@ class Chrf(BaseModel):
 @lru_cache(maxsize=16)
 def _metric(char_order: int, word_order: int, beta: int, lowercase: bool) -> CHRF:
     return CHRF(char_order=char_order, word_order=word_order, beta=beta, lowercase=lowercase)
-
-
-plugin = Chrf

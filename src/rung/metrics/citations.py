@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.metrics._text import words
+from rung.metrics.text import words
 from rung.protocols import Kit
 from rung.types import Answer, Example, Failure, Request, Score, Task
 
@@ -26,6 +26,7 @@ class Citations(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     opinion: ClassVar[bool] = False
+    roles: ClassVar[tuple[str, ...]] = ()
 
     least: float = Field(
         0.0, ge=0, le=1, description="from this value on the score is 1, below it 0; 0: the value itself"
@@ -55,9 +56,6 @@ class Citations(BaseModel):
         needed = sum(any(w in passage for w in own) for passage in passages) / len(passages)
         value = 2 * supported * needed / (supported + needed) if supported and needed else 0.0
         missing = [w for w in own if not any(w in passage for passage in passages)]
-        note = f"not in its sources: {', '.join(missing[:5])}" if missing else None
+        note = f"not in its sources: {', '.join(word[:80] for word in missing[:5])}" if missing else None
         shown = float(value >= self.least) if self.least else value
         return Score(shown, parts={"supported": supported, "needed": needed}, note=note)
-
-
-plugin = Citations

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rung.metrics._fields import Leaves, Normaliser, Reading, f1
+from rung.metrics._fields import Leaves, Normaliser, Reading, f1, respelt
 from rung.metrics._schema import check_schema, violation
-from rung.metrics._text import outermost_object, parse_json, without_fences
+from rung.metrics.unwrap import after_thought, json_object, parse_json, strip_fence
 from rung.types import Example, Failure, Score, Task
 
 
@@ -17,14 +17,18 @@ class JsonFields(BaseModel):
     """Score the F1 of (path, value) leaves of the answer's object against the target's; `parts` per top-level field.
 
     An answer that is not a bare JSON object is a parse failure. `adheres`: the object fits `schema` where one is
-    given, else it has exactly the compared top-level keys. With `all_fields` the value is 1 if every leaf is right
-    and none is added, else 0.
+    given, or has exactly the keys that `fields` names; without either any object does, since keys may differ from example to example. With `all_fields` the value is 1 if every leaf is right
+    and none is added, else 0. `schema` is JSON Schema (2020-12, or the draft named in `$schema`); `pattern` is a regular
+    expression of Python, `format` one of date, date-time, email, ipv4, ipv6, regex, uuid. What could not be checked is refused
+    before the climb: other formats, unknown keywords, a `$ref` that leads out of the schema.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fields: tuple[str, ...] | None = Field(None, description="top-level keys to compare; default: those of the target")
-    json_schema: Mapping[str, Any] | None = Field(None, alias="schema", description="subset of JSON Schema")
+    json_schema: Mapping[str, Any] | None = Field(
+        None, alias="schema", description="JSON Schema that the answer must fit"
+    )
     normalise: Mapping[str, Normaliser] = Field(
         default_factory=dict, description="path -> text, exact, number, digits or date; items of lists as lines[].sku"
     )
@@ -49,17 +53,25 @@ class JsonFields(BaseModel):
             return Failure("parse", f"the answer is not JSON: {error}")
         if not isinstance(said, dict):
             return Failure("parse", f"the answer is JSON but not an object: {type(said).__name__}")
-        problem = self._form_problem(said, target)
+        problem, known = self._form_problem(said, target), self.json_schema is not None or self.fields is not None
         parts = self._parts(said, target)
-        return Score(self._value(said, target), adheres=problem is None, parts=parts, note=problem)
+        return Score(self._value(said, target), adheres=problem is None or not known, parts=parts, note=problem)
 
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
-        """Return the score of the outermost object found in the answer, code fences stripped; 0 where there is none."""
+        """Return the best score of the first object in the answer, in a fence or in prose; 0 where there is none.
+
+        Forgiven are trailing commas, comments, Python's spelling, keys in another spelling, an object around the wanted one, numbers
+        and truth values as text, thousands separators and punctuation.
+        """
         target = _target(example)
         if isinstance(target, Failure):
             return None
-        said = outermost_object(without_fences(answer)) or outermost_object(answer)
-        return 0.0 if said is None else self._value(said, target)
+        bare = after_thought(answer)
+        found = [json_object(text) for text in dict.fromkeys((answer, bare, strip_fence(bare)))]
+        return max(
+            (self._value(s, target) for said in found if said is not None for s in (said, respelt(said, target))),
+            default=0.0,
+        )
 
     def format_rule(self, task: Task) -> str | None:
         rule = "Answer with one JSON object and nothing else."
@@ -102,6 +114,3 @@ def _target(example: Example) -> dict[str, Any] | Failure:
     if not isinstance(target, dict):
         return Failure("metric", f"the target of row {example.id!r} is JSON but not an object")
     return target
-
-
-plugin = JsonFields

@@ -7,12 +7,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rung.metrics._text import squeeze, without_fences, without_quotes
+from rung.metrics.text import squeeze
+from rung.metrics.unwrap import after_lead, after_thought, strip_fence, strip_quotes
 from rung.types import Example, Failure, Score, Task
 
 Against = Literal["equals", "startswith", "endswith", "contains"]
 _SAID: dict[str, str] = {"startswith": "starts with", "endswith": "ends with", "contains": "contains"}
 _MARKER = re.compile(r"^\s*(?:[-*•]|\d+[.)]|(?:line|section)\s*\d+\s*:)\s+", re.IGNORECASE)
+
+_LONGEST = 20_000  # characters in which wanted lines are looked for; a longer answer is a runaway
 
 
 class LineCheck(BaseModel):
@@ -119,16 +122,18 @@ class Lines(BaseModel):
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
         """Return the score with form checks counted as held, on the best run of cleaned lines.
 
-        Forgiven: fences, quotes, bullets, numbering, empty lines, and lines before or after the wanted ones. Where no
+        Forgiven: fences, quotes, bullets, numbering, a lead-in such as `Answer:`, empty lines, and lines before or after the wanted ones. Where no
         check compares with the target, the line checks themselves are the content and only the count is forgiven.
         """
         if any(column not in example.inputs for column in self.absent_inputs):
             return None
         raw, wanted = _raw(answer, self.unit), _raw(example.target, self.unit)
-        lines = [without_quotes(_MARKER.sub("", line)) for line in _units(without_fences(answer), self.unit)]
+        bare = strip_fence(after_thought(answer))[:_LONGEST]
+        lines = [strip_quotes(_MARKER.sub("", line)) for line in _units(bare, self.unit)]
         size = self.count if isinstance(self.count, int) else len(wanted)
         windows = [lines[i : i + size] for i in range(max(1, len(lines) - size + 1))]
-        return max(self._forgiven(window, example, task) for window in (raw, *windows))
+        led = [[strip_quotes(after_lead(lines[0])), *lines[1:size]]] if lines else []
+        return max(self._forgiven(window, example, task) for window in (raw, *windows, *led))
 
     def format_rule(self, task: Task) -> str | None:
         said = [s for s in (check.sentence(task) for check in self.checks) if s]
@@ -199,6 +204,3 @@ def _units(text: str, unit: str) -> list[str]:
     """Return the non-empty lines or sections, outer space removed."""
     pieces = text.splitlines() if unit == "line" else re.split(r"\n\s*\n", text)
     return [piece.strip() for piece in pieces if piece.strip()]
-
-
-plugin = Lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib.util
 import math
 import queue
@@ -10,21 +11,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
-from numbers import Real
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
 from rung.errors import RungError
-from rung.plugin import located
+from rung.foreign import foreign
+from rung.plugins import located
 from rung.types import Example, Failure, Score, Task
 
 MOST_HUNG = 3  # hung calls of one function: each holds a thread and the climb for a while
+_ROUNDING = 1e-9  # by so much a mean of ones may lie above 1
 _HUNG: Counter[str] = Counter()
 
 
 class PythonFunction(BaseModel):
-    """Score with `function(answer, target, inputs)`, which returns a number in [0, 1] or a bool.
+    """Score with `function(answer, target, inputs)`, which returns a number in [0, 1] or a truth value, also those of numpy.
 
     `function` is written `scoring.py:polite`; a relative path starts at the folder of rung.yaml. The file runs as
     part of rung, with all its rights. What it raises, a call that hangs, and numbers outside [0, 1] become a failure of the
@@ -36,6 +38,7 @@ class PythonFunction(BaseModel):
     function: str = Field(description="path of a Python file, a colon, and the name of a function in it")
     rule: str | None = Field(None, description="the asked-for form in plain words, for prompts")
     timeout_s: float = Field(30.0, gt=0, allow_inf_nan=False, description="for one call; a hung one is left behind")
+    _state: tuple[int, ...] = PrivateAttr(())
 
     @field_validator("function")
     @classmethod
@@ -46,7 +49,7 @@ class PythonFunction(BaseModel):
         if not path.is_file():
             raise ValueError(f"no file {str(path)!r}; write path.py:function, relative to the folder of rung.yaml")
         try:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
             raise ValueError(f"{str(path)!r} is not Python: {error}") from error
         except OSError as error:
@@ -56,17 +59,22 @@ class PythonFunction(BaseModel):
             raise ValueError(f"{str(path)!r} defines no function {name!r}; it has: {', '.join(names) or 'none'}")
         return f"{path}:{name}"
 
+    def model_post_init(self, _: object) -> None:
+        """Keep how the file stands now: one that is changed in a running Python is loaded anew by the next climb."""
+        with contextlib.suppress(OSError):
+            at = _parts(self.function)[0].stat()
+            self._state = at.st_size, at.st_mtime_ns
+
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         try:
             value = self._called(answer, example)
         except _Raised as error:
             return Failure("metric", str(error))
-        if not isinstance(value, Real):
+        if not isinstance(value, float):
             return Failure("metric", f"{self._said} returned {type(value).__name__}; return a number in [0, 1]")
-        number = float(value)
-        if math.isnan(number) or not 0.0 <= number <= 1.0:
-            return Failure("metric", f"{self._said} returned {number}; return a number in [0, 1]")
-        return Score(number)
+        if math.isnan(value) or not -_ROUNDING <= value <= 1.0 + _ROUNDING:
+            return Failure("metric", f"{self._said} returned {value}; return a number in [0, 1]")
+        return Score(min(max(value, 0.0), 1.0))
 
     def _called(self, answer: str, example: Example) -> object:
         """Call the function in a thread of its own, which can be left behind where it hangs."""
@@ -88,10 +96,9 @@ class PythonFunction(BaseModel):
         return value
 
     def _returned(self, answer: str, example: Example) -> object:
-        try:
-            return _load(self.function)(answer, example.target, dict(example.inputs))
-        except (Exception, SystemExit) as error:  # the user's code may raise anything; the row says what
-            raise _Raised(f"{self._said} raised {type(error).__name__}: {error}") from error
+        said = self._said
+        with foreign(lambda error: _Raised(f"{said} raised {type(error).__name__}: {error}"), passes=()):
+            return _number(_load(self.function, self._state)(answer, example.target, dict(example.inputs)))
 
     def _hung(self, example: Example) -> Exception:
         """Return what a call that did not return means: a failure of its row, and after the third the end of the climb."""
@@ -101,7 +108,7 @@ class PythonFunction(BaseModel):
             return _Raised(said)
         return RungError(
             f"the metric {said} on {MOST_HUNG} rows, the last of them {example.id!r}; look there for a loop or a wait without "
-            "end, mend it and run the same command again: the answers are kept"
+            "end, fix it and run the same command again: the answers are kept"
         )
 
     @property
@@ -117,6 +124,15 @@ class PythonFunction(BaseModel):
         return self.rule
 
 
+def _number(value: object) -> object:
+    """Return a number or truth value of any library as a float, what is neither as it is. Raises what the value raises."""
+    if value is None or isinstance(value, str | bytes | complex):
+        return value
+    if hasattr(value, "__float__") or hasattr(value, "__index__"):
+        return float(value)  # type: ignore[arg-type]
+    return float(bool(value)) if hasattr(value, "__bool__") else value
+
+
 class _Raised(Exception):
     """The user's function, or the file around it, raised."""
 
@@ -129,7 +145,7 @@ def _parts(function: str) -> tuple[Path, str]:
 
 
 @lru_cache(maxsize=32)
-def _load(function: str) -> Callable[[str, str, dict[str, str]], object]:
+def _load(function: str, state: tuple[int, ...]) -> Callable[[str, str, dict[str, str]], object]:
     path, name = _parts(function)
     spec = importlib.util.spec_from_file_location(f"rung_user_metric_{path.stem}", path)
     if spec is None or spec.loader is None:
@@ -138,6 +154,3 @@ def _load(function: str) -> Callable[[str, str, dict[str, str]], object]:
     spec.loader.exec_module(module)
     found: Callable[[str, str, dict[str, str]], object] = getattr(module, name)
     return found
-
-
-plugin = PythonFunction

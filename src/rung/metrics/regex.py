@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rung.metrics._text import normalise, without_fences
+from rung.metrics.text import normalise
+from rung.metrics.unwrap import after_thought, strip_fence
 from rung.types import Example, Failure, Score, Task
 
 _LONGEST = 20_000  # characters; a pattern that backtracks must not stall a climb on one runaway answer
@@ -45,7 +46,7 @@ class Regex(BaseModel):
 
     def lenient(self, answer: str, example: Example, task: Task) -> float | None:
         """Return the same judgement with the pattern found anywhere in the answer."""
-        found = self._compiled.search(without_fences(answer)[:_LONGEST])
+        found = self._compiled.search(strip_fence(after_thought(answer))[:_LONGEST])
         if found is None or not self._compiled.groups:
             return float(found is not None)
         return float(_same(_group(found), example.target))
@@ -70,6 +71,3 @@ def _group(found: re.Match[str]) -> str:
 
 def _same(said: str, target: str) -> bool:
     return normalise(said, punctuation=False) == normalise(target, punctuation=False)
-
-
-plugin = Regex

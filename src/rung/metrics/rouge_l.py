@@ -9,14 +9,17 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.metrics._text import unwrapped, words
+from rung.metrics.text import words
+from rung.metrics.unwrap import unwrapped
 from rung.types import Example, Failure, Score, Task
+
+_LONGEST = 20_000  # words of an answer that are read; a longer one is a runaway
 
 
 class RougeL(BaseModel):
     """Score the F measure of the longest common subsequence of words over answer (precision) and target (recall).
 
-    Words are Unicode words, casefolded, without punctuation and unstemmed; `parts` holds precision and recall. The whole
+    Words are Unicode words, casefolded and unstemmed, without punctuation but with the signs of numbers; `parts` holds precision and recall. The whole
     text is one sequence, sentences are not matched one by one. Knows no form, so `adheres` is None.
     """
 
@@ -28,7 +31,7 @@ class RougeL(BaseModel):
     )
 
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
-        said = words(answer, articles=False)
+        said = words(answer, articles=False)[:_LONGEST]
         targets = example.target.split(self.alternatives) if self.alternatives else [example.target]
         return max((self._one(said, words(t, articles=False)) for t in targets), key=lambda score: score.value)
 
@@ -66,6 +69,3 @@ def longest_common(a: Sequence[str], b: Sequence[str]) -> int:
         met = row & places.get(word, 0)
         row = (row + met | row - met) & full
     return len(a) - row.bit_count()
-
-
-plugin = RougeL

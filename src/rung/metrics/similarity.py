@@ -21,6 +21,7 @@ class Similarity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     opinion: ClassVar[bool] = False
+    roles: ClassVar[tuple[str, ...]] = ("embedder",)
 
     embedder: str = Field("embedder", description="the role under `models` that makes the vectors")
     threshold: float | None = Field(None, gt=0, le=1, description="the cosine from which an answer counts as right")
@@ -52,6 +53,3 @@ class Similarity(BaseModel):
         if self.threshold is None:
             return Score(cosine)
         return Score(float(cosine >= self.threshold), note=f"cosine {cosine:.3f}")
-
-
-plugin = Similarity

@@ -15,7 +15,8 @@ from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from rung.metrics._text import without_fences
+from rung.foreign import foreign
+from rung.metrics.unwrap import after_thought, strip_fence
 from rung.types import Example, Failure, Score, Task
 
 _LONGEST = 20_000  # characters; a longer answer is a runaway
@@ -74,7 +75,7 @@ class Sql(BaseModel):
 
 
 def _readings(answer: str) -> Iterator[str]:
-    for text in dict.fromkeys((answer, without_fences(answer))):
+    for text in dict.fromkeys((answer, strip_fence(after_thought(answer)))):
         yield text
         found = _START.search(text)
         if found:
@@ -87,11 +88,9 @@ def _readings(answer: str) -> Iterator[str]:
 def _form(text: str, dialect: str, column_names: bool) -> tuple[Any, ...] | str:
     """Return what two spellings of a query have in common, or what is wrong with the text, as the rest of a sentence."""
     try:
-        parsed = [
-            tree
-            for tree in sqlglot.parse(text, dialect=dialect or None)
-            if tree and not isinstance(tree, exp.Semicolon)
-        ]
+        with foreign(lambda error: SqlglotError(f"{type(error).__name__}: {error}"), (SqlglotError, RecursionError)):
+            trees = sqlglot.parse(text, dialect=dialect or None)
+        parsed = [tree for tree in trees if tree and not isinstance(tree, exp.Semicolon)]
         if len(parsed) != 1:
             return f"holds {len(parsed)} SQL statements, not one"
         tree = parsed[0]
@@ -102,7 +101,7 @@ def _form(text: str, dialect: str, column_names: bool) -> tuple[Any, ...] | str:
             _drop_column_names(tree)
         return _key(tree, _qualifiers(tree))
     except SqlglotError as error:
-        return f"is not SQL: {str(error).splitlines()[0]}"
+        return f"is not SQL: {(str(error).splitlines() or [type(error).__name__])[0]}"
     except RecursionError:
         return "is not SQL: it is nested too deep"
 
@@ -187,6 +186,3 @@ def _says_nothing(node: exp.Expr, name: str, value: Any) -> bool:
 
 def _sorted(keys: Any) -> list[tuple[Any, ...]]:
     return sorted(keys, key=repr)
-
-
-plugin = Sql

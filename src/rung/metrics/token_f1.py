@@ -6,15 +6,16 @@ from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.metrics._text import unwrapped, words
+from rung.metrics.text import words
+from rung.metrics.unwrap import unwrapped
 from rung.types import Example, Failure, Score, Task
 
 
 class TokenF1(BaseModel):
     """Score the harmonic mean of word precision and recall, each word counted as often as it occurs.
 
-    Words are Unicode words, casefolded, without punctuation. Knows no form, so `adheres` is None; extra words cost
-    precision.
+    Words are Unicode words, casefolded, without punctuation but with the signs of numbers. Knows no form, so `adheres` is None;
+    extra words cost precision.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,3 @@ def _f1(said: list[str], target: list[str]) -> float:
         return float(said == target)
     shared = sum((Counter(said) & Counter(target)).values())
     return 2.0 * shared / (len(said) + len(target))
-
-
-plugin = TokenF1

@@ -16,7 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from rung.errors import ConfigError, ModelError, Problem, Retryable
-from rung.models._wire import retry_after, scrub
+from rung.foreign import foreign
+from rung.models._retry_after import retry_after
+from rung.models._said import scrub
 
 # What no other row and no other attempt would mend: the code is broken, or its own access is.
 _BROKEN = (ImportError, NameError, SyntaxError)
@@ -55,7 +57,7 @@ class Place:
         if not path.is_file():
             raise ValueError(f"no file {self.module!r}; write file.py:function, relative to the folder of rung.yaml")
         try:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tree = ast.parse(path.read_bytes())
         except (SyntaxError, ValueError) as error:
             raise ValueError(f"{path.name!r} is not Python: {error}") from error
         functions = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
@@ -71,7 +73,7 @@ class Place:
         """Return whether the function's source names this parameter; None where no such source is found. Runs nothing."""
         file = self._source()
         try:
-            body: list[ast.stmt] = ast.parse(file.read_text(encoding="utf-8")).body if file else []
+            body: list[ast.stmt] = ast.parse(file.read_bytes()).body if file else []
         except (SyntaxError, ValueError):
             return None
         *classes, last = self.name.split(".")
@@ -95,12 +97,10 @@ class Place:
 
     def load(self, model: str) -> Callable[..., Any]:
         """Run the file, or import the module, and return the function. Raises ConfigError that names the model."""
-        try:
+        with foreign(lambda error: self._unfit(model, f"cannot be loaded: {said_by(error)}"), passes=()):
             found: Any = self._file() if self.is_file else self._imported()
             for part in self.name.split("."):
                 found = getattr(found, part)
-        except (Exception, SystemExit) as error:  # the user's code may raise anything
-            raise self._unfit(model, f"cannot be loaded: {said_by(error)}") from error
         if not callable(found):
             raise self._unfit(model, f"is of type {type(found).__name__}, which cannot be called; name a function")
         function: Callable[..., Any] = found

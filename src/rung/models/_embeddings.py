@@ -5,7 +5,6 @@ The wire format is https://platform.openai.com/docs/api-reference/embeddings (ch
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,10 @@ import numpy as np
 
 from rung.embedding import write_vectors, wrong_number
 from rung.errors import ModelError
-from rung.models._wire import Endpoint, Reply, count_of, no_answer
+from rung.foreign import ODD_SHAPE
+from rung.models._said import scrub
+from rung.models._usage import prompt_tokens
+from rung.models._wire import Endpoint, Reply, no_answer, status_within, trouble_of
 from rung.types import Completion, Request
 
 
@@ -29,16 +31,19 @@ def vectors_in(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], texts: 
     different lengths.
     """
     try:
-        data = json.loads(reply.body.decode())
+        data = reply.json()
+        if (status := status_within(data)) is not None:
+            raise trouble_of(Reply(status, reply.headers, reply.body), endpoint, secrets)
         rows = data["data"]
         places = [row.get("index", place) for place, row in enumerate(rows)]
         vectors = [np.array(row["embedding"], dtype=np.float32) for row in rows]
         shaped = all(v.ndim == 1 and v.size and np.isfinite(v).all() for v in vectors)
-        tokens = count_of((data.get("usage") or {}).get("prompt_tokens"))
+        usage = data.get("usage")
+        tokens = prompt_tokens(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         model = data.get("model")
         if not shaped or not all(isinstance(p, int) for p in places):
             raise ValueError("no vectors of numbers")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except ODD_SHAPE as error:
         raise no_answer(reply, endpoint, secrets, error, "data with vectors") from None
     if sorted(places) != list(range(texts)):
         raise ModelError(
@@ -57,5 +62,5 @@ def vectors_in(reply: Reply, endpoint: Endpoint, secrets: Sequence[str], texts: 
             request_id=reply.request_id,
         )
     ordered = [vectors[places.index(i)] for i in range(texts)]
-    named = model if isinstance(model, str) and model else endpoint.name
+    named = scrub(model, secrets) if isinstance(model, str) and model else endpoint.name
     return Completion(write_vectors(np.stack(ordered)), named, tokens, 0, latency_s, None)

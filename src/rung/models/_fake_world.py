@@ -11,9 +11,9 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -56,7 +56,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a prompt offers beyond the row: the features that abilities depend on."""
+    """What a prompt offers beyond the row: the features that abilities depend on. Its text seeds draws."""
 
     label_list: bool = False
     format_rule: bool = False
@@ -64,6 +64,7 @@ class Offer:
     near_example: bool = False
     passage: bool = False
     hints: tuple[str, ...] = ()
+    structured: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,19 @@ class World:
                 size = min(_KEY, len(row.longest))
                 self._index.setdefault(size, {}).setdefault(row.longest[:size], []).append(row)
 
-    def found(self, text: str) -> list[tuple[int, Truth]]:
+    def found(self, text: str) -> tuple[tuple[int, Truth], ...]:
         """Return the rows whose input stands in the text, with the place of their longest column, in order of place.
 
         Of rows inside one another only the longest counts.
         """
+        return self._remembered(text)
+
+    @cached_property
+    def _remembered(self) -> Callable[[str], tuple[tuple[int, Truth], ...]]:
+        """All requests of a candidate share their system text and most examples: each is searched once."""
+        return lru_cache(maxsize=256)(self._found)
+
+    def _found(self, text: str) -> tuple[tuple[int, Truth], ...]:
         hits = [
             (place, row)
             for size, keyed in self._index.items()
@@ -98,7 +107,7 @@ class World:
             if place >= end:
                 kept.append((place, row))
                 end = place + len(row.longest)
-        return kept
+        return tuple(kept)
 
 
 def load(path: Path, answer_column: str) -> tuple[Truth, ...]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jinja2 import TemplateError
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from rung import plugin as plugins
+from rung.chat_templates import REFUSED, Chats
 from rung.errors import ModelError
+from rung.foreign import foreign
+from rung.plugins import require
 from rung.types import Message
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def load(settings: Local) -> Loaded:
     source = settings.folder or settings.name
     device = _device(settings)
     where: dict[str, Any] = {} if settings.folder else {"revision": settings.revision}
-    with _translated(settings):
+    with foreign(lambda error: _unloadable(settings, error)):
         config = AutoConfig.from_pretrained(source, trust_remote_code=False, **where)
         own = settings.adapter if settings.adapter and _has_tokenizer(settings.adapter) else None
         tokenizer = AutoTokenizer.from_pretrained(
@@ -58,55 +57,29 @@ def load(settings: Local) -> Loaded:
             source, dtype=dtype, use_safetensors=True, trust_remote_code=False, **where
         )
         if settings.adapter is not None:
-            model = plugins.require("rung.models._local_adapter", "tune").with_adapter(base, settings)
+            model = require("rung.models.local_adapter", "tune").with_adapter(base, settings)
         else:
             model = base
         model = model.to(device).eval()
     return Loaded(tokenizer, model, base, device, _ends(settings, tokenizer, base), _context(config, tokenizer))
 
 
-def chat_tokens(settings: Local, tokenizer: Any, chat: Sequence[Message]) -> tuple[int, ...]:
-    """Return a chat in tokens. Raises ModelError for a chat that the template refuses.
+def chat_tokens(settings: Local, tokenizer: Any) -> Callable[[Sequence[Message]], tuple[int, ...]]:
+    """Return what turns a chat into tokens. It raises ModelError for a chat that the template refuses."""
+    chats = Chats(tokenizer, settings.template)
 
-    A template without system turns (Gemma's, say) gets the system text at the head of the first user turn.
-    """
-    rows = [{"role": m.role, "content": _plain(m.content)} for m in chat]
-    try:
-        return _rendered(settings, tokenizer, rows)
-    except (TemplateError, ValueError) as error:
-        folded = _without_system(rows)
-        if folded == rows:
+    def tokens(chat: Sequence[Message]) -> tuple[int, ...]:
+        try:
+            return chats.tokens([m.as_dict() for m in chat])
+        except REFUSED as error:
             raise _refused(settings, error) from error
-    try:
-        return _rendered(settings, tokenizer, folded)
-    except (TemplateError, ValueError) as error:
-        raise _refused(settings, error) from error
+
+    return tokens
 
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python says that memory is used up, on a GPU or off it."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _rendered(settings: Local, tokenizer: Any, rows: Sequence[dict[str, str]]) -> tuple[int, ...]:
-    found = tokenizer.apply_chat_template(
-        rows,
-        add_generation_prompt=True,
-        return_dict=False,
-        sanitize_control_tokens=True,  # a mark inside a row's text is text: only the template writes marks
-        **settings.template,
-    )
-    return tuple(int(token) for token in found)
-
-
-def _without_system(rows: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    systems = [r["content"] for r in rows if r["role"] == "system"]
-    others = [dict(r) for r in rows if r["role"] != "system"]
-    first = next((r for r in others if r["role"] == "user"), None)
-    if not systems or first is None:
-        return list(rows)
-    first["content"] = "\n\n".join([*systems, first["content"]])
-    return others
 
 
 def _refused(settings: Local, error: Exception) -> ModelError:
@@ -115,11 +88,6 @@ def _refused(settings: Local, error: Exception) -> ModelError:
         "task.prompt must be ones that it knows",
         provider="local",
     )
-
-
-def _plain(text: str) -> str:
-    """A lone surrogate is no character and has no bytes in UTF-8; it is read as a question mark."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _device(settings: Local) -> torch.device:
@@ -215,19 +183,15 @@ def _free_bytes() -> int | None:
         return None
 
 
-@contextmanager
-def _translated(settings: Local) -> Iterator[None]:
+def _unloadable(settings: Local, error: BaseException) -> ModelError:
     """Say what could not be loaded, in our own words."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RuntimeError, ImportError) as error:
-        if out_of_memory(error):
-            why = "memory is not enough for its weights; use `dtype: bfloat16` or a smaller model"
-        elif settings.folder is None:
-            why = f"{_first_line(error)} Name a Hub model that is downloaded or can be reached, or give its `folder`"
-        else:
-            why = f"{_first_line(error)} The folder must hold a language model saved by transformers as safetensors"
-        raise ModelError(f"{settings.name} cannot be loaded: {why}", provider="local") from error
+    if out_of_memory(error):
+        why = "memory is not enough for its weights; use `dtype: bfloat16` or a smaller model"
+    elif settings.folder is None:
+        why = f"{_first_line(error)} Name a Hub model that is downloaded or can be reached, or give its `folder`"
+    else:
+        why = f"{_first_line(error)} The folder must hold a language model saved by transformers as safetensors"
+    return ModelError(f"{settings.name} cannot be loaded: {why}", provider="local")
 
 
 def _first_line(error: BaseException) -> str:

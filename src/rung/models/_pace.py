@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+FIRST_FLOOR_S, LONGEST_FLOOR_S = 0.05, 5.0
+MOST_ATTEMPTS = 100  # at one request, however short the times are that the provider names
 LONGEST_ASKED_WAIT_S = 300.0  # one that asks for more, at once or in all, has no quota left: the row is resumed later
 
 
@@ -50,12 +52,15 @@ class Rate:
 def wait_before(attempt: int, asked_s: float | None, draw: random.Random) -> float | None:
     """Return the seconds to wait before `attempt` (2 is the first retry); None when the provider asks for too long.
 
-    Without a time named by the provider: full jitter, uniform between 0 and a ceiling that doubles from 0.5 s to 30 s
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). With one: that time, and up to a
-    quarter of it (at most 5 s) more, so that all who were turned away do not come back together.
+    Without a time named by the provider: jitter, uniform between a quarter of a ceiling and the ceiling, which doubles from
+    0.5 s to 30 s (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). With one: that time, and up
+    to a quarter of it (at most 5 s) more, so that all who were turned away do not come back together; but never less than
+    a floor that doubles from 0.05 s to 5 s, whatever was named.
     """
+    doubled = 2.0 ** min(attempt - 2, 10)
     if asked_s is None:
-        return draw.uniform(0.0, min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 2)))
+        ceiling = min(LONGEST_WAIT_S, FIRST_WAIT_S * doubled)
+        return draw.uniform(ceiling / 4, ceiling)
     if asked_s > LONGEST_ASKED_WAIT_S:
         return None
-    return asked_s + draw.uniform(0.0, min(5.0, asked_s / 4))
+    return max(asked_s + draw.uniform(0.0, min(5.0, asked_s / 4)), min(LONGEST_FLOOR_S, FIRST_FLOOR_S * doubled))

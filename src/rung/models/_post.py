@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import time
 import urllib.request
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from rung.errors import ConfigError, ModelError, Problem, Retryable
-from rung.models._wire import Endpoint, Reply, scrub
+from rung.errors import ConfigError, ModelError, Retryable
+from rung.models._said import scrub
+from rung.models._wire import Endpoint, Reply
+from rung.models.settings import ProviderSettings, variable_problems
 
 LONGEST_BODY = 32 * 1024 * 1024  # bytes of an answer; more is not an answer
 
@@ -26,38 +28,16 @@ class Address(Endpoint, Protocol):
     def concurrency(self) -> int: ...
 
 
-def check_address(value: str, form: str, advice: str) -> str:
-    """Return the address. Raises ValueError for what is none or holds a password.
-
-    `form`: how it is written; `advice`: where keys go.
-    """
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"is no web address; write it as {form}")
-    if parts.username or parts.password:
-        raise ValueError(f"holds a user name or password; {advice}")
-    return value
-
-
-def headers_from_environment(wanted: Mapping[str, tuple[str, str]], settings: Endpoint) -> dict[str, str]:
-    """Return headers by name; `wanted`: header -> (environment variable, what goes before its value).
+def headers_from_environment(settings: ProviderSettings) -> dict[str, str]:
+    """Return the headers whose values are variables.
 
     Raises ConfigError that names every variable which is not set or holds what no header may have.
     """
-    headers: dict[str, str] = {}
-    problems: list[Problem] = []
-    for name, (variable, prefix) in wanted.items():
-        value = os.environ.get(variable, "").strip()
-        if not value:
-            problem = f"the environment variable {variable} is not set: put the key of {settings.base_url} there"
-            problems.append(Problem(f"models: {settings.name}", problem))
-        elif not value.isprintable() or not value.isascii():
-            problem = f"the environment variable {variable} holds characters that no header may have"
-            problems.append(Problem(f"models: {settings.name}", problem))
-        headers[name] = prefix + value
+    problems = variable_problems(settings, f"models: {settings.name}")
     if problems:
         raise ConfigError(problems, "the environment")
-    return headers
+    wanted = settings.variables
+    return {name: before + (settings.variable(variable) or "").strip() for name, (variable, before) in wanted.items()}
 
 
 class Poster:
@@ -66,10 +46,20 @@ class Poster:
     def __init__(self, settings: Address, url: str, headers: Mapping[str, str], secrets: Sequence[str]) -> None:
         self.url = url
         self._settings = settings
-        self._headers = {**headers, "Content-Type": "application/json"}
+        # Answers are short, and what is not packed cannot unpack to gigabytes. What comes packed all the same is bounded.
+        self._headers = {**headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         self._secrets = tuple(secrets)
         self._proxy = _proxy_for(url)
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is worth telling once: that requests and keys go through a proxy, which the environment names."""
+        if self._proxy is None:
+            return ()
+        parts = urlsplit(self._proxy)
+        place = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        return (f"requests to {self._settings.base_url} go through the proxy {place} (named in the environment)",)
 
     async def post(self, body: bytes) -> Reply:
         """Return whatever came back. Raises ModelError for what aiohttp, the socket or the clock raise."""
@@ -81,8 +71,8 @@ class Poster:
                 if (response.content_length or 0) > LONGEST_BODY:
                     response.close()
                     raise aiohttp.ClientPayloadError(f"an answer of {response.content_length} bytes")
-                return Reply(response.status, response.headers, await response.read())
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                return Reply(response.status, response.headers, await _read(response))
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, zlib.error) as error:
             # Not chained: the error may hold the request's headers, and with them the key.
             raise translate(error, self._settings, self._secrets, time.perf_counter() - began) from None
 
@@ -98,7 +88,40 @@ class Poster:
             timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
         )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body, unpacked, of at most LONGEST_BODY bytes. Raises ClientPayloadError for more."""
+    if response.content_length is not None:  # which is bounded already
+        body = await response.read()
+    else:
+        parts = bytearray()
+        async for part in response.content.iter_any():
+            parts += part
+            if len(parts) > LONGEST_BODY:
+                response.close()
+                raise aiohttp.ClientPayloadError(f"an answer of more than {LONGEST_BODY} bytes")
+        body = bytes(parts)
+    packing = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if packing in ("identity", "") or not body:
+        return body
+    if packing not in ("gzip", "x-gzip", "deflate"):
+        raise aiohttp.ClientPayloadError(f"an answer packed as {packing[:40]!r}, which was not asked for")
+    return unpacked(body, packing)
+
+
+def unpacked(body: bytes, packing: str) -> bytes:
+    """Return a gzip or deflate body unpacked. Raises ClientPayloadError for more than LONGEST_BODY bytes, zlib.error."""
+    bare = packing == "deflate" and (body[:1] != b"\x78" or int.from_bytes(body[:2], "big") % 31 != 0)
+    reader = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
+    found = reader.decompress(body, LONGEST_BODY + 1)
+    if len(found) > LONGEST_BODY:
+        raise aiohttp.ClientPayloadError(f"an answer of {len(body)} bytes that unpacks to more than {LONGEST_BODY}")
+    if not reader.eof:
+        raise aiohttp.ClientPayloadError("an answer that breaks off while it is unpacked")
+    return found
 
 
 def translate(error: Exception, settings: Address, secrets: Sequence[str], waited_s: float) -> ModelError:
@@ -119,7 +142,7 @@ def translate(error: Exception, settings: Address, secrets: Sequence[str], waite
         )
     if isinstance(error, aiohttp.ClientConnectorError):
         return Retryable(f"cannot reach {url} ({said}); check {key} and that the server is running", provider=name)
-    if isinstance(error, aiohttp.ClientError | OSError) and not isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, aiohttp.ClientError | OSError | zlib.error) and not isinstance(error, aiohttp.InvalidURL):
         return Retryable(f"the connection to {url} broke ({said})", provider=name, billed=True)
     return ModelError(f"the request to {url} cannot be sent ({said}); check {key} and the headers", provider=name)
 

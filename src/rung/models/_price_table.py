@@ -8,12 +8,17 @@ import genai_prices
 
 
 @lru_cache(maxsize=65536)
-def listed_usd(url: str, name: str, input_tokens: int, output_tokens: int) -> float | None:
+def listed_usd(
+    url: str, name: str, input_tokens: int, output_tokens: int, cached: int = 0, written: int = 0
+) -> float | None:
     """Return the list price of one request in US dollars; None for a model that the table does not hold.
 
-    Prices are computed per request because some models cost more above a request size. Cached input counts in full.
+    Prices are computed per request because some models cost more above a request size. `cached` and `written` are the
+    input tokens read from and written to the provider's cache; where the table has no price of them, they cost plain input.
     """
-    usage = genai_prices.Usage(input_tokens=input_tokens, output_tokens=output_tokens)
+    usage = genai_prices.Usage(
+        input_tokens=input_tokens, output_tokens=output_tokens, cache_read_tokens=cached, cache_write_tokens=written
+    )
     try:
         return float(genai_prices.calc_price(usage, name, provider_api_url=url).total_price)
     except LookupError:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 from torch import Tensor
 
-from rung.models._batched import Ask, Said
+from rung.models._local_form import Held
+from rung.models.batched import Ask, Said
 from rung.types import Finish
 
 
@@ -26,12 +27,22 @@ def pick(logits: Tensor, asks: Sequence[Ask], made: Sequence[Sequence[int]]) -> 
 
 
 def step(
-    ask: Ask, made: list[int], token: int, ends: Collection[int], decode: Callable[[list[int]], str]
+    ask: Ask,
+    made: list[int],
+    token: int,
+    ends: Collection[int],
+    decode: Callable[[list[int]], str],
+    held: Held | None = None,
 ) -> Finish | None:
-    """Append a token to an answer unless it ends it; return how the answer finished, None while it goes on."""
+    """Append a token to an answer unless it ends it; return how the answer finished, None while it goes on.
+
+    An answer that is held to a form ends where the form is complete: the end token, which alone could follow, is not asked for.
+    """
     if token in ends:
         return "stop"
     made.append(token)
+    if held is not None and (complete := held.take(token)):
+        return complete
     if ask.stops and any(stop in decode(made) for stop in ask.stops):
         return "stop"
     return "length" if len(made) >= ask.limit else None

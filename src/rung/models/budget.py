@@ -12,8 +12,8 @@ class Budget:
     """One cap for a whole climb, shared by all its models; use it from one event loop.
 
     `spent` starts with what earlier runs of the same folder spent. A reservation waits while money set aside for
-    calls in flight may come back, and fails only when even that would not be enough, so the sum of what is spent and
-    set aside never exceeds the limit.
+    calls in flight may come back, so the sum of what is spent and set aside never exceeds the limit. It fails only when no
+    call is in flight: whoever ends the climb by it throws no answer away that is on its way and will be paid.
     """
 
     def __init__(self, limit_usd: float | None = None, *, spent_usd: float = 0.0) -> None:
@@ -40,13 +40,15 @@ class Budget:
     async def reserve(self, usd: float) -> None:
         """Set aside the worst case of one call; pair every reservation with one `settle`.
 
-        Raises BudgetSpent when the limit cannot hold it even if all calls in flight turned out to be free.
+        Raises BudgetSpent when the limit cannot hold it, once no call is in flight any more.
         """
         while self._limit is not None:
-            if self._spent + usd > self._limit:
-                raise self._too_little(usd, self._limit)
             # With no call out, a remainder in `_reserved` is rounding dust and must not make anybody wait.
-            if not self._calls_out or self._spent + self._reserved + usd <= self._limit:
+            if not self._calls_out:
+                if self._spent + usd > self._limit:
+                    raise self._too_little(usd, self._limit)
+                break
+            if self._spent + self._reserved + usd <= self._limit:
                 break
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
@@ -75,7 +77,7 @@ class Budget:
     def _too_little(self, usd: float, limit: float) -> BudgetSpent:
         return BudgetSpent(
             f"the budget of ${limit:g} cannot hold the next call: ${self._spent:.4f} is spent and the call may cost up "
-            f"to ${usd:.4f}; everything answered so far is kept: raise limits.budget_usd (or --budget) to at least "
+            f"to ${usd:.4f}; everything answered so far is kept: raise the budget (`budget_usd`) to at least "
             f"${self._spent + usd:.4f} and run the same command again",
             spent=self._spent,
             limit=limit,

@@ -1,57 +1,46 @@
 """Ask a model so that no answer is lost, paid twice, over budget, or given up at the first trouble.
 
-ask: asked by another row right now? -> in the ledger? -> reserve money -> wait for the rate -> attempt, again on
+ask: asked by another row right now? -> in the cache? -> reserve money -> wait for the rate -> attempt, again on
      trouble -> price -> durable -> settle
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rung.background import quiet_collector
 from rung.config import Config, asked_roles
+from rung.contracts import held_model
 from rung.errors import ConfigError, Interrupted, ModelError, PluginError, RefusedByModel, Retryable, RungError
-from rung.models._absent import Absent, asked_by_tuning_alone, connected
-from rung.models._larger import larger_roles
-from rung.models._pace import LONGEST_ASKED_WAIT_S, Clock, Rate, wait_before
-from rung.models._settings import ProviderSettings, configured
-from rung.models._wire import storable
+from rung.models._absent import Absent, connected
+from rung.models._attempts import Attempts, harmless, refusal, unless_refused
+from rung.models._counts import Usage
+from rung.models._exposure import settle_earlier
+from rung.models._files import within_open_files
+from rung.models._fitting import Fitted
+from rung.models._giving_up import GivenUp
+from rung.models._news import News, Quiet
+from rung.models._pace import LONGEST_ASKED_WAIT_S, MOST_ATTEMPTS, Clock, wait_before
+from rung.models._sharing import Sharing, shared_by
+from rung.models._wire import NoAnswer
 from rung.models.budget import Budget
-from rung.models.prices import check_budget, check_priced, most_tokens, price_of
+from rung.models.larger import larger_roles
+from rung.models.prices import check_budget, check_priced
+from rung.models.settings import ProviderSettings, StoredSettings, asked_by_tuning_alone, configured
+from rung.models.tokens import Bound
+from rung.plugins import kept
 from rung.protocols import Model, TokenModel
-from rung.store.ledger import Ledger, identity_bytes, key_of
+from rung.store.cache import AnswerCache, Spend, identity_bytes, key_of
 from rung.types import Completion, Message, ModelCard, Request
 
 UNNEEDED = (ConfigError, ModelError, PluginError)  # of a model that the diagnosis alone would ask: it can do without
-ROWS_UNTIL_OUTAGE = 10  # rows given up in a row, without an answer between, that mean the endpoint is down
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a client did since it was opened.
-
-    `usd` sums the answers with a known price, `unpriced` counts the others. `attempts` counts requests that ended,
-    `retries` those after a first attempt, `given_up` requests without an answer after all attempts, `lost_usd` the
-    most that attempts without an answer may have cost, `in_flight` the most requests under way at once.
-    """
-
-    answers: int = 0
-    cached: int = 0
-    attempts: int = 0
-    retries: int = 0
-    given_up: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: float = 0.0
-    unpriced: int = 0
-    lost_usd: float = 0.0
-    in_flight: int = 0
+_OF_A_ROW = (400, 403, 413, 415, 422, 451)  # statuses by which endpoints refuse a single text, or wrong settings
 
 
 class Client:
@@ -61,7 +50,7 @@ class Client:
         self,
         settings: ProviderSettings,
         model: Model,
-        ledger: Ledger,
+        answer_cache: AnswerCache,
         budget: Budget,
         *,
         role: str = "main",
@@ -74,24 +63,25 @@ class Client:
             raise ConfigError([problem])
         self.role = role
         self.settings = settings
+        self.ends = ExitStack()  # what this client was lent, and is given back once the model is closed
+        self.say: Callable[[str], None] = _silent  # where something is told that is worth telling once
         self._model = model
-        self._ledger = ledger
+        self._cache = answer_cache
         self._budget = budget
         self._seed = seed
         self._clock = clock or Clock()
-        self._price = price_of(settings)
-        self._identity = identity_bytes(settings.identity())
-        self._rate = Rate(settings.requests_per_minute, settings.tokens_per_minute, self._clock)
-        self._slots = asyncio.Semaphore(settings.concurrency)
+        with kept(settings.provider, "identity", "plain data that determines the answers", "models"):
+            self._identity = identity_bytes(settings.identity())
+        self._attempts = Attempts(settings, model, answer_cache, budget, role=role, clock=self._clock)
+        self._sharing = Sharing(answer_cache, role, self._attempts.price)
+        self._given_up = GivenUp(answer_cache, role, settings.concurrency)
+        self._attempts.on_answer = self._answer_came
         self._asked: dict[bytes, asyncio.Future[Completion]] = {}
-        self._usage = Usage()
+        self._probing = asyncio.Lock()
         self._tuned: list[Client] = []
-        self._under_way = 0
-        self._most_under_way = 0
-        self._given_up_in_a_row = 0
-        self._answered_before = any(s.role == role and s.answers for s in ledger.spend())
-        self._machine_s = 0.0  # grows by 1/n a second while n requests are under way: a request's share is a difference
-        self._machine_at = self._clock.now()
+        self._answered_before = any(s.role == role and s.answers for s in answer_cache.spend())
+        self.news = News(model, answer_cache, self._identity)
+        self._quiet = Quiet(self._clock)
 
     @property
     def concurrency(self) -> int:
@@ -101,16 +91,16 @@ class Client:
     @property
     def free(self) -> bool:
         """Whether asking costs nothing for sure."""
-        return self._price.free
+        return self._attempts.price.free
 
     @property
     def usage(self) -> Usage:
-        return replace(self._usage, in_flight=self._most_under_way)
+        return replace(self._attempts.tally.usage, in_flight=self._attempts.machine.most_under_way)
 
     @property
     def answered(self) -> int:
         """Answers received since opening, not counting stored ones: 0 after a failure means it never worked."""
-        return self._usage.answers
+        return self._attempts.tally.usage.answers
 
     @property
     def missing(self) -> str | None:
@@ -124,18 +114,27 @@ class Client:
         return self._model.count_tokens(messages)
 
     def spend(self) -> dict[str, Any]:
-        """Return what this role took over all sittings, as plain data; `usd` is None when a price is unknown."""
-        mine = next((s for s in self._ledger.spend() if s.role == self.role), None)
-        unknown = bool(mine and mine.unpriced)
+        """Return what this role took over all sessions, as plain data; `usd` is None when a price is unknown.
+
+        `bound_usd` is the part of `usd` that was booked from above, since the endpoint did not tell (attempts without an
+        answer included), `notes` what was found out about the endpoint.
+        """
+        mine = next((s for s in self._cache.spend() if s.role == self.role), Spend(self.role, 0, 0, 0, 0.0, 0, 0.0))
+        count = "1 answer" if mine.thoughts == 1 else f"{mine.thoughts:,} answers"
+        thoughts = [f"{count} came with a thought, which is not scored"] if mine.thoughts else []
         return {
-            "usd": None if unknown else (mine.usd + mine.lost_usd if mine else 0.0),
-            "note": self._price.source,
-            "calls": mine.answers if mine else 0,
-            "cached": self._usage.cached + sum(c.usage.cached for c in self._tuned),
-            "input_tokens": mine.input_tokens if mine else 0,
-            "output_tokens": mine.output_tokens if mine else 0,
-            "lost_usd": mine.lost_usd if mine else 0.0,
-            "retries": self._usage.retries + sum(c.usage.retries for c in self._tuned),
+            "usd": None if mine.unpriced else mine.usd + mine.lost_usd,
+            "note": self._attempts.price.source,
+            "calls": mine.answers,
+            "cached": self.usage.cached + sum(c.usage.cached for c in self._tuned),
+            "input_tokens": mine.input_tokens,
+            "output_tokens": mine.output_tokens,
+            "lost_usd": mine.lost_usd,
+            "bound_usd": mine.bound_usd + mine.lost_usd,
+            "retries": self.usage.retries + sum(c.usage.retries for c in self._tuned),
+            "taken": mine.taken,
+            "taken_usd": mine.taken_usd,
+            "notes": [*dict.fromkeys((*self.news.told, *self._attempts.notices)), *thoughts],
         }
 
     def prompt_tokens(self, messages: Sequence[Message]) -> tuple[int, ...] | None:
@@ -143,38 +142,52 @@ class Client:
         return self._model.prompt_tokens(messages) if isinstance(self._model, TokenModel) else None
 
     def beside(self, settings: ProviderSettings) -> Client:
-        """Open another model under this role, with the same ledger, budget and limits: tuned weights of the same base.
+        """Open another model under this role, with the same cache, budget and limits: tuned weights of the same base.
 
         It is closed by `release`, or with this client.
         """
-        opened = settings.connect()
-        child = Client(settings, opened, self._ledger, self._budget, role=self.role, seed=self._seed, clock=self._clock)
+        opened = held_model(settings.provider, settings.connect)
+        child = Client(settings, opened, self._cache, self._budget, role=self.role, seed=self._seed, clock=self._clock)
+        child.say = self.say
         self._tuned.append(child)
         return child
 
     async def release(self, child: Client) -> None:
         """Close a client that `beside` opened; what it counted stays counted."""
         self._tuned.remove(child)
-        self._usage = replace(
-            self._usage,
-            cached=self._usage.cached + child.usage.cached,
-            retries=self._usage.retries + child.usage.retries,
-        )
+        self._attempts.tally.more(cached=child.usage.cached, retries=child.usage.retries)
         await child.close()
 
     async def close(self) -> None:
+        """Store what is still to be stored, tell what was broken off, and close the connection."""
         for child in list(self._tuned):
             await self.release(child)
-        await self._model.close()
+        try:
+            with suppress(RungError):  # as on a full disk: what is not stored is asked again
+                await self._given_up.keep(all_of_it=True)
+                await self._tell_news()
+            await self._attempts.close()
+        finally:
+            with self.ends:
+                await self._model.close()
+        self._sharing.tell(self.say)
+        broken_off = self.usage.broken_off
+        if broken_off:
+            what = "1 request was" if broken_off == 1 else f"{broken_off} requests were"
+            self._say_of_it(
+                f"{what} broken off after being sent; what they may cost is booked in full, since nobody tells"
+            )
 
     async def ask(self, request: Request) -> Completion:
         """Answer one request; the answer is on the disk when this returns.
 
-        A stored answer, or one that an equal request is just getting, comes back with `cached` set, with the cost and
-        latency that it had. Raises RefusedByModel (a stored refusal too), ContextOverflow, BudgetSpent; Retryable when
-        all attempts failed; ModelError when no attempt can help or the model has never answered, in no sitting;
-        Interrupted when the endpoint went down or the disk is full.
+        A stored answer, or one that an equal request is just getting, comes back `cached`, as it was. Raises RefusedByModel
+        (a stored refusal too), ContextOverflow, BudgetSpent; Retryable when all attempts failed; ModelError when no attempt
+        can help or the model has never answered, in no session; Interrupted when the endpoint went down or the disk is full.
         """
+        if isinstance(self.settings, StoredSettings):  # looked up: nothing is kept, booked or counted
+            await self._tell_news()
+            return await self._model.complete(request)
         key = key_of(self._identity, request)
         while (leader := self._asked.get(key)) is not None:
             try:
@@ -184,8 +197,8 @@ class Client:
                 if not leader.cancelled() or (task is not None and task.cancelling()):
                     raise
             else:
-                self._usage = replace(self._usage, cached=self._usage.cached + 1)
-                return self._unless_refused(replace(found, cached=True))
+                self._attempts.tally.more(cached=1)
+                return unless_refused(replace(found, cached=True), self.settings.provider)
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._asked[key] = answer
         try:
@@ -198,136 +211,78 @@ class Client:
         finally:
             del self._asked[key]
             answer.cancel()  # only where neither of the above happened: those who wait ask for themselves
-        return self._unless_refused(found)
+        return unless_refused(found, self.settings.provider)
 
     async def _find_or_buy(self, key: bytes, request: Request) -> Completion:
-        stored = await self._ledger.get(key)
+        stored = await self._cache.get(key) or await self._sharing.take(key, request)
         if stored is not None:
-            self._usage = replace(self._usage, cached=self._usage.cached + 1)
-            return stored
-        attempt, waited_s = 1, 0.0
+            self._attempts.tally.more(cached=1)
+            return self._attempts.priced_since(stored, request)
+        try:
+            return await self._buy(key, request)
+        finally:
+            self._sharing.done(key)
+
+    async def _buy(self, key: bytes, request: Request) -> Completion:
+        number, began = 1, self._clock.now()
         while True:
             try:
-                completion = await self._attempt(key, request, attempt)
+                completion = await self._attempts.make(key, request, number)
+            except Fitted:
+                continue  # in another form: no attempt of its own, since the endpoint did nothing
             except Retryable as error:
-                wait_s = self._wait_after(error, key, attempt, waited_s)
+                if error.in_line:
+                    continue  # in a shorter line: no attempt of its own, since the endpoint was busy with our requests
+                once = request.as_served and error.timed_out
+                wait_s = None if once else self._wait_after(error, key, number, self._clock.now() - began)
+                if wait_s is None:
+                    return await self._give_up(key, request, number, error)
+                self._quiet.waits(wait_s, error, self._say_of_it)
+            except ModelError as error:
+                if not await self._is_the_rows_own(error, request):
+                    raise
+                instead = self._failed(f"{self.settings.name} took other requests, but not this one: {error}", error)
+                if self._given_up.add(key, instead):
+                    raise
+                return instead
             else:
-                self._given_up_in_a_row = 0
+                await self._given_up.keep()
+                await self._tell_news()
                 return completion
-            attempt += 1
-            waited_s += wait_s
+            number += 1
             await self._clock.sleep(wait_s)
 
-    async def _attempt(self, key: bytes, request: Request, attempt: int) -> Completion:
-        """Make one attempt. Its slot is given on before the answer is stored, so that the disk keeps nobody waiting."""
-        reserved = self._worst_case(request) if self._budget.limit_usd is not None else 0.0
-        await self._budget.reserve(reserved)
-        spent = 0.0
-        try:
-            async with self._slots:
-                completion = await self._send(request, attempt)
-            spent = completion.cost_usd or 0.0
-            self._count(completion)
-            await self._ledger.put(key, self.role, completion)
-            return completion
-        except Retryable as error:
-            spent = await self._lost(request, error, attempt)
-            raise
-        finally:
-            self._budget.settle(reserved, spent)
+    def _wait_after(self, error: Retryable, key: bytes, number: int, elapsed_s: float) -> float | None:
+        """Return the seconds until the next attempt; None: no more attempts.
 
-    async def _send(self, request: Request, attempt: int) -> Completion:
-        expected = 0
-        if self._rate.limited:
-            expected = self._model.count_tokens(request.messages) + self._most_output(request)
-            await self._rate.wait(expected)
-        self._tick(+1)
-        began = self._machine_s
-        try:
-            raw = await self._model.complete(request)
-        except RefusedByModel as error:
-            raw = _refusal(error, self.settings.name)
-        finally:
-            self._tick(-1)
-        tokens_in, tokens_out = raw.input_tokens, raw.output_tokens
-        if expected and tokens_in is not None and tokens_out is not None:
-            self._rate.correct(expected, tokens_in + tokens_out)
-        upper = most_tokens(request.messages) if tokens_in is None or tokens_out is None else 0
-        cost = self._price.of_call(tokens_in, tokens_out, self._machine_s - began, upper)
-        text, model = storable(raw.text), storable(raw.model)
-        return Completion(
-            text, model, tokens_in, tokens_out, raw.latency_s, cost.usd, raw.finish, False, attempt, cost.note
-        )
-
-    def _tick(self, change: int) -> None:
-        """Move the machine clock on, then note that a request started or ended."""
-        now = self._clock.now()
-        if self._under_way:
-            self._machine_s += (now - self._machine_at) / self._under_way
-        self._machine_at = now
-        self._under_way += change
-        self._most_under_way = max(self._most_under_way, self._under_way)
-
-    def _most_output(self, request: Request) -> int:
-        wanted = request.params.get("max_tokens")
-        return int(wanted) if wanted is not None else self.settings.max_tokens
-
-    def _worst_case(self, request: Request) -> float:
-        return self._price.worst_case(most_tokens(request.messages), self._most_output(request)) or 0.0
-
-    def _count(self, c: Completion) -> None:
-        u = self._usage
-        self._usage = Usage(
-            u.answers + 1,
-            u.cached,
-            u.attempts + 1,
-            u.retries + (c.attempts > 1),
-            u.given_up,
-            u.input_tokens + (c.input_tokens or 0),
-            u.output_tokens + (c.output_tokens or 0),
-            u.usd + (c.cost_usd or 0.0),
-            u.unpriced + (c.cost_usd is None),
-            u.lost_usd,
-        )
-
-    async def _lost(self, request: Request, error: Retryable, attempt: int) -> float:
-        """Book an attempt without an answer; return what it may have cost."""
-        usd = self._worst_case(request) if error.billed else 0.0
-        u = self._usage
-        self._usage = replace(u, attempts=u.attempts + 1, retries=u.retries + (attempt > 1), lost_usd=u.lost_usd + usd)
-        if usd:
-            await self._ledger.lose(self.role, usd, str(error))
-        return usd
-
-    def _wait_after(self, error: Retryable, key: bytes, attempt: int, waited_s: float) -> float:
-        """Return the seconds until the next attempt, or raise what giving up means.
-
-        A model that answers others but is asked too often (429) is waited for by time, not by attempts.
+        A model that answers others but is asked too often (429) is waited for by time, not by `attempts`.
         """
-        working = bool(self._usage.answers) or self._answered_before
-        patient = error.status == 429 and working and waited_s < LONGEST_ASKED_WAIT_S
-        draw = random.Random(f"{self._seed}/{key.hex()}/{attempt}")
-        more = patient or attempt < self.settings.attempts
-        wait_s = wait_before(attempt + 1, error.retry_after_s, draw) if more else None
-        if wait_s is not None:
-            return wait_s
-        self._usage = replace(self._usage, given_up=self._usage.given_up + 1)
-        self._given_up_in_a_row += 1
-        tries = "1 attempt" if attempt == 1 else f"{attempt} attempts"
-        if not working:
+        patient = error.status == 429 and self._working and elapsed_s < LONGEST_ASKED_WAIT_S and number < MOST_ATTEMPTS
+        draw = random.Random(f"{self._seed}/{key.hex()}/{number}")
+        more = patient or number < self.settings.attempts
+        return wait_before(number + 1, error.retry_after_s, draw) if more else None
+
+    async def _give_up(self, key: bytes, request: Request, number: int, error: Retryable) -> Completion:
+        """Return what is stored instead of an answer, where the row itself has none, or raise what giving up means."""
+        self._attempts.tally.more(given_up=1)
+        tries = "1 attempt" if number == 1 else f"{number} attempts"
+        name = f"the model {self.settings.name!r} (models.{self.role})"
+        unanswerable = isinstance(error, NoAnswer) and await self._works_otherwise(request)
+        if not unanswerable and not self._working:
             raise ModelError(
-                f"the model {self.settings.name!r} (models.{self.role}) did not answer once, last after {tries}: {error}; "
-                "once that is mended, run the same command again",
+                f"{name} did not answer once, last after {tries}: {error}; once that is fixed, run the same command again",
                 provider=error.provider,
                 status=error.status,
                 request_id=error.request_id,
             ) from error
-        if self._given_up_in_a_row >= max(ROWS_UNTIL_OUTAGE, self.settings.concurrency):
+        instead = self._failed(f"no answer after {tries}: {error}", error) if unanswerable else None
+        if self._given_up.add(key, instead):
             raise Interrupted(
-                f"the model {self.settings.name!r} (models.{self.role}) stopped answering: {self._given_up_in_a_row} requests "
-                f"in a row were given up, the last because {error}; everything answered so far is kept: run the same "
-                "command again once the endpoint is back"
+                f"{name} stopped answering: {self._given_up.in_a_row} requests in a row were given up, the last because "
+                f"{error}; everything answered so far is kept: run the same command again once the endpoint is back"
             ) from error
+        if instead is not None:
+            return instead
         raise Retryable(
             f"no answer after {tries}: {error}",
             provider=error.provider,
@@ -337,63 +292,92 @@ class Client:
             timed_out=error.timed_out,
         ) from error
 
-    def _unless_refused(self, completion: Completion) -> Completion:
-        if completion.finish == "refused":
-            raise RefusedByModel(
-                completion.text,
-                provider=self.settings.provider,
-                input_tokens=completion.input_tokens,
-                output_tokens=completion.output_tokens,
-            )
-        return completion
+    @property
+    def _working(self) -> bool:
+        """Whether the model has answered, in this session or an earlier one."""
+        return bool(self.answered) or self._answered_before
+
+    async def _is_the_rows_own(self, error: ModelError, request: Request) -> bool:
+        """Whether an error is this request's own trouble: others like it are answered, with the same settings."""
+        ours = type(error) is ModelError and error.status in _OF_A_ROW
+        return ours and await self._works_otherwise(request)
+
+    async def _works_otherwise(self, request: Request) -> bool:
+        """Whether the model answers requests of this form: known from other answers, else tried with a harmless text."""
+        async with self._probing:
+            probe = harmless(request)
+            tries = 0 if self._attempts.proven or probe == request else MOST_ATTEMPTS
+            for number in range(1, tries + 1):
+                try:
+                    await self._attempts.make(key_of(self._identity, probe), probe, number)
+                except Fitted:
+                    continue
+                except ModelError:
+                    break
+                break
+            return self._attempts.proven
+
+    def _failed(self, message: str, error: ModelError) -> Completion:
+        """Return what is kept in the place of an answer that cannot be had. What it cost is booked already."""
+        kept = refusal(RefusedByModel(message, provider=error.provider, status=400), self.settings.name)
+        nothing = self._attempts.price.of_call((0, 0), Bound(0, 0))
+        return replace(kept, cost_usd=nothing.usd, price_note=nothing.note)
+
+    def _answer_came(self) -> None:
+        self._given_up.answered()
+        self._quiet.answered()
+
+    def _say_of_it(self, text: str) -> None:
+        self.say(f"models.{self.role}: {text}")
+
+    async def _tell_news(self) -> None:
+        await self.news.tell(self._attempts.notices, self._say_of_it)
 
 
-def _refusal(error: RefusedByModel, name: str) -> Completion:
-    """Turn a refusal into data: it is stored like an answer, since it was asked for and may have been paid."""
-    unbilled = error.status is not None and error.status >= 400
-    counts = (0, 0) if unbilled else (error.input_tokens, error.output_tokens)
-    return Completion(str(error), name, *counts, latency_s=0.0, cost_usd=None, finish="refused")
-
-
-@contextmanager
-def quiet_collector() -> Iterator[None]:
-    """Let the garbage collector look less often, and not at what is loaded already.
-
-    A request makes a few dozen objects that live until its answer; at the default threshold the collector walks them,
-    and all loaded packages, again and again without finding anything. Measured: 15 to 20 % of a run's CPU time.
-    """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
+def _silent(_: str) -> None:
+    return None
 
 
 @asynccontextmanager
-async def open_clients(config: Config, folder: Path, roles: Sequence[str] = ()) -> AsyncIterator[Mapping[str, Client]]:
-    """Open the models that are asked, or `roles` alone, with one ledger (in `folder`) and one budget; close them at the end.
+async def open_clients(
+    config: Config,
+    folder: Path,
+    roles: Sequence[str] = (),
+    say: Callable[[str], None] = _silent,
+    *,
+    project: Path | None = None,
+    alone: bool = False,
+) -> AsyncIterator[Mapping[str, Client]]:
+    """Open the models that are asked, or `roles` alone, with one cache (in `folder`) and one budget; close them at the end.
 
     A larger model that the diagnosis may ask is opened too, where it can be; one that only tuning asks may be missing.
+    `say` is told once what is worth telling of an endpoint. `project`: the folder of the project whose runs share what they
+    paid for; None: nothing is shared. `alone`: `folder` is thrown away at the end, and the project alone keeps the answers.
 
     Raises ConfigError with every problem: an unknown price under a budget, a missing environment variable.
     """
     known = configured(config)
-    settings = {role: known[role] for role in asked_roles(config) if not roles or role in roles}
-    wanted = sorted({*larger_roles(config).values()} - set(settings)) if config.diagnosis.calls and not roles else []
+    asked = {role: known[role] for role in asked_roles(config) if not roles or role in roles}
+    wanted = sorted({*larger_roles(config).values()} - set(asked)) if config.diagnosis.calls and not roles else []
     limit, spared = config.limits.budget_usd, asked_by_tuning_alone(config)
-    check_budget(limit, settings)
-    with quiet_collector(), Ledger.open(folder / "ledger.sqlite") as ledger:
-        budget = Budget(limit, spent_usd=sum(s.usd + s.lost_usd for s in ledger.spend()))
+    check_budget(limit, asked)
+    with quiet_collector(), AnswerCache.open_in(folder) as answer_cache:
+        answer_cache.begin()
+        if project is not None:
+            answer_cache.project = shared_by(project, alone, say)
+        await settle_earlier(answer_cache, folder, say)
+        budget = Budget(limit, spent_usd=sum(s.usd + s.lost_usd for s in answer_cache.spend()))
         clients: dict[str, Client] = {}
         try:
-            for role in (*settings, *wanted):
+            for role, settings in within_open_files({r: known[r] for r in (*asked, *wanted)}, say).items():
                 with suppress(*(UNNEEDED if role in wanted else ())):
-                    model = connected(known[role], role in spared)
-                    clients[role] = Client(known[role], model, ledger, budget, role=role, seed=config.split.seed)
+                    model = connected(settings, role in spared)
+                    clients[role] = Client(settings, model, answer_cache, budget, role=role, seed=config.split.seed)
+                    clients[role].say = say
             yield clients
         finally:
             for client in clients.values():
                 await client.close()
+            shared = answer_cache.project
+            if shared is not None and shared.trouble is not None:
+                say(f"later runs may pay again for what this one asked: {shared.trouble}")

@@ -12,16 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from rung.errors import ContextOverflow, ModelError, RefusedByModel, Retryable
 from rung.models import _fake_world as world_of
 from rung.models._fake_world import Offer, Truth, World
-from rung.models._settings import ProviderSettings
-from rung.plugin import located
-from rung.types import Completion, Finish, Message, Request, content_hash
+from rung.models.settings import ProviderSettings
+from rung.plugins import located
+from rung.types import Completion, Finish, Json, Message, Request, content_hash
 
 Share = Field(0.0, ge=0, le=1)
 
@@ -41,6 +41,7 @@ class Abilities(BaseModel):
     passage: float = 0.0
     examples: Mapping[int, float] = Field(default_factory=dict)
     hints: Mapping[str, float] = Field(default_factory=dict, description="words in the instruction -> gain")
+    structured: float = 0.0
     most: float = Field(1.0, ge=0, le=1, description="never better than this")
 
     def probability(self, offer: Offer) -> float:
@@ -48,6 +49,7 @@ class Abilities(BaseModel):
         shown = [k for k in self.examples if k <= offer.examples]
         gain = self.examples[max(shown)] if shown else 0.0
         gain += self.label_list * offer.label_list + self.format_rule * offer.format_rule
+        gain += self.structured * offer.structured
         gain += self.near_example * offer.near_example + self.passage * offer.passage
         return min(max(self.base + gain + sum(self.hints[hint] for hint in offer.hints), 0.0), self.most)
 
@@ -101,6 +103,10 @@ class FakeModel(ProviderSettings):
     format_slip: float = Share
     format_slip_when_told: float | None = Field(None, ge=0, le=1, description="with a format rule or examples")
     format_cue: str = Field(r"(?i)\bonly\b|\bnothing else\b|\bexactly\b", description="regex that is a format rule")
+    slip_forms: tuple[str, ...] = Field((), description="what a slip makes of an answer, {}; default: five usual forms")
+    response_format: Literal["ignored", "refused", "held"] = Field(
+        "ignored", description="what happens to a request with a response_format; held: no slip, a label under its key"
+    )
     near_overlap: float = Field(0.5, ge=0, le=1, description="shared words from which an example is near")
     refusal: float = Share
     truncation: float = Share
@@ -119,7 +125,7 @@ class FakeModel(ProviderSettings):
         """Return all that determines answers; rows by their hash."""
         own = self.model_dump(
             include={"seed", "abilities", "correlation", "group_share", "noise", "confusions", "format_slip",
-                     "format_slip_when_told", "format_cue", "near_overlap", "refusal", "truncation", "unknown", "reads"},
+                     "format_slip_when_told", "format_cue", "slip_forms", "response_format", "near_overlap", "refusal", "truncation", "unknown", "reads"},
             mode="json",
         )  # fmt: skip
         rows = [[dict(r.inputs), r.answer, r.group, r.passage] for r in self.world().rows]
@@ -154,6 +160,8 @@ class FakeConnection:
         key = content_hash([[m.as_dict() for m in request.messages], request.repeat])
         self._attempts[key] += 1
         self._fail(key, self._attempts[key])
+        if request.params.get("response_format") is not None and settings.response_format == "refused":
+            raise ModelError("fake has no response_format", provider="fake", status=400)
         tokens = self.count_tokens(request.messages)
         if settings.context is not None and tokens > settings.context:
             message = f"{tokens} prompt tokens are more than the context of {settings.context}; shorten the prompt"
@@ -164,7 +172,7 @@ class FakeConnection:
         if settings.wait and latency > 0:
             await asyncio.sleep(latency)
         text, finish = self._answer(request)
-        limit = int(request.params.get("max_tokens") or settings.max_tokens)
+        limit = int(request.number("max_tokens") or settings.max_tokens)
         if _tokens(text) > limit:
             text, finish = text[: 4 * limit], "length"
         shown = latency or time.perf_counter() - started
@@ -206,13 +214,19 @@ class FakeConnection:
         row = self._as_read(row, request.messages) if settings.reads is not None else row
         if row is None:
             return settings.unknown, "stop"
-        text = self._content(row, offer, request.repeat)
+        form = request.params.get("response_format")
+        held = form is not None and settings.response_format == "held"
+        text = self._content(row, replace(offer, structured=held), request.repeat)
+        if form is not None and held:
+            keys = _keys(form)
+            return json.dumps({keys[0]: text}) if len(keys) == 1 and world_of.pieces(text) is None else text, "stop"
         told = offer.format_rule or offer.examples > 0
         slip = settings.format_slip
         if told and settings.format_slip_when_told is not None:
             slip = settings.format_slip_when_told
         if world_of.uniform(settings.seed, "slip", row.text) < slip:
-            text = _SLIPS[int(world_of.uniform(settings.seed, "form", row.text) * len(_SLIPS))].format(text)
+            forms = settings.slip_forms or _SLIPS
+            text = forms[int(world_of.uniform(settings.seed, "form", row.text) * len(forms))].replace("{}", text)
         if world_of.uniform(settings.seed, "truncation", row.text) < settings.truncation:
             return f"Let me think about this step by step. {text[: len(text) // 2]}", "length"
         return text, "stop"
@@ -260,13 +274,6 @@ class FakeConnection:
         return other.answer if other else self.settings.unknown
 
 
-_FAULTS: Mapping[str, int | None] = {
-    "rate_limit": 429,
-    "server_error": 500,
-    "drop": None,
-    "timeout": None,
-    "malformed": 200,
-}
 _SLIPS = (
     "The answer is: {}",
     "Sure! Here is my answer.\n\n{}",
@@ -274,6 +281,13 @@ _SLIPS = (
     "Answer: {}\nI chose this because it fits best.",
     "```\n{}\n```",
 )
+_FAULTS: Mapping[str, int | None] = {
+    "rate_limit": 429,
+    "server_error": 500,
+    "drop": None,
+    "timeout": None,
+    "malformed": 200,
+}
 
 
 def _tokens(text: str) -> int:
@@ -303,4 +317,8 @@ def _file_world(path: Path, answer_column: str, labels: tuple[str, ...] | None, 
     return _world(world_of.load(path, answer_column), labels)
 
 
-plugin = FakeModel
+def _keys(form: Json) -> list[str]:
+    """Return the fields of a response format that is a JSON schema."""
+    for name in ("json_schema", "schema", "properties"):
+        form = form.get(name) if isinstance(form, dict) else None
+    return list(form) if isinstance(form, dict) else []

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from rung import plugin as plugins
-from rung.models._batched import BatchedModel, cores
-from rung.models._settings import ProviderSettings
-from rung.plugin import located
+from rung import plugins
+from rung.models.batched import BatchedModel, cores
+from rung.models.settings import ProviderSettings
+from rung.plugins import located
 
 _SHAPING = ("*.safetensors", "*.json", "*.jinja")  # files of a folder that determine answers
 _NOT_SHAPING = frozenset({"hashes.json", "training_args.json", "trainer_state.json", "README.json"})
@@ -26,7 +26,7 @@ class Local(ProviderSettings):
     Requests that wait together are computed together, sorted by length, and a beginning that they share is computed once;
     the answers are those of one row after the other, up to rounding (none in float32 but for ties). `latency_s` is the
     time from asking to answer with batch mates included; `batch: 1` and `concurrency: 1` measure a single use. Code that
-    comes with weights is never run. `response_format` is not enforced.
+    comes with weights is never run. `response_format` is held to, token by token, where llguidance is installed.
     """
 
     name: str = Field(min_length=1, description="the model's name on the Hub; any name for a model in `folder`")
@@ -56,6 +56,10 @@ class Local(ProviderSettings):
         if self.folder is not None:
             if self.revision is not None:
                 raise ValueError("revision is of a Hub model; a folder has none")
+            if not Path(self.folder).exists():
+                raise ValueError(
+                    f"folder {self.folder!r} is not there; put the weights back, or name where they are now"
+                )
             if not (Path(self.folder) / "config.json").is_file():
                 tuned = (Path(self.folder) / "adapter_config.json").is_file()
                 advice = "it is an adapter: name it as `adapter`, and its base model as `name` or `folder`"
@@ -75,6 +79,10 @@ class Local(ProviderSettings):
         return self
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        return ("torch", "transformers", *(["peft"] if self.adapter is not None else []))
+
+    @property
     def weights(self) -> str:
         """The folder or Hub name from which transformers loads the model to tune it."""
         return self.folder or self.name
@@ -83,9 +91,9 @@ class Local(ProviderSettings):
         """Return these settings on tuned weights: an adapter for this model, or a whole model of its family."""
         kept = self.model_dump(exclude_unset=True, exclude={"adapter"})
         if (folder / "adapter_config.json").is_file():
-            return Local.model_validate({**kept, "adapter": str(folder)})
+            return type(self).model_validate({**kept, "adapter": str(folder)})
         kept.pop("revision", None)
-        return Local.model_validate({**kept, "folder": str(folder)})
+        return type(self).model_validate({**kept, "folder": str(folder)})
 
     def identity(self) -> Mapping[str, Any]:
         """Return what determines the answers: names and hashes of files, number format and device."""
@@ -94,7 +102,7 @@ class Local(ProviderSettings):
 
     def connect(self) -> BatchedModel:
         """Load the weights. Raises MissingExtra without torch, ModelError for a model that cannot be used."""
-        engine = plugins.require("rung.models._local_engine", "local")
+        engine = plugins.require("rung.models.local_engine", "local")
         if self.adapter is not None:
             plugins.require("peft", "tune")
         return BatchedModel(self, engine.Engine(self, cores(self.threads)))
@@ -125,6 +133,3 @@ def _window(path: Path) -> int | None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-plugin = Local

@@ -13,10 +13,11 @@ from typing import Any, cast, get_args
 from pydantic import Field, ValidationInfo, field_validator
 
 from rung.errors import ModelError, Retryable
+from rung.foreign import foreign
 from rung.models._callable import Place, fault_of
-from rung.models._settings import ProviderSettings
-from rung.models._tokens import estimated_tokens
-from rung.plugin import located
+from rung.models.settings import ProviderSettings
+from rung.models.tokens import estimated_tokens
+from rung.plugins import located
 from rung.types import Completion, Finish, Message, Request
 
 _MOST_HUNG = 100  # threads given up on; a thread cannot be stopped, so more would only fill the memory
@@ -126,27 +127,22 @@ class FeatureConnection:
         returned = self._call(given) if self._is_async else await self._in_thread(given)
         if not inspect.isawaitable(returned):
             return returned
-        try:
+        with foreign(self._fault, passes=ModelError):
             return await returned
-        except ModelError:
-            raise
-        except (Exception, SystemExit) as error:  # the user's code may raise anything
-            raise fault_of(error, self._place) from error
 
     def _call(self, given: Mapping[str, Any]) -> Any:
-        try:
+        with foreign(self._fault, passes=ModelError):
             return self._function(**given) if self._takes_messages else self._function(given["text"])
-        except ModelError:
-            raise
-        except (Exception, SystemExit) as error:  # the user's code may raise anything
-            raise fault_of(error, self._place) from error
+
+    def _fault(self, error: BaseException) -> ModelError:
+        return fault_of(error, self._place)
 
     async def _in_thread(self, given: Mapping[str, Any]) -> Any:
         """Run the call in a thread of its own, which a pool could not leave behind when the program ends."""
         self._hung = {thread for thread in self._hung if thread.is_alive()}
         if len(self._hung) >= _MOST_HUNG:
             raise ModelError(
-                f"{len(self._hung)} calls of {self._place} have not returned and hold a thread each; mend the function and "
+                f"{len(self._hung)} calls of {self._place} have not returned and hold a thread each; fix the function and "
                 "run the same command again",
                 provider="python",
             )
@@ -203,6 +199,3 @@ class FeatureConnection:
 
     def _wrong(self, what: str) -> Retryable:
         return Retryable(f"{self._place} returned {what}", provider="python")
-
-
-plugin = PythonFeature

@@ -7,22 +7,30 @@ yet, unless HF_HUB_OFFLINE is set.
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 from sentence_transformers import SentenceTransformer
+from transformers.utils import logging
 
 from rung.embedding import is_embedding, unit, write_vectors
 from rung.errors import ModelError
-from rung.models._settings import ProviderSettings
+from rung.foreign import foreign
+from rung.models.settings import ProviderSettings
 from rung.types import Completion, Message, Request
 
 
 class Sentence(ProviderSettings):
-    """A sentence model by its Hub `name`, or the folder of one: for the role `embedder` only, it answers no questions."""
+    """A sentence model by its Hub `name`, or the folder of one: for the role `embedder` only, it answers no questions.
+
+    A text that is longer than the model reads is cut into windows, whose mean is its vector: nothing is left out.
+    """
 
     name: str = Field(min_length=1, description="name on the Hub, such as BAAI/bge-small-en-v1.5, or a folder")
     revision: str | None = Field(
@@ -33,11 +41,18 @@ class Sentence(ProviderSettings):
     usd_per_hour: float | None = Field(0.0, ge=0, description="what this machine costs; nothing, unless you say so")
 
     def identity(self) -> Mapping[str, Any]:
-        return {"provider": self.provider, "name": self.name, "revision": self.revision}
+        return {
+            "provider": self.provider,
+            "name": self.name,
+            "revision": self.revision,
+            "long texts": "mean of windows",
+        }
 
     def connect(self) -> Encoder:
         """Load the model. Raises ModelError when it cannot be had."""
-        try:
+        logging.set_verbosity_error()  # of lengths and unused weights: said to whoever reads the terminal, and no help there
+        logging.disable_progress_bar()
+        with foreign(self._unloadable):
             model = SentenceTransformer(
                 self.name,
                 device=self.device,
@@ -45,22 +60,24 @@ class Sentence(ProviderSettings):
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
             )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-            said = " ".join(str(error).split())[:300]
-            raise ModelError(
-                f"the sentence model {self.name!r} cannot be loaded ({said}); check its name, or that this machine reaches the "
-                "Hub, or name a folder that holds it",
-                provider=self.provider,
-            ) from error
         return Encoder(self, model)
+
+    def _unloadable(self, error: BaseException) -> ModelError:
+        said = " ".join(str(error).split())[:300]
+        return ModelError(
+            f"the sentence model {self.name!r} cannot be loaded ({said}); check its name, or that this machine reaches the "
+            "Hub, or name a folder that holds it",
+            provider=self.provider,
+        )
 
 
 class Encoder:
-    """The loaded model; one thread computes."""
+    """The loaded model; one thread computes. Tokens are counted by a tokenizer of their own: none may serve two threads."""
 
     def __init__(self, settings: Sentence, model: Any) -> None:
         self._settings = settings
         self._model = model
+        self._counting = copy.deepcopy(model.tokenizer)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sentence")
 
     async def complete(self, request: Request) -> Completion:
@@ -79,18 +96,29 @@ class Encoder:
         )
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        encoded = self._model.tokenizer
-        count = getattr(encoded, "encode", None)
+        count = getattr(self._counting, "encode", None)
         return max(1, sum(len(count(m.content)) for m in messages)) if callable(count) else max(1, len(messages))
 
     async def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _encode(self, texts: list[str]) -> Any:
+        windows = [self._windows(text) for text in texts]
         found = self._model.encode(
-            texts, batch_size=self._settings.batch, convert_to_numpy=True, show_progress_bar=False
-        )
-        return found.astype("float32")
+            [window for cut in windows for window in cut],
+            batch_size=self._settings.batch,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        ).astype("float32")
+        starts = np.cumsum([0, *map(len, windows)])
+        return np.stack([found[a:b].mean(axis=0) for a, b in pairwise(starts)]) if len(texts) < len(found) else found
 
-
-plugin = Sentence
+    def _windows(self, text: str) -> list[str]:
+        """Return the text in pieces that the model reads whole."""
+        limit, tokenizer = self._model.max_seq_length, self._model.tokenizer
+        if not isinstance(limit, int) or len(text) < limit or not getattr(tokenizer, "is_fast", False):
+            return [text]
+        places = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+        room = max(1, limit - tokenizer.num_special_tokens_to_add())
+        cut = [places[i : i + room] for i in range(0, len(places), room)]
+        return [text[window[0][0] : window[-1][1]] for window in cut] if len(cut) > 1 else [text]

@@ -24,8 +24,9 @@ from tokenizers import Tokenizer
 
 from rung.embedding import is_embedding, unit, write_vectors
 from rung.errors import IntegrityError, ModelError
-from rung.models._settings import ProviderSettings
-from rung.plugin import located
+from rung.foreign import foreign
+from rung.models.settings import ProviderSettings
+from rung.plugins import located
 from rung.types import Completion, Message, Request
 
 FILES = ("model.safetensors", "tokenizer.json")
@@ -74,12 +75,10 @@ class Lookup:
         folder = Path(settings.folder)
         try:
             tensors = load_file(folder / "model.safetensors")
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         except (SafetensorError, OSError, ValueError) as error:
             raise IntegrityError(f"the model in {folder} is damaged: {error}; copy it anew") from error
-        except Exception as error:
-            # The tokenizers package raises bare Exception for a file that it cannot read.
-            raise IntegrityError(f"the tokenizer in {folder} is damaged: {error}; copy it anew") from error
+        with foreign(lambda error: IntegrityError(f"the tokenizer in {folder} is damaged: {error}; copy it anew")):
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._settings = settings
         self._vectors, self._row_of = _table(tensors, folder)
         self._tokenizer.no_padding()
@@ -130,6 +129,3 @@ def _table(tensors: Mapping[str, Any], folder: Path) -> tuple[npt.NDArray[np.flo
             return vectors * weights, None
         return vectors[mapping] * weights, None
     return vectors, mapping
-
-
-plugin = Static

@@ -1,1 +1,1 @@
-"""One run, four forms: HTML page, terminal, Markdown, JSON."""
+"""One run, six forms: HTML page, terminal, Markdown, JSON, JUnit, CSV."""

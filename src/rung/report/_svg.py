@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from rung.invisible import visible
+
 Attribute = str | float | None
 
 
 def element(tag: str, *children: str, **attributes: Attribute) -> Markup:
-    """Return one element; text children are escaped, `cls` is written as class, `_` in names as `-`."""
+    """Return one element; texts are escaped and what is invisible in them written out, `cls` is written as class, `_` in names as
+    `-`.
+    """
     written = "".join(
-        f' {"class" if name == "cls" else name.replace("_", "-")}="{escape(_number(value))}"'
+        f' {"class" if name == "cls" else name.replace("_", "-")}="{escape(visible(_number(value)))}"'
         for name, value in attributes.items()
         if value is not None
     )
-    inner = Markup("").join(children)
+    inner = Markup("").join(child if isinstance(child, Markup) else visible(child) for child in children)
     return Markup(f"<{tag}{written}>{inner}</{tag}>")  # attributes and children were escaped above
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rung import plugins
 from rung.decide.factors import Fact, Situation, facts, open_questions, quoted_share
-from rung.decide.matrix import Matrix, Measured, matrix
-from rung.report.load import TOLD, Report, RungReport, load_report
-from rung.store.folder import RunFolder
+from rung.decide.matrix import Matrix, MatrixInput, column_for, matrix
+from rung.report.load import Report, RungReport, load_report
+from rung.store.run import RunFolder
 from rung.types import Comparison, Task, Verdict
 
 SIGNS: Mapping[int, str] = {2: "++", 1: "+", 0: "·", -1: "−", -2: "−−"}
@@ -51,20 +52,29 @@ def situation_of(report: Report, train_rows: int) -> Situation:
         task=report.task,
         train_rows=train_rows,
         documents=bool(config.get("documents")),
-        requests_per_month=(config.get("volume") or {}).get("requests_per_month"),
+        requests_per_month=report.task.service.requests_per_month,
         facts_change=(config.get("task") or {}).get("facts_change"),
         scope=(config.get("task") or {}).get("scope"),
         quoted=quoted_share(dev) if wanted and dev else None,
     )
 
 
-def _measured(rung: RungReport, below: Mapping[str, Comparison]) -> Measured | None:
+def _measured(rung: RungReport, below: Mapping[str, Comparison]) -> MatrixInput | None:
     if rung.result is None:
         return None
     causes = rung.diagnosis.causes if rung.diagnosis else ()
     knowledge = next((c for c in causes if c.name == "knowledge"), None)
     split = rung.diagnosis.knowledge if rung.diagnosis else None
-    return Measured(rung.label, rung.result, below.get(rung.label), knowledge, split)
+    return MatrixInput(rung.label, rung.result, below.get(rung.label), knowledge, split, column_of(rung.label))
+
+
+def column_of(label: str) -> str | None:
+    """Return the column of the matrix in which a rung stands; None where it asks no model, or its plug-in is gone."""
+    name = label.split("@")[0]
+    if name not in plugins.available("rungs"):
+        return None
+    traits = plugins.rung_type(name)
+    return column_for(trains=traits.trains, asks=bool(traits.asks), fixes=traits.fixes)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class Advice:
     facts: tuple[Fact, ...]
     task: Task
     train_rows: int
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[MatrixInput, ...] = ()
     verdict: Verdict | None = None
 
     @property
@@ -104,5 +114,4 @@ def advice_of(path: Path, told: Mapping[str, bool]) -> Advice:
 def keep(path: Path, told: Mapping[str, bool]) -> None:
     """Keep the user's answers in a run folder, for its report; earlier answers to other factors stay."""
     folder = RunFolder.open(path)
-    before = folder.read(TOLD) if folder.has(TOLD) else {}
-    folder.write(TOLD, {**before, **told})
+    folder.told.save({**(folder.told.get() or {}), **told})

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rung.config import load_config
+from rung.data.configured import as_task, part_rows, read_rows
 from rung.decide.factors import Situation, facts, quoted_share
-from rung.evaluate.prepare import as_task, part_rows, read_rows
 from rung.report.advice import Advice
 
 MOST_LOOKED_AT = 2_000  # training rows whose expected outputs are looked for in their inputs

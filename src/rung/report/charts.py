@@ -11,10 +11,12 @@ from markupsafe import Markup
 from rung.report._svg import Box, Wanted, apart, element, linear_ticks, log_ticks, place
 from rung.report.figures import money, quality
 from rung.report.load import Report, RungReport
-from rung.types import Estimate, Result
+from rung.types import Estimate, Result, rate
+from rung.usual_names import shown_name
 
 LABEL_CHAR, LABEL_HEIGHT = 6.6, 31.0
-MARKER = 10.5
+MARKER = 4.5  # radius
+CAP = 11.0  # half the width of an interval\'s end: wider than a marker with its rings
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ def ladder(report: Report, width: float = 980.0, height: float = 430.0, efficien
         *(_marker(report, s, plane, s.rung.label in efficient) for s in spots),
         *_labels(spots, plane, _lines(report, lanes, plane, spots)),
     ]
-    said = "; ".join(f"{s.rung.label} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots)
+    said = "; ".join(
+        f"{shown_name(s.rung.label)} {quality(s.estimate)} at {money(s.result.cost_per_1k_usd)}" for s in spots
+    )
     title = element("title", f"Quality against cost per 1,000 requests, goal {report.task.goal:.2f}: {said}")
     return element(
         "svg",
@@ -119,7 +123,7 @@ def _lanes(
             costs = [float(found[i][1].cost_per_1k_usd or 0) for i in kinds[kind]]
             lane = lanes[kind] = Lane(left, right, *_span(costs, report.task.limits.cost_per_1k_usd))
             true = [lane.x(c) for c in costs]
-            moved = apart(true, 2 * MARKER + 8, left + MARKER + 4, right - MARKER - 4)
+            moved = apart(true, 2 * CAP + 2, left + CAP + 2, right - CAP - 2)
             places |= {i: (t, m) for i, t, m in zip(kinds[kind], true, moved, strict=True)}
         else:
             lanes[kind] = Lane(left, right)
@@ -216,22 +220,21 @@ def _frontier(spots: Sequence[Spot], plane: Plane, efficient: Collection[str]) -
 def _marker(report: Report, spot: Spot, plane: Plane, efficient: bool) -> Markup:
     verdict = report.verdict
     role = "winner" if verdict and verdict.winner == spot.rung.label else ""
-    role = role or ("lean" if verdict and verdict.lean == spot.rung.label else "other")
+    role = role or ("tentative_pick" if verdict and verdict.tentative_pick == spot.rung.label else "other")
     early = " early" if spot.estimate.mean is None else ""
     low, high, y = plane.y(spot.estimate.low), plane.y(spot.estimate.high), plane.y(spot.estimate.point)
     parts = [
         element("line", x1=spot.x, x2=spot.x, y1=high, y2=low, cls="whisker"),
-        *(element("line", x1=spot.x - 5, x2=spot.x + 5, y1=edge, y2=edge, cls="cap") for edge in (low, high)),
+        *(element("line", x1=spot.x - CAP, x2=spot.x + CAP, y1=edge, y2=edge, cls="cap") for edge in (low, high)),
     ]
     if spot.true_x is not None:
         bottom = plane.frame.bottom
         parts.append(element("line", x1=spot.true_x, x2=spot.true_x, y1=bottom - 7, y2=bottom, cls="rug"))
     if efficient:
-        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 3, cls="efficient"))
+        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 2.5, cls="efficient"))
     if role == "winner":
-        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 5, cls="halo"))
+        parts.append(element("circle", cx=spot.x, cy=y, r=MARKER + 4.5, cls="halo"))
     parts.append(element("circle", cx=spot.x, cy=y, r=MARKER, cls="dot"))
-    parts.append(element("text", str(spot.rung.number), x=spot.x, y=y + 4, text_anchor="middle", cls="digit"))
     return element("g", *parts, cls=f"spot {role}{early}")
 
 
@@ -249,14 +252,14 @@ def _lines(report: Report, lanes: dict[str, Lane], plane: Plane, spots: Sequence
 
 
 def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[Markup]:
-    texts = [(s.rung.label, _short(s.estimate)) for s in spots]
+    texts = [(shown_name(s.rung.label), _short(s.estimate)) for s in spots]
     wanted, taken = [], list(lines)
     for spot, words in zip(spots, texts, strict=True):
         y, top, bottom = plane.y(spot.estimate.point), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
         width = max(len(words[0]) * (LABEL_CHAR + 0.8), len(words[1]) * LABEL_CHAR) + 2
         wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
-        taken.append(Box(spot.x - 15, y - 15, spot.x + 15, y + 15))
-        taken.append(Box(spot.x - 6, top - 2, spot.x + 6, bottom + 2))
+        taken.append(Box(spot.x - 12, y - 12, spot.x + 12, y + 12))
+        taken.append(Box(spot.x - CAP - 1, top - 2, spot.x + CAP + 1, bottom + 2))
     parts = []
     for placed, words in zip(place(wanted, taken, plane.frame), texts, strict=True):
         box = placed.box
@@ -269,8 +272,8 @@ def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[M
 
 def _short(estimate: Estimate) -> str:
     if estimate.mean is None:
-        return f"{estimate.low:.2f} to {estimate.high:.2f}"
-    return f"{estimate.mean:.2f} ± {max(estimate.high - estimate.mean, estimate.mean - estimate.low):.2f}"
+        return f"{rate(estimate.low)} to {rate(estimate.high)}"
+    return f"{rate(estimate.mean)} ({rate(estimate.low)} to {rate(estimate.high)})"
 
 
 def wins_and_losses(wins: int, losses: int, most: int) -> Markup:

@@ -56,8 +56,8 @@ def trade_off(remedies: Sequence[Remedy], goal: float) -> Markup:
         element("text", f"{v:+.2f}", x=_across((v - left) / (right - left)), y=HEIGHT - BOTTOM + 16, text_anchor="middle", cls="tick")
         for v in (left, 0.0)
     ]  # fmt: skip
-    title = f"Trade-off of {len(known)} ways: dev score against the worst change of what must be kept"
-    return _drawing(title, low, high, parts, "worst change of what must be kept")
+    title = f"Trade-off of {len(known)} ways: dev score against the worst change of regression tasks"
+    return _drawing(title, low, high, parts, "worst change of regression tasks")
 
 
 def _drawing(title: str, low: float, high: float, parts: Sequence[Markup], below: str) -> Markup:

@@ -8,20 +8,21 @@ from typing import Any
 
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
-from rung.evaluate.diagnosis.calibration import Foretold
-from rung.evaluate.profile import Profile
-from rung.evaluate.trust import Trust
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
-from rung.report.load import Report, RungReport, Side, load_report
-from rung.store.folder import RunFolder, to_json
+from rung.report.load import LoadedSide, Report, RungReport, load_report
+from rung.store.folder import to_json
+from rung.store.records import PredictionCheck, Trust
+from rung.store.run import RunFolder
 from rung.types import (
     Candidate,
     Comparison,
     Diagnosis,
     Edit,
     Finding,
+    ModelTrial,
     Outcome,
+    Profile,
     Result,
     Skipped,
     Task,
@@ -37,7 +38,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
     """Return the report as JSON-able data.
 
     With `rows` also every dev row with each rung's answer, and the test rows once they were revealed. Prompts and
-    scores are whole; what a rung learned besides stays in rungs/NAME/fit.json.
+    scores are whole; what a rung learned besides stays in the run folder.
     """
     report = load_report(folder, rows=rows)
     data = {
@@ -86,12 +87,13 @@ def _rung(rung: RungReport) -> dict[str, Any]:
         "why_not": None if result else rung.why_not,
         "result": measured,
         "candidate": _candidate(fitted.candidate) if fitted else None,
+        "models": [_plain(m, ModelTrial) for m in fitted.models] if fitted else [],
         "trials": [{**_plain(t, Trial), "candidate": _candidate(t.candidate)} for t in fitted.trials] if fitted else [],
         "edits": _plain(fitted.edits, tuple[Edit, ...]) if fitted else [],
         "left_out": _plain(fitted.skipped, tuple[Skipped, ...]) if fitted else [],
         "tuning": _plain(fitted.tuning, Tuning) if fitted and fitted.tuning else None,
         "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
-        "foretold": _plain(rung.foretold, tuple[Foretold, ...]),
+        "predicted": _plain(rung.predicted, tuple[PredictionCheck, ...]),
         "one_request": _plain(rung.profile, Profile) if rung.profile else None,
     }
 
@@ -102,8 +104,8 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "name": candidate.name,
         "rung": candidate.rung,
         "model": candidate.model,
-        "settings": dict(candidate.settings),
-        "messages": candidate.learned.get("messages"),
+        "settings": dict(candidate.learned.settings),
+        "messages": [m.as_dict() for m in candidate.prompt] if candidate.prompt is not None else None,
         "trained_on": len(candidate.trained_on),
     }
 
@@ -117,7 +119,7 @@ def _split(report: Report) -> dict[str, Any] | None:
     return {**parts, "seed": report.manifest.get("seed"), "quarantined": sorted(report.manifest.get("quarantined", {}))}
 
 
-def _rows(side: Side) -> list[dict[str, Any]]:
+def _rows(side: LoadedSide) -> list[dict[str, Any]]:
     return [
         {
             **example.as_dict(),
@@ -136,6 +138,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "answer": answer.text if answer else None,
         "scores": plain["scores"],
         "failure": plain["failure"],
+        "unscored": plain["unscored"],
         "latency_s": answer.seconds if answer else None,
         "cost_usd": answer.cost_usd if answer else None,
     }

@@ -7,28 +7,21 @@ surrogates) are written as ⟦U+202E⟧, so that no text can pose as another or 
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import lru_cache
 
 from markupsafe import Markup, escape
 
-ANSI = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor moves
-    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS and other strings: titles, links, clipboard
-    r"|\x1b[ -/]*[0-~]",  # two-character escapes
-    re.DOTALL,
-)
-KEPT = "\n\t"
-INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # Unicode general categories
-FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u180b\u180c\u180d\u180f")  # letters that draw nothing
-VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_SPECIAL = re.compile(r"[^\x20-\x7e\n\t\u00a1-\u00ac\u00ae-\u02ff]")  # what needs a closer look; plain text skips it
+from rung.invisible import point, visible, written_out
+
+__all__ = ["cell", "code", "markdown", "shown", "terminal", "visible"]
+
+_WWW = re.compile(r"(www)\.", re.IGNORECASE)  # which GitHub makes a link without any scheme
+_STARTS_A_LIST = re.compile(r"\A(\d{0,9})([-+=.)])(?=[-+=\s]|\Z)")  # or a line, or a heading
+_MAYBE_FORMULA = re.compile("[=+\\-@＝＋－＠\t\r\n]")
+_BLANKS = "(?:[^\\S\t\r\n]|[\ufeff\u200b])*+"
+_BLANKS = f'{_BLANKS}"?+{_BLANKS}'
+_AT_START = re.compile(f"\\s*+{_BLANKS}[=+\\-@＝＋－＠]|[\t\r\n]")
+_INSIDE = re.compile(f"([;\t\r\n]{_BLANKS})([=@＝＠]|[+\\-＋－](?=[^;\t\r\n]{{0,2000}}[(|!]))")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|#~>!@$])")  # never & or <: these become entities
-
-
-def visible(text: str) -> str:
-    """Return the text with every invisible character written out as ⟦U+XXXX⟧; newlines and tabs stay."""
-    return _SPECIAL.sub(lambda m: _name(m[0]) if _hidden(m[0]) else m[0], text)
 
 
 def shown(text: str) -> Markup:
@@ -36,36 +29,43 @@ def shown(text: str) -> Markup:
 
     Not for attributes: there `visible` and the template's own escaping are right.
     """
-    parts: list[str] = []
-    end = 0
-    for match in _SPECIAL.finditer(text):
-        if _hidden(match[0]):
-            parts += (str(escape(text[end : match.start()])), f'<span class="hid">{_point(match[0])}</span>')
-            end = match.end()
-    parts.append(str(escape(text[end:])))
-    return Markup("".join(parts))  # every part was escaped above
+    marked = written_out(str(escape(text)), lambda char: f'<span class="hid">{point(char)}</span>')
+    return Markup(marked)  # escaped before it was marked
 
 
 def terminal(text: str, most: int | None = None) -> str:
-    """Return the text for one terminal line: no control sequence, no line break, cut after `most` characters."""
-    flat = visible(" ".join(ANSI.sub("", text).split()))
+    """Return the text for one terminal line: control characters written out, no line break, cut after `most` characters.
+
+    Nothing is taken away: a sequence that a datum leaves open cannot swallow the words that stand after it.
+    """
+    flat = visible(" ".join(text.split()))
     return flat if most is None or len(flat) <= most else flat[: max(most - 1, 0)] + "…"
 
 
 def markdown(text: str) -> str:
     """Return the text for one Markdown line or table cell: nothing in it is read as markup, link, mention or HTML."""
     flat = terminal(text).replace("&", "&amp;").replace("<", "&lt;")
-    return _MARKDOWN.sub(r"\\\1", flat).replace("://", ":\\//")
+    marked = _MARKDOWN.sub(r"\\\1", flat).replace("//", "/\\/")
+    return _STARTS_A_LIST.sub(r"\1\\\2", _WWW.sub(r"\1\\.", marked))
 
 
-@lru_cache(maxsize=4096)
-def _hidden(char: str) -> bool:
-    return unicodedata.category(char) in INVISIBLE or char in FILLERS or bool(VARIATION.match(char))
+def code(text: str) -> str:
+    """Return the text as a code span of Markdown that nothing in it can end: the fence is longer than any run of backticks."""
+    flat = terminal(text)
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def _point(char: str) -> str:
-    return f"U+{ord(char):04X}"
+def cell(text: str) -> str:
+    """Return the text as a cell of a CSV file that no spreadsheet takes for a formula; NUL, at which readers stop, as U+FFFD.
 
-
-def _name(char: str) -> str:
-    return f"⟦{_point(char)}⟧"
+    An apostrophe stands before whatever could begin one (OWASP, "CSV Injection"): at the start, and where a program that
+    cuts at semicolons, tabs or line ends would see a start. There "-" and "+" open lists, so they count only before a call,
+    a command or another sheet.
+    """
+    text = text.replace("\x00", "\ufffd")
+    if not _MAYBE_FORMULA.search(text):
+        return text
+    start = _INSIDE.sub(r"\1'\2", text)
+    return f"'{start}" if _AT_START.match(text) else start

@@ -1,24 +1,17 @@
-"""Evidence keys: `rungs/prompt/result.json#quality.lower` names a value in the run folder that proves a claim."""
+"""Evidence keys: `prompt/result#quality.lower` names a value in the run folder that proves a claim."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from rung.errors import IntegrityError
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 
-_ANCHORS = (
-    (re.compile(r"^rungs/(.+)/result\.json$"), "rung-{0}"),
-    (re.compile(r"^rungs/(.+)/diagnosis\.json$"), "why-{0}"),
-    (re.compile(r"^rungs/(.+)/fit\.json$"), "tried-{0}"),
-    (re.compile(r"^rungs/(.+)/outcomes\.jsonl$"), "rung-{0}"),
-)
-_LISTS = {"comparisons.json": "pair", "skipped.json": "skipped", "findings.json": "finding"}
-_PAGES = {"spend.json": "spend", "parts/manifest.json": "data", "run.json": "facts", "verdict.json": "verdict"}
+_OF_A_RUNG = {"result": "rung", "outcomes": "rung", "diagnosis": "why", "fitted": "tried"}
+_LISTS = {"comparisons": "pair", "skipped": "skipped", "findings": "finding"}
+_PAGES = {"spend": "spend", "verdict": "verdict"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +30,28 @@ class Evidence:
 
 @dataclass
 class Archive:
-    """Looks keys up in one run folder; each file is read once."""
+    """Looks keys up in one run folder; each thing is read once."""
 
     folder: RunFolder
-    _files: dict[str, Any] = field(default_factory=dict)
+    _read: dict[str, Any] = field(default_factory=dict)
 
     def look_up(self, key: str) -> Evidence:
         """Return what the key points at. A key that points at nothing is told in `trouble`, not raised."""
         name, _, path = key.partition("#")
-        if not _inside(name):
-            return Evidence(key, None, f"{name!r} is no file of the run folder", None)
-        if not self.folder.has(name):
+        found = self.folder.find(name)
+        if found is None:
+            return Evidence(key, None, f"{name!r} names nothing of this run", None)
+        if not found.exists:
             return Evidence(key, None, f"{name} is not in the run folder", None)
-        if name.endswith(".jsonl"):
-            trouble = f"{name} holds rows, not values; name a JSON file" if path else None
-            return Evidence(key, None, trouble, anchor_of(key))
         try:
-            content = self._read(name)
+            if name not in self._read:
+                self._read[name] = found.plain()
+            value = _walk(self._read[name], path) if path else None
         except IntegrityError as error:
             return Evidence(key, None, str(error), None)
-        try:
-            value = _walk(content, path) if path else None
         except KeyError as error:
             return Evidence(key, None, f"{name} has no {error.args[0]!r}", None)
         return Evidence(key, value, None, anchor_of(key))
-
-    def _read(self, name: str) -> Any:
-        if name not in self._files:
-            self._files[name] = self.folder.read(name)
-        return self._files[name]
 
 
 def slug(text: str) -> str:
@@ -74,20 +60,15 @@ def slug(text: str) -> str:
 
 
 def anchor_of(key: str) -> str | None:
-    """Return the id in the page where a key's file is shown, None where it is not."""
+    """Return the id in the page where what a key names is shown, None where it is not."""
     name, _, path = key.partition("#")
     if name in _LISTS:
         first = path.partition(".")[0]
         return f"{_LISTS[name]}-{first}" if first.isdigit() else None
-    for pattern, anchor in _ANCHORS:
-        if found := pattern.match(name):
-            return anchor.format(slug(found[1]))
+    label, _, thing = name.rpartition("/")
+    if label:
+        return f"{_OF_A_RUNG[thing]}-{slug(label)}" if thing in _OF_A_RUNG else None
     return _PAGES.get(name)
-
-
-def _inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name
 
 
 def _walk(value: Any, path: str) -> Any:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
-from rung.types import Estimate, Result, Task
+from rung.types import Estimate, ModelTrial, Result, Task
 
 FORMAT = "format"  # key of the format-adherence estimate in Result.estimates
 
 
 def quality(estimate: Estimate | None) -> str:
-    """Write a mean with the wider half of its interval, or bounds alone where the rung stopped early."""
+    """Write a mean with its interval, or bounds alone where the rung stopped early."""
     if estimate is None:
         return "unknown: not measured"
     if estimate.mean is None:
@@ -30,6 +31,50 @@ def money(usd: float | None, note: str | None = None) -> str:
     return f"${usd:.{min(1 - math.floor(math.log10(usd)), 12)}f}"
 
 
+def cost(usd: float | None) -> str:
+    """Write a cost for a cell or a tile: where it is unknown, why stands beside it, never in it."""
+    return "unknown" if usd is None else money(usd)
+
+
+class Measured(Protocol):
+    """A rung of the report."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def result(self) -> Result | None: ...
+
+
+def cost_notes(rungs: Iterable[Measured]) -> dict[str, list[str]]:
+    """Return what is to be known of the costs, each thing once, with the rungs of which it is true."""
+    notes: dict[str, list[str]] = {}
+    for label, result in ((rung.label, rung.result) for rung in rungs):
+        if result is not None and result.cost_note:
+            said = "rests on" if result.cost_per_1k_usd is not None else "is unknown:"
+            notes.setdefault(f"{said} {result.cost_note}", []).append(label)
+    return notes
+
+
+def models_tried(label: str, models: Sequence[ModelTrial]) -> str:
+    """Say which models were candidates of a rung, what each scored on dev at what cost, and which was chosen."""
+    said = []
+    for m in models:
+        score = "not tried" if m.mean is None else f"{m.mean:.3f} on {m.rows} dev rows"
+        price = "cost unknown" if m.cost_per_1k_usd is None else f"{money(m.cost_per_1k_usd)} per 1,000"
+        said.append(f"{m.name} {score}, {price}{' (chosen)' if m.kept else ''}")
+    return f"{label}: models tried on dev: {'; '.join(said)}"
+
+
+def spent(spend: Mapping[str, Any]) -> str:
+    """Write what a run spent, and how much of it is an upper bound because an endpoint did not tell, and what was paid before."""
+    bound = sum(role.get("bound_usd") or 0.0 for role in spend.get("by_role", {}).values())
+    taken = sum(role.get("taken") or 0 for role in spend.get("by_role", {}).values())
+    told = money(spend["usd"]) if spend["usd"] is not None else "cost unknown"
+    if bound:
+        told += f" (of which {money(bound)} is an upper bound: the endpoint did not tell)"
+    return f"{told} ({taken:,} answers were paid for by earlier runs)" if taken else told
+
+
 def seconds(value: float | None, why: str = "no row was answered") -> str:
     """Write a duration in the unit that a reader would choose; None as "unknown: why"."""
     if value is None:
@@ -40,6 +85,34 @@ def seconds(value: float | None, why: str = "no row was answered") -> str:
         return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
     minutes = round(value / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percentile(result: Result, which: Literal["p50", "p95"] = "p95") -> str:
+    """Write a percentile of an approach's latency and what it was measured at: as it is served, else under our own load."""
+    at = latency_at(result)
+    return f"{seconds(_latency(result, which))} {at}" if at else seconds(_latency(result, which))
+
+
+def latencies(result: Result) -> str:
+    """Write the median and the 95th percentile of an approach's latency; `latency_at` says what they were measured at."""
+    p95 = _latency(result, "p95")
+    return seconds(_latency(result, "p50")) + ("" if p95 is None else f" / {seconds(p95)}")
+
+
+def latency_at(result: Result) -> str:
+    """Say at how many requests at once an approach's latency was measured; empty where it is of no model or unknown."""
+    if result.served is not None and result.served.p95_s is not None:
+        return f"at concurrency {result.served.concurrency}"
+    if result.p95_latency_s is None or result.load is None:
+        return ""
+    return f"at concurrency {result.load}{'' if result.load == 1 else ' (our own load)'}"
+
+
+def _latency(result: Result, which: Literal["p50", "p95"]) -> float | None:
+    served = result.served
+    if served is not None and served.p95_s is not None:
+        return served.p95_s if which == "p95" else served.p50_s
+    return result.p95_latency_s if which == "p95" else result.p50_latency_s
 
 
 def percent(share: float | None) -> str:
@@ -66,9 +139,9 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
-def rows(number: int) -> str:
-    """Write a number of rows."""
-    return f"{number:,} row" if number == 1 else f"{number:,} rows"
+def examples(number: int) -> str:
+    """Write a number of examples."""
+    return f"{number:,} example" if number == 1 else f"{number:,} examples"
 
 
 def failures(result: Result) -> str:

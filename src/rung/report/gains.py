@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from rung import plugins
 from rung.report.figures import percent
 from rung.report.load import Report
-from rung.types import Comparison
+from rung.types import TRANSPORT, Comparison
 
-FOLKLORE = {"prompt": 0.6, "fewshot": 0.2}  # share of the failures below that people say the rung fixes
+
+def said_to_fix(label: str) -> float | None:
+    """Return the share of the failures below that people say a rung fixes; None where nothing is said."""
+    name = label.split("@")[0]
+    return plugins.rung_type(name).said_to_fix if name in plugins.available("rungs") else None
+
+
+def usual(label: str) -> str:
+    """Return what teams see by hand, cost and time; empty for a rung that is not installed."""
+    name = label.split("@")[0]
+    return ", ".join(plugins.rung_type(name).usual_cost) if name in plugins.available("rungs") else ""
 
 
 def claim(report: Report, pair: Comparison) -> str:
     """Say what a comparison shows."""
     if pair.p_adjusted < report.task.alpha:
-        return "shown to be better" if pair.gain > 0 else "shown to be worse"
-    return "no difference shown"
+        return "significantly better" if pair.gain > 0 else "significantly worse"
+    return "no significant difference"
 
 
 def disagrees(report: Report, pair: Comparison) -> bool:
@@ -35,7 +46,7 @@ def regained_of(report: Report, pair: Comparison) -> float | None:
     return None if missed is None or _whole(missed) or missed <= 0 else pair.gain * pair.n / missed
 
 
-def mended(report: Report, pair: Comparison) -> str:
+def fixed(report: Report, pair: Comparison) -> str:
     """Say what share of lower's failures, or of the quality it missed, upper made good."""
     regained = regained_of(report, pair)
     if regained is not None:
@@ -44,10 +55,13 @@ def mended(report: Report, pair: Comparison) -> str:
 
 
 def _missed(report: Report, pair: Comparison) -> float | None:
-    """Return how much lower's scores lack to 1, summed over the rows of the pair; None where it did not visit all."""
+    """Return how much lower's scores lack to 1, summed over what it answered of the pair; None where it did not visit all."""
     below = report.rung(pair.lower)
     estimate = report.estimate(below) if below else None
-    return None if estimate is None or estimate.mean is None or estimate.n != pair.n else pair.n * (1 - estimate.mean)
+    if below is None or below.result is None or estimate is None or estimate.mean is None or estimate.n != pair.n:
+        return None
+    answered = pair.n - sum(count for cause, count in below.result.failures.items() if cause in TRANSPORT)
+    return answered * (1 - estimate.mean)
 
 
 def _whole(number: float) -> bool:

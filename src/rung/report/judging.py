@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rung.evaluate.trust import Correlation, Trust
+from rung.store.records import Correlation, Trust
 from rung.types import Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class JudgeFact:
     """One measured property of the judge: its name, its value with interval and size, and what it means."""
 
     name: str
@@ -18,36 +18,42 @@ class Fact:
     meaning: str
 
 
-def facts(trust: Trust) -> tuple[Fact, ...]:
+def facts(trust: Trust) -> tuple[JudgeFact, ...]:
     """Return everything measured, most telling first."""
     return tuple(_facts(trust))
 
 
-def _facts(t: Trust) -> Iterator[Fact]:
+def _facts(t: Trust) -> Iterator[JudgeFact]:
     if t.agreement is not None:
-        yield Fact("agrees with people", _share(t.agreement), "on answers drawn at random and labelled blind")
+        yield JudgeFact("agrees with people", _share(t.agreement), "on answers drawn at random and labelled blind")
     if t.kindness is not None:
-        yield Fact(
+        yield JudgeFact(
             "kinder than people by", _signed(t.kindness), "its mean score less theirs; the verdict is corrected for it"
         )
     if t.turned is not None:
-        yield Fact("turned by the order", _share(t.turned), "comparisons that the order of the two answers decided")
+        yield JudgeFact(
+            "turned by the order", _share(t.turned), "comparisons that the order of the two answers decided"
+        )
     if t.first_place is not None:
-        yield Fact("of these for the first", _share(t.first_place), "0.50 would be no preference for a place")
+        yield JudgeFact("of these for the first", _share(t.first_place), "0.50 would be no preference for a place")
     if t.wavering is not None:
-        yield Fact("disagrees with itself", _share(t.wavering), "answers on which repeats of one question differ")
+        yield JudgeFact("disagrees with itself", _share(t.wavering), "answers on which repeats of one question differ")
     if t.length is not None:
-        yield Fact("score with length", _correlation(t.length), "correlation; longer answers may also be better ones")
+        yield JudgeFact(
+            "score with length", _correlation(t.length), "correlation; longer answers may also be better ones"
+        )
     if t.length_error is not None:
-        yield Fact(
+        yield JudgeFact(
             "error with length", _correlation(t.length_error), "correlation of score less people's: 0 is no bias"
         )
     if t.on_dev is not None:
-        yield Fact("agrees on chosen dev rows", _share(t.on_dev), "hard rows, no random draw: they decide nothing")
+        yield JudgeFact("agrees on chosen dev rows", _share(t.on_dev), "hard rows, no random draw: they decide nothing")
     if t.teaches and t.labelled == 0:
-        yield Fact("labels teach most on dev rows", ", ".join(t.teaches[:5]), "`rung label --teach` asks for them")
+        yield JudgeFact("labels teach most on dev rows", ", ".join(t.teaches[:5]), "`rung label --teach` asks for them")
     if t.unreadable:
-        yield Fact("replies that could not be read", f"{t.unreadable:,} of {t.answers:,}", "failures of cause metric")
+        yield JudgeFact(
+            "replies that could not be read", f"{t.unreadable:,} of {t.answers:,}", "failures of cause metric"
+        )
 
 
 def _share(found: Estimate) -> str:

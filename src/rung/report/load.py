@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from rung.errors import RungError
-from rung.evaluate.consistency import Consistency
-from rung.evaluate.diagnosis.calibration import Foretold
-from rung.evaluate.profile import Profile
-from rung.evaluate.trust import FILE as TRUST
-from rung.evaluate.trust import Trust
+from rung.decide.wording import caveats
+from rung.errors import IntegrityError, RungError
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
-from rung.store.folder import RunFolder, at_work
-from rung.store.sealed import is_spent, open_test, times_opened
+from rung.store.folder import CURE, at_work
+from rung.store.kept import Kept
+from rung.store.records import Consistency, PredictionCheck, Trust
+from rung.store.run import RunFolder
+from rung.store.sealed import sealed_test
 from rung.types import (
     Comparison,
     Diagnosis,
@@ -26,6 +27,7 @@ from rung.types import (
     Finding,
     Fitted,
     Outcome,
+    Profile,
     Result,
     Skipped,
     Task,
@@ -33,7 +35,8 @@ from rung.types import (
 )
 
 Event = Mapping[str, Any]
-TOLD = "told.json"  # in the run folder: what the user answered to `rung advise`, factor -> true or false
+_SPENT = {"usd", "note", "calls", "cached", "by_role"}
+_SPENT_BY_ROLE = {"usd", "note", "calls", "cached", "input_tokens", "output_tokens", "lost_usd", "retries"}
 
 
 @dataclass(frozen=True)
@@ -46,16 +49,19 @@ class RungReport:
     result: Result | None  # without outcomes
     diagnosis: Diagnosis | None
     skipped: str | None
+    awaited: bool = False  # skipped only until the model tuned elsewhere is there
     not_reached: str = "the climb ended on a rung below"
     consistency: Consistency | None = None  # None: no metric of the task knows a form
     profile: Profile | None = None  # one request by itself
-    foretold: tuple[Foretold, ...] = ()  # what the rungs below foretold of this one, and what came true
+    predicted: tuple[PredictionCheck, ...] = ()  # what the rungs below predicted of this one, and what came true
 
     @property
     def state(self) -> str:
-        """One of met, not_met, unclear, skipped, not_reached."""
+        """One of meets, misses, inconclusive, waiting, skipped, not_reached."""
         if self.result is not None:
             return self.result.quality.status
+        if self.awaited:
+            return "waiting"
         return "skipped" if self.skipped is not None else "not_reached"
 
     @property
@@ -65,7 +71,7 @@ class RungReport:
 
 
 @dataclass(frozen=True)
-class Side:
+class LoadedSide:
     """Rows of one part with every rung's outcome: dev always, test only after it was revealed."""
 
     part: str
@@ -77,7 +83,8 @@ class Side:
 class Report:
     """A run, as far as it came. `verdict` None: no verdict yet. `spend` None: nothing was asked yet."""
 
-    name: str  # the folder's own name, never its path
+    name: str  # the folder's own name
+    inside: str  # the folder as it is named from where its rung.yaml lies, which commands start from; else its name
     head: Mapping[str, Any]
     task: Task
     rungs: tuple[RungReport, ...]
@@ -91,7 +98,7 @@ class Report:
     events: tuple[Event, ...]
     opened: int  # how often the test part was opened
     revealed: bool
-    sides: tuple[Side, ...]
+    sides: tuple[LoadedSide, ...]
     trust: Trust | None = None  # what is known of the judge, where one decides
     told: Mapping[str, bool] = field(default_factory=dict)  # factors of the decision matrix that the user answered
 
@@ -107,14 +114,36 @@ class Report:
         return self.rung(self.verdict.winner) if self.verdict else None
 
     @property
-    def lean(self) -> RungReport | None:
-        return self.rung(self.verdict.lean) if self.verdict else None
+    def tentative_pick(self) -> RungReport | None:
+        return self.rung(self.verdict.tentative_pick) if self.verdict else None
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What keeps the verdict from being a first, sealed test, in whole sentences; mostly nothing."""
+        if self.verdict is None:
+            return ()
+        earlier = self.verdict.earlier
+        seen = self.verdict.exploratory and not (earlier is not None and earlier.other_candidates)
+        return tuple(caveats(seen, earlier))
+
+    @property
+    def open_findings(self) -> tuple[Finding, ...]:
+        """What the audit found, less what it foretold and the verdict has settled since."""
+        settled = set()
+        if self.verdict is not None:
+            settled |= {"power"} if self.verdict.decision in ("meets", "misses") else set()
+            settled |= (
+                {"visible-gain"} if self.comparisons else set()
+            )  # the verdict tells it, with the rows that differed
+        return tuple(f for f in self.findings if f.check not in settled)
 
     @property
     def best(self) -> RungReport | None:
-        """The rung that rows are sorted by: the winner, else the lean, else the one with the highest estimate."""
+        """The rung that rows are sorted by: the winner, else the tentative pick, else the one with the highest estimate."""
         scored = [(r, e) for r in self.measured if (e := self.estimate(r))]
-        return self.winner or self.lean or max(scored, key=lambda pair: pair[1].point, default=(None, None))[0]
+        return (
+            self.winner or self.tentative_pick or max(scored, key=lambda pair: pair[1].point, default=(None, None))[0]
+        )
 
     def estimate(self, rung: RungReport) -> Estimate | None:
         """Return the rung's estimate under the deciding metric."""
@@ -122,7 +151,7 @@ class Report:
 
     @property
     def elapsed_s(self) -> float | None:
-        """Seconds at work over all sittings, from the events; None when a sitting has no end."""
+        """Seconds at work over all sittings, from the events; None when a session has no end."""
         return _elapsed_s(self.events)
 
 
@@ -132,7 +161,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     Reading revealed test rows again is one more opening and is written down. Raises RungError when the climb ended
     before it had a task, IntegrityError for damaged files.
     """
-    head = folder.read("run.json")
+    head = folder.facts
     if head.get("status") == "running" and not at_work(folder):
         head = {**head, "status": "interrupted"}  # killed: it could not write so itself
     if "task" not in head:
@@ -140,9 +169,8 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
             f"{folder.path} has nothing to report yet: the climb ended before its rows were read (status "
             f"{head.get('status')!r}); run `rung climb` again"
         )
-    task = folder.load_field("run.json", "task", Task)
-    skipped = _optional(folder, "skipped.json", tuple[Skipped, ...]) or ()
-    verdict = _optional(folder, "verdict.json", Verdict)
+    skipped = folder.skipped.get() or ()
+    verdict = folder.verdict.get()
     archive = Archive(folder)
     keys = [key for reason in verdict.reasons for key in reason.evidence] if verdict else []
     why = (
@@ -150,78 +178,112 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         if verdict is None or verdict.decision == "stopped"
         else "the climb ended on a rung below"
     )
-    rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(head["planned"]))
-    revealed = is_spent(folder.path)
-    sides = _sides(folder, rungs, revealed) if rows else ()
+    rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(folder.planned))
+    sides = _sides(folder, rungs) if rows else ()
     return Report(
         name=folder.path.resolve().name,
+        inside=_inside(folder, head),
         head=head,
-        task=task,
+        task=folder.task,
         rungs=rungs,
-        comparisons=_optional(folder, "comparisons.json", tuple[Comparison, ...]) or (),
-        findings=_optional(folder, "findings.json", tuple[Finding, ...]) or (),
+        comparisons=folder.comparisons.get() or (),
+        findings=folder.findings.get() or (),
         skipped=skipped,
         verdict=verdict,
         evidence={key: archive.look_up(key) for key in keys},
-        manifest=folder.read("parts/manifest.json") if folder.has("parts/manifest.json") else {},
-        spend=folder.read("spend.json") if folder.has("spend.json") else None,
-        events=tuple(folder.events()),
-        opened=times_opened(folder.path),
-        revealed=revealed,
+        manifest=folder.parts.manifest.get() or {},
+        spend=_spend(folder),
+        events=folder.events(),
+        opened=folder.times_opened,
+        revealed=folder.revealed,
         sides=sides,
-        trust=_optional(folder, TRUST, Trust),
-        told=folder.read(TOLD) if folder.has(TOLD) else {},
+        trust=folder.trust.get(),
+        told=folder.told.get() or {},
     )
 
 
-def _optional(folder: RunFolder, name: str, shape: Any) -> Any:
-    return folder.load(name, shape) if folder.has(name) else None
+def _inside(folder: RunFolder, head: Mapping[str, Any]) -> str:
+    path, root = folder.path.resolve(), head.get("root")
+    if not isinstance(root, str):
+        return path.name
+    beside = Path(os.path.normpath(path / root))
+    return path.relative_to(beside).as_posix() if path.is_relative_to(beside) and path != beside else path.name
+
+
+def _spend(folder: RunFolder) -> Mapping[str, Any] | None:
+    """Return what was spent. Raises IntegrityError where a number is missing: none is made up."""
+    found = folder.spend.get()
+    if found is None:
+        return None
+    lacking = _SPENT - found.keys() | {
+        key for role in found.get("by_role", {}).values() for key in _SPENT_BY_ROLE - role.keys()
+    }
+    if lacking:
+        raise IntegrityError(f"{folder.spend.where} is damaged: it lacks {', '.join(sorted(lacking))}; {folder.cure}")
+    return found
 
 
 def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ...], why: str) -> RungReport:
-    base = f"rungs/{label}"
+    record = folder.rung(label)
+    left_out = next((s for s in skipped if s.what == label), None)
     return RungReport(
         label=label,
         number=number,
-        fitted=_optional(folder, f"{base}/fit.json", Fitted),
-        result=_optional(folder, f"{base}/result.json", Result),
-        diagnosis=_optional(folder, f"{base}/diagnosis.json", Diagnosis),
-        skipped=next((s.reason for s in skipped if s.what == label), None),
+        fitted=record.fitted.get(),
+        result=record.result.get(),
+        diagnosis=record.diagnosis.get(),
+        skipped=left_out.reason if left_out is not None else None,
+        awaited=left_out is not None and left_out.awaited,
         not_reached=why,
-        consistency=_optional(folder, f"{base}/consistency.json", Consistency),
-        profile=_optional(folder, f"{base}/profile.json", Profile),
-        foretold=_optional(folder, f"{base}/foretold.json", tuple[Foretold, ...]) or (),
+        consistency=record.consistency.get(),
+        profile=record.profile.get(),
+        predicted=record.predictions.get() or (),
     )
 
 
-def _sides(folder: RunFolder, rungs: tuple[RungReport, ...], revealed: bool) -> tuple[Side, ...]:
+def _sides(folder: RunFolder, rungs: tuple[RungReport, ...]) -> tuple[LoadedSide, ...]:
+    records = {rung.label: folder.rung(rung.label) for rung in rungs}
     sides = []
-    if folder.has("parts/dev.jsonl"):
-        sides.append(Side("dev", folder.load_rows("parts/dev.jsonl", Example), _outcomes(folder, rungs, "dev")))
-    if revealed:
-        rows = open_test(folder.path, "show the revealed rows in the report")
-        sides.append(Side("test", rows, _outcomes(folder, rungs, "outcomes")))
+    dev = folder.parts.dev.get()
+    if dev is not None:
+        sides.append(
+            LoadedSide("dev", dev, _by_id({label: record.dev for label, record in records.items()}, folder.task))
+        )
+    if folder.revealed:
+        rows = sealed_test(folder).read("show the revealed rows in the report")
+        sides.append(
+            LoadedSide("test", rows, _by_id({label: record.outcomes for label, record in records.items()}, folder.task))
+        )
     return tuple(sides)
 
 
-def _outcomes(folder: RunFolder, rungs: tuple[RungReport, ...], file: str) -> dict[str, dict[str, Outcome]]:
-    found = {}
-    for rung in rungs:
-        name = f"rungs/{rung.label}/{file}.jsonl"
-        if folder.has(name):
-            found[rung.label] = {o.example_id: o for o in folder.load_rows(name, Outcome)}
+def _by_id(kept: Mapping[str, Kept[tuple[Outcome, ...]]], task: Task) -> dict[str, dict[str, Outcome]]:
+    """Return outcomes by rung and row. Raises IntegrityError where one holds no score by a metric of the task."""
+    found: dict[str, dict[str, Outcome]] = {}
+    for label, rows in kept.items():
+        outcomes = rows.get()
+        if outcomes is None:
+            continue
+        for o in outcomes:
+            missing = [m.name for m in task.metrics if o.scores is not None and m.name not in {*o.scores, *o.unscored}]
+            if missing:
+                raise IntegrityError(f"{rows.where} is damaged: {o.example_id} has no score by {missing[0]}; {CURE}")
+        found[label] = {o.example_id: o for o in outcomes}
     return found
 
 
 def _elapsed_s(events: tuple[Event, ...]) -> float | None:
-    total, begun, ended = 0.0, None, False
+    """Return the seconds of all sessions. One that begins with what a finished one ended with asks nothing, and is left out."""
+    total, begun, ended, done, config = 0.0, None, False, None, None
     for event in events:
         name, at = event.get("event"), event.get("at")
         if not isinstance(at, str):
             continue
         if name == "climb_started":
-            begun = at
+            begun = at if done is None or done != event.get("config") else None
+            config = event.get("config")
         elif name in ("climb_done", "climb_interrupted", "climb_failed") and begun is not None:
             total += (datetime.fromisoformat(at) - datetime.fromisoformat(begun)).total_seconds()
             begun, ended = None, True
+            done = config if name == "climb_done" else done
     return total if begun is None and ended else None

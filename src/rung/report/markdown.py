@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from rung.report import figures
 from rung.report.advice import matrix_of
+from rung.report.answer_form import form_lines
 from rung.report.economics import economics_of, month
+from rung.report.escape import code
 from rung.report.escape import markdown as safe
-from rung.report.foretelling import summary
-from rung.report.gains import mended
+from rung.report.gains import fixed
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
-from rung.report.load import Report, RungReport, load_report
+from rung.report.load import Report, load_report
+from rung.report.predictions import summary as calibration
+from rung.report.summary import Summary, summary
 from rung.report.tuned import tuning_lines
-from rung.store.folder import RunFolder
-
-STATUSES = {"met": "met", "not_met": "**not met**", "unclear": "unclear"}
-DECISIONS = {"met": "Goal met", "undecided": "Undecided", "exhausted": "Goal not met", "stopped": "Stopped early"}
+from rung.store.run import RunFolder
 
 
 def render_markdown(folder: RunFolder) -> str:
@@ -27,20 +27,15 @@ def render_markdown(folder: RunFolder) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     verdict = report.verdict
+    said = summary(report)
     yield f"## rung: {safe(report.task.name)}"
     yield ""
-    if verdict is None:
-        yield f"No verdict yet (status: {safe(str(report.head.get('status')))}); run the same climb again to go on."
-    else:
-        yield f"**{DECISIONS[verdict.decision]}.** {safe(verdict.headline)}"
-        for note in (
-            "Exploratory: people had seen test rows before this climb." if verdict.exploratory else None,
-            f"Provisional: {verdict.provisional}" if verdict.provisional else None,
-        ):
-            if note:
-                yield f"\n_{safe(note)}_"
+    yield from answer(report, said)
+    if said.cause:
+        yield safe(said.cause)
+        yield ""
+    yield f"Next: {code(said.commands[0].line)} ({safe(said.commands[0].why)})"
     yield ""
-    yield from _ladder(report)
     yield from _gains(report)
     if verdict is not None and verdict.counterfactuals:
         yield "What would change the answer:"
@@ -61,44 +56,32 @@ def _judge(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _ladder(report: Report) -> Iterator[str]:
-    head = ("rung", "candidate", "quality", "right form", "cost / 1,000", "tokens", "p50 / p95", "failures", "verdict")
-    rows = [_row(report, rung) for rung in report.rungs]
-    yield from table(head, "llrrrrrll", rows)
+def approaches(report: Report, said: Summary) -> Iterator[str]:
+    """Write a line for each approach, as the first screen of every form has them."""
+    head = ("approach", "score", "95 % CI", "$ per 1,000 requests", "p50", "result")
+    rows = [
+        (
+            f"**{safe(line.name)}**" if line.best else safe(line.name),
+            line.score,
+            line.interval,
+            line.cost.replace("$", "\\$"),
+            line.latency,
+            safe(line.result),
+        )
+        for line in said.lines
+    ]
+    yield from table(head, "lrrrrl", rows)
     yield ""
-    yield (
-        f"Goal {report.task.goal:.2f} on {safe(report.task.metrics[0].name)}, tolerance {report.task.tolerance:g}; every "
-        f"rung answered the same frozen test rows."
-    )
+    goal, metric = f"{report.task.goal:.2f}", safe(report.task.metrics[0].name)
+    measured = f" p50: {said.footnote}." if said.footnote else ""
+    yield f"Goal {goal} on {metric}; every approach answered the same held-out test examples.{measured}"
     yield ""
-
-
-def _row(report: Report, rung: RungReport) -> Sequence[str]:
-    result = rung.result
-    name = f"{rung.number} {safe(rung.label)}"
-    if result is None:
-        return (name, "", "", "", "", "", "", "", f"{rung.state.replace('_', ' ')}: {safe(rung.why_not)}")
-    chosen = report.verdict is not None and report.verdict.winner == rung.label
-    quality = result.quality
-    latency = f"{figures.seconds(result.p50_latency_s)} / {figures.seconds(result.p95_latency_s)}"
-    form = result.estimates.get(figures.FORMAT)
-    return (
-        f"**{name}**" if chosen else name,
-        safe(result.candidate.name),
-        figures.quality(report.estimate(rung)),
-        figures.quality(form) if form else "no form asked",
-        safe(figures.money(result.cost_per_1k_usd, result.cost_note)),
-        figures.tokens(result),
-        latency,
-        safe(figures.failures(result)),
-        f"{STATUSES[quality.status]} ({quality.lower:.3f} to {quality.upper:.3f})",
-    )
 
 
 def _gains(report: Report) -> Iterator[str]:
     if not report.comparisons:
         return
-    head = ("upper over lower", "gain", "interval", "wins / losses", "adjusted", "mended")
+    head = ("upper over lower", "gain", "interval", "wins / losses", "adjusted", "fixed")
     rows = [
         (
             f"{safe(c.upper)} over {safe(c.lower)}",
@@ -106,7 +89,7 @@ def _gains(report: Report) -> Iterator[str]:
             f"{figures.signed(c.low)} to {figures.signed(c.high)} (n={c.n})",
             f"{c.wins} / {c.losses}",
             figures.p_value(c.p_adjusted),
-            mended(report, c),
+            fixed(report, c),
         )
         for c in report.comparisons
     ]
@@ -118,17 +101,17 @@ def _causes(report: Report) -> Iterator[str]:
     diagnosed = [r.diagnosis for r in report.rungs if r.diagnosis and r.diagnosis.causes]
     if not diagnosed:
         return
-    yield "Why dev rows failed:"
+    yield "Why dev examples failed:"
     yield ""
     for diagnosis in diagnosed:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
         tried = ", ".join(f"{safe(c.name)} {c.count} of {c.share.n}" for c in diagnosis.experiments)
-        tried = f"; by experiment these pass: {tried}" if tried else ""
+        tried = f"; re-run with one change, these pass: {tried}" if tried else ""
         yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}{tried}"
-    yield from (f"- {safe(line)}" for line in (*knowledge_lines(report), *tuning_lines(report)))
+    yield from (f"- {safe(line)}" for line in (*form_lines(report), *knowledge_lines(report), *tuning_lines(report)))
     yield ""
-    if checked := [f for rung in report.rungs for f in rung.foretold]:
-        yield f"{safe(summary(checked))}"
+    if checked := [f for rung in report.rungs for f in rung.predicted]:
+        yield f"{safe(calibration(checked))}"
         yield ""
 
 
@@ -136,38 +119,61 @@ def _costs(report: Report) -> Iterator[str]:
     found = economics_of(report)
     if not found.offers:
         return
-    head = ("rung", "cost / 1,000", "a month", "paid once", "prompt tokens", "latency unloaded", "efficient")
+    head = (
+        "approach",
+        "cost per 1,000",
+        "cost per month",
+        "one-time cost",
+        "prompt tokens",
+        f"latency at concurrency {report.task.limits.concurrency}",
+        "Pareto-optimal",
+    )
     rows = [
         (
             safe(o.label),
-            safe(figures.money(o.cost_per_1k_usd, o.cost_note)),
+            safe(figures.cost(o.cost_per_1k_usd)),
             safe(month(o, found.requests_per_month)),
             safe(figures.money(o.one_off_usd, o.one_off_note)),
             safe(
                 ", ".join(f"{part} {tokens:.0f}" for part, tokens in (o.tokens or {}).items() if tokens >= 0.5)
                 or "unknown"
             ),
-            figures.seconds(o.unloaded_s, "not asked")
-            + (f", p95 {figures.seconds(o.unloaded_p95_s)}" if o.unloaded_p95_s is not None else ""),
+            figures.seconds(o.served_p50_s, "not asked")
+            + (f", p95 {figures.seconds(o.served_p95_s)}" if o.served_p95_s is not None else ""),
             "yes" if o.label in found.efficient else "",
         )
         for o in found.offers
     ]
     yield from table(head, "lrrrlrl", rows)
     yield ""
+    for note, labels in figures.cost_notes(report.measured).items():
+        yield f"- cost of {safe(', '.join(labels))} {safe(note)}"
+    for rung in report.measured:
+        if rung.fitted and rung.fitted.models:
+            yield f"- {safe(figures.models_tried(rung.label, rung.fitted.models))}"
+    yield ""
     yield safe(matrix_of(report).sentence)
     yield ""
 
 
+def answer(report: Report, said: Summary) -> Iterator[str]:
+    """Yield what every Markdown begins with: the headline with its evidence, what limits it, and the table of approaches."""
+    yield f"**{safe(said.headline)}**" + (f" {safe(said.basis)}" if said.basis else "")
+    for note in said.notes:
+        yield f"\n_{safe(note)}_"
+    yield ""
+    yield from approaches(report, said)
+
+
 def _notes(report: Report) -> Iterator[str]:
-    for finding in report.findings:
+    for finding in report.open_findings:
         if finding.severity != "note":
             yield f"- {finding.severity}: {safe(finding.message)} Next: {safe(finding.next_step)}"
     yield ""
     times = "once" if report.opened == 1 else f"{report.opened} times"
-    spent = figures.money(report.spend["usd"], report.spend.get("note")) if report.spend else "nothing"
+    spent = figures.spent(report.spend) if report.spend else "nothing spent"
     calls = f", {report.spend['calls']:,} calls" if report.spend else ""
-    yield f"<sub>Spent {safe(spent)}{calls}; test part opened {times}; rung {safe(str(report.head['rung_version']))}.</sub>"
+    yield f"<sub>This run: {safe(spent)}{calls}; test set opened {times}; rung {safe(str(report.head['rung_version']))}.</sub>"
 
 
 def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:

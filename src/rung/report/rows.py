@@ -8,7 +8,7 @@ from typing import Literal
 
 from rung.report.escape import shown
 from rung.report.evidence import slug
-from rung.report.load import Report, Side
+from rung.report.load import LoadedSide, Report
 from rung.types import Example, Outcome, Task
 
 ROWS_SHOWN = 120
@@ -22,7 +22,7 @@ Kind = Literal["wrong", "differs", "right"]
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ExampleCell:
     """One rung's answer to one row."""
 
     rung: str
@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ExampleRow:
     """One row across all rungs. `kind`: wrong at the best rung, else differing between rungs, else right."""
 
     id: str
@@ -43,18 +43,18 @@ class Row:
     group: str | None
     inputs: tuple[tuple[str, str], ...]
     target: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ExampleCell, ...]
     kind: Kind
 
 
 @dataclass(frozen=True)
-class Table:
+class ExampleTable:
     """The rows shown of one part, and how many there are of each kind."""
 
     part: str
     best: str  # the rung that decides what counts as a failure here
     labels: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ExampleRow, ...]
     total: int
     counts: Mapping[Kind, int]
 
@@ -72,7 +72,7 @@ class Table:
         return sum(row.kind == kind for row in self.rows)
 
 
-def side_by_side(report: Report) -> tuple[Table, ...]:
+def side_by_side(report: Report) -> tuple[ExampleTable, ...]:
     """Return a table for each part that may be shown and that a rung has answered."""
     named = {i: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes for i in _first(c.example_ids)}
     return tuple(_table(side, report, tuple(named)) for side in report.sides if side.outcomes)
@@ -90,26 +90,26 @@ def cut(text: str) -> str:
     return f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters in the run folder)"
 
 
-def cell_of(rung: str, outcome: Outcome | None, task: Task) -> Cell:
+def cell_of(rung: str, outcome: Outcome | None, task: Task) -> ExampleCell:
     """Return how a rung did on a row by the deciding metric."""
     if outcome is None:
-        return Cell(rung, "absent", "not visited", "")
+        return ExampleCell(rung, "absent", "not visited", "")
     text = cut(outcome.answer.text) if outcome.answer else ""
     used = outcome.answer.sources if outcome.answer else ()
     sources = tuple(cut(f"{s.document}, {s.position}: {s.text}") for s in used[:SOURCES_SHOWN])
     if outcome.failure is not None:
-        return Cell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message), sources=sources)
+        return ExampleCell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message), sources=sources)
     score = (outcome.scores or {})[task.metrics[0].name]
     mark = _mark(outcome, task)
     word = f"{score.value:.2f}" if mark == "partly" else mark
-    return Cell(rung, mark, word, text, score.note, score.adheres is False, sources)
+    return ExampleCell(rung, mark, word, text, score.note, score.adheres is False, sources)
 
 
 def _first(ids: Sequence[str]) -> Sequence[str]:
     return ids[:EXAMPLES_PER_CAUSE]
 
 
-def _table(side: Side, report: Report, named: Sequence[str]) -> Table:
+def _table(side: LoadedSide, report: Report, named: Sequence[str]) -> ExampleTable:
     labels, task = tuple(side.outcomes), report.task
     best = report.best.label if report.best and report.best.label in labels else labels[-1]
     kinds: dict[Kind, list[Example]] = {"wrong": [], "differs": [], "right": []}
@@ -131,7 +131,9 @@ def _table(side: Side, report: Report, named: Sequence[str]) -> Table:
         wanted.setdefault(example.id, example)
     chosen = [e for kind in kinds for e in side.examples if e.id in wanted and kind_of[e.id] == kind]
     rows = (_row(side, e, kind_of[e.id], task) for e in chosen)
-    return Table(side.part, best, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()})
+    return ExampleTable(
+        side.part, best, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()}
+    )
 
 
 def _spread(examples: Sequence[Example], most: int) -> list[Example]:
@@ -157,9 +159,9 @@ def _mark(outcome: Outcome | None, task: Task) -> Mark:
     return "right" if value >= 1 else "wrong" if value <= 0 else "partly"
 
 
-def _row(side: Side, example: Example, kind: Kind, task: Task) -> Row:
+def _row(side: LoadedSide, example: Example, kind: Kind, task: Task) -> ExampleRow:
     cells = tuple(cell_of(label, found.get(example.id), task) for label, found in side.outcomes.items())
-    return Row(
+    return ExampleRow(
         id=example.id,
         anchor=anchor_of_row(side.part, example.id),
         group=example.group if example.group != example.id else None,
@@ -170,7 +172,7 @@ def _row(side: Side, example: Example, kind: Kind, task: Task) -> Row:
     )
 
 
-def _affordable(rows: Iterable[Row]) -> list[Row]:
+def _affordable(rows: Iterable[ExampleRow]) -> list[ExampleRow]:
     kept, spent = [], 0
     for row in rows:
         texts = [

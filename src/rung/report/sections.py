@@ -8,9 +8,12 @@ from typing import Any
 
 from rung.decide.economics import Offer, break_even_sentence, requests
 from rung.decide.matrix import TITLES
-from rung.report import advice, charts, economics, foretelling
+from rung.diagnosis.calibration import right_about
+from rung.report import advice, charts, economics, predictions
+from rung.report.failure import first_failure
 from rung.report.load import Report
 from rung.report.rows import side_by_side
+from rung.report.summary import summary
 
 CAUSE_COLOURS = 6
 TOKEN_COLOURS: Mapping[str, str] = {"instruction": "c0", "examples": "c1", "passages": "c2", "input": "c-rest"}
@@ -22,7 +25,7 @@ def _nothing(report: Report) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Section:
+class ReportSection:
     """One section: the id of its element, its word in the navigation (None: not there), its template, its names.
 
     Names are seen by all templates, so each section's own must differ from the others'.
@@ -34,10 +37,17 @@ class Section:
     names: Names = _nothing
 
 
+def _answer(report: Report) -> Mapping[str, Any]:
+    return {"said": summary(report)}
+
+
 def _ladder(report: Report) -> Mapping[str, Any]:
+    found = economics.economics_of(report)
+    several = len(report.measured) > 1  # one point makes no chart
     return {
-        "chart_wide": charts.ladder(report, efficient=economics.economics_of(report).efficient),
-        "chart_narrow": charts.ladder(report, 360.0, 400.0, economics.economics_of(report).efficient),
+        "chart_wide": charts.ladder(report, 980.0, 380.0, found.efficient) if several else "",
+        "chart_narrow": charts.ladder(report, 360.0, 400.0, found.efficient) if several else "",
+        "bills": {o.label: economics.month(o, found.requests_per_month) for o in found.offers},
     }
 
 
@@ -49,15 +59,17 @@ def _why(report: Report) -> Mapping[str, Any]:
     return {
         "colours": cause_colours(report),
         "most_failed": max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
-        "checked": [f for rung in report.rungs for f in rung.foretold],
-        "foretells": foretelling.foretells,
-        "calibration_sentence": foretelling.summary,
+        "checked": [f for rung in report.rungs for f in rung.predicted],
+        "predicts": predictions.predicts,
+        "right_about": right_about,
+        "calibration_sentence": predictions.summary,
     }
 
 
 def _rows(report: Report) -> Mapping[str, Any]:
     tables = side_by_side(report)
-    return {"tables": tables, "shown_rows": {row.anchor for table in tables for row in table.rows}}
+    shown = {row.anchor for table in tables for row in table.rows}
+    return {"tables": tables, "shown_rows": shown, "failure": first_failure(tables)}
 
 
 def _economics(report: Report) -> Mapping[str, Any]:
@@ -88,21 +100,23 @@ def _spend(report: Report) -> Mapping[str, Any]:
     return {"openings": [e for e in report.events if e.get("event") in ("test_opened", "test_revealed")]}
 
 
-SECTIONS: tuple[Section, ...] = (
-    Section("verdict", None, "_verdict.html"),
-    Section("ladder", "Ladder", "_ladder.html", _ladder),
-    Section("economics", "Costs", "_economics.html", _economics),
-    Section("gains", "Gains", "_gains.html", _gains),
-    Section("judge", None, "_judge.html"),
-    Section("why", "Failures", "_why.html", _why),
-    Section("knowledge", None, "_knowledge.html"),
-    Section("tuning", None, "_tuning.html"),
-    Section("consistency", None, "_consistency.html"),
-    Section("advice", "Advice", "_advice.html", _advice),
-    Section("rows", "Rows", "_rows.html", _rows),
-    Section("tried", "Candidates", "_tried.html"),
-    Section("data", "Data", "_data.html"),
-    Section("spend", "Record", "_spend.html", _spend),
+SECTIONS: tuple[ReportSection, ...] = (
+    ReportSection("verdict", None, "_verdict.html", _answer),
+    ReportSection("ladder", "Approaches", "_ladder.html", _ladder),
+    ReportSection("failure", None, "_failure.html"),
+    ReportSection("why", "Failures", "_why.html", _why),
+    ReportSection("reasons", "Why", "_reasons.html"),
+    ReportSection("economics", "Costs", "_economics.html", _economics),
+    ReportSection("gains", "Gains", "_gains.html", _gains),
+    ReportSection("judge", None, "_judge.html"),
+    ReportSection("knowledge", None, "_knowledge.html"),
+    ReportSection("tuning", None, "_tuning.html"),
+    ReportSection("consistency", None, "_consistency.html"),
+    ReportSection("advice", "Advice", "_advice.html", _advice),
+    ReportSection("rows", "Examples", "_rows.html", _rows),
+    ReportSection("tried", "Candidates", "_tried.html"),
+    ReportSection("data", "Data", "_data.html"),
+    ReportSection("spend", "Record", "_spend.html", _spend),
 )
 
 

@@ -6,11 +6,11 @@ import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
-from rung.report.load import Report, Side, load_report
-from rung.store.folder import RunFolder
+from rung.report.escape import cell as _text
+from rung.report.load import LoadedSide, Report, load_report
+from rung.store.run import RunFolder
 from rung.types import Example, Outcome
 
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # what spreadsheets take for the start of one
 FIXED = ("part", "row", "group", "rung", "candidate", "result", "message", "right_form", "seconds", "usd")
 
 
@@ -19,7 +19,7 @@ def render_csv(folder: RunFolder) -> str:
 
     Columns: FIXED; a score in [0, 1] for each metric; answer and target; one `input: NAME` for each input column. `result`
     is "scored" or the cause of a failure; an unknown value is an empty cell. RFC 4180, UTF-8; a text that could be a
-    formula (OWASP, "CSV Injection") begins with an apostrophe.
+    formula is made none by an apostrophe (`rung.report.escape.cell`).
     """
     report = load_report(folder)
     metrics = [metric.name for metric in report.task.metrics]
@@ -32,7 +32,7 @@ def render_csv(folder: RunFolder) -> str:
     return page.getvalue()
 
 
-def _lines(report: Report, side: Side, metrics: Sequence[str]) -> Iterator[list[str]]:
+def _lines(report: Report, side: LoadedSide, metrics: Sequence[str]) -> Iterator[list[str]]:
     for label, outcomes in side.outcomes.items():
         rung = report.rung(label)
         chosen = (rung.result or rung.fitted) if rung else None
@@ -62,17 +62,11 @@ def _line(
         "" if form is None else str(form).lower(),
         _number(answer.seconds if answer else None),
         _number(answer.cost_usd if answer else None),
-        *(_number(scores[metric].value if scores and metric in scores else None) for metric in metrics),
+        *(_number(outcome.value(metric, None)) for metric in metrics),
         _text(answer.text if answer else ""),
         _text(example.target),
         *(_text(example.inputs.get(name, "")) for name in inputs),
     ]
-
-
-def _text(text: str) -> str:
-    """Return the text as a cell that is no formula; NUL, at which some readers stop, as U+FFFD."""
-    text = text.replace("\x00", "\ufffd")
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def _number(value: float | None) -> str:

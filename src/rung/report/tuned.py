@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rung.evaluate.consistency import FORMS, Consistency
+from rung.decide.economics import UNTOLD
+from rung.evaluate.consistency import FORMS
+from rung.report.figures import money
 from rung.report.load import Report
+from rung.store.records import Consistency
 from rung.types import Tuning
 
-DECISIVE = (" the place of ", " worth tuning: ", " cannot win: ")  # in claims about tuned rungs and the second door
+DECISIVE = (
+    " the place of ",
+    " worth tuning: ",
+    " cannot win: ",
+)  # in claims about tuned rungs and cheaper alternatives
 
 
 def tuning_lines(report: Report) -> Iterator[str]:
@@ -18,14 +25,24 @@ def tuning_lines(report: Report) -> Iterator[str]:
     for rung in report.rungs:
         tuning = rung.fitted.tuning if rung.fitted else None
         if tuning is not None:
-            yield f"{rung.label}: {len(tuning.trials)} runs, {tuning.tokens:,} tokens, {tuning.seconds:.0f} s{saving(tuning)}"
+            yield f"{rung.label}: {how(tuning)}"
             yield from (f"{rung.label}: {text}" for text in (tuning.lesson, tuning.forecast) if text)
             if tuning.forgetting is not None:
                 chosen = next(r for r in tuning.remedies if r.chosen)
                 yield f"{rung.label}, {chosen.name}: {chosen.forgetting.sentence}"
+                if chosen is not tuning.remedies[0]:
+                    before = tuning.remedies[0].dev
+                    yield f"{rung.label}: the weights kept score {chosen.dev:.3f} on dev; as tuned they scored {before:.3f}"
     for rung in report.rungs:
         if rung.consistency is not None:
             yield f"{rung.label}: {form_line(rung.consistency)}"
+
+
+def how(tuning: Tuning) -> str:
+    """Say what tuning took, or that it was done elsewhere."""
+    if tuning.elsewhere:
+        return f"{tuning.base} was tuned elsewhere, for {money(tuning.paid_usd, UNTOLD)}"
+    return f"{len(tuning.trials)} runs, {tuning.tokens:,} tokens, {tuning.seconds:.0f} s{saving(tuning)}"
 
 
 def saving(tuning: Tuning) -> str:
@@ -40,4 +57,4 @@ def form_line(found: Consistency) -> str:
     """Say how often the form was broken, and how."""
     broken = [f"{FORMS[form]} {s.count:,}" for form, s in found.forms.items() if form != "exact" and s.count]
     agree = f"; repeats agree on {found.agreement}" if found.agreement is not None else ""
-    return f"form broken in {found.deviation}{': ' if broken else ''}{', '.join(broken)}{agree}"
+    return f"format errors in {found.deviation}{': ' if broken else ''}{', '.join(broken)}{agree}"

@@ -1,4 +1,4 @@
-"""The tables of the SQLite index, and what writes to them. Version 1."""
+"""The tables of the SQLite index, and what writes to them. Version 2: other words are made of the same text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rung.errors import FolderBusy, IntegrityError, Interrupted, NewerFolder, RungError
 from rung.retrievers._words import indexed
+from rung.store.limits import OF_THE_SYSTEM, limit_met
 from rung.types import Document, Passage
 
-SCHEMA = 1
+SCHEMA = 2
 _VARIABLES = 500  # values in one statement
 # FTS5 writes a segment whenever its entries in memory pass 1 MB, and joins segments four at a time: a third of a build. One
 # segment a transaction (32 MB of entries: more than 10,000 passages make) and eight at a time: 0.63 instead of 0.78 CPU s.
@@ -36,7 +37,6 @@ CREATE TABLE passages_{w} (
 );
 CREATE INDEX of_document_{w} ON passages_{w} (document);
 CREATE TABLE vectors_{w} (id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE VIRTUAL TABLE fts_{w} USING fts5(title, text, content='', tokenize='{tokenizer}');
 INSERT INTO sizes VALUES ({w});
 """
 
@@ -60,8 +60,30 @@ def checked(db: sqlite3.Connection, path: Path) -> None:
         except BaseException:
             db.execute("ROLLBACK")
             raise
+    if schema == 1:
+        _worded_anew(db)
     db.execute("SELECT words FROM sizes LIMIT 1").fetchall()
     db.execute("SELECT name FROM facts LIMIT 1").fetchall()
+
+
+def _worded_anew(db: sqlite3.Connection) -> None:
+    """Make the word indexes of version 1 again: to take a passage out of one, its words must be those that were put in."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        [schema] = db.execute("PRAGMA user_version").fetchone()
+        for (w,) in db.execute("SELECT words FROM sizes").fetchall() if schema == 1 else []:
+            db.execute(f"DROP TABLE fts_{w}")
+            _make_words(db, w)
+            rows = db.execute(f"SELECT id, title, text FROM passages_{w}").fetchall()
+            db.executemany(
+                f"INSERT INTO fts_{w}(rowid, title, text) VALUES (?, ?, ?)",
+                [(key, indexed(title), indexed(text)) for key, title, text in rows],
+            )
+        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:
@@ -73,7 +95,13 @@ def _run(db: sqlite3.Connection, script: str) -> None:
 
 def make_size(db: sqlite3.Connection, words: int) -> None:
     """Make the tables for passages of that many words."""
-    _run(db, _SIZE.format(w=int(words), tokenizer=TOKENIZER))
+    _run(db, _SIZE.format(w=int(words)))
+    _make_words(db, words)
+
+
+def _make_words(db: sqlite3.Connection, words: int) -> None:
+    """Make the index of the words of passages of that size."""
+    db.execute(f"CREATE VIRTUAL TABLE fts_{int(words)} USING fts5(title, text, content='', tokenize='{TOKENIZER}')")
     for setting, value in _BUILDING.items():
         db.execute(f"INSERT INTO fts_{int(words)}(fts_{int(words)}, rank) VALUES ('{setting}', {value})")
     if sqlite3.sqlite_version_info >= (3, 42, 0):
@@ -162,6 +190,9 @@ def put_passages(db: sqlite3.Connection, size: int, passages: Sequence[Passage])
 def translate(error: sqlite3.Error, path: Path, busy_s: float) -> RungError:
     """Return what a SQLite error means to the user. Codes: https://www.sqlite.org/rescode.html (primary codes)."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    met = limit_met(path, "-wal", "-journal") if code in OF_THE_SYSTEM else None
+    if met is not None:
+        return met
     if code == sqlite3.SQLITE_FULL:
         return Interrupted(
             f"the disk is full while writing the index of documents {path}; what was there before is still there: free some "

@@ -24,9 +24,9 @@ from lancedb.index import FTS
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from rung.errors import IntegrityError, NewerFolder, RungError
-from rung.plugin import located
+from rung.plugins import located
 from rung.retrievers._words import indexed
-from rung.types import Change, Document, Passage, Source
+from rung.types import Document, Passage, Source, StoreChange
 
 SCHEMA = 1
 _SCHEMA_FACT = "schema"
@@ -59,12 +59,12 @@ class LanceRetriever(BaseModel):
     def _from_the_root(cls, value: str, info: ValidationInfo) -> str:
         return value if "://" in value else located(value, info)
 
-    def open(self) -> LanceShelf:
-        return LanceShelf(self.place)
+    def open(self) -> LanceDocumentStore:
+        return LanceDocumentStore(self.place)
 
 
-class LanceShelf:
-    """A shelf of several tables: documents, facts, and passages and vectors of each size."""
+class LanceDocumentStore:
+    """A document store of several tables: documents, facts, and passages and vectors of each size."""
 
     def __init__(self, place: str) -> None:
         self.place = place
@@ -108,7 +108,7 @@ class LanceShelf:
             )
             return {size: self._table(f"passages_{size}").count_rows() for size in found}
 
-    def write(self, change: Change) -> None:
+    def write(self, change: StoreChange) -> None:
         with self._translated():
             there = set(self._names())
             sizes = sorted(int(name.removeprefix("passages_")) for name in there if name.startswith("passages_"))
@@ -354,6 +354,3 @@ def _row(document: Document) -> dict[str, str]:
 def _document(row: Mapping[str, str]) -> Document:
     parts = tuple(Source(row["name"], position, text) for position, text in json.loads(row["parts"]))
     return Document(row["name"], row["title"], parts, row["file"])
-
-
-plugin = LanceRetriever

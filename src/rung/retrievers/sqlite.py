@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from rung.bases import Retriever
 from rung.errors import RungError
-from rung.plugin import located
+from rung.plugins import located
 from rung.retrievers._bm25 import Bm25, Words
 from rung.retrievers._matrix import Keys, Matrix
 from rung.retrievers._schema import (
@@ -30,15 +31,13 @@ from rung.retrievers._schema import (
     take_away,
     translate,
 )
-from rung.types import Change, Document, Passage, Source
+from rung.types import Document, Passage, Source, StoreChange
 
 _VARIABLES = 500
 
 
-class SqliteRetriever(BaseModel):
+class SqliteRetriever(Retriever):
     """One SQLite file: words and vectors in one transaction, several readers beside one writer, nothing to install."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     place: str = Field(min_length=1, description="the file")
     busy_s: float = Field(10.0, ge=0, description="how long to wait for another process that is writing")
@@ -48,12 +47,12 @@ class SqliteRetriever(BaseModel):
     def _from_the_root(cls, value: str, info: ValidationInfo) -> str:
         return located(value, info)
 
-    def open(self) -> SqliteShelf:
-        return SqliteShelf(Path(self.place), self.busy_s)
+    def open(self) -> SqliteDocumentStore:
+        return SqliteDocumentStore(Path(self.place), self.busy_s)
 
 
-class SqliteShelf:
-    """A shelf in one file. One connection, used by one thread at a time; ranking and vectors are kept in memory."""
+class SqliteDocumentStore:
+    """A document store in one file. One connection, used by one thread at a time; ranking and vectors are kept in memory."""
 
     def __init__(self, path: Path, busy_s: float) -> None:
         self.path = path
@@ -105,7 +104,7 @@ class SqliteShelf:
             found = [row[0] for row in self._db.execute("SELECT words FROM sizes ORDER BY words").fetchall()]
             return {w: self._db.execute(f"SELECT count(*) FROM passages_{w}").fetchone()[0] for w in found}
 
-    def write(self, change: Change) -> None:
+    def write(self, change: StoreChange) -> None:
         with self._translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -241,6 +240,3 @@ def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
 
 def _document(name: str, title: str, file: str, parts: str) -> Document:
     return Document(name, title, tuple(Source(name, position, text) for position, text in json.loads(parts)), file)
-
-
-plugin = SqliteRetriever

@@ -11,51 +11,59 @@ from statistics import median
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.pipeline import make_pipeline, make_union
-from sklearn.svm import LinearSVC
 
+from rung.background import ONE_AT_A_TIME
 from rung.errors import NotOffered
+from rung.plugins import require
+from rung.prompts.race import Race, mean_score, racing_order
+from rung.prompts.similar import Index
 from rung.protocols import Kit, System
-from rung.rungs._race import Race, mean_score, racing_order
-from rung.rungs._similar import Index
-from rung.types import Answer, Candidate, Diagnosis, Example, Fitted, Outcome, RungPlan, Skipped, Task
+from rung.types import (
+    Answer,
+    BaselineLearned,
+    Candidate,
+    Example,
+    FitInput,
+    Fitted,
+    Learned,
+    Outcome,
+    RungPlan,
+    Skipped,
+    Task,
+    learned_as,
+)
 
 REPEATED_SHARE = 0.2  # share of training answers that occur twice or more: from here answers are like labels
 SPAN_WORDS = 8  # median words of the answers up to which they are like spans
 MOST_LABELS_PER_ROW = 0.5  # a classifier is fitted where answers are at most so many per training row
 
-_END = " endoftext"  # in every text, so that it says nothing; keeps blank texts from an empty vocabulary
+END = " endoftext"  # in every text, so that it says nothing; keeps blank texts from an empty vocabulary
+PIECES = (3, 5)  # characters, shortest and longest run within a word
 
 Predict = Callable[[str], str]
 
 
 class Baseline(BaseModel):
-    """Try the answers that need no language model and keep the one that dev prefers.
-
-    `learned` holds the majority answer, or the training rows as [text, answer] pairs: a fitted TF-IDF model would be
-    tens of megabytes as JSON, while refitting it from the rows is deterministic and takes seconds.
-    """
+    """Try the answers that need no language model and keep the one that dev prefers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    learned: ClassVar[type[Learned]] = BaselineLearned
+    title: ClassVar[str] = "baseline"
     trains: ClassVar[bool] = False
-    asks_model: ClassVar[bool] = False
+    shows_answers: ClassVar[bool] = True  # so that it needs expected answers
+    asks: ClassVar[tuple[str, ...]] = ()
+    fixes: ClassVar[frozenset[str]] = frozenset()
+    usual_cost: ClassVar[tuple[str, str]] = ("nothing", "seconds")
+    said_to_fix: ClassVar[float | None] = None
 
     most_rows: int = Field(20_000, ge=1, description="training rows kept, at random, where there are more")
 
-    async def fit(
-        self,
-        task: Task,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        kit: Kit,
-        below: Candidate | None,
-        diagnosis: Diagnosis | None,
-    ) -> Fitted:
+    async def fit(self, given: FitInput, kit: Kit) -> Fitted:
         """Choose by the mean deciding score on all dev rows; the simpler one stays on a tie.
 
         Raises NotOffered without training rows, and where answers are free text: long, and hardly any twice.
         """
+        task, train, dev = given.task, given.train, given.dev
         _require_repeated_answers(train)
         rows = self._kept(train, kit)
         candidates, skipped = _candidates(rows)
@@ -66,14 +74,15 @@ class Baseline(BaseModel):
         found = Race(order, candidates, seen, best)
         return Fitted(best, found.outcomes(dev, best.name), found.trials(task, best.name), skipped)
 
-    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+    def plan(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate: three candidates, no call. Raises NotOffered like `fit`."""
-        _require_repeated_answers(train)
-        return RungPlan(len(_candidates(train)[0]), 0, ())
+        _require_repeated_answers(given.train)
+        return RungPlan(len(_candidates(given.train)[0]), 0, ())
 
-    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+    @staticmethod
+    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system fitted again from the rows in `learned`; kit is not asked."""
-        return BaselineSystem(_predictor(candidate))
+        return BaselineSystem(_predictor(learned_as(candidate, BaselineLearned)))
 
     def _kept(self, train: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         if len(train) <= self.most_rows:
@@ -123,11 +132,11 @@ def _candidates(rows: Sequence[Example]) -> tuple[tuple[Candidate, ...], tuple[S
     counts = Counter(e.target for e in rows)
     most = max(counts.values())
     answer = min(t for t, n in counts.items() if n == most)
-    pairs = [[e.text, e.target] for e in rows]
+    pairs = tuple((e.text, e.target) for e in rows)
     ids = tuple(e.id for e in rows)
-    majority = Candidate("baseline", "majority", {}, {"answer": answer}, None, ids)
-    nearest = Candidate("baseline", "nearest", {}, {"rows": pairs}, None, ids)
-    linear = Candidate("baseline", "linear", {"C": 1.0}, {"rows": pairs}, None, ids)
+    majority = _candidate(BaselineLearned(method="majority", answer=answer), ids)
+    nearest = _candidate(BaselineLearned(method="nearest", rows=pairs), ids)
+    linear = _candidate(BaselineLearned(method="linear", rows=pairs, penalty=1.0), ids)
     if len(counts) < 2:
         reason = f"all {len(rows)} training rows have the answer {answer!r}: a classifier needs two"
     elif len(counts) > MOST_LABELS_PER_ROW * len(rows):
@@ -139,29 +148,47 @@ def _candidates(rows: Sequence[Example]) -> tuple[tuple[Candidate, ...], tuple[S
     return (majority, nearest), (Skipped("baseline linear", reason),)
 
 
-def _predictor(candidate: Candidate) -> Predict:
-    if candidate.name == "majority":
-        answer: str = candidate.learned["answer"]
+def _candidate(learned: BaselineLearned, ids: tuple[str, ...]) -> Candidate:
+    return Candidate("baseline", learned.method, learned, None, ids)
+
+
+def _predictor(learned: BaselineLearned) -> Predict:
+    if learned.method == "majority":
+        answer = learned.answer or ""
         return lambda _: answer
-    texts = [text for text, _ in candidate.learned["rows"]]
-    answers = [target for _, target in candidate.learned["rows"]]
-    if candidate.name == "nearest":
+    texts = [text for text, _ in learned.rows]
+    answers = [target for _, target in learned.rows]
+    if learned.method == "nearest":
         index = Index.of(texts)
         return lambda text: answers[index.nearest(text, 1)[0]]
-    return _linear(texts, answers, candidate.settings["C"])
+    return _linear(texts, answers, learned.penalty or 1.0)
+
+
+def fitted_linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Any:
+    """Return the fitted pipeline of scikit-learn, which reads texts with `END` after them; equal rows, equal fit.
+
+    TF-IDF of words (1-2) and of characters within words (3-5) with a linear SVM.
+    """
+    text, pipelines, svm = (require(f"sklearn.{name}") for name in ("feature_extraction.text", "pipeline", "svm"))
+    pipeline = pipelines.make_pipeline(
+        pipelines.make_union(
+            text.TfidfVectorizer(
+                ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=100_000
+            ),
+            text.TfidfVectorizer(analyzer="char_wb", ngram_range=PIECES, sublinear_tf=True, max_features=100_000),
+        ),
+        svm.LinearSVC(C=c, random_state=0, max_iter=10_000),
+    )
+    with ONE_AT_A_TIME:
+        pipeline.fit([t + END for t in texts], answers)
+    return pipeline
 
 
 def _linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Predict:
-    """Fit TF-IDF of words (1-2) and of characters within words (3-5) with a linear SVM; equal rows, equal fit."""
-    pipeline: Any = make_pipeline(
-        make_union(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=100_000),
-            TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, max_features=100_000),
-        ),
-        LinearSVC(C=c, random_state=0, max_iter=10_000),
-    )
-    pipeline.fit([text + _END for text in texts], answers)
-    return lambda text: str(pipeline.predict([text + _END])[0])
+    pipeline = fitted_linear(texts, answers, c)
 
+    def predict(t: str) -> str:
+        with ONE_AT_A_TIME:
+            return str(pipeline.predict([t + END])[0])
 
-plugin = Baseline
+    return predict

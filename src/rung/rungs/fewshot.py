@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from statistics import stdev
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rung.errors import NotOffered
+from rung.prompts.class_labels import labels_of
+from rung.prompts.model_choice import AsksModels
+from rung.prompts.postprocessing import unwrapped
+from rung.prompts.race import Race, asked, context_fit, planned_calls, race, racing_scores
+from rung.prompts.rewrites import Writer, drafts_that_fit
+from rung.prompts.similar import apart_from, chat_system, chooser, diverse, representative, without_repeats
+from rung.prompts.structured import written
+from rung.prompts.templates import Template, as_it_stands, chat_of, only_the_row
 from rung.protocols import Kit, System
-from rung.rungs._labels import labels_of
-from rung.rungs._prompting import (
-    Chooser,
+from rung.types import (
+    Candidate,
     Demonstration,
-    Template,
-    as_it_stands,
-    chat_system,
-    learned_demonstrations,
-    learned_template,
-    only_the_row,
+    Example,
+    FewShotLearned,
+    FitInput,
+    Fitted,
+    Learned,
+    RungPlan,
+    Selection,
+    Skipped,
+    Task,
+    learned_as,
 )
-from rung.rungs._race import Race, asked, context_fit, planned_calls, race, racing_scores
-from rung.rungs._rewrites import Writer, drafts_that_fit
-from rung.rungs._similar import Index, apart_from, diverse, representative, without_repeats
-from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
 
-Selection = Literal["fixed", "diverse", "nearest"]
 SELECTIONS: tuple[Selection, ...] = ("fixed", "diverse", "nearest")
 NONE = "k=0"
 SHORTER_SHARE = 0.75  # fixed and diverse examples come from the shorter three quarters of the rows: long ones cost most
@@ -36,42 +42,42 @@ ROWS_PLANNED_WITH = 20  # dev rows whose prompts a plan measures
 MOST_SECOND_LOOKS = 2  # cheaper candidates that get all dev rows after the race
 
 
-class FewShot(BaseModel):
-    """Sweep the number of examples and the way they are chosen; keep the cheapest within `worth_it` of the best.
+class FewShot(AsksModels):
+    """Sweep the number of examples and the way they are chosen; keep the best, or where that reaches the goal the cheapest that does.
 
-    `learned` holds the chat template and the demonstrations; for the nearest-per-input choice these are the pool (at
-    most `pool` training rows) from which k are taken for each input, the most similar one last.
+    For the nearest-per-input choice the demonstrations are the pool (at most `pool` training rows) from which k are taken
+    for each input, the most similar one last.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    learned: ClassVar[type[Learned]] = FewShotLearned
+    title: ClassVar[str] = "few-shot"
     trains: ClassVar[bool] = False
-    asks_model: ClassVar[bool] = True
+    shows_answers: ClassVar[bool] = True  # so that it needs expected answers
+    asks: ClassVar[tuple[str, ...]] = ("models", "model")
+    fixes: ClassVar[frozenset[str]] = frozenset(
+        {"missing convention", "format", "label confusion", "outside labels", "content"}
+    )
+    usual_cost: ClassVar[tuple[str, str]] = ("$0", "hours")
+    said_to_fix: ClassVar[float | None] = 0.2
 
-    model: str = Field("main", min_length=1, description="the role of the model that is asked")
     k: tuple[int, ...] = Field((1, 3, 5, 8), min_length=1, description="numbers of examples to try; 0 always is")
     selections: tuple[Selection, ...] = Field(SELECTIONS, min_length=1, description="ways of choosing them")
     pool: int = Field(2000, ge=1, description="most training rows that examples are chosen from")
 
-    async def fit(
-        self,
-        task: Task,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        kit: Kit,
-        below: Candidate | None,
-        diagnosis: Diagnosis | None,
-    ) -> Fitted:
+    async def fit_one(self, given: FitInput, kit: Kit) -> Fitted:
         """Start from the prompt of the rung below and choose examples by dev.
 
         No example equals or nearly equals a dev row. Raises NotOffered without training rows to show, and when the
         prompt does not fit the context even without examples.
         """
-        template = _below(below, task)
+        task, train, dev = given.task, given.train, given.dev
+        template = _below(given.below, task)
         rows = self._pool(train, dev, kit)
-        tried = [_candidate(NONE, template, (), {"k": 0}, self.model)]
+        tried = [_candidate(NONE, template, (), 0, None, self.model)]
         labels = labels_of(task, train)
         sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
         tried += self._candidates(template, rows, sizes, labels is not None)
+        tried = [_with_form(c, given.below) for c in tried]
         fitting, skipped = self._that_fit(tried, dev, kit)
         skipped += [
             Skipped(f"fewshot k={k}", f"only {len(rows)} training rows can be shown") for k in self.k if k > len(rows)
@@ -79,38 +85,44 @@ class FewShot(BaseModel):
         found = await race(fitting, dev, task, kit)
         found = await asked(found, NONE, kit)
         found, chosen = await _knee(found, task, kit)
+        found, edits = await unwrapped(replace(found, winner=chosen), task, kit, [chosen])
+        chosen = found.winner
         found = await asked(found, chosen.name, kit, all_rows=True)
-        if chosen.name == NONE:
+        if learned_as(chosen, FewShotLearned).k == 0:
             reason = (
-                f"on {found.raced} dev rows no choice of them was at least {task.worth_it:g} better than none: this "
+                f"on {found.raced} dev rows no choice of them was ahead of none, or worth its tokens where the goal is reached: this "
                 "candidate asks exactly what the prompt below asks"
             )
             skipped.append(Skipped("fewshot examples", reason))
             kit.say("fewshot: examples do not help enough; k=0 is kept")
         else:
             kit.say(f"fewshot: {chosen.name} is chosen among {len(found.candidates)} on dev")
-        return Fitted(chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped))
+        return Fitted(
+            chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped), edits=edits
+        )
 
-    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+    def plan_one(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows.
 
         The rung below may choose the longest rewrite of the prompt, so examples are counted on top of that. Raises
         NotOffered like `fit`.
         """
+        task, train, dev = given.task, given.train, given.dev
         rows = self._pool(train, dev, kit)
         drafts, _ = drafts_that_fit(Writer.of(task, train, dev, kit).all_drafts(), dev, self.model, kit)
         template = max((d.template for d in drafts), key=lambda t: t.length, default=as_it_stands(task))
         sizes = sorted({k for k in self.k if 0 < k <= len(rows)})
-        tried = [_candidate(NONE, template, (), {"k": 0}, self.model)]
+        tried = [_candidate(NONE, template, (), 0, None, self.model)]
         tried += self._candidates(template, rows, sizes, labels_of(task, train) is not None)
-        choose = chooser(self._that_fit(tried, dev, kit)[0][-1])  # with a shorter prompt all may fit
+        choose = chooser(chat_of(self._that_fit(tried, dev, kit)[0][-1]))  # with a shorter prompt all may fit
         chats = tuple(template.render(e.inputs, choose(e.inputs)) for e in dev[:ROWS_PLANNED_WITH])
         looks = MOST_SECOND_LOOKS + 1  # the prompt without examples is always asked, too
         return RungPlan(len(tried), planned_calls(len(tried), len(dev), looks), chats)
 
-    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+    @staticmethod
+    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""
-        return chat_system(candidate, kit, chooser(candidate))
+        return chat_system(candidate, kit, task.labels)
 
     def _pool(self, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         """Return the training rows that may be shown: answered, not near dev, each once, at most `pool`."""
@@ -149,11 +161,10 @@ class FewShot(BaseModel):
         found: dict[str, Candidate] = {}
         for k in sizes:
             for selection, order in orders.items():
-                if k >= len(rows) and any(c.settings["k"] == k for c in found.values()):
+                if k >= len(rows) and any(learned_as(c, FewShotLearned).k == k for c in found.values()):
                     continue  # all rows are shown already: there is nothing to choose
-                settings = {"k": k, "selection": selection}
                 shown = order if selection == "nearest" else order[:k]
-                candidate = _candidate(f"{selection} k={k}", template, shown, settings, self.model)
+                candidate = _candidate(f"{selection} k={k}", template, shown, k, selection, self.model)
                 key = selection if selection == "nearest" else ""
                 found.setdefault(f"{k} {key} {candidate.trained_on}", candidate)
         return list(found.values())
@@ -163,7 +174,7 @@ class FewShot(BaseModel):
     ) -> tuple[list[Candidate], list[Skipped]]:
         fitting, skipped = [], []
         for candidate in tried:
-            choose, template = chooser(candidate), learned_template(candidate)
+            choose, template = chooser(chat_of(candidate)), Template.of(candidate)
             chats = (template.render(e.inputs, choose(e.inputs)) for e in dev)
             fit = context_fit(chats, self.model, kit)
             if fit is None or fit.holds:
@@ -177,48 +188,48 @@ class FewShot(BaseModel):
 
 def _below(below: Candidate | None, task: Task) -> Template:
     """Return the chat template to start from: the one below, or the prompt as it stands."""
-    if below is None or "messages" not in below.learned:
-        return as_it_stands(task)
-    return learned_template(below)
+    return as_it_stands(task) if below is None or below.chat is None else Template.of(below)
 
 
 def _candidate(
-    name: str, template: Template, shown: Sequence[Example], settings: Mapping[str, Any], role: str
+    name: str, template: Template, shown: Sequence[Example], k: int, selection: Selection | None, role: str
 ) -> Candidate:
-    learned = {
-        "messages": template.as_list(),
-        "columns": list(template.columns),
-        "demonstrations": [Demonstration.of(e).as_dict() for e in shown],
-    }
-    return Candidate("fewshot", name, dict(settings), learned, role, tuple(e.id for e in shown))
+    learned = FewShotLearned(
+        messages=template.messages,
+        columns=template.columns,
+        demonstrations=tuple(Demonstration.of(e) for e in shown),
+        nearest=k if selection == "nearest" else None,
+        k=k,
+        selection=selection,
+    )
+    return Candidate("fewshot", name, learned, role, tuple(e.id for e in shown))
 
 
-def chooser(candidate: Candidate) -> Chooser:
-    """Return how a few-shot candidate chooses the examples for an input."""
-    shown = learned_demonstrations(candidate)
-    if candidate.settings.get("selection") != "nearest":
-        return lambda _: shown
-    index = _index(tuple("\n".join(d.inputs.values()) for d in shown))
-    k: int = candidate.settings["k"]
-    return lambda inputs: [shown[i] for i in reversed(index.nearest("\n".join(inputs.values()), k))]
-
-
-@lru_cache(maxsize=2)
-def _index(texts: tuple[str, ...]) -> Index:
-    """Index the pool once for all candidates of a race and all its rounds: they share the rows."""
-    return Index.of(texts)
+def _with_form(candidate: Candidate, below: Candidate | None) -> Candidate:
+    """Return the candidate with the form of the rung below: what follows the model, and what holds it to a schema."""
+    if below is None or below.chat is None:
+        return candidate
+    form = below.chat.response_format if below.model == candidate.model else None
+    shown = tuple(replace(d, target=written(d.target, form)) for d in candidate.demonstrations)
+    learned = replace(
+        chat_of(candidate),
+        demonstrations=shown,
+        postprocessing=below.chat.postprocessing,
+        response_format=form,
+    )
+    return replace(candidate, learned=learned)
 
 
 async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
-    """Return the cheapest candidate whose mean on the raced rows is less than `worth_it` below the winner's.
+    """Return the cheapest candidate that reaches the goal on the raced rows and is there less than `min_gain` below the winner.
 
-    Where the winner reaches the goal on these rows, a cheaper one must reach it too: tokens saved there could cost the
-    verdict. Cheaper ones that the race dropped early get these rows where their gap on the rows they saw is within one standard
-    error of that; at most two of them, cheapest first.
+    Where the winner misses the goal on these rows it is kept, whatever it costs: saving comes after the goal. Cheaper ones that
+    the race dropped early get these rows where their gap on the rows they saw is within one standard error of `min_gain`; at most
+    two of them, cheapest first. The prompt without examples stays where no choice of them is ahead of it.
     """
     best = found.winner
     top = found.mean(best.name, task, found.raced)
-    if top is None:
+    if top is None or top < task.goal:
         return found, best
     looks = 0
     for candidate in sorted(found.candidates, key=_cost(found)):
@@ -230,7 +241,7 @@ async def _knee(found: Race, task: Task, kit: Kit) -> tuple[Race, Candidate]:
             looks += 1
             found = await asked(found, candidate.name, kit)
         mean = found.mean(candidate.name, task, found.raced)
-        if mean is not None and top - mean < task.worth_it and (mean >= task.goal or top < task.goal):
+        if mean is not None and top - mean < task.min_gain and mean >= task.goal:
             return found, candidate
     return found, best
 
@@ -243,7 +254,7 @@ def _cost(found: Race) -> Callable[[Candidate], tuple[float, int]]:
 
     def key(candidate: Candidate) -> tuple[float, int]:
         amount = tokens[candidate.name] if known else None
-        return (float(candidate.settings["k"]) if amount is None else amount, places[candidate.name])
+        return (float(learned_as(candidate, FewShotLearned).k) if amount is None else amount, places[candidate.name])
 
     return key
 
@@ -253,7 +264,4 @@ def _promising(found: Race, candidate: Candidate, task: Task) -> bool:
     own, best = racing_scores(seen, task), racing_scores(found.seen[found.winner.name][: len(seen)], task)
     gaps = [b - o for o, b in zip(own, best, strict=True)]
     error = stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else 1.0
-    return sum(gaps) / len(gaps) - error < task.worth_it
-
-
-plugin = FewShot
+    return sum(gaps) / len(gaps) - error < task.min_gain

@@ -6,34 +6,40 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rung import plugin as plugins
+from rung import plugins
+from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
-from rung.protocols import Kit, Rung, System, Tuner, Workshop
-from rung.rungs._distil import Lesson, teach
-from rung.rungs._gate import against
-from rung.rungs._prompting import ChatSystem, Template, as_it_stands, learned_template, plain_row
-from rung.rungs._remedies import keep_abilities
-from rung.rungs._tuning import SHARES, Found, Place, candidate_of, search, tuning_rows
+from rung.prompts.templates import ChatSystem, Template, as_it_stands, plain_row
+from rung.protocols import Kit, System, Tuner, TuningSpace
 from rung.stats.learning import forecast
+from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
+from rung.tuning.distillation import Lesson, teach
+from rung.tuning.gate import against
+from rung.tuning.remedies import keep_abilities
+from rung.tuning.search import SHARES, RecipeRace, TuningPlace, candidate_of, search, tuned_system, tuning_rows
 from rung.types import (
     Candidate,
     CurvePoint,
-    Diagnosis,
     Example,
+    FitInput,
     Fitted,
+    Learned,
     Message,
     Preflight,
+    PromptLearned,
+    RagLearned,
     RungPlan,
     Skipped,
     Task,
     Trial,
+    TunedLearned,
     Tuning,
     TuningNeed,
-    Weights,
+    learned_as,
 )
 
 SHORT, WHOLE = "short", "whole"
@@ -43,13 +49,18 @@ ROWS_PLANNED_WITH = 20
 class FineTune(BaseModel):
     """Tune the model in `model` on the training rows, if the data can carry it.
 
-    `learned` holds the chat template and where the tuned weights lie in the run folder, with their hash; they are asked
-    through the client of the base.
+    Tuned weights lie in the run folder and are asked through the client of the base. With `trained: elsewhere` nothing is
+    tuned here: the climb writes the rows and waits for the model in `model`, then measures it by the same rules.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    learned: ClassVar[type[Learned]] = TunedLearned
+    title: ClassVar[str] = "fine-tuning"
     trains: ClassVar[bool] = True
-    asks_model: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("model", "teacher", "base")
+    fixes: ClassVar[frozenset[str]] = frozenset({"format", "label confusion", "outside labels", "content"})
+    usual_cost: ClassVar[tuple[str, str]] = ("medium to high", "weeks")
+    said_to_fix: ClassVar[float | None] = None
 
     model: str = Field("main", min_length=1, description="the role whose weights are tuned (provider nano or local)")
     tuner: tuple[tuple[str, Mapping[str, Any]], ...] = Field(
@@ -63,52 +74,72 @@ class FineTune(BaseModel):
     mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
+    trained: Literal["here", "elsewhere"] = Field(
+        "here",
+        description="elsewhere: at a vendor or on another machine; the climb writes the rows for it, waits until `model` stands under "
+        "`models`, and measures it then",
+    )
+    cost_usd: float | None = Field(
+        None,
+        ge=0,
+        allow_inf_nan=False,
+        description="trained elsewhere: what that costs, once; may be changed at any time",
+    )
+    base: str | None = Field(
+        None,
+        min_length=1,
+        description="trained elsewhere: the role of the model as it was before, for what tuning must not harm",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FineTune:
+        wrong = {"tuner", "teacher", "mixed"} if self.trained == "elsewhere" else {"cost_usd", "base"}
+        fields = type(self).model_fields
+        if named := sorted(name for name in wrong if getattr(self, name) != fields[name].default):
+            raise ValueError(f"{', '.join(named)} and trained: {self.trained} do not go together")
+        return self
+
     @field_validator("tuner", mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
         entries = value if isinstance(value, list | tuple) else [value]
         return tuple(_entry(entry) for entry in entries)
 
-    async def fit(
-        self,
-        task: Task,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        kit: Kit,
-        below: Candidate | None,
-        diagnosis: Diagnosis | None,
-    ) -> Fitted:
+    async def fit(self, given: FitInput, kit: Kit) -> Fitted:
         """Pass the gate, check everything, race the recipes, and keep the best weights by generated dev answers.
 
         Raises NotOffered with the reasons against tuning, and TuningError where it cannot be done here.
         """
-        shop = kit.workshop(self.model)
-        rows = tuple(e for e in train if e.target.strip())
-        reasons = against(task, len(rows), diagnosis)
+        task, dev, below = given.task, given.dev, given.below
+        rows = tuple(e for e in given.train if e.target.strip())
+        space = kit.tuning_space(self.model) if self.trained == "here" else None
+        reasons = against(task, len(rows), given.diagnosis)
         if reasons and not self.force:
             raise NotOffered("; ".join(reasons) + " (`force: true` tunes all the same and never changes the verdict)")
         for reason in reasons:
             kit.say(f"finetune: forced, although {reason}")
-        _nothing_sealed(shop, rows, dev)
+        if space is None:
+            exported = _exported(task, below)
+            asked = (self.model, self.base)
+            return await brought_back(given, kit, asked, exported, rows, reasons=reasons, cost_usd=self.cost_usd)
+        _nothing_sealed(space, rows, dev)
         lesson = await self._taught(task, rows, kit, below)
         rows = rows if lesson is None else lesson.rows
-        recipes = self._recipes(shop)
+        recipes = self._recipes(space)
         prompts = _prompts(task, below)
-        at = Place.of(task, kit, shop, dev)
+        at = TuningPlace.of(task, kit, space, dev)
         checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
         found = await search(recipes, [p for p in prompts if p[0] not in unfit], rows, at)
-        mended = await keep_abilities(found.winner, at)
-        winner = mended.winner
+        fixed = await keep_abilities(found.winner, at)
+        winner = fixed.winner
         candidate = candidate_of(
             winner.tried, winner.weights, self.model, f"{winner.tried.tuner.title}, {winner.tried.prompt} prompt"
         )
-        if reasons:
-            candidate = _forced(candidate, reasons)
-        if mended.veto:
-            candidate = replace(candidate, settings={**candidate.settings, "forgets": mended.veto})
+        learned = replace(learned_as(candidate, TunedLearned), forced=tuple(reasons), forgets=fixed.veto)
+        candidate = replace(candidate, learned=learned)
         outcomes = await kit.run(candidate, dev)
-        tuning = _account(found, checked, reasons, task, shop, dev, below, kit)
-        tuning = replace(tuning, remedies=mended.remedies)
+        tuning = _account(found, checked, reasons, task, space, dev, below, kit)
+        tuning = replace(tuning, remedies=fixed.remedies)
         if lesson is not None:
             tuning = replace(tuning, lesson=lesson.sentence, lesson_usd=lesson.cost_usd)
         kit.say(
@@ -122,21 +153,24 @@ class FineTune(BaseModel):
             tuning=tuning,
         )
 
-    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+    def plan(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate rows, tokens, time, memory and calls of the whole race; asks nothing and loads nothing.
 
         Raises NotOffered like `fit`, as far as it can be known before the rungs below are measured.
         """
-        shop = kit.workshop(self.model)
-        rows = tuple(e for e in train if e.target.strip())
+        task, dev = given.task, given.dev
+        rows = tuple(e for e in given.train if e.target.strip())
+        space = kit.tuning_space(self.model) if self.trained == "here" else None
         reasons = against(task, len(rows), None)
         if reasons and not self.force:
             raise NotOffered("; ".join(reasons))
+        if space is None:
+            return self._plan_elsewhere(given, kit)
         template = _prompts(task, None)[0][1]
-        recipes = self._recipes(shop)
+        recipes = self._recipes(space)
         chats = tuning_rows(template, rows)
         need = recipes[0].need(
-            shop.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
+            space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
         )
         times = SHARES[0] * len(recipes) + 2 * SHARES[1] + 1.0
         whole = TuningNeed(
@@ -151,39 +185,46 @@ class FineTune(BaseModel):
         sample = tuple(template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
         return RungPlan(runs, calls, sample, None, whole)
 
-    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+    def _plan_elsewhere(self, given: FitInput, kit: Kit) -> RungPlan:
+        exported = _exported(given.task, given.below)
+        must_be_there(kit, self.model, exported)
+        prompts = prompts_of(given.task, exported)
+        sample = tuple(exported.render(e.inputs) for e in given.dev[:ROWS_PLANNED_WITH])
+        return RungPlan(len(prompts), len(prompts) * len(given.dev), sample)
+
+    @staticmethod
+    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that asks the tuned weights as a role of their own. Raises IntegrityError if they changed."""
-        role = kit.workshop(candidate.learned["base"]).role(Weights(**candidate.learned["weights"]))
-        return ChatSystem(learned_template(candidate), role, lambda _: (), kit)
+        return tuned_system(candidate, kit)
 
     async def _taught(self, task: Task, rows: Sequence[Example], kit: Kit, below: Candidate | None) -> Lesson | None:
         """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
         if self.teacher is None:
             return None
         template = as_it_stands(task)
-        plain = {"messages": template.as_list(), "columns": list(template.columns), "demonstrations": []}
-        best = below if below is not None and "messages" in below.learned and "weights" not in below.learned else None
-        asked = replace(best or Candidate("prompt", "as-is", {}, plain, self.teacher), model=self.teacher)
+        plain = PromptLearned(messages=template.messages, columns=template.columns)
+        best = below if below is not None and below.chat is not None and below.tuned is None else None
+        asked = replace(best or Candidate("prompt", "as-is", plain, self.teacher), model=self.teacher)
         lesson = await teach(kit, asked, rows, task, mixed=self.mixed)
         kit.say(f"finetune: {lesson.sentence}")
         return lesson
 
-    def _recipes(self, shop: Workshop) -> tuple[Tuner, ...]:
+    def _recipes(self, space: TuningSpace) -> tuple[Tuner, ...]:
         try:
-            named: list[Tuner] = [plugins.make("tuners", name, **settings) for name, settings in self.tuner]
+            named = [held_tuner(name, plugins.make("tuners", name, **settings)) for name, settings in self.tuner]
         except MissingExtra as error:
             raise NotOffered(str(error)) from error
-        return tuple(variant for tuner in named for variant in tuner.variants(shop.base))
+        return tuple(variant for tuner in named for variant in tuner.variants(space.base))
 
     async def _preflight(
-        self, recipe: Tuner, prompts: Sequence[tuple[str, Template]], rows: Sequence[Example], at: Place
+        self, recipe: Tuner, prompts: Sequence[tuple[str, Template]], rows: Sequence[Example], at: TuningPlace
     ) -> tuple[Preflight, Mapping[str, Skipped]]:
         """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then, by its name."""
         results, unfit = list[Preflight](), dict[str, Skipped]()
         for name, template in prompts:
             chats = tuning_rows(template, rows)
             try:
-                found = await asyncio.to_thread(recipe.preflight, at.shop.base, chats, at.shop.sent, at.seed)
+                found = await asyncio.to_thread(recipe.preflight, at.space.base, chats, at.space.sent, at.seed)
                 if found.failed:
                     raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in found.failed))
             except MissingExtra as error:
@@ -196,11 +237,11 @@ class FineTune(BaseModel):
                 continue
             results.append(found)
         at.kit.say(f"finetune: preflight passed; one row as it is tuned: {results[0].shown!r}")
-        need = recipe.need(at.shop.base, tuning_rows(prompts[0][1], rows), lambda row: len(row.answer) // 3 + 40)
-        free = at.shop.free_bytes()
+        need = recipe.need(at.space.base, tuning_rows(prompts[0][1], rows), lambda row: len(row.answer) // 3 + 40)
+        free = at.space.free_bytes()
         if free is not None and need.disk_bytes is not None and need.disk_bytes > free:
             raise TuningError(
-                f"checkpoints of {at.shop.base.name} would take about {need.disk_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are "
+                f"checkpoints of {at.space.base.name} would take about {need.disk_bytes / 1e6:.0f} MB and {free / 1e6:.0f} MB are "
                 "free on the disk of the run folder: free some space and run the same command again"
             )
         return results[0], unfit
@@ -218,29 +259,33 @@ def _entry(entry: Any) -> Any:
 def _prompts(task: Task, below: Candidate | None) -> tuple[tuple[str, Template], ...]:
     """Return the prompts to tune under, shortest first: the bare row, and the best prompt so far without examples."""
     bare = Template((Message("user", plain_row(task.inputs)),), tuple(task.inputs))
-    whole = learned_template(below) if below is not None and "messages" in below.learned else as_it_stands(task)
+    chat = below.chat if below is not None else None
+    plain = (
+        chat is not None and chat.response_format is None
+    )  # a prompt for JSON asks for another form than the rows have
+    whole = Template.of(below) if below is not None and plain else as_it_stands(task)
     return ((SHORT, bare),) if whole.messages == bare.messages else ((SHORT, bare), (WHOLE, whole))
 
 
-def _nothing_sealed(shop: Workshop, rows: Sequence[Example], dev: Sequence[Example]) -> None:
+def _exported(task: Task, below: Candidate | None) -> Template:
+    """Return the prompt of the rows for elsewhere: the best one so far without examples; passages change with the documents."""
+    return _prompts(task, None if below is None or isinstance(below.learned, RagLearned) else below)[-1][1]
+
+
+def _nothing_sealed(space: TuningSpace, rows: Sequence[Example], dev: Sequence[Example]) -> None:
     """Refuse to tune on rows of the dev or test part."""
-    known = set(shop.sealed(rows))
+    known = set(space.sealed(rows))
     seen = {(tuple(sorted(e.inputs.items())), e.target) for e in dev}
     known |= {e.id for e in rows if (tuple(sorted(e.inputs.items())), e.target) in seen}
     if known:
         named = ", ".join(sorted(known)[:5])
         raise TuningError(
-            f"{len(known)} training rows stand in the dev or test part too ({named}): tuning on them would make every measure "
+            f"{len(known)} training rows stand in the dev or test set too ({named}): tuning on them would make every measure "
             "of it worthless; remove them from the training rows"
         )
 
 
-def _forced(candidate: Candidate, reasons: Sequence[str]) -> Candidate:
-    settings = {**candidate.settings, "forced": list(reasons)}
-    return Candidate(candidate.rung, candidate.name, settings, candidate.learned, candidate.model, candidate.trained_on)
-
-
-def _trials(found: Found, role: str, chosen: Candidate) -> tuple[Trial, ...]:
+def _trials(found: RecipeRace, role: str, chosen: Candidate) -> tuple[Trial, ...]:
     trials = []
     for one in found.tried:
         kept = one is found.winner
@@ -255,25 +300,25 @@ def _left_out(checked: Preflight) -> tuple[Skipped, ...]:
 
 
 def _account(
-    found: Found,
+    found: RecipeRace,
     checked: Preflight,
     reasons: Sequence[str],
     task: Task,
-    shop: Workshop,
+    space: TuningSpace,
     dev: Sequence[Example],
     below: Candidate | None,
     kit: Kit,
 ) -> Tuning:
     """Return how the candidate came about, for the report."""
     curve = tuple(CurvePoint(len(t.tried.rows), t.dev, t.judged) for t in found.curve)
-    role = shop.base.role
+    role = space.base.role
     shown = [kit.count_tokens(role, found.winner.tried.template.render(e.inputs)) for e in dev[:ROWS_PLANNED_WITH]]
     return Tuning(
-        base=shop.base.name,
+        base=space.base.name,
         preflight=checked,
         trials=tuple(t.trial for t in found.tried),
         curve=curve,
-        forecast=forecast([(p.rows, p.dev, p.n) for p in curve], task.goal, task.worth_it).sentence,
+        forecast=forecast([(p.rows, p.dev, p.n) for p in curve], task.goal, task.min_gain).sentence,
         forced=tuple(reasons),
         prompt_tokens=fmean(shown) if shown else None,
         prompt_tokens_below=_tokens_below(below, task, dev, role, kit),
@@ -284,13 +329,9 @@ def _account(
 
 def _tokens_below(below: Candidate | None, task: Task, dev: Sequence[Example], role: str, kit: Kit) -> float | None:
     """Return the mean prompt tokens of the candidate below, demonstrations included, on the same rows."""
-    if below is None or below.model is None or "messages" not in below.learned:
+    if below is None or below.model is None or below.chat is None:
         return None
-    rung: Rung = plugins.find("rungs", below.rung).model_construct()
-    live = rung.system(below, task, kit)
+    live = revived(below, task, kit)
     if not isinstance(live, ChatSystem) or not dev:
         return None
     return fmean([kit.count_tokens(role, live.request(e.inputs).messages) for e in dev[:ROWS_PLANNED_WITH]])
-
-
-plugin = FineTune

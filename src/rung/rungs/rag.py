@@ -6,21 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from rung.protocols import Kit, Library, System
-from rung.rungs import _rag_canaries as canaries
-from rung.rungs._abstention import phrase_of
-from rung.rungs._prompting import as_it_stands
-from rung.rungs._race import planned_calls
-from rung.rungs._rag_choice import Choice, Ground, neighbours
-from rung.rungs._rag_descent import Descent, Searches
-from rung.rungs._rag_examples import doubted, told_by
-from rung.rungs._rag_layout import BRACKETED, Layout, laid_out
-from rung.rungs._rag_query import forms_for
-from rung.rungs._rag_system import bring_to_life, readable
-from rung.rungs._rewrites import Draft, Writer, drafts_that_fit
-from rung.types import Candidate, Diagnosis, Example, Fitted, RungPlan, Skipped, Task
+from rung.prompts.abstention import phrase_of
+from rung.prompts.model_choice import AsksModels
+from rung.prompts.postprocessing import unwrapped
+from rung.prompts.race import asked, planned_calls
+from rung.prompts.rewrites import Draft, Writer, drafts_that_fit
+from rung.prompts.templates import as_it_stands
+from rung.protocols import DocumentIndex, Kit, System
+from rung.rag import canaries
+from rung.rag.choice import Ground, neighbours
+from rung.rag.examples import doubted, told_by
+from rung.rag.layout import BRACKETED, Layout, laid_out
+from rung.rag.query import forms_for
+from rung.rag.search import Descent, Searches
+from rung.rag.system import bring_to_life, readable
+from rung.types import Candidate, Choice, Edit, Example, FitInput, Fitted, Learned, RagLearned, RungPlan, Skipped, Task
 
 ROWS_PLANNED_WITH = 20
 ROWS_FITTED_WITH = 40  # dev rows by which it is seen whether all documents fit the context
@@ -37,21 +39,23 @@ LAYOUTS: tuple[Mapping[str, Any], ...] = (
 SAYING: tuple[Mapping[str, Any], ...] = ({"may_abstain": True}, {"cite": True}, {"guard": False})
 
 
-class Rag(BaseModel):
+class Rag(AsksModels):
     """Answer with passages from `documents`, searched as they are at that moment, in the best prompt of the rung below.
 
     Chosen on dev, one after another, the best so far always among those raced: how many passages (none and, where they fit,
     all documents among them), the prompt (the rung below could not tell its candidates apart where all of them lacked the
-    facts), the layout, what is said about passages, the examples, and the search. `learned` holds the chat
-    template, the examples and the words for "not in the documents"; the passages are never part of a candidate, only the
-    hash of all documents is.
+    facts), the layout, what is said about passages, the examples, and the search. Passages are never part
+    of a candidate, only the hash of all documents is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    learned: ClassVar[type[Learned]] = RagLearned
+    title: ClassVar[str] = "RAG"
     trains: ClassVar[bool] = False
-    asks_model: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("models", "model")
+    fixes: ClassVar[frozenset[str]] = frozenset({"knowledge"})
+    usual_cost: ClassVar[tuple[str, str]] = ("low", "days")
+    said_to_fix: ClassVar[float | None] = None
 
-    model: str = Field("main", min_length=1, description="the role of the model that is asked")
     k: tuple[int, ...] = Field((1, 3, 6), min_length=1, description="numbers of passages to try; 0 always is")
     chunk_words: tuple[int, ...] = Field((60, 250), description="sizes of passages to try beside the configured one")
     stuff_tokens: int = Field(
@@ -60,30 +64,23 @@ class Rag(BaseModel):
     links: bool = Field(False, description="true: keep remote links and images of documents in prompts")
     canaries: int = Field(4, ge=0, le=8, description="documents with planted instructions to try on dev; 0: none")
 
-    async def fit(
-        self,
-        task: Task,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        kit: Kit,
-        below: Candidate | None,
-        diagnosis: Diagnosis | None,
-    ) -> Fitted:
+    async def fit_one(self, given: FitInput, kit: Kit) -> Fitted:
         """Choose by dev, starting from the prompt and the examples of the rung below.
 
-        Passages that help less than `worth_it` are left out: the candidate then asks what the rung below asks, and says so.
+        Passages that help less than `min_gain` are left out: the candidate then asks what the rung below asks, and says so.
         Raises NotOffered without documents.
         """
-        library, documents = readable(kit)
-        ground = self._ground(task, train, below, library)
-        told = await told_by(library, ground.demonstrations, task)
+        task, train, dev = given.task, given.train, given.dev
+        document_index, documents = readable(kit)
+        ground = self._ground(task, train, given.below, document_index)
+        told = await told_by(document_index, ground.demonstrations, task)
         prompts, too_long = self._prompts(ground, task, train, dev, kit)
         ground = replace(ground, told=told, prompts=prompts)
-        kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(library.modes)}")
+        kit.say(f"rag: {len(documents):,} documents, searched by {', '.join(document_index.modes)}")
         if doubt := doubted(ground.demonstrations, ground.told):
             kit.say(f"rag: {doubt}")
-        descent = Descent(ground, library, dev, task, kit)
-        best, without = await self._descend(descent, Searches(library, dev, task, kit), train)
+        descent = Descent(ground, document_index, dev, task, kit)
+        best, without = await self._descend(descent, Searches(document_index, dev, task, kit), train)
         chosen = await descent.best([without, best], cheapest=True)
         outcomes = await descent.ask(chosen, all_rows=True)
         skipped = [*too_long, *descent.skipped.values()]
@@ -93,22 +90,29 @@ class Rag(BaseModel):
         else:
             kit.say(f"rag: {chosen.name} is chosen among {len(descent.seen)} on dev")
         found = descent.whole(chosen)
+        edits: tuple[Edit, ...] = ()
+        if not chosen.cite:  # the numbers of passages are no wrapping
+            found, edits = await unwrapped(found, task, kit, [found.winner])
+            found = await asked(found, found.winner.name, kit, all_rows=True)
+        name = found.winner.name
         probed = await canaries.probe(ground.candidate(best), dev, task, kit, self.canaries)
         return Fitted(
             found.winner,
-            found.outcomes(dev, chosen.name),
-            found.trials(task, chosen.name),
+            found.outcomes(dev, name),
+            found.trials(task, name),
             tuple(skipped),
             planted=probed,
+            edits=edits,
         )
 
-    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+    def plan_one(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate the races by prompts with the most passages, taken from the documents without looking for any.
 
         Raises NotOffered like `fit`.
         """
-        library, documents = readable(kit)
-        ground = self._ground(task, train, None, library)
+        task, train, dev = given.task, given.train, given.dev
+        document_index, documents = readable(kit)
+        ground = self._ground(task, train, None, document_index)
         most = max(self.k)
         texts = [" ".join(d.text.split()[:WORDS_PLANNED]) for d in documents[:most]]
         passages = [texts[i % len(texts)] for i in range(most)]
@@ -119,15 +123,19 @@ class Rag(BaseModel):
         calls = sum(planned_calls(n, rows) for n in races) + planned_calls(2, rows, 2) + self.canaries * canaries.ROWS
         return RungPlan(sum(races), calls, chats, "counts every passage as 200 words")
 
-    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+    @staticmethod
+    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that looks for passages in the documents as they are when it answers."""
-        return bring_to_life(candidate, kit)
+        return bring_to_life(candidate, kit, labels=task.labels)
 
-    def _ground(self, task: Task, train: Sequence[Example], below: Candidate | None, library: Library) -> Ground:
+    def _ground(
+        self, task: Task, train: Sequence[Example], below: Candidate | None, document_index: DocumentIndex
+    ) -> Ground:
         phrase = phrase_of(e.target for e in train)
-        if below is None or "messages" not in below.learned:
-            return Ground(as_it_stands(task), (), {}, phrase, library.sha256, self.model, self.links)
-        return Ground.below(below, phrase, library.sha256, self.model, self.links)
+        if below is None or below.chat is None:
+            return Ground(as_it_stands(task), (), None, phrase, document_index.sha256, self.model, self.links)
+        ground = Ground.below(below.chat, phrase, document_index.sha256, self.model, self.links)
+        return ground if below.model == self.model else replace(ground, response_format=None)
 
     def _prompts(
         self, ground: Ground, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit
@@ -178,12 +186,12 @@ class Rag(BaseModel):
         guarded = await descent.best([c for c in neighbours(best, _sayable(train)) if c.guard])
         await descent.ask(guarded)
         gain = (descent.mean(found) or 0.0) - (descent.mean(guarded) or 0.0)
-        return found if gain >= descent.task.worth_it else guarded
+        return found if gain >= descent.task.min_gain else guarded
 
     async def _search(self, best: Choice, descent: Descent, searches: Searches) -> list[Choice]:
         """Return ways to search, best first as far as rankings tell: mode, then query, then size of passages."""
-        modes: list[Mapping[str, Any]] = [{"mode": m} for m in descent.library.modes if m != "hybrid"]
-        if "hybrid" in descent.library.modes:
+        modes: list[Mapping[str, Any]] = [{"mode": m} for m in descent.document_index.modes if m != "hybrid"]
+        if "hybrid" in descent.document_index.modes:
             modes += [{"mode": "hybrid", "dense_weight": w} for w in (0.2, 0.5, 0.8)]
         forms = forms_for(descent.task.inputs, descent.dev)
         known: list[Choice] = []
@@ -196,7 +204,7 @@ class Rag(BaseModel):
 
     async def _all_fit(self, descent: Descent) -> bool:
         """Whether all documents together are short enough to be shown, and fit the model's context."""
-        documents = descent.library.documents()
+        documents = descent.document_index.documents()
         length = sum(len(d.text) for d in documents) / CHARACTERS_A_TOKEN
         if length > self.stuff_tokens:
             return False
@@ -228,12 +236,9 @@ def _no_gain(descent: Descent, best: Choice, without: Choice, rows: int) -> Skip
     return Skipped(
         "rag passages",
         f"on {rows} dev rows {best.name} scored {_shown(with_them)} and the same prompt without passages {_shown(alone)}: not at "
-        f"least {descent.task.worth_it:g} better, so this candidate asks exactly what the rung below asks",
+        f"least {descent.task.min_gain:g} better, so this candidate asks exactly what the rung below asks",
     )
 
 
 def _shown(mean: float | None) -> str:
     return "nothing" if mean is None else f"{mean:.3f}"
-
-
-plugin = Rag

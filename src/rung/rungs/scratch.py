@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rung import plugin as plugins
+from rung import plugins
+from rung.config.price import believable
+from rung.contracts import held_tuner
 from rung.errors import MissingExtra, NotOffered, TuningError
+from rung.prompts.templates import Template, plain_row
 from rung.protocols import Kit, System, Tuner
-from rung.rungs._prompting import ChatSystem, Template, learned_template, plain_row
-from rung.rungs._scratch_estimate import USD_PER_GPU_HOUR, why_not
-from rung.rungs._tuning import Place, Try, candidate_of, tune, tuning_rows
+from rung.tuning.scratch_estimate import USD_PER_GPU_HOUR, why_not
+from rung.tuning.search import Try, TuningPlace, candidate_of, tune, tuned_system, tuning_rows
 from rung.types import (
     Candidate,
-    Diagnosis,
     Example,
+    FitInput,
     Fitted,
+    Learned,
     Message,
     RungPlan,
     Task,
     Trial,
+    TunedLearned,
     Tuning,
     TuningNeed,
-    Weights,
 )
 
 
@@ -36,39 +40,40 @@ class ScratchRung(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    learned: ClassVar[type[Learned]] = TunedLearned
+    title: ClassVar[str] = "from scratch"
     trains: ClassVar[bool] = True
-    asks_model: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("model",)
+    fixes: ClassVar[frozenset[str]] = frozenset()
+    usual_cost: ClassVar[tuple[str, str]] = ("very high", "months")
+    said_to_fix: ClassVar[float | None] = None
 
     model: str = Field("main", min_length=1, description="the role whose provider serves it (nano or local)")
     train: bool = Field(False, description="really train a tiny model on the rows; false: the estimate alone")
-    recipe: Mapping[str, Any] = Field(default_factory=dict, description="settings of the tuner `scratch`")
+    recipe: Mapping[str, Any] = Field(
+        default_factory=dict, description="settings of the tuner `scratch` (package rung-nano)"
+    )
     parameters: float = Field(0.6e9, gt=0, description="size of the model in the estimate")
     usd_per_gpu_hour: float = Field(USD_PER_GPU_HOUR, gt=0, description="rent of one H100 in the estimate")
     force: bool = Field(False, description="train although a rung below is enough; never changes the verdict")
 
-    async def fit(
-        self,
-        task: Task,
-        train: Sequence[Example],
-        dev: Sequence[Example],
-        kit: Kit,
-        below: Candidate | None,
-        diagnosis: Diagnosis | None,
-    ) -> Fitted:
+    _believable = field_validator("usd_per_gpu_hour")(believable)
+
+    async def fit(self, given: FitInput, kit: Kit) -> Fitted:
         """Train the tiny model, its checkpoints chosen by generated dev answers.
 
         Raises NotOffered with the estimate unless `train` is set, and TuningError where it cannot be done here.
         """
-        rows = self._rows(train)
-        shop, template = kit.workshop(self.model), _bare(task)
-        at = Place.of(task, kit, shop, dev)
-        sealed = shop.sealed(rows)
+        task, dev = given.task, given.dev
+        rows, tuner = self._rows(given.train), self._tuner()
+        space, template = kit.tuning_space(self.model), _bare(task)
+        at = TuningPlace.of(task, kit, space, dev)
+        sealed = space.sealed(rows)
         if sealed:
-            raise TuningError(f"{len(sealed)} training rows stand in the dev or test part too: remove them")
-        tuner = self._tuner()
+            raise TuningError(f"{len(sealed)} training rows stand in the dev or test set too: remove them")
         try:
             checked = await asyncio.to_thread(
-                tuner.preflight, shop.base, tuning_rows(template, rows), shop.sent, at.seed
+                tuner.preflight, space.base, tuning_rows(template, rows), space.sent, at.seed
             )
         except MissingExtra as error:
             raise NotOffered(str(error)) from error
@@ -76,7 +81,7 @@ class ScratchRung(BaseModel):
             raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in checked.failed))
         found = await tune(Try(tuner, template, "short", rows, 1.0), at)
         made = candidate_of(found.tried, found.weights, self.model, tuner.title)
-        candidate = Candidate("scratch", made.name, made.settings, made.learned, made.model, made.trained_on)
+        candidate = replace(made, rung="scratch")
         outcomes = await kit.run(candidate, dev)
         tuning = Tuning(
             base="nothing",
@@ -91,22 +96,22 @@ class ScratchRung(BaseModel):
         trial = Trial(candidate, found.judged, found.trial.best_dev, True, looks * found.judged)
         return Fitted(candidate, outcomes, (trial,), tuning=tuning)
 
-    def plan(self, task: Task, train: Sequence[Example], dev: Sequence[Example], kit: Kit) -> RungPlan:
+    def plan(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate the training; raises NotOffered like `fit`."""
-        rows, template = self._rows(train), _bare(task)
-        shop = kit.workshop(self.model)
-        need: TuningNeed = self._tuner().need(
-            shop.base,
+        rows, template, tuner = self._rows(given.train), _bare(given.task), self._tuner()
+        space = kit.tuning_space(self.model)
+        need: TuningNeed = tuner.need(
+            space.base,
             tuning_rows(template, rows),
             lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3,
         )
-        chats = tuple(template.render(e.inputs) for e in dev[:20])
-        return RungPlan(1, 4 * min(len(dev), 150) + len(dev), chats, None, need)
+        chats = tuple(template.render(e.inputs) for e in given.dev[:20])
+        return RungPlan(1, 4 * min(len(given.dev), 150) + len(given.dev), chats, None, need)
 
-    def system(self, candidate: Candidate, task: Task, kit: Kit) -> System:
+    @staticmethod
+    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
         """Return a system that asks the trained weights as a role of their own."""
-        role = kit.workshop(candidate.learned["base"]).role(Weights(**candidate.learned["weights"]))
-        return ChatSystem(learned_template(candidate), role, lambda _: (), kit)
+        return tuned_system(candidate, kit)
 
     def _rows(self, train: Sequence[Example]) -> tuple[Example, ...]:
         rows = tuple(e for e in train if e.target.strip())
@@ -117,7 +122,7 @@ class ScratchRung(BaseModel):
 
     def _tuner(self) -> Tuner:
         try:
-            found: Tuner = plugins.make("tuners", "scratch", **self.recipe)
+            found = held_tuner("scratch", plugins.make("tuners", "scratch", **self.recipe))
         except MissingExtra as error:
             raise NotOffered(str(error)) from error
         return found
@@ -125,6 +130,3 @@ class ScratchRung(BaseModel):
 
 def _bare(task: Task) -> Template:
     return Template((Message("user", plain_row(task.inputs)),), tuple(task.inputs))
-
-
-plugin = ScratchRung

@@ -1,49 +1,57 @@
 """The few distribution functions that the rest needs: typed, vectorised, from `scipy.special` alone.
 
-`scipy.stats` is never imported: it costs half a second at start.
+`scipy.stats` is never imported: it costs half a second at start. `scipy.special` is loaded with the first number: the main
+path imports this file, and that package brings numpy's compiler and test tools along, a third of the time of the whole path.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betainc, betaincinv, ndtr, ndtri, stdtr, stdtrit
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+@cache
+def _special() -> ModuleType:
+    return importlib.import_module("scipy.special")
+
+
 def normal_quantile(probability: float) -> float:
     """Return the standard normal quantile of `probability`, which lies in (0, 1)."""
-    return float(ndtri(probability))
+    return float(_special().ndtri(probability))
 
 
 def normal_cdf(z: float) -> float:
     """Return P(Z <= z) for a standard normal Z."""
-    return float(ndtr(z))
+    return float(_special().ndtr(z))
 
 
 def student_quantile(probability: float, df: float) -> float:
     """Return the Student quantile of `probability` with `df` > 0 degrees of freedom (fractions allowed)."""
-    return float(stdtrit(df, probability))
+    return float(_special().stdtrit(df, probability))
 
 
 def student_cdf(t: float, df: float) -> float:
     """Return P(T <= t) for Student's T with `df` > 0 degrees of freedom."""
-    return float(stdtr(df, t))
+    return float(_special().stdtr(df, t))
 
 
 def beta_quantile(a: float, b: float, probability: float) -> float:
     """Return the quantile of Beta(a, b), a and b > 0."""
-    return float(betaincinv(a, b, probability))
+    return float(_special().betaincinv(a, b, probability))
 
 
 def beta_above(a: float, b: float, x: float) -> float:
     """Return P(p > x) for p from Beta(a, b); x outside [0, 1] is allowed."""
-    return 1.0 - float(betainc(a, b, min(max(x, 0.0), 1.0)))
+    return 1.0 - float(_special().betainc(a, b, min(max(x, 0.0), 1.0)))
 
 
 def at_least(hits: Any, n: Any, p: Any) -> FloatArray:
@@ -53,7 +61,7 @@ def at_least(hits: Any, n: Any, p: Any) -> FloatArray:
     """
     k, size, rate = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float), np.asarray(p, float))
     inside = (k > 0) & (k <= size)
-    tail: FloatArray = betainc(np.where(inside, k, 1.0), np.where(inside, size - k + 1.0, 1.0), rate)
+    tail: FloatArray = _special().betainc(np.where(inside, k, 1.0), np.where(inside, size - k + 1.0, 1.0), rate)
     return np.where(inside, tail, np.where(k <= 0, 1.0, 0.0))
 
 
@@ -65,7 +73,7 @@ def at_most(hits: Any, n: Any, p: Any) -> FloatArray:
 
 def binomial_mass(n: int, p: float) -> FloatArray:
     """Return P(X = 0), ..., P(X = n) for X from Binomial(n, p): an array of n + 1 numbers that sum to 1."""
-    below: FloatArray = bdtr(np.arange(n + 1, dtype=float), n, p)
+    below: FloatArray = _special().bdtr(np.arange(n + 1, dtype=float), n, p)
     mass = np.diff(below, prepend=0.0)
     return np.maximum(mass, 0.0)
 

@@ -31,7 +31,7 @@ class Forecast:
 
     rows: int
     goal: float
-    rows_needed: int | None
+    examples_needed: int | None
     low: int | None
     high: int | None
     doubling: float
@@ -42,7 +42,7 @@ class Forecast:
     sentence: str
 
 
-def forecast(points: Sequence[tuple[int, float, int]], goal: float, worth_it: float) -> Forecast:
+def forecast(points: Sequence[tuple[int, float, int]], goal: float, min_gain: float) -> Forecast:
     """Fit (rows, mean score, dev rows) points, fewest rows first, and say what more rows would bring.
 
     Raises ValueError for fewer than two points with different rows.
@@ -65,7 +65,7 @@ def forecast(points: Sequence[tuple[int, float, int]], goal: float, worth_it: fl
     return Forecast(
         rows=rows,
         goal=goal,
-        rows_needed=middle,
+        examples_needed=middle,
         low=low,
         high=high,
         doubling=doubling[1],
@@ -73,7 +73,7 @@ def forecast(points: Sequence[tuple[int, float, int]], goal: float, worth_it: fl
         doubling_high=doubling[2],
         reach=reach,
         exponent=float(np.median(b)),
-        sentence=_sentence(rows, measured, goal, worth_it, (low, middle, high), doubling),
+        sentence=_sentence(rows, measured, goal, min_gain, (low, middle, high), doubling),
     )
 
 
@@ -111,14 +111,14 @@ def _sentence(
     rows: int,
     measured: float,
     goal: float,
-    worth_it: float,
+    min_gain: float,
     needed: tuple[int | None, int | None, int | None],
     doubling: tuple[float, ...],
 ) -> str:
     low, middle, high = needed
     twice = f"twice the rows would bring about {doubling[1]:+.3f} on dev ({doubling[0]:+.3f} to {doubling[2]:+.3f})"
     if measured >= goal:
-        more = "more rows will hardly help" if doubling[1] < worth_it else "more rows would still help"
+        more = "more rows will hardly help" if doubling[1] < min_gain else "more rows would still help"
         return f"the goal of {goal:g} is reached on dev with {rows:,} rows; {more}: {twice}"
     if middle is not None and middle > rows:
         above = (
@@ -126,7 +126,7 @@ def _sentence(
         )
         below = f"{_rounded(max(0, (low or rows) - rows)):,}"
         return f"about {_rounded(middle - rows):,} more rows for {goal:g} on dev (between {below} and {above}); {twice}"
-    if doubling[2] < worth_it or doubling[1] < worth_it / 2:
+    if doubling[2] < min_gain or doubling[1] < min_gain / 2:
         return f"more rows will not help: {twice}, and {goal:g} is not in sight within {int(FURTHEST)} times the rows"
     return f"more rows would help, but {goal:g} is not in sight within {int(FURTHEST)} times the rows: {twice}"
 

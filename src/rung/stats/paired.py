@@ -22,6 +22,7 @@ from rung.stats.estimate import (
     TINY,
     Interval,
     as_scores,
+    assumed_design,
     cluster_variance,
     graded_size,
     group_numbers,
@@ -278,7 +279,13 @@ def difference(first: FloatArray, second: FloatArray, groups: Sequence[str] | No
         return Difference(up, down, alone, math.inf if binary else n - 1.0, single)
     m, n_groups = mean_group_size(numbers), int(numbers.max()) + 1
     variance = cluster_variance(diff, numbers).value
-    return Difference(up, down, grouped_size(spread, variance, n_groups, alone, m), n / m - 1.0, variance)
+    return Difference(
+        up,
+        down,
+        grouped_size(spread, variance, n_groups, alone, assumed_design(groups or ()).effect),
+        n / m - 1.0,
+        variance,
+    )
 
 
 def tango(change: Difference, gain: float) -> float:

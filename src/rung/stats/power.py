@@ -26,7 +26,7 @@ TOLERANCE_STEP = 0.005
 GAIN_STEP = 0.001
 
 
-def hits_for_met(n: int | IntArray, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> IntArray:
+def hits_for_met(n: int | IntArray, goal: float, tolerance: float, alpha: float, planned_rungs: float) -> IntArray:
     """Return for each size the fewest hits that make *met*; n + 1 where even all hits do not.
 
     The one-sided Clopper-Pearson bound of k hits reaches c = goal - tolerance exactly when P(X >= k | c) <= alpha / K.
@@ -47,24 +47,14 @@ def hits_for_not_met(n: int | IntArray, goal: float, alpha: float) -> IntArray:
     return sizes - smallest_hits(sizes, 1.0 - goal, alpha)
 
 
-def power_met(truth: float, n: int, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> float:
+def power_met(truth: float, n: int, goal: float, tolerance: float, alpha: float, planned_rungs: float) -> float:
     """Return the probability that a system with hit rate `truth` is called *met* on `n` independent 0/1 rows. Exact."""
     _check_rate(truth, "truth")
     return float(at_least(hits_for_met(n, goal, tolerance, alpha, planned_rungs), n, truth)[0])
 
 
-def power_not_met(truth: float, n: int, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> float:
-    """Return the probability that a system with hit rate `truth` is called *not met* on `n` independent 0/1 rows. Exact.
-
-    *met* takes precedence, so hits that satisfy both bounds do not count here.
-    """
-    _check_rate(truth, "truth")
-    sizes = np.array([n], dtype=np.int64)
-    return float(_not_met_at(sizes, truth, goal, tolerance, alpha, planned_rungs)[0])
-
-
 def rows_for_met(
-    truth: float, goal: float, tolerance: float, alpha: float, planned_rungs: int, power: float = 0.8
+    truth: float, goal: float, tolerance: float, alpha: float, planned_rungs: float, power: float = 0.8
 ) -> int | None:
     """Return the fewest rows from which on a system of rate `truth` is called *met* with probability `power`.
 
@@ -81,30 +71,12 @@ def rows_for_met(
     return first_size(reached, truth, power)
 
 
-def rows_for_not_met(
-    truth: float, goal: float, tolerance: float, alpha: float, planned_rungs: int, power: float = 0.8
-) -> int | None:
-    """Return the fewest rows from which on a system of rate `truth` is called *not met* with probability `power`.
-
-    None where truth >= goal, or more than 100,000 rows are needed.
-    """
-    check_rule(goal, tolerance, alpha, planned_rungs)
-    _check_rate(truth, "truth")
-    if truth >= goal:
-        return None
-
-    def reached(sizes: IntArray) -> FloatArray:
-        return _not_met_at(sizes, truth, goal, tolerance, alpha, planned_rungs)
-
-    return first_size(reached, truth, power)
-
-
 def rows_for_answer(
     truth: float,
     goal: float,
     tolerance: float,
     alpha: float,
-    planned_rungs: int,
+    planned_rungs: float,
     at_least_rows: int = 1,
     at_most_rows: int = MOST_ROWS,
 ) -> int | None:
@@ -123,7 +95,7 @@ def rows_for_answer(
 
 
 def _not_met_at(
-    sizes: IntArray, truth: float, goal: float, tolerance: float, alpha: float, planned_rungs: int
+    sizes: IntArray, truth: float, goal: float, tolerance: float, alpha: float, planned_rungs: float
 ) -> FloatArray:
     low = hits_for_not_met(sizes, goal, alpha)
     high = hits_for_met(sizes, goal, tolerance, alpha, planned_rungs)
@@ -160,7 +132,7 @@ def first_size(
         end = start
 
 
-def smallest_visible_gain(n: int, discordance: float, alpha: float, power: float = 0.8) -> float | None:
+def minimum_detectable_effect(n: int, discordance: float, alpha: float, power: float = 0.8) -> float | None:
     """Return the smallest paired gain (a rate, in steps of 0.001) that exact McNemar shows with probability `power`.
 
     `discordance`: share of rows on which the two rungs differ; the gain is (wins - losses) / n in expectation and
@@ -205,7 +177,7 @@ def rows_for_non_inferiority(margin: float, discordance: float, alpha: float = 0
 
 
 def tolerance_carried(
-    n: int, goal: float, alpha: float, planned_rungs: int, truth_margin: float = 0.0, power: float = 0.8
+    n: int, goal: float, alpha: float, planned_rungs: float, truth_margin: float = 0.0, power: float = 0.8
 ) -> float | None:
     """Return the tolerance that `n` rows can carry: the smallest t, in steps of 0.005, such that a system whose true
     rate is goal + truth_margin is called *met* with probability `power`. None where no t below the goal is enough.
@@ -221,7 +193,7 @@ def tolerance_carried(
     return None
 
 
-def check_rule(goal: float, tolerance: float, alpha: float, planned_rungs: int) -> None:
+def check_rule(goal: float, tolerance: float, alpha: float, planned_rungs: float) -> None:
     """Raise ValueError unless the settings of the three-way rule make sense."""
     check_alpha(alpha)
     if not 0.0 < goal <= 1.0:

@@ -1,6 +1,6 @@
 """Many judged rows and a few that people labelled: the mean that people would have given, by prediction-powered inference.
 
-A judge's scores alone decide nothing: its mean is the judge's opinion. People label a random part of the rows, and the
+A judge's scores alone decide nothing: its mean is the judge's opinion. HumanLabels label a random part of the rows, and the
 judge's error there corrects its mean everywhere (Angelopoulos et al. 2023, Science 382:669; PPI++, arXiv 2311.01453).
 A good judge makes the labels worth more rows than they are, a useless one leaves them what they are.
 """
@@ -17,18 +17,18 @@ from numpy.typing import ArrayLike
 
 from rung.stats.distribution import FloatArray, student_cdf, student_quantile
 from rung.stats.estimate import (
-    LEAST_CORRELATION,
     TINY,
     Sample,
     as_scores,
+    assumed_design,
     cluster_variance,
     group_numbers,
-    mean_group_size,
     summarise,
 )
 from rung.stats.paired import NonInferiority, PairedTest
 
 FEWEST_LABELS = 100  # fewer leave the verdict provisional: the correction itself is then a guess
+PROVISIONAL_LABELS = 50  # from here on a provisional verdict is corrected by them; with fewer it is the judge's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def rectify(
     `labels` and `judged`: people's and the judge's scores of the labelled rows; `others`: the judge's scores of the other
     rows; all in [0, 1]. Groups: one name a row, drawn whole. mean = mean(labels) + w (mean(others) - mean(judged)) with
     the w that gives the least variance (PPI++, section 6). The variance counts one more labelled row on which judge and
-    people are fully apart: with 100 labels and no such row, two in a hundred may well be.
+    people are fully apart: with 100 labels and no such row, three in a hundred may well be.
     Raises ValueError for no labels, scores outside [0, 1], or lengths that do not fit.
     """
     y, f = as_scores(labels), as_scores(judged)
@@ -178,4 +178,4 @@ def _most(n: int, groups: Sequence[str] | None, other_groups: Sequence[str] | No
     if groups is None or other_groups is None:
         return float(n)
     numbers = group_numbers([*groups, *other_groups], n)
-    return float(n) if numbers is None else n / (1.0 + LEAST_CORRELATION * (mean_group_size(numbers) - 1.0))
+    return float(n) if numbers is None else n / assumed_design([*groups, *other_groups]).effect

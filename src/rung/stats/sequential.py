@@ -2,7 +2,7 @@
 
 `Curtailment` asks at ten looks whether the verdict on all rows is already as good as certain. `GroupSequential` is the
 proven alternative: exact error spending over the same looks. Betting confidence sequences are not here on purpose:
-docs/statistics.md, "Early stop".
+docs/statistics.md, "Stopping a rung early".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from rung.stats.distribution import FloatArray, at_least, at_most, binomial_mass
-from rung.stats.estimate import Interval, clopper_pearson_lower, clopper_pearson_upper, wilson
+from rung.stats.estimate import wilson
 from rung.stats.power import check_rule, hits_for_met, hits_for_not_met
 from rung.types import Status
 
@@ -38,7 +38,7 @@ class Curtailment:
     goal: float
     tolerance: float
     alpha: float
-    planned_rungs: int
+    planned_rungs: float
 
     def __post_init__(self) -> None:
         _check_rows(self.n)
@@ -62,15 +62,15 @@ class Curtailment:
     def verdict(self, hits: int) -> Status:
         """Return the three-way status of `hits` on all `n` rows."""
         if hits >= self.met_from:
-            return "met"
-        return "not_met" if hits <= self.not_met_to else "unclear"
+            return "meets"
+        return "misses" if hits <= self.not_met_to else "inconclusive"
 
     def chances(self, hits: int, seen: int, rate: float) -> dict[Status, float]:
         """Return the probability of each final verdict, given `hits` of `seen` rows and true rate `rate` for the rest."""
         left = self.n - seen
         met = float(at_least(self.met_from - hits, left, rate))
-        not_met = float(at_most(self.not_met_to - hits, left, rate))
-        return {"met": met, "not_met": not_met, "unclear": max(0.0, 1.0 - met - not_met)}
+        misses = float(at_most(self.not_met_to - hits, left, rate))
+        return {"meets": met, "misses": misses, "inconclusive": max(0.0, 1.0 - met - misses)}
 
     def decide(self, hits: int, seen: int) -> Status | None:
         """Return the final status if it is certain enough after `hits` of the first `seen` rows; None: go on.
@@ -86,17 +86,8 @@ class Curtailment:
             return None
         span = wilson(hits, seen, 0.90)
         foreseen = [self.chances(hits, seen, rate) for rate in (span.low, hits / seen, span.high)]
-        statuses: tuple[Status, ...] = ("met", "not_met", "unclear")
+        statuses: tuple[Status, ...] = ("meets", "misses", "inconclusive")
         return next((s for s in statuses if all(c[s] >= CERTAIN for c in foreseen)), None)
-
-    def bounds(self, hits: int, seen: int, level: float = 0.95) -> Interval:
-        """Return the interval to report for a rung that stopped early: two-sided Clopper-Pearson at (1 - level) / looks.
-
-        Dividing the error by the number of looks keeps it valid however the stop came about. No point estimate: means at an
-        early stop are biased.
-        """
-        error = (1.0 - level) / len(self.looks) / 2.0
-        return Interval(clopper_pearson_lower(hits, seen, error), clopper_pearson_upper(hits, seen, error))
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ class GroupSequential:
     goal: float
     tolerance: float
     alpha: float
-    planned_rungs: int
+    planned_rungs: float
 
     def __post_init__(self) -> None:
         _check_rows(self.n)
@@ -143,10 +134,10 @@ class GroupSequential:
             return None
         at = self.looks.index(seen)
         if hits >= self.met_from[at]:
-            return "met"
+            return "meets"
         if hits <= self.not_met_to[at]:
-            return "not_met"
-        return "unclear" if seen == self.n else None
+            return "misses"
+        return "inconclusive" if seen == self.n else None
 
 
 def _spend(looks: tuple[int, ...], rate: float, alpha: float) -> tuple[int, ...]:
@@ -170,4 +161,4 @@ def _spend(looks: tuple[int, ...], rate: float, alpha: float) -> tuple[int, ...]
 
 def _check_rows(n: int) -> None:
     if n < 1:
-        raise ValueError(f"n is {n}; the test part needs at least 1 row")
+        raise ValueError(f"n is {n}; the test set needs at least 1 row")

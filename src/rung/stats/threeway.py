@@ -1,4 +1,4 @@
-"""The three-way rule: goal met, not met, or unclear; never "the estimate is above the line, so yes"."""
+"""The three-way rule: meets the goal, misses it, or inconclusive; never "the estimate is above the line, so yes"."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ def judge(
     goal: float,
     tolerance: float,
     alpha: float,
-    planned_rungs: int,
+    planned_rungs: float,
 ) -> Quality:
     """Judge the scores (in [0, 1], one a test row) of one rung against the goal.
 
     met: the one-sided lower bound at alpha / planned_rungs is at least goal - tolerance, and rows in groups have at least
-    8 of them; takes precedence. not_met: the one-sided upper bound at alpha is below the goal. unclear: otherwise.
+    8 of them; takes precedence. misses: the one-sided upper bound at alpha is below the goal. inconclusive: otherwise.
     `planned_rungs` is the number of rungs in the ladder, fixed before the test part is opened: it pays for judging
-    them all on the same rows. `probability_good` is P(rate >= goal - tolerance) under Jeffreys' prior.
-    `rows_needed`: smallest test size, above the present one, that answers either way with probability 0.8 if the
-    true rate is (hits + 1/2) / (n + 1); only for unclear, None above ten times the rows (then see `advice`).
+    them all on the same rows. Where dev divides alpha (`rung.stats.wealth`) it is alpha over the approach's own level. `probability_good` is P(rate >= goal - tolerance) under Jeffreys' prior, and
+    `probability_at_goal` is P(rate >= goal).
+    `examples_needed`: smallest test size, above the present one, that answers either way with probability 0.8 if the
+    true rate is (hits + 1/2) / (n + 1); only for inconclusive, None above ten times the rows (then see `advice`).
     Raises ValueError for no scores, scores outside [0, 1], or settings that make no sense.
     """
     return judge_sample(summarise(scores, groups), goal, tolerance, alpha, planned_rungs)
 
 
 def judge_sample(
-    sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int, *, best: Sample | None = None
+    sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: float, *, best: Sample | None = None
 ) -> Quality:
     """Judge rows that are summarised already, as `judge` does.
 
@@ -47,35 +48,36 @@ def judge_sample(
     check_rule(goal, tolerance, alpha, planned_rungs)
     lower = sample_lower(sample, alpha / planned_rungs)
     upper = sample_upper(best or sample, alpha)
-    good = beta_above(sample.hits + 0.5, sample.n_eff - sample.hits + 0.5, goal - tolerance)
+    good, at_goal = (
+        beta_above(sample.hits + 0.5, sample.n_eff - sample.hits + 0.5, line) for line in (goal - tolerance, goal)
+    )
     status = _status(lower, upper, goal, tolerance)
-    if status == "met" and not can_claim_met(sample.n_groups):
-        return Quality("unclear", lower, upper, good, None, _more_groups(sample.n_groups or 0))
-    if status != "unclear":
-        return Quality(status, lower, upper, good, None)
-    rows = _rows_needed(sample, goal, tolerance, alpha, planned_rungs)
-    advice = "widen the tolerance or change the goal" if rows is None else None
-    return Quality(status, lower, upper, good, rows, advice)
+    rows, advice = None, None
+    if status == "meets" and not can_claim_met(sample.n_groups):
+        status, advice = "inconclusive", _more_groups(sample.n_groups)
+    elif status == "inconclusive":
+        rows = _rows_needed(sample, goal, tolerance, alpha, planned_rungs)
+        advice = "widen the tolerance or change the goal" if rows is None else None
+    return Quality(status, lower, upper, good, rows, advice, probability_at_goal=at_goal)
 
 
 def _status(lower: float, upper: float, goal: float, tolerance: float) -> Status:
     if lower >= goal - tolerance:
-        return "met"
-    return "not_met" if upper < goal else "unclear"
+        return "meets"
+    return "misses" if upper < goal else "inconclusive"
 
 
-def _more_groups(n_groups: int) -> str:
-    noun = "group" if n_groups == 1 else "groups"
-    return (
-        f"the test rows come from {n_groups} {noun}; at least {FEWEST_GROUPS} are needed before 'met' can be said: "
+def _more_groups(n_groups: int | None) -> str:
+    return (  # one group alone has the lower bound 0 and never comes here
+        f"the test rows come from {n_groups} groups; at least {FEWEST_GROUPS} are needed before 'meets' can be said: "
         "add rows from other groups, or drop group_by if the rows are independent"
     )
 
 
-def _rows_needed(sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: int) -> int | None:
+def _rows_needed(sample: Sample, goal: float, tolerance: float, alpha: float, planned_rungs: float) -> int | None:
     """Search in effective rows and translate back: n_eff grows in proportion to n."""
     truth = (sample.hits + 0.5) / (sample.n_eff + 1.0)
     first = math.floor(sample.n_eff) + 1
     last = math.floor(MOST_TIMES * sample.n_eff)
     effective = rows_for_answer(truth, goal, tolerance, alpha, planned_rungs, first, last)
-    return None if effective is None else max(math.ceil(effective * sample.n / sample.n_eff), sample.n + 1)
+    return None if effective is None else math.ceil(effective * sample.n / sample.n_eff)

@@ -1,1 +1,1 @@
-"""What is kept: the run folder, the sealed test part, the call ledger."""
+"""What is kept: the run folder with its layout, the sealed test examples, tuned weights, the cache of answers."""

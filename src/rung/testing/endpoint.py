@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -90,7 +91,8 @@ class Endpoint:
     """What to answer and how badly. `script` has the first word: it gets the request (parsed) and the attempt number.
 
     `latency_s` is the median; `sigma` above 0 makes it lognormal, drawn by prompt and attempt. Texts to be embedded get
-    the vector that `embedding` gives them: by default texts that share words are near.
+    the vector that `embedding` gives them: by default texts that share words are near. With `places` only so many are
+    worked on at once, and the others wait in line.
     """
 
     answering: Answering = lambda prompt: "yes"
@@ -99,11 +101,13 @@ class Endpoint:
     sigma: float = 0.0
     faults: Faults = _NONE
     seed: int = 0
+    places: int | None = None
     script: Callable[[dict[str, Any], int], Reply | None] | None = None
     counts: Counts = field(default_factory=Counts)
     headers_seen: dict[str, str] = field(default_factory=dict)  # of the last request
     path_seen: str = ""
     url: str = ""
+    _free_at: list[float] = field(default_factory=list)  # when each place is free again
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[Endpoint]:
@@ -130,7 +134,17 @@ class Endpoint:
         if fault is not None:
             counts.faults[fault] += 1
             return self._badly(fault, data), self.latency_s
-        return self._well(data), self._latency(prompt, attempt)
+        return self._well(data), self._in_line(self._latency(prompt, attempt))
+
+    def _in_line(self, takes_s: float) -> float:
+        """Return the seconds until a request is answered that comes now."""
+        if self.places is None:
+            return takes_s
+        now = time.perf_counter()
+        free_at = [t for t in self._free_at if t > now]
+        begins = now if len(free_at) < self.places else sorted(free_at)[-self.places]
+        self._free_at = [*free_at, begins + takes_s]
+        return begins + takes_s - now
 
     def _latency(self, prompt: bytes, attempt: int) -> float:
         if not self.sigma:

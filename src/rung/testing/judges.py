@@ -21,7 +21,7 @@ from rung.types import content_hash
 
 Messages = list[dict[str, Any]]
 _BLOCK = re.compile(r"^BEGIN (?P<title>.*) (?P<code>[0-9a-f]{12})$(?P<body>.*?)^END (?P=title) (?P=code)$", re.M | re.S)
-_CHOICES = re.compile(r'"verdict": one of (?P<choices>.*), "code": "(?P<code>[0-9a-f]{12})"')
+_CHOICES = re.compile(r'"verdict": one of (?P<choices>.{0,2000}), "code": "(?P<code>[0-9a-f]{12})"')
 _REPLY_LIKE = re.compile(r'\{[^{}]*"verdict"[^{}]*\}')
 
 

@@ -1,4 +1,4 @@
-"""A Kit around one model without ledger, budget or network, and a small world of rows: to run a rung in a test."""
+"""A Kit around one model without cache, budget or network, and a small world of rows: to run a rung in a test."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rung import plugin
+from rung.contracts import revived
 from rung.errors import ConfigError, NotOffered, Problem
 from rung.evaluate.answering import answer_rows, scorer
-from rung.metrics.exact_match import ExactMatch
+from rung.metrics.normalized_match import NormalizedMatch
 from rung.models.fake import FakeModel, KnownRow
-from rung.protocols import Library, Metric, Model, Rung, System, Workshop
+from rung.protocols import DocumentIndex, Metric, Model, RegressionSuite, Rung, System, TuningSpace
 from rung.types import Candidate, Completion, Example, Message, MetricSpec, ModelCard, Outcome, Request, Task
 
 _CUES = {
@@ -45,9 +45,9 @@ class BareKit:
     task: Task
     model: Model
     card_of_main: ModelCard
-    metric_plugin: Metric = field(default_factory=ExactMatch)
+    metric_plugin: Metric = field(default_factory=NormalizedMatch)
     own: tuple[str, Rung] | None = None
-    documents: Library | None = None
+    documents: DocumentIndex | None = None
     seed: int = 7
     requests: list[Request] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -71,14 +71,17 @@ class BareKit:
             self._system(candidate), examples, scorer({name: self.metric_plugin}, self.task, self), concurrency=16
         )
 
-    def library(self) -> Library | None:
+    def document_index(self) -> DocumentIndex | None:
         return self.documents
 
     def metric(self) -> Metric:
         return self.metric_plugin
 
-    def workshop(self, role: str) -> Workshop:
+    def tuning_space(self, role: str) -> TuningSpace:
         raise NotOffered(f"models.{role} is a model of a test kit and cannot be tuned")
+
+    def regression_suite(self) -> RegressionSuite:
+        raise NotOffered("a test kit scores nothing that tuning must not harm")
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}/{purpose}")
@@ -88,15 +91,14 @@ class BareKit:
 
     def _system(self, candidate: Candidate) -> System:
         if self.own is not None and candidate.rung == self.own[0]:
-            return self.own[1].system(candidate, self.task, self)
-        rung: Rung = plugin.find("rungs", candidate.rung).model_construct()
-        return rung.system(candidate, self.task, self)
+            return self.own[1].revive(candidate, self.task, self)
+        return revived(candidate, self.task, self)
 
 
 def small_task() -> Task:
     """Return a classification task of three labels."""
     labels = tuple(sorted(_CUES))
-    metrics = (MetricSpec("exact_match"),)
+    metrics = (MetricSpec("normalized_match"),)
     return Task(
         "desk", "Route the message to one team.", ("text",), "team", "classification", metrics, 0.9, labels=labels
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rung.background import beside
+from rung.engine.fresh import measured_again
 from rung.errors import RungError
-from rung.store.folder import RunFolder
+from rung.store.run import RunFolder
 from rung.types import Decision, Estimate, Result, Status, Task, Verdict
 
 
@@ -54,7 +57,9 @@ class MeasuredRung:
 
     @property
     def p95_latency_s(self) -> float | None:
-        return self.result.p95_latency_s
+        """As it is served, where a limit asked for that; else under the load of the measurement."""
+        served = self.result.served
+        return self.result.p95_latency_s if served is None else served.p95_s
 
     def __repr__(self) -> str:
         return (
@@ -71,18 +76,21 @@ class MeasuredRun:
     task: Task
     rungs: tuple[MeasuredRung, ...]
     verdict: Verdict | None
+    fresh: bool = False  # asked again today; the verdict is that of the climb
 
     def rung(self, label: str) -> MeasuredRung:
         """Return a measured rung. Raises RungError naming those that there are."""
         found = next((r for r in self.rungs if r.label == label), None)
         if found is None:
             there = ", ".join(r.label for r in self.rungs) or "none yet"
+            if self.fresh:
+                raise RungError(f"{label!r} was not asked again; asked: {there} (name others: fresh=[{label!r}])")
             raise RungError(f"{self.path} has no measured rung {label!r}; measured: {there}")
         return found
 
     @property
     def decision(self) -> Decision | None:
-        """met, undecided, exhausted or stopped; None before there is a verdict."""
+        """meets, inconclusive, misses or stopped; None before there is a verdict."""
         return self.verdict.decision if self.verdict else None
 
     @property
@@ -95,17 +103,20 @@ class MeasuredRun:
         return f"<run {self.path}: {said}>"
 
 
-def open_run(path: Path | str) -> MeasuredRun:
+def open_run(path: Path | str, *, fresh: bool | str | Sequence[str] = False) -> MeasuredRun:
     """Open a run folder for tests; no row of any part is read.
 
-    Raises RungError for a folder that is no run, IntegrityError for a damaged one.
+    `fresh`: ask again instead, on the frozen test examples: True the winner (else the tentative pick), or the named approaches. What
+    was measured is left as it is; each opening of the test set is written down, each request is paid anew.
+
+    Raises RungError for a folder that is no run, IntegrityError for a damaged one; asking again, what a climb raises.
     """
     folder = RunFolder.open(Path(path))
-    task = folder.load_field("run.json", "task", Task)
-    rungs = tuple(
-        MeasuredRung(label, folder.load(f"rungs/{label}/result.json", Result), task.metrics[0].name)
-        for label in folder.read("run.json")["planned"]
-        if folder.has(f"rungs/{label}/result.json")
-    )
-    verdict = folder.load("verdict.json", Verdict) if folder.has("verdict.json") else None
-    return MeasuredRun(folder.path, task, rungs, verdict)
+    task = folder.task
+    if fresh:
+        names = () if fresh is True else (fresh,) if isinstance(fresh, str) else tuple(fresh)
+        results = beside(lambda: measured_again(folder.path, names))
+    else:
+        results = {label: folder.rung(label).result.need() for label in folder.measured}
+    rungs = tuple(MeasuredRung(label, result, task.metrics[0].name) for label, result in results.items())
+    return MeasuredRun(folder.path, task, rungs, folder.verdict.get(), fresh=bool(fresh))

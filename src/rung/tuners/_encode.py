@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
+from rung.chat_templates import REFUSED, Chats
 from rung.errors import TuningError
 from rung.types import Base, Message, TuningRow
 
@@ -36,7 +36,7 @@ class Reader:
     tokenizer: Any
     ends: frozenset[int]
     window: int | None
-    options: Mapping[str, Any]
+    chats: Chats
 
     @classmethod
     def of(cls, base: Base) -> Reader:
@@ -64,18 +64,18 @@ class Reader:
             )
         window = getattr(config.get_text_config(), "max_position_embeddings", None)
         windows = [w for w in (window, base.context) if isinstance(w, int)]
-        return cls(tokenizer, frozenset(ends), min(windows) if windows else None, base.template)
+        return cls(tokenizer, frozenset(ends), min(windows) if windows else None, Chats(tokenizer, base.template))
 
     def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """Return a chat in tokens, up to where the answer begins."""
-        return self._render([m.as_dict() for m in messages], True)
+        return self._tokens(messages)
 
     def encode(self, row: TuningRow) -> Encoded:
         """Return a row in tokens. Raises TuningError where the template does not end or keep the answer."""
-        turns = [m.as_dict() for m in row.messages]
-        asked = self._render(turns, True)
-        whole = self._render([*turns, {"role": "assistant", "content": row.answer}], False)
+        asked, whole = self._tokens(row.messages), self._tokens(row.messages, row.answer.strip())
         if whole[: len(asked)] != asked:
+            whole = asked + self._after(row)
+        if len(whole) == len(asked):
             raise TuningError(
                 f"the chat template writes something else before an answer than before a question (row {row.id}): what is "
                 "learned would not be what is asked; give the model a template whose answers follow the generation prompt"
@@ -88,6 +88,20 @@ class Reader:
             )
         return Encoded(row.id, whole[: last + 1], len(asked))
 
+    def _after(self, row: TuningRow) -> tuple[int, ...]:
+        """Return an answer and its end in tokens of their own, to follow the prompt as it is asked; nothing where it cannot be told.
+
+        Needed where an answer begins with what its template ends in (a line end, which becomes one token with it), and where the
+        prompt holds more than the turns of a chat do (an empty thought).
+        """
+        answer = row.answer.strip()
+        text = self.chats.text([m.as_dict() for m in row.messages], answer)
+        at = text.rfind(answer) if answer else -1
+        marks = [str(t) for t in self.tokenizer.all_special_tokens]
+        if at < 0 or any(mark in answer for mark in marks):
+            return ()
+        return tuple(self.tokenizer(text[at:], add_special_tokens=False)["input_ids"])
+
     def learned_text(self, row: Encoded) -> str:
         """Return what is learned as text, without its end token."""
         return str(self.tokenizer.decode(row.learned[:-1], skip_special_tokens=False))
@@ -98,21 +112,13 @@ class Reader:
         learned = self.tokenizer.decode(row.learned, skip_special_tokens=False)
         return f"{prompt}{MARK_IN_TEXT % learned}"
 
-    def _render(self, turns: Sequence[Mapping[str, str]], asking: bool) -> tuple[int, ...]:
-        plain = [{**t, "content": t["content"].encode("utf-8", "replace").decode("utf-8")} for t in turns]
+    def _tokens(self, messages: Sequence[Message], answer: str | None = None) -> tuple[int, ...]:
         try:
-            found = self.tokenizer.apply_chat_template(
-                plain,
-                add_generation_prompt=asking,
-                return_dict=False,
-                sanitize_control_tokens=True,  # a mark inside a row's text is text: only the template writes marks
-                **self.options,
-            )
-        except (TemplateError, ValueError, TypeError) as error:
+            return self.chats.tokens([m.as_dict() for m in messages], answer)
+        except REFUSED as error:
             raise TuningError(
                 f"the chat template refuses a row ({_first_line(error)}): use turns that it knows in task.prompt"
             ) from error
-        return tuple(int(t) for t in found)
 
 
 def _generation_ends(base: Base) -> set[int]:

@@ -13,7 +13,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 
 import math
 import random
-import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -105,7 +104,6 @@ class LocalRun:
         try:
             save_state(self.folder, self.parts, self.optimizer, {"step": self._step, "tokens": self._tokens})
         except (OSError, SafetensorError) as error:
-            shutil.rmtree(self.folder.with_name(".state.part"), ignore_errors=True)
             why = getattr(error, "strerror", None) or error
             raise TuningError(
                 f"a checkpoint of {self.recipe.title} could not be written to {self.folder} ({why}); "

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from rung.errors import TuningError
+from rung.protocols import Sent
 from rung.tuners._encode import Encoded, Reader
 from rung.tuners._local import LocalRun, autocast, device_of, one_process, summed_loss
 from rung.tuners._resources import free_memory, gigabytes
-from rung.types import Base, Checked, Message, Preflight, TuningRow
+from rung.types import Base, Checked, Preflight, TuningRow
 
 if TYPE_CHECKING:
     from rung.tuners._recipe import LocalRecipe
@@ -30,7 +31,7 @@ def preflight(
     recipe: LocalRecipe,
     base: Base,
     rows: Sequence[TuningRow],
-    sent: Callable[[Sequence[Message]], Sequence[int] | None],
+    sent: Sent,
     seed: int,
 ) -> Preflight:
     """Check rendering, mask, lengths, templates and the loss itself.
@@ -98,9 +99,7 @@ def _lengths(encoded: Sequence[Encoded], fitting: Sequence[Encoded], reader: Rea
     return Checked("nothing truncated", found)
 
 
-def _same_template(
-    rows: Sequence[TuningRow], reader: Reader, sent: Callable[[Sequence[Message]], Sequence[int] | None]
-) -> Checked:
+def _same_template(rows: Sequence[TuningRow], reader: Reader, sent: Sent) -> Checked:
     what = "train and inference templates"
     compared = 0
     for row in rows[:COMPARED]:

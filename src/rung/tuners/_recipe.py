@@ -1,18 +1,19 @@
-"""What the local recipes share: settings with published defaults, and the door to the code that needs torch."""
+"""What the local recipes share: settings with published defaults, and the way to the code that needs torch."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from rung import plugin as plugins
-from rung.protocols import TuningRun
+from rung import plugins
+from rung.bases import Tuner
+from rung.protocols import Sent, TuningRun
 from rung.tuners._resources import Shape, need_of, shape_of
-from rung.types import Base, Message, Preflight, TuningNeed, TuningRow
+from rung.types import Base, Preflight, TuningNeed, TuningRow
 
 RATE_STEP = 10**0.5  # neighbouring learning rates in the search: half a power of ten apart
 BASE_RATE = 5e-5
@@ -20,7 +21,7 @@ RATE_WIDTH, RATE_POWER = 2000.0, 0.781
 UNKNOWN_WIDTH = 2000.0
 
 
-class LocalRecipe(BaseModel):
+class LocalRecipe(Tuner):
     """Settings of tuning on this machine with transformers.
 
     Sources (read November 2026): 3 epochs, linear fall to 0: the defaults of TRL's SFTConfig and transformers'
@@ -28,8 +29,6 @@ class LocalRecipe(BaseModel):
     alignment-handbook (zephyr-7b-beta); gradients clipped at 1: transformers' default; 16 rows a batch: QLoRA (Dettmers
     et al. 2023, arXiv 2305.14314, table 9); small batches suit LoRA ("LoRA Without Regret", Schulman et al. 2025).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     learning_rate: float | None = Field(None, gt=0, lt=1, description="highest rate; none: from the model's width")
     epochs: float = Field(3.0, gt=0, le=100, description="times that each row is seen")
@@ -43,6 +42,7 @@ class LocalRecipe(BaseModel):
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
 
     form: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft")
     rate_factor: ClassVar[float]
 
     @property
@@ -88,13 +88,7 @@ class LocalRecipe(BaseModel):
             min(self.batch_tokens, self.batch_rows * max(lengths, default=1)),
         )
 
-    def preflight(
-        self,
-        base: Base,
-        rows: Sequence[TuningRow],
-        sent: Callable[[Sequence[Message]], Sequence[int] | None],
-        seed: int,
-    ) -> Preflight:
+    def preflight(self, base: Base, rows: Sequence[TuningRow], sent: Sent, seed: int) -> Preflight:
         """Look at everything that silently ruins tuning. Raises TuningError, MissingExtra."""
         found: Preflight = self._code("_preflight").preflight(self, base, rows, sent, seed)
         return found
@@ -113,9 +107,6 @@ class LocalRecipe(BaseModel):
     def scale(self, base: Base, weights: Path, out: Path, scale: float) -> None:
         """Write the weights with their change of the base multiplied by `scale`: an adapter's alpha, or W0 + s (W - W0)."""
         self._code("_dial").scale(base, weights, out, scale)
-
-    def settings(self) -> Mapping[str, Any]:
-        return self.model_dump(mode="json")
 
     def _code(self, module: str) -> Any:
         return plugins.require(f"rung.tuners.{module}", "tune")

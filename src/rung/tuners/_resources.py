@@ -13,7 +13,7 @@ from typing import Any
 from rung.types import Base, TuningNeed
 
 CPU_FLOPS = (
-    4.0e10  # a core in float32, as measured with the embedded model: 4,500 tokens/s of 1.9 M parameters, 6 N each
+    4.0e10  # a core in float32, as measured with the bundled model: 4,500 tokens/s of 1.9 M parameters, 6 N each
 )
 GPU_FLOPS = 1.0e14  # a third of an A100's bf16 peak (312e12; NVIDIA's data sheet): what training loops commonly reach
 FLOPS_A_TOKEN = 6  # per parameter: 2 forward, 4 backward (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)

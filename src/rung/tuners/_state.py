@@ -12,6 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rung.store.folder import part_of
+
 COPIED = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -25,9 +27,29 @@ def save_state(
     folder: Path, parts: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, place: Mapping[str, Any]
 ) -> None:
     """Write tuned parts, the optimizer's moments, random state and place; the former state stays until this is whole."""
-    new, old = folder.with_name(".state.part"), folder.with_name(".state.old")
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
+    new, old = part_of(folder), folder.with_name(".state.old")
+    new.mkdir(parents=True, mode=0o700)
+    try:
+        _fill(new, parts, optimizer, place)
+        _take_away(old)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    _take_away(old)
+
+
+def _take_away(place: Path) -> None:
+    """Remove what stands at a name of ours, were it a link or a file."""
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _fill(new: Path, parts: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, place: Mapping[str, Any]) -> None:
     save_file({n: p.detach().cpu().contiguous() for n, p in parts.items()}, new / "parts.safetensors")
     moments = {
         f"{name}/{key}": torch.as_tensor(value).detach().cpu().clone().contiguous()
@@ -39,11 +61,6 @@ def save_state(
         chance |= {f"random/cuda/{i}": state.cpu() for i, state in enumerate(torch.cuda.get_rng_state_all())}
     save_file(moments | chance, new / "optimizer.safetensors")
     (new / "state.json").write_text(json.dumps(dict(place), indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def load_state(

@@ -29,6 +29,3 @@ class Full(LocalRecipe):
 
     def trained_parameters(self, shape: Shape) -> int:
         return shape.parameters
-
-
-plugin = Full

@@ -50,6 +50,3 @@ class Lora(LocalRecipe):
 
     def trained_parameters(self, shape: Shape) -> int:
         return sum(self.rank * (a + b) for a, b in shape.linears)
-
-
-plugin = Lora

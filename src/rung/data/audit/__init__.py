@@ -1,11 +1,11 @@
-"""The audit: what is wrong with the rows, how bad it is, and what to do. Each check is one function of a Case."""
+"""The audit: what is wrong with the rows, how bad it is, and what to do. Each check is one function of a AuditInput."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from rung.data.audit._case import Case
+from rung.data.audit.audit_input import AuditInput
 from rung.data.audit.balance import check_balance
 from rung.data.audit.contradictions import check_contradictions
 from rung.data.audit.duplicates import check_conflicts, check_duplicates, check_leakage, check_spelling
@@ -20,9 +20,9 @@ from rung.data.audit.sizes import check_size
 from rung.data.parts import Parts
 from rung.types import Finding, Task
 
-__all__ = ["CHECKS", "QUICK", "Case", "audit"]
+__all__ = ["CHECKS", "QUICK", "AuditInput", "audit"]
 
-CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
+CHECKS: Mapping[str, Callable[[AuditInput], Iterator[Finding]]] = {
     "size": check_size,
     "several answers": check_several,
     "power": check_power,
@@ -39,6 +39,8 @@ CHECKS: Mapping[str, Callable[[Case], Iterator[Finding]]] = {
     "suspect labels": check_noise,
 }
 QUICK: tuple[str, ...] = ("size", "several answers", "power", "balance")  # what `rung init` looks at
+OF_SAMPLE: tuple[str, ...] = ("several answers",)  # ... of the first rows of a large file: the others count rows
+OF_INPUTS = ("power", "duplicates", "length", "model", "personal data")  # what can be said without expected outputs
 _ORDER = {"stop": 0, "warn": 1, "note": 2}
 
 
@@ -56,7 +58,8 @@ def audit(
     Test rows are counted, never named or shown. `models`: settings by role, of which `context` (tokens) is read.
     `on_check` hears the name of each check before it runs. Pure: equal arguments, equal findings.
     """
-    case = Case(parts, task, planned_rungs, models or {})
+    case = AuditInput(parts, task, planned_rungs, models or {})
+    checks = checks if task.target else [name for name in checks if name in OF_INPUTS]
     found: list[Finding] = []
     for name in (n for n in CHECKS if n in checks):
         if on_check is not None:

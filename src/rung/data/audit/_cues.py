@@ -11,18 +11,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import CountVectorizer
+
+from rung.data.terms import counted
 
 FOLDS = 5
 FEWEST = 30  # rows with a field, and without it, from which it is judged
 FEWEST_WITH_VALUE = 20
 MOST_VALUES = 40  # frequent values of a field that get cues of their own
 MOST_CUES = 200
+LONGEST_CUE = 3  # words
 CLEAR = 4.0  # standard deviations above chance
 PURE = 0.9  # share of a cue's rows that must have the field
 READABLE = 0.7  # share of a field's rows that must hold a cue, else the field is not in the texts
@@ -136,12 +139,9 @@ class _Cues:
     """Word sequences of all rows, ready to grow cue lists from."""
 
     def __init__(self, fields: Sequence[Mapping[str, str]], masked: Sequence[Sequence[str]]) -> None:
-        counter = CountVectorizer(analyzer=lambda w: list(_sequences(w)), binary=True, min_df=5, dtype=np.float32)
-        try:
-            self.rows = counter.fit_transform(masked).tocsr()
-            self.names = list(counter.get_feature_names_out())
-        except ValueError:  # no sequence stands in five rows
-            self.rows, self.names = None, []
+        found = counted(masked, longest=LONGEST_CUE, fewest_rows=5, once=True, dtype=np.float32)
+        self.rows: Any = None if found is None else found.matrix  # None: no sequence stands in five rows
+        self.names = [] if found is None else found.terms.texts()
         groups: dict[tuple[tuple[str, str], ...], int] = {}
         group = np.array([groups.setdefault(tuple(sorted(row.items())), len(groups)) for row in fields])
         sizes = np.bincount(group)[group]
@@ -156,7 +156,7 @@ class _Cues:
         result = np.zeros(len(has), dtype=np.bool_)
         if self.rows is None:
             return result
-        foreign = np.array([any(m.startswith("\0") and m != _mark(name) for m in n.split("\1")) for n in self.names])
+        foreign = np.array([any(m.startswith("\0") and m != _mark(name) for m in n) for n in self.names])
         for fold in range(FOLDS):
             fit, held = np.flatnonzero(self.fold != fold), np.flatnonzero(self.fold == fold)
             cues = self._grown(fit, has[fit], ~foreign)
@@ -187,10 +187,3 @@ class _Cues:
             n[cue] = 0.0
             cues.append(cue)
         return cues
-
-
-def _sequences(words: Sequence[str]) -> Iterator[str]:
-    """Yield all sequences of one to three words, joined by a sign that no word holds."""
-    for size in (1, 2, 3):
-        for i in range(len(words) - size + 1):
-            yield "\1".join(words[i : i + size])

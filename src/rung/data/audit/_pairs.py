@@ -4,15 +4,16 @@ rows, says which expected output it would look for; a row whose own comes late a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from rung.data.terms import counted, rarity, splitter, weighed
+
 FOLDS = 5
-DIMENSIONS = 64
+DIMENSIONS, OVERSAMPLES, POWERS = 64, 10, 2
 OTHERS = 500  # expected outputs of other rows that the row's own is compared with
 FEATURES = 20_000
 READ = 2_000  # characters of a text that are read
@@ -46,23 +47,32 @@ def ranks(inputs: Sequence[str], outputs: Sequence[str], groups: Sequence[int]) 
 
 def _vectors(texts: Sequence[str]) -> NDArray[np.float64] | None:
     """Return unit vectors of shape (rows, dimensions), centred, from weighted words and pairs of words."""
-    weigh = TfidfVectorizer(
-        sublinear_tf=True,
-        ngram_range=(1, 2),
-        min_df=2,
-        max_features=FEATURES,
-        token_pattern=r"\w+|[^\w\s]",
-        dtype=np.float32,
-    )
-    try:
-        words = weigh.fit_transform([t[:READ] for t in texts])
-    except ValueError:  # no word stands in two rows
+    split = splitter(r"\w+|[^\w\s]")
+    found = counted((split(t[:READ]) for t in texts), longest=2, fewest_rows=2, most=FEATURES)
+    if found is None or min(found.matrix.shape) <= DIMENSIONS:  # None: no word stands in two rows
         return None
-    if min(words.shape) <= DIMENSIONS:
-        return None
-    dense = TruncatedSVD(DIMENSIONS, n_iter=2, random_state=0).fit_transform(words).astype(np.float64)
+    dense = _reduced(weighed(found.matrix, rarity(found.matrix)))
     dense -= dense.mean(axis=0)
     return np.asarray(dense / np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-9))
+
+
+def _reduced(rows: Any) -> NDArray[Any]:
+    """Return the rows in their DIMENSIONS strongest directions (latent semantic analysis), drawn from seed 0.
+
+    Source: Halko, Martinsson and Tropp 2011, "Finding structure with randomness" (SIAM Review 53), algorithm 4.3 and 5.1, as
+    scikit-learn's TruncatedSVD makes it.
+    """
+    wide = rows.shape[0] < rows.shape[1]
+    matrix = (rows.T if wide else rows).tocsr()
+    turned = matrix.T.tocsr()
+    seen = np.random.RandomState(0).normal(size=(matrix.shape[1], DIMENSIONS + OVERSAMPLES)).astype(rows.dtype)
+    for _ in range(POWERS):
+        seen = turned @ (matrix @ seen)
+    basis, _ = np.linalg.qr(matrix @ seen)
+    left, _, right = np.linalg.svd((turned @ basis).T, full_matrices=False)
+    directions = basis @ left if wide else right.T
+    found: NDArray[Any] = rows @ directions[:, :DIMENSIONS]
+    return found
 
 
 def unfit_share(found: NDArray[np.float64]) -> float:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHARE = 0.95  # of the texts must be of the form
-_BRACKETED = re.compile(r"\s*([^\[\],;\n]{1,40}?)\s*\[([^\[\]]*)\]\s*(?:[,;\n]|$)")
-_PAIRED = re.compile(r"\s*([^\W\d][\w .-]{0,39}?)\s*[:=]\s*(.*?)\s*")
+_BRACKETED = re.compile(r"\s*([^\[\],;\s][^\[\],;\n]{0,39}?)\s*\[([^\[\]]*)\]\s*(?:[,;\n]|$)")
+_PAIRED = re.compile(r"\s*([^\W\d][\w .-]{0,39}?)\s*[:=](.*)")
 _JOINTS = (re.compile(r"\n+"), re.compile(r"[;|]"))
 DEEPEST = 4  # levels of a JSON value that are read
 
@@ -67,7 +67,7 @@ def _bracketed(text: str) -> dict[str, str] | None:
 def _pairs(text: str) -> dict[str, str] | None:
     for joint in _JOINTS:
         parts = [p for p in joint.split(text) if p.strip()]
-        matches = [_PAIRED.fullmatch(p) for p in parts]
+        matches = [_PAIRED.fullmatch(p.strip()) for p in parts]
         if len(parts) > 1 and all(matches):
-            return {m[1]: m[2] for m in matches if m is not None and m[2]}
+            return {m[1]: m[2].strip() for m in matches if m is not None and m[2].strip()}
     return None

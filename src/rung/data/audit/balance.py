@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted, percent, quoted
+from rung.data.audit.audit_input import AuditInput, counted, percent, quoted
 from rung.data.near import normal_text
 from rung.types import Finding
 
@@ -13,7 +13,7 @@ RARE = 5  # fewer training rows than this can hardly teach or demonstrate a labe
 FEW_ROWS_PER_LABEL = 2.0
 
 
-def check_balance(case: Case) -> Iterator[Finding]:
+def check_balance(case: AuditInput) -> Iterator[Finding]:
     """Stop at a single label; warn of rare and unseen ones and of a goal that the commonest answer reaches."""
     if case.task.kind != "classification":
         return
@@ -41,7 +41,7 @@ def check_balance(case: Case) -> Iterator[Finding]:
     yield from _unseen(case)
 
 
-def _commonest(case: Case) -> Iterator[Finding]:
+def _commonest(case: AuditInput) -> Iterator[Finding]:
     visible = Counter(e.target for e in (*case.parts.train, *case.parts.dev))
     label, rows = visible.most_common(1)[0]
     share = rows / visible.total()
@@ -56,7 +56,7 @@ def _commonest(case: Case) -> Iterator[Finding]:
     )
 
 
-def _rare(case: Case) -> Iterator[Finding]:
+def _rare(case: AuditInput) -> Iterator[Finding]:
     train = Counter(e.target for e in case.parts.train)
     visible = (*case.parts.train, *case.parts.dev)
     rare = sorted({e.target for e in visible if train[e.target] < RARE})
@@ -72,7 +72,7 @@ def _rare(case: Case) -> Iterator[Finding]:
         )
 
 
-def _unseen(case: Case) -> Iterator[Finding]:
+def _unseen(case: AuditInput) -> Iterator[Finding]:
     seen = {e.target for e in (*case.parts.train, *case.parts.dev)}
     hidden = [e.target for e in case.parts.test if e.target not in seen]
     if hidden:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted, of_test
 from rung.data.audit._slots import fields_of
+from rung.data.audit.audit_input import AuditInput, counted, of_test
 from rung.data.near import NearPair, normal_text
 from rung.types import Finding
 
@@ -15,7 +15,7 @@ APART = 0.3  # likeness below which it does
 MANY = 0.05  # share of rows from which it deserves a warning
 
 
-def contradicting(case: Case) -> tuple[NearPair, ...]:
+def contradicting(case: AuditInput) -> tuple[NearPair, ...]:
     """Return the near pairs that disagree, in order of the file."""
     pairs = case.parts.duplicates.near
     rows = case.by_id
@@ -33,7 +33,7 @@ def contradicting(case: Case) -> tuple[NearPair, ...]:
     return tuple(p for p, a in zip(pairs, alike, strict=True) if a < APART)
 
 
-def check_contradictions(case: Case) -> Iterator[Finding]:
+def check_contradictions(case: AuditInput) -> Iterator[Finding]:
     """Report near pairs that disagree. They may both be right: a word can make the difference."""
     found = contradicting(case)
     if not found:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted, of_test, percent
+from rung.data.audit.audit_input import AuditInput, counted, of_test, percent
 from rung.data.near import THRESHOLD, normal_text
+from rung.data.spellings import usual_spellings
 from rung.types import Finding
 
 FREE = ("style", "generation")  # kinds with many right wordings
 MANY = 0.10  # share of rows from which repetition deserves a warning
 
 
-def check_duplicates(case: Case) -> Iterator[Finding]:
+def check_duplicates(case: AuditInput) -> Iterator[Finding]:
     """Report rows that repeat another's text, and pairs that nearly do. The split has kept them on one side."""
     found, total = case.parts.duplicates, len(case.rows)
     kept = (
-        "Repeated rows were kept on one side of the split" if not case.parts.given else "Rows that leak are set aside"
+        "Repeated rows were kept on one side of the split, and count as one group in every interval"
+        if not case.parts.given
+        else "Rows that leak are set aside"
     )
     if found.equal:
         extra = sum(len(ids) - 1 for ids in found.equal)
@@ -45,7 +48,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
         )
 
 
-def check_conflicts(case: Case) -> Iterator[Finding]:
+def check_conflicts(case: AuditInput) -> Iterator[Finding]:
     """Report equal inputs with different expected outputs: no system can get all of them right."""
     apart: dict[bool, list[tuple[str, ...]]] = {True: [], False: []}
     lost = {True: 0, False: 0}
@@ -77,7 +80,7 @@ def check_conflicts(case: Case) -> Iterator[Finding]:
         )
 
 
-def _several_wordings(case: Case, clusters: list[tuple[str, ...]]) -> Finding:
+def _several_wordings(case: AuditInput, clusters: list[tuple[str, ...]]) -> Finding:
     """Say that equal inputs have different texts, each of which may be right."""
     ids = [i for cluster in clusters for i in cluster]
     return Finding(
@@ -86,13 +89,13 @@ def _several_wordings(case: Case, clusters: list[tuple[str, ...]]) -> Finding:
         f"{counted(len(clusters), 'input stands', 'inputs stand')} in several rows with different outputs "
         f"({counted(len(ids), 'row')}){of_test(case.hidden(ids))}: of free text each may be right, but an answer is compared "
         "with its own row's only.",
-        "Bring the outputs of one input together in one row: a list in the target column, or task.also_right.",
+        "Bring the outputs of one input together in one row: a list in the target column, or task.accepted_answers.",
         case.seen(ids),
         {"inputs": len(clusters), "rows": len(ids), "real": False},
     )
 
 
-def check_leakage(case: Case) -> Iterator[Finding]:
+def check_leakage(case: AuditInput) -> Iterator[Finding]:
     """Report training rows that were set aside because of a test row, and inputs that hold the answer."""
     why: dict[str, list[str]] = defaultdict(list)
     twins: dict[str, set[str]] = defaultdict(set)
@@ -128,22 +131,12 @@ def check_leakage(case: Case) -> Iterator[Finding]:
             )
 
 
-def usual_spellings(case: Case) -> dict[str, tuple[str, int]]:
-    """Return label as compared -> its commonest spelling in train and dev, and how many rows have it."""
-    forms: dict[str, Counter[str]] = defaultdict(Counter)
-    for e in (*case.parts.train, *case.parts.dev):
-        for text in e.targets:
-            forms[normal_text(text)][text] += 1
-    usual = {form: max(sorted(c), key=lambda s: (c[s], s == s.strip())) for form, c in forms.items()}
-    return {form: (spelling, forms[form][spelling]) for form, spelling in usual.items()}
-
-
-def check_spelling(case: Case) -> Iterator[Finding]:
+def check_spelling(case: AuditInput) -> Iterator[Finding]:
     """Report labels that differ in case or white space only, and the spelling that each would be corrected to."""
     if case.task.kind != "classification":
         return
-    usual = usual_spellings(case)
     visible = (*case.parts.train, *case.parts.dev)
+    usual = usual_spellings(visible, normal_text)
     odd = {t: usual[normal_text(t)][0] for e in visible for t in e.targets if t != usual[normal_text(t)][0]}
     if odd:
         shown = [f"{s!r} -> {right!r}" for s, right in sorted(odd.items())]

@@ -16,12 +16,11 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rung.data.audit._case import Case, counted, of_test, percent
-from rung.plugin import require
+from rung.data.audit.audit_input import AuditInput, counted, of_test, percent
+from rung.plugins import require
 from rung.types import Example, Finding
 
 FEWEST_PER_LABEL = 5  # a rarer label cannot be learnt without the row itself
-MOST_ROWS = 50_000
 WORTH_HEARING = 0.2  # share of what the commonest label leaves wrong that a model must get right to contradict anybody
 
 
@@ -74,25 +73,44 @@ class Judged:
         return self.right >= self.commonest + WORTH_HEARING * (1 - self.commonest)
 
 
-def judged_labels(case: Case) -> Judged | None:
-    """Cross-validate a linear model on the words; None where nothing can be learnt. Above 50,000 rows: a sample."""
-    rows = case.rows[:: max(1, -(-len(case.rows) // MOST_ROWS))]
+def judged_labels(case: AuditInput) -> Judged | None:
+    """Cross-validate a linear model on the words; None where nothing can be learnt."""
+    rows = case.judged
     counts = Counter(e.target for e in rows if e.id not in case.sealed)  # a label of test rows alone is never named
     rows = tuple(e for e in rows if counts[e.target] >= FEWEST_PER_LABEL)
-    names = tuple(sorted({e.target for e in rows}))
-    if case.task.kind != "classification" or len(names) < 2:
+    found = _cross_validated(rows) if case.task.kind == "classification" else None
+    if found is None:
         return None
-    place = {name: i for i, name in enumerate(names)}
-    labels = [place[e.target] for e in rows]
-    probabilities = _out_of_sample([e.text for e in rows], labels)
-    if probabilities is None:
-        return None
+    names, labels, probabilities = found
     right = float(np.mean(probabilities.argmax(axis=1) == np.asarray(labels)))
     commonest = max(Counter(labels).values()) / len(labels)
     return Judged(rows, names, suspects(probabilities, labels), right, commonest)
 
 
-def suspect_labels(case: Case, judged: Judged) -> Iterator[Finding]:
+def _cross_validated(rows: Sequence[Example]) -> tuple[tuple[str, ...], list[int], NDArray[np.float64]] | None:
+    """Return the labels, that of each row by place, and their probabilities out of sample; None where nothing can be learnt."""
+    names = tuple(sorted({e.target for e in rows}))
+    if len(names) < 2:
+        return None
+    place = {name: i for i, name in enumerate(names)}
+    labels = [place[e.target] for e in rows]
+    probabilities = _out_of_sample([e.text for e in rows], labels)
+    return None if probabilities is None else (names, labels, probabilities)
+
+
+def out_of_sample_errors(rows: Sequence[Example]) -> dict[str, float]:
+    """Return 1 for each row whose label a word model that never saw it gets wrong, else 0, by id; rows of rare labels are left out."""
+    counts = Counter(e.target for e in rows)
+    known = [e for e in rows if counts[e.target] >= FEWEST_PER_LABEL]
+    found = _cross_validated(known)
+    if found is None:
+        return {}
+    _, labels, probabilities = found
+    wrong = probabilities.argmax(axis=1) != np.asarray(labels)
+    return {e.id: float(w) for e, w in zip(known, wrong, strict=True)}
+
+
+def suspect_labels(case: AuditInput, judged: Judged) -> Iterator[Finding]:
     """Report the labels that the model contradicts, or that it cannot contradict any."""
     rows, found = judged.rows, judged.found
     if not found:
@@ -102,7 +120,7 @@ def suspect_labels(case: Case, judged: Judged) -> Iterator[Finding]:
             "suspect-labels",
             "note",
             f"labels were not judged: a word model that never saw the row is right on {percent(judged.right)}, hardly more "
-            f"than always answering the commonest label ({percent(judged.commonest)}).",
+            f"than always answering the commonest label ({percent(judged.commonest)}).{case.judged_in_words}",
             "Nothing to do: words alone do not decide these labels, so they cannot contradict them.",
             (),
             {"suspects": 0, "in_test": 0, "rows": len(rows), "right": judged.right, "commonest": judged.commonest},
@@ -117,7 +135,7 @@ def suspect_labels(case: Case, judged: Judged) -> Iterator[Finding]:
         "warn" if len(found) >= 0.05 * len(rows) else "note",
         f"{counted(len(found), 'label')} ({percent(len(found) / len(rows))}) "
         f"{'is' if len(found) == 1 else 'are'} contradicted by a word model that never saw "
-        f"the row{of_test(case.hidden(ids))}.",
+        f"the row{of_test(case.hidden(ids))}.{case.judged_in_words}",
         "Look at the named rows, the most doubtful first; where texts are short or labels overlap, many will be right. "
         "`rung data clean --accept suspect-labels` leaves the training rows among them out.",
         case.seen(ids),

@@ -6,13 +6,13 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
-from rung.data.audit._case import Case, counted, of_test
+from rung.data.audit.audit_input import AuditInput, counted, of_test
 from rung.types import Finding
 
 CHARACTERS_PER_TOKEN = 3.0  # cautious: English prose has about 4, other scripts and code fewer
 
 
-def check_length(case: Case) -> Iterator[Finding]:
+def check_length(case: AuditInput) -> Iterator[Finding]:
     """Compare estimated tokens of prompt, input and expected output with each model's `context`, where it is given."""
     rows = case.rows
     empty = [e.id for e in rows if not e.text.strip()]

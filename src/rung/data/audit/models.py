@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case
+from rung.data.audit.audit_input import AuditInput
 from rung.types import Finding
 
 
-def check_models(case: Case) -> Iterator[Finding]:
+def check_models(case: AuditInput) -> Iterator[Finding]:
     """Repeat what a provider says of its own limits, before anything is asked of it."""
     for role, settings in case.models.items():
         note = settings.get("note")

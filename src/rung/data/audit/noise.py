@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from rung.data.audit._case import Case, counted, of_test, percent
 from rung.data.audit._slots import fields_of
+from rung.data.audit.audit_input import AuditInput, counted, of_test, percent
 from rung.data.audit.labels import Judged, judged_labels, suspect_labels
-from rung.plugin import require
+from rung.plugins import require
 from rung.stats.estimate import wilson
-from rung.types import Example, Finding
+from rung.types import Example, Finding, Json
 
 Way = Literal["labels", "fields", "pairs"]
 FEWEST_ROWS = 200
 FEWEST_FIELDS = 2  # different fields that rows of a form must have
-MOST_ROWS = 20_000
 RELATED = 0.05  # median rank from which input and output are too loosely tied to judge a row by
 BADLY_FITTING = 0.025  # share of the rows of clean sets that look as if they did not belong together: 0.6 to 2.4 %
 SURE = 0.9  # estimated share of wrong rows among those named
@@ -31,7 +30,7 @@ SURE = 0.9  # estimated share of wrong rows among those named
 # (5 % flipped labels, whose own errors count as none), 1.4 to 1.7 (fields); pairs estimate the share itself
 ERRORS_PER_DOUBT: dict[Way, tuple[float, float, float]] = {"labels": (0.6, 1.0, 1.5), "fields": (0.9, 1.4, 1.8)}
 UNSUPPORTED, MISSING = "has no support in the text", "is missing, though the text has it"
-ALL_OR_NOTHING = ("exact_match", "contains", "numeric", "regex", "sql", "schema")
+ALL_OR_NOTHING = ("normalized_match", "contains", "numeric", "regex", "sql", "schema")
 BY_PART = ("json_fields", "token_f1", "rouge_l", "chrf")  # F measures over parts of the output
 HARMLESS = 0.995  # a ceiling that nobody needs to hear of
 OVERLOOKED = (1.6, 1.3, 1.0)  # on e2e-label-noise a wrong row loses 1.3 times what its doubted fields cost
@@ -63,16 +62,16 @@ class Noise:
         return sum(d.share for d in self.doubts) / len(self.doubts) if self.doubts else 0.0
 
 
-def find_noise(case: Case) -> Noise | None:
+def find_noise(case: AuditInput) -> Noise | None:
     """Judge the expected outputs; None where no way fits these rows."""
     if case.task.kind == "classification":
         judged = judged_labels(case)
         return _of_labels(judged) if judged is not None and judged.contradicts else None
-    rows = case.rows[:: max(1, -(-len(case.rows) // MOST_ROWS))]
+    rows = case.judged
     return (_of_fields(rows) or _of_pairs(rows, case)) if len(rows) >= FEWEST_ROWS else None
 
 
-def check_noise(case: Case) -> Iterator[Finding]:
+def check_noise(case: AuditInput) -> Iterator[Finding]:
     """Report doubted expected outputs, and the ceiling that they set."""
     if case.task.kind == "classification":
         judged = judged_labels(case)
@@ -132,7 +131,7 @@ def _taken(fields: int, why: Sequence[str]) -> float:
     return 1.0 - 2.0 * right / (fields + right + missing) if right else 1.0
 
 
-def _of_pairs(rows: Sequence[Example], case: Case) -> Noise | None:
+def _of_pairs(rows: Sequence[Example], case: AuditInput) -> Noise | None:
     module = require("rung.data.audit._pairs")
     places: dict[str | int, int] = {}
     cluster = case.parts.duplicates.cluster_of
@@ -149,12 +148,12 @@ def _of_pairs(rows: Sequence[Example], case: Case) -> Noise | None:
     return Noise("pairs", len(rows), doubts, (low, share, min(1.0, 2.0 * half.high)))
 
 
-def _suspect_outputs(case: Case, noise: Noise) -> Finding:
+def _suspect_outputs(case: AuditInput, noise: Noise) -> Finding:
     ids = [d.id for d in noise.doubts]
     share = len(ids) / noise.rows
     judged = f" (fields judged: {', '.join(noise.fields)})" if noise.fields else ""
     what = "disagree with the text beside them" if noise.way == "fields" else "do not seem to belong to their input"
-    measured: dict[str, object] = {
+    measured: dict[str, Json] = {
         "suspects": len(ids),
         "in_test": case.hidden(ids),
         "rows": noise.rows,
@@ -162,18 +161,18 @@ def _suspect_outputs(case: Case, noise: Noise) -> Finding:
     }
     if noise.fields:
         reasons = Counter(why for d in noise.doubts if d.id not in case.sealed for why in d.why.split("; "))
-        measured["reasons"] = dict(reasons.most_common(10))
+        measured["reasons"] = {**dict(reasons.most_common(10))}
     return Finding(
         "suspect-outputs",
         "warn" if share >= 0.05 else "note",
-        f"{counted(len(ids), 'expected output')} ({percent(share)}) {what}{judged}{of_test(case.hidden(ids))}.",
+        f"{counted(len(ids), 'expected output')} ({percent(share)}) {what}{judged}{of_test(case.hidden(ids))}.{case.judged_in_words}",
         "Look at the named rows; `rung data clean --accept suspect-outputs` leaves the training rows among them out.",
         case.seen(ids),
         measured,
     )
 
 
-def _ceiling(case: Case, noise: Noise) -> Iterator[Finding]:
+def _ceiling(case: AuditInput, noise: Noise) -> Iterator[Finding]:
     """Set the goal against what a system that is always right would score on these labels."""
     lost = _lost(case, noise)
     if lost is None:
@@ -182,7 +181,7 @@ def _ceiling(case: Case, noise: Noise) -> Iterator[Finding]:
         1.0 - min(1.0, lost * more) * share
         for share, more in zip(reversed(noise.wrong), _more(noise, lost), strict=True)
     )
-    if case.task.metrics[0].name in ALL_OR_NOTHING:
+    if case.task.metrics[0].plugin in ALL_OR_NOTHING:
         high = min(high, 1.0 - _contradicted(case) / len(case.rows))
         mid, low = min(mid, high), min(low, high)
     goal = case.task.goal
@@ -198,7 +197,7 @@ def _ceiling(case: Case, noise: Noise) -> Iterator[Finding]:
         else f"{goal:g} may be above what {allowed}."
         if goal > mid
         else f"{goal:g} is within what {allowed}.",
-        "Mend or leave out the wrong rows of the test part too, or set a goal below that."
+        "Fix or leave out the wrong rows of the test set too, or set a goal below that."
         if goal > mid
         else "Nothing to do.",
         measured={
@@ -217,7 +216,7 @@ def _more(noise: Noise, lost: float) -> tuple[float, float, float]:
     return OVERLOOKED if noise.way == "fields" and lost < 1.0 else (1.0, 1.0, 1.0)
 
 
-def _lost(case: Case, noise: Noise) -> float | None:
+def _lost(case: AuditInput, noise: Noise) -> float | None:
     """Return how much of its score a right answer loses on a wrong row; None where the metric does not say."""
     metric = case.task.metrics[0].name
     if metric in ALL_OR_NOTHING or noise.way == "labels":
@@ -231,7 +230,7 @@ def _lost(case: Case, noise: Noise) -> float | None:
     return 1.0 - sum(shared) / max(1, len(shared))
 
 
-def _contradicted(case: Case) -> int:
+def _contradicted(case: AuditInput) -> int:
     """Return how many rows are wrong for any system, as equal inputs want different outputs."""
     lost = 0
     for cluster in case.parts.duplicates.equal:

@@ -7,7 +7,7 @@ import re
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from rung.data.audit._case import Case, counted, of_test
+from rung.data.audit.audit_input import AuditInput, counted, of_test
 from rung.data.near import normal_text
 from rung.types import Example, Finding
 
@@ -26,7 +26,7 @@ FAR = 6.0  # robust standard deviations of the logarithm of the length
 USUAL = 0.02  # share from which a form is how these outputs are, and no oddity
 
 
-def odd_outputs(case: Case) -> Mapping[str, tuple[str, ...]]:
+def odd_outputs(case: AuditInput) -> Mapping[str, tuple[str, ...]]:
     """Return ids of odd rows by what is odd about them; a form that many rows have is not odd."""
     if case.task.kind not in FREE or len(case.rows) < FEWEST_ROWS:
         return {}
@@ -48,7 +48,7 @@ def _of_odd_length(rows: Sequence[Example]) -> Iterator[str]:
         yield from (e.id for e, s in zip(rows, sizes, strict=True) if abs(s - middle) > FAR * spread)
 
 
-def check_odd(case: Case) -> Iterator[Finding]:
+def check_odd(case: AuditInput) -> Iterator[Finding]:
     """Report odd outputs of free text."""
     found = odd_outputs(case)
     ids = list(dict.fromkeys(i for group in found.values() for i in group))

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from rung.data.audit._case import Case, counted, of_test
+from rung.data.audit.audit_input import AuditInput, counted, of_test
 from rung.types import Finding
 
 SECRETS: tuple[str, ...] = ("key", "private key", "password")
 ORDER = (*SECRETS, "e-mail", "IBAN", "card number", "phone number")  # where two overlap the first is meant
+FEWEST_DIGITS = 7  # of a card or a phone number
+_DIGIT = re.compile(r"\d")
 _EMAIL = re.compile(r"[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})*\.[A-Za-z]{2,24}\b")
 _PHONE = re.compile(
     r"(?<![\w.,+-])(?<!\d )(?:\+\d{1,3}[ .-]?|\(0?\d{2,5}\) ?|0\d{1,4}[ .-])\d(?:[ .-]?\d){5,9}(?![\w., -]?\d)"
@@ -26,7 +28,7 @@ _CARD = re.compile(r"(?<![\w.-])(?<!\d )[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-]|\.\d
 _KEY = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}"
-    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
+    r"|(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
 )
 _BLOCK = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _NAMED = re.compile(
@@ -36,7 +38,7 @@ _NAMED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class PrivateSpot:
     """Where something private stands in a text: its kind and its place. The text itself is not kept."""
 
     kind: str
@@ -44,21 +46,23 @@ class Spot:
     end: int
 
 
-def spots(text: str) -> list[Spot]:
+def spots(text: str) -> list[PrivateSpot]:
     """Return everything private in a text, in order, without overlaps."""
-    found: list[Spot] = []
+    found: list[PrivateSpot] = []
     if "@" in text:
         found += _all("e-mail", _EMAIL, text)
-    if any(c.isdigit() for c in text):
+    digits = len(_DIGIT.findall(text))
+    if digits:
         found += [s for s in _all("IBAN", _IBAN, text) if is_iban(text[s.start : s.end])]
+        found += [PrivateSpot("password", m.start(1), m.end(1)) for m in _NAMED.finditer(text)]
+    if digits >= FEWEST_DIGITS:
         found += [s for s in _all("card number", _CARD, text) if is_card(text[s.start : s.end])]
-        found += [Spot("password", m.start(1), m.end(1)) for m in _NAMED.finditer(text)]
         phones = _all("phone number", _PHONE, text) + _all("phone number", _US_PHONE, text)
         found += [s for s in phones if not _DATE.fullmatch(text[s.start : s.end])]
     found += _all("key", _KEY, text)
     if "-----BEGIN" in text:
         found += _all("private key", _BLOCK, text)
-    kept: list[Spot] = []
+    kept: list[PrivateSpot] = []
     for spot in sorted(found, key=lambda s: ORDER.index(s.kind)):
         if all(spot.end <= k.start or spot.start >= k.end for k in kept):
             kept.append(spot)
@@ -88,11 +92,11 @@ def is_iban(text: str) -> bool:
     return 15 <= len(plain) <= 34 and turned.isalnum() and int("".join(str(int(c, 36)) for c in turned)) % 97 == 1
 
 
-def _all(kind: str, pattern: re.Pattern[str], text: str) -> list[Spot]:
-    return [Spot(kind, m.start(), m.end()) for m in pattern.finditer(text)]
+def _all(kind: str, pattern: re.Pattern[str], text: str) -> list[PrivateSpot]:
+    return [PrivateSpot(kind, m.start(), m.end()) for m in pattern.finditer(text)]
 
 
-def private_rows(case: Case) -> Mapping[str, tuple[str, ...]]:
+def private_rows(case: AuditInput) -> Mapping[str, tuple[str, ...]]:
     """Return the kinds found in each row that holds any, by row id."""
     found: dict[str, tuple[str, ...]] = {}
     for e in case.rows:
@@ -102,7 +106,7 @@ def private_rows(case: Case) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def check_private(case: Case) -> Iterator[Finding]:
+def check_private(case: AuditInput) -> Iterator[Finding]:
     """Note personal data; warn of keys and passwords, which would be sent to every model asked."""
     found = private_rows(case)
     for secret in (True, False):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted
+from rung.data.audit.audit_input import AuditInput, counted
 from rung.types import Finding
 
 
-def check_several(case: Case) -> Iterator[Finding]:
+def check_several(case: AuditInput) -> Iterator[Finding]:
     """Note rows with several right answers, and that any one of them counts."""
     rows = [e for e in case.rows if e.others]
     if not rows:

@@ -1,34 +1,15 @@
-"""Enough rows? Training rows after the split against the minimum and ideal of the task kind (DESIGN section 2)."""
+"""Enough rows? Training rows after the split against the minimum and ideal of the task kind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from rung.data.audit._case import Case, counted
-from rung.types import Finding, Kind
-
-RULE_OF_THUMB = 500  # "fewer than 500 examples speak against tuning": the decision matrix's row
+from rung.data.audit.audit_input import AuditInput, counted
+from rung.stats.sizes import NEEDS, RULE_OF_THUMB
+from rung.types import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Training rows below which tuning is likely to overfit, and from which more hardly help."""
-
-    minimum: int
-    ideal: int
-
-
-NEEDS: Mapping[Kind, Need] = {
-    "classification": Need(200, 2_000),
-    "extraction": Need(500, 5_000),
-    "style": Need(500, 2_000),
-    "knowledge": Need(1_000, 10_000),
-    "generation": Need(2_000, 20_000),
-}
-
-
-def check_size(case: Case) -> Iterator[Finding]:
+def check_size(case: AuditInput) -> Iterator[Finding]:
     """Compare the training part with the needs of its kind; a shortage concerns tuning only, so it is never a stop."""
     need, rows, kind = NEEDS[case.task.kind], len(case.parts.train), case.task.kind
     measured = {"train": rows, "minimum": need.minimum, "ideal": need.ideal, "rule_of_thumb": RULE_OF_THUMB}

@@ -1,0 +1,143 @@
+"""Worlds of what misleads a verdict, by the number of the section of the design that says what to do about it:
+python -m bench.decisions.faults [NUMBER ...] [--climbs 400].
+
+Each world is climbed with the product's own code; `before` is the figure of the rule that stood there until then, found in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from rung.stats.estimate import clopper_pearson_lower, clopper_pearson_upper, sample_lower, summarise
+from rung.stats.power import power_met
+from rung.stats.wealth import share, weight
+from rung.types import TWINS, usual_tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One share of climbs, by the rule as it was and as it is."""
+
+    world: str
+    n: int
+    what: str
+    before: float
+    now: float
+    climbs: int  # 0: exact
+
+
+def tight_goal(climbs: int) -> Iterator[Figure]:
+    """8.4: a goal of .999 and a truth of .99, ten times the errors that the goal allows. Exact; `climbs` is not used."""
+    for goal, truth in ((0.999, 0.99), (0.99, 0.98), (0.95, 0.94)):
+        for n in (400, 2000):
+            before, now = (power_met(truth, n, goal, t, 0.05, 5) for t in (0.02, usual_tolerance(goal)))
+            yield Figure(f"goal {goal:g}, truth {truth:g}", n, "wrong 'meets'", before, now, 0)
+
+
+def near_duplicates(climbs: int) -> Iterator[Figure]:
+    """8.3: five approaches at goal - tolerance, alpha / 5 each; a share of the rows in clusters that are right or wrong together.
+
+    Before: every row by itself. Now: clusters are groups.
+    """
+    for n in (400, 1000):
+        for part, size in ((0.3, 5), (0.3, 10), (0.5, 10), (0.5, 20)):
+            clusters = round(part * n) // size
+            names = [f"{TWINS}{i // size}" for i in range(clusters * size)] + [
+                str(i) for i in range(clusters * size, n)
+            ]
+            draw, wrong = np.random.default_rng([n, size, clusters]), np.zeros(2)
+            for _ in range(climbs):
+                met = np.zeros(2, dtype=bool)
+                for _ in range(5):
+                    together, alone = draw.random(clusters) < 0.88, draw.random(n - clusters * size) < 0.88
+                    values = np.concatenate([np.repeat(together, size), alone]).astype(float)
+                    samples = summarise(values), summarise(values, names)
+                    met |= [sample_lower(sample, 0.01) >= 0.88 for sample in samples]
+                wrong += met
+            world = f"{part:.0%} of the rows in clusters of {size}"
+            yield Figure(world, n, "wrong 'meets'", *(float(w) / climbs for w in wrong), climbs)
+
+
+def alpha_by_dev(climbs: int) -> Iterator[Figure]:
+    """8.6: five planned approaches, a prompt of five candidates and examples of three, goal .9; nothing learns from rows.
+
+    Before: 15 % dev and 40 % test, alpha / 5 each. Now: 20 and 70 %, alpha by dev. *Right*: stops at an approach that is truly at the
+    goal or above. The tuned model is not reached, since something cheaper is not shown to miss.
+    """
+    for rows in (150, 250, 500, 750):
+        for truth in (0.92, 0.93, 0.95, 0.88):
+            ladder = ((0.75,), (truth, *[truth - 0.03] * 4), (truth, *[truth - 0.03] * 2), (truth,))
+            if truth < 0.9:
+                ladder = ((truth,), (truth,) * 5, (truth,) * 3, (truth,))
+            seed = (rows, round(1000 * truth))
+            old = _decided(ladder, round(0.15 * rows), round(0.4 * rows), climbs, seed, by_dev=False)
+            new = _decided(ladder, round(0.2 * rows), round(0.7 * rows), climbs, seed, by_dev=True)
+            same = _decided(ladder, round(0.15 * rows), round(0.4 * rows), climbs, seed, by_dev=True)
+            whats = ("right", "inconclusive") if truth >= 0.9 else ("wrong 'meets'",)
+            for what, a, b, c in zip(whats, old, new, same, strict=False):
+                yield Figure(f"truth {truth:g}", rows, what, a, b, climbs)
+                yield Figure(f"truth {truth:g}, split of before", rows, what, a, c, climbs)
+
+
+def _decided(
+    ladder: Sequence[Sequence[float]], dev: int, test: int, climbs: int, seed: tuple[int, int], *, by_dev: bool
+) -> tuple[float, float]:
+    """Return the shares of climbs that say *meets*, of an approach whose best candidate is at the goal or good enough at least, and
+    that end inconclusive."""
+    goal, tolerance, alpha, planned = 0.9, 0.02, 0.05, 5
+    draw = np.random.default_rng([*seed, by_dev, test])
+    met, inconclusive = 0, 0
+    for _ in range(climbs):
+        wealth, unclear = alpha, False
+        for at, rates in enumerate(ladder):
+            seen = draw.binomial(dev, rates)
+            best = int(seen.argmax())
+            own = _weight(int(seen[best]), dev, goal - tolerance)
+            level = share(wealth, own, planned - 1 - at) if by_dev else alpha / planned
+            wealth -= level
+            hits = int(draw.binomial(test, rates[best]))
+            if clopper_pearson_lower(hits, test, level) >= goal - tolerance:
+                met += 1
+                break
+            unclear |= clopper_pearson_upper(hits, test, alpha) >= goal
+        else:
+            inconclusive += unclear
+    return met / climbs, inconclusive / climbs
+
+
+@lru_cache(maxsize=100_000)
+def _weight(hits: int, rows: int, floor: float) -> float:
+    return weight(summarise([1.0] * hits + [0.0] * (rows - hits)), floor)
+
+
+WORLDS: Mapping[str, Callable[[int], Iterator[Figure]]] = {
+    "8.3": near_duplicates,
+    "8.4": tight_goal,
+    "8.6": alpha_by_dev,
+}
+
+
+def main() -> None:
+    """Climb the worlds asked for, and print one line a figure."""
+    parser = argparse.ArgumentParser(prog="python -m bench.decisions.faults", description=__doc__)
+    parser.add_argument("numbers", nargs="*", default=list(WORLDS), help=f"of {', '.join(WORLDS)}")
+    parser.add_argument("--climbs", type=int, default=400)
+    arguments = parser.parse_args()
+    for number in arguments.numbers:
+        for figure in WORLDS[number](arguments.climbs):
+            print(json.dumps({"section": number, **{k: rounded(v) for k, v in asdict(figure).items()}}), flush=True)
+
+
+def rounded(value: object) -> object:
+    """Return a number with four places."""
+    return float(np.round(value, 4)) if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()

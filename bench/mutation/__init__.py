@@ -1,0 +1,1 @@
+"""Which small faults in the code that decides would the tests notice?"""

@@ -1,0 +1,150 @@
+"""The examples that rung.yaml names: read, split as configured, and the task that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from rung import plugins
+from rung.config import Config
+from rung.data.columns import guess_kind, is_group_name, repeats
+from rung.data.files import raw_rows
+from rung.data.load import Columns, load_columns
+from rung.data.parts import Parts
+from rung.data.spellings import one_spelling, spelling_findings
+from rung.data.split import joined, split, split_given
+from rung.protocols import Forgiving
+from rung.types import Dataset, Example, Finding, Kind, Task, by_id
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The rows as read: one file, or the user's own two."""
+
+    whole: Dataset
+    train: Dataset | None = None
+    test: Dataset | None = None
+    notes: tuple[str, ...] = ()  # what was read in a way worth telling
+    written: Mapping[str, Example] = field(default_factory=dict)  # rows whose labels the file spells otherwise, by id
+    spellings: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the notes of the reading as findings."""
+        notes = (Finding("file", "note", f"{note}.", "Look whether that is what you meant.") for note in self.notes)
+        return (*notes, *self.spellings)
+
+
+def read_rows(config: Config, most: int | None = None) -> Loaded:
+    """Load the configured file or files, of each the first `most` rows where that is given. Raises DataError."""
+
+    notes: list[str] = []
+
+    def one(path: str) -> Dataset:
+        return _load(config, path, config.data.group_by, notes.append, most)
+
+    if config.data.path is not None:
+        whole = one(str(config.resolve(config.data.path)))
+        return _one_spelling(config, Loaded(whole, notes=tuple(notes)))
+    assert config.data.train is not None
+    assert config.data.test is not None
+    train, test = one(str(config.resolve(config.data.train))), one(str(config.resolve(config.data.test)))
+    return _one_spelling(config, Loaded(joined(train, test), train, test, tuple(notes)))
+
+
+def _load(
+    config: Config, path: str, group_by: str | None, on_note: Callable[[str], None], most: int | None = None
+) -> Dataset:
+    columns = Columns(
+        inputs=config.task.inputs,
+        target=config.task.target,
+        id=config.data.id,
+        group=group_by,
+        also=config.task.accepted_answers,
+        any_of_list=config.task.target_lists == "any",
+    )
+    return load_columns(path, columns, on_note, most)
+
+
+def groupings(config: Config) -> dict[str, dict[str, str]]:
+    """Return the columns of the configured file that may group its rows, as row id -> group; none where `data.group_by` says which.
+
+    The file is read once more for each.
+    """
+    if config.data.path is None or config.data.group_by is not None:
+        return {}
+    path = str(config.resolve(config.data.path))
+    first = next(iter(raw_rows(path)), None)
+    used = (*config.task.inputs, config.task.target, *config.task.accepted_answers, config.data.id)
+    columns = [] if first is None else [c for c in first.cells if is_group_name(c) and c not in used]
+    found = {}
+    for column in columns:
+        groups = {e.id: e.group for e in _load(config, path, column, lambda _: None).examples}
+        if repeats([group for row, group in groups.items() if group != row]):
+            found[column] = groups
+    return found
+
+
+def label_form(config: Config, kind: Kind) -> Callable[[str], str] | None:
+    """Return how the deciding metric compares labels; None where it forgives nothing, or the task has no labels."""
+    if kind != "classification":
+        return None
+    spec = config.metrics(kind)[0]
+    metric = plugins.make_at(config.root, "metrics", spec.plugin, spec.settings)
+    return metric.label_form if isinstance(metric, Forgiving) else None
+
+
+def _one_spelling(config: Config, loaded: Loaded) -> Loaded:
+    """Read the spellings of a label that the metric forgives as one label."""
+    form = label_form(config, kind_of(config, loaded))
+    if form is None:
+        return loaded
+    examples, written = one_spelling(loaded.whole.examples, form)
+    if not written:
+        return loaded
+    now = by_id(examples)
+
+    def respelt(part: Dataset | None) -> Dataset | None:
+        return None if part is None else replace(part, examples=tuple(now[e.id] for e in part.examples))
+
+    return replace(
+        loaded,
+        whole=replace(loaded.whole, examples=examples),
+        train=respelt(loaded.train),
+        test=respelt(loaded.test),
+        written=written,
+        spellings=spelling_findings(written, now, form, config.metrics("classification")[0].name),
+    )
+
+
+def as_written(parts: Parts, loaded: Loaded) -> Parts:
+    """Return the parts with every label as the file spells it."""
+
+    def old(rows: tuple[Example, ...]) -> tuple[Example, ...]:
+        return tuple(loaded.written.get(e.id, e) for e in rows)
+
+    aside = tuple(replace(q, example=loaded.written.get(q.example.id, q.example)) for q in parts.quarantine)
+    return replace(parts, train=old(parts.train), dev=old(parts.dev), test=old(parts.test), quarantine=aside)
+
+
+def kind_of(config: Config, loaded: Loaded) -> Kind:
+    """Return the task's kind, guessed from the expected outputs where the file says auto."""
+    kind = config.task.kind
+    if kind == "auto" and not config.task.target:
+        return "generation"
+    return guess_kind([e.target for e in loaded.whole.examples]) if kind == "auto" else kind
+
+
+def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
+    """Part the rows as configured; returns the task's kind (guessed where the file says auto) and the parts."""
+    known = kind_of(config, loaded)
+    section = config.split
+    if loaded.train is not None and loaded.test is not None:
+        return known, split_given(loaded.train, loaded.test, dev=section.dev, seed=section.seed, kind=known)
+    return known, split(loaded.whole, test=section.test, dev=section.dev, seed=section.seed, kind=known)
+
+
+def as_task(config: Config, kind: Kind, visible: tuple[Example, ...]) -> Task:
+    """Return the task; the labels of a classification are those that train and dev show, sorted."""
+    labels = tuple(sorted({target for e in visible for target in e.targets})) if kind == "classification" else None
+    return config.as_task(kind=kind, labels=labels)

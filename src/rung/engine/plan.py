@@ -1,0 +1,322 @@
+"""What a climb would ask, cost and show, before anything is asked: `rung plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rung.config import Config, Step
+from rung.config.roles import answering_role, answering_roles, roles_of
+from rung.data.audit.power import DISCORDANCE, as_many_rows, independent_rows
+from rung.data.configured import as_task, part_rows, read_rows
+from rung.data.parts import Parts
+from rung.engine.contract import planned
+from rung.engine.obstacles import refuse
+from rung.errors import NotOffered, RungError
+from rung.evaluate import profile
+from rung.evaluate.kit import Asker, RunKit
+from rung.judging.human_labels import is_opinion
+from rung.models.larger import larger_roles
+from rung.models.prices import most_tokens, price_of, rent_of
+from rung.models.settings import ProviderSettings, configured
+from rung.progress import Silent
+from rung.protocols import Judge
+from rung.rag.opening import document_index_to_plan
+from rung.stats.power import minimum_detectable_effect, power_met, rows_for_met, rows_for_non_inferiority
+from rung.stats.ppi import FEWEST_LABELS
+from rung.store.run import RunFolder
+from rung.tuning.workspace import Spaces
+from rung.types import Completion, Example, FitInput, Message, Request, Task, TuningNeed
+
+SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
+SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
+CHARACTERS_A_TOKEN = 3.0
+VERDICT_TOKENS = 60  # of a judge's reply: a sentence, a verdict and a code
+UNSEEN_ANSWER_TOKENS = 256  # of an answer where no expected one shows how long it may get
+SAMPLED = 50  # dev rows whose judge's prompts are measured
+SKIPPED = "will be skipped: "
+
+
+@dataclass(frozen=True, slots=True)
+class RungEstimate:
+    """One rung's upper estimate. `usd` and `minutes` are None where unknown; `note` says why or what was assumed."""
+
+    rung: str
+    candidates: int
+    dev_calls: int
+    test_calls: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+    minutes: float | None
+    note: str | None
+    tuning: TuningNeed | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole ladder, and what its test part can show."""
+
+    task: Task
+    sizes: Mapping[str, int]
+    rungs: tuple[RungEstimate, ...]
+    power: tuple[str, ...]
+
+    @property
+    def usd(self) -> float | None:
+        known = [r.usd for r in self.rungs]
+        return None if any(u is None for u in known) else sum(u for u in known if u is not None)
+
+
+def plan(config: Config) -> Plan:
+    """Estimate calls, tokens, dollars and minutes of each rung; asks no model.
+
+    Raises ConfigError for a budget that cannot be kept (unknown price), DataError for rows that cannot be split.
+    """
+    refuse(config, "plan")
+    loaded = read_rows(config)
+    kind, parts = part_rows(config, loaded)
+    task = as_task(config, kind, (*parts.train, *parts.dev))
+    settings = configured(config)
+    roles = {role: _silent(role, s) for role, s in settings.items()}
+    answer = _answer_tokens([e.target for e in parts.train]) if task.target else UNSEEN_ANSWER_TOKENS
+    with document_index_to_plan(config) as document_index:
+        kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, Spaces(None, (), Silent()))
+        rungs = [_estimated(step, task, parts, kit, settings, answer) for step in config.ladder]
+    rungs += [
+        *_judges(task, kit, settings, parts, rungs),
+        *_examined(config, settings, rungs, answer, task),
+    ]
+    sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
+    return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, parts.test, len(config.planned))))
+
+
+def rest_of_plan(config: Config, measured: Collection[str]) -> float | None:
+    """Return what the steps that are not measured yet need at most, in US dollars; None where that is unknown.
+
+    What is answered already is counted again.
+    """
+    left = tuple(step for step in config.ladder if step.label not in measured)
+    try:
+        return plan(config.model_copy(update={"ladder": left})).usd if left else 0.0
+    except RungError:  # nothing of the run hangs on an estimate
+        return None
+
+
+def spent_in(folder: Path) -> Mapping[str, Any] | None:
+    """Return what a run has spent so far, with the part of each role that is an upper bound; None where no run was begun.
+
+    Raises IntegrityError where the folder is damaged.
+    """
+    return RunFolder.open(folder).spend.get() if RunFolder(folder).begun else None
+
+
+def _estimated(
+    step: Step, task: Task, parts: Parts, kit: RunKit, settings: Mapping[str, ProviderSettings], answer: int
+) -> RungEstimate:
+    """Estimate one rung. `answer`: tokens of a long one."""
+    asked = answering_role(step)
+    asks, role = asked is not None, settings.get(asked or "")
+    try:
+        wanted = planned(step, FitInput(task, tuple(parts.train), tuple(parts.dev)), kit)
+    except NotOffered as error:
+        return RungEstimate(step.label, 0, 0, 0, 0, 0, 0.0, 0.0, f"{SKIPPED}{error}")
+    sizes = [most_tokens(chat) for chat in wanted.chats]
+    per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
+    calls = wanted.dev_calls + len(parts.test) if asks else 0
+    each = wanted.calls_by_role or ({asked: wanted.dev_calls} if asked is not None else {})
+    usd, minutes, note = _all_models(each, len(parts.test), (per_call, answer), settings) if asks else (0.0, 0.1, None)
+    if wanted.tuning is not None:
+        usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
+    return RungEstimate(
+        step.label,
+        wanted.candidates,
+        wanted.dev_calls if asks else 0,
+        len(parts.test) if asks else 0,
+        calls * per_call,
+        calls * min(answer, role.max_tokens) if role and asks else 0,
+        usd,
+        minutes,
+        wanted.note or note,
+        wanted.tuning,
+    )
+
+
+def _all_models(
+    dev_calls: Mapping[str, int], test_calls: int, tokens: tuple[int, int], settings: Mapping[str, ProviderSettings]
+) -> tuple[float | None, float | None, str]:
+    """Return dollars and minutes of the calls to every model on dev, and of the test by whichever takes the most.
+
+    `tokens`: in and out, of a request.
+    """
+    dev = [_money_and_time(settings[role], calls, *tokens) for role, calls in dev_calls.items()]
+    test = [_money_and_time(settings[role], test_calls, *tokens) for role in dev_calls]
+    dollars, minutes = ([[line[i] for line in lines] for lines in (dev, test)] for i in (0, 1))
+    return _total(*dollars), _total(*minutes), dev[0][2]
+
+
+def _total(dev: Sequence[Any], test: Sequence[Any]) -> float | None:
+    return None if None in dev or None in test else float(sum(dev) + max(test, default=0.0))
+
+
+def _examined(
+    config: Config, settings: Mapping[str, ProviderSettings], rungs: Sequence[RungEstimate], answer: int, task: Task
+) -> list[RungEstimate]:
+    """Return a line for what is asked on dev beside the rungs: why rows failed, and what one request takes.
+
+    Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask.
+    """
+    alone = profile.requests_of(task, task.alpha / len(config.planned))
+    asking = [r for r in rungs if r.test_calls]
+    if not asking:
+        return []
+    calls = len(asking) * (config.diagnosis.calls + alone)
+    per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
+    larger = larger_roles(config) if config.diagnosis.calls else {}
+    roles = {role for step in config.ladder for role in answering_roles(step)}
+    models = [settings[r] for r in sorted({*roles, *larger.values()}) if r in settings]
+    found = [_money_and_time(model, calls, per_call, answer) for model in models]
+    known = [usd for usd, _, _ in found if usd is not None]
+    return [
+        RungEstimate(
+            "diagnosis",
+            len(asking),
+            calls,
+            0,
+            calls * per_call,
+            calls * min(answer, max((m.max_tokens for m in models), default=answer)),
+            max(known) if known and len(known) == len(found) else None,
+            max((minutes for _, minutes, _ in found if minutes is not None), default=None),
+            f"experiments on failed dev rows (diagnosis.calls: {config.diagnosis.calls} a rung), and {_alone(task, alone)}",
+        )
+    ]
+
+
+def _alone(task: Task, alone: int) -> str:
+    """Say how many requests measure the latency of a rung, and why so many."""
+    limit = task.limits.p95_latency_s
+    at_once = f"{alone} requests for the latency of a rung at concurrency {task.limits.concurrency}"
+    if limit is None:
+        return at_once
+    why = (
+        "as limits.latency_requests says"
+        if alone == task.limits.latency_requests
+        else f"as many as the bound of the limit of {limit:g} s takes"
+    )
+    return f"{at_once}, {why}"
+
+
+def _judges(
+    task: Task,
+    kit: RunKit,
+    settings: Mapping[str, ProviderSettings],
+    parts: Parts,
+    rungs: Sequence[RungEstimate],
+) -> list[RungEstimate]:
+    """Return a line for each metric that asks a model: its calls on all answers of all rungs. Equal answers cost once."""
+    found = []
+    for spec in task.metrics:
+        metric = kit.metrics[spec.name]
+        roles = roles_of("metrics", spec.plugin, spec.settings)
+        if not isinstance(metric, Judge) or not roles:
+            continue
+        asked = [metric.asks(e.target, e, task) for e in parts.dev[:SAMPLED]]
+        each = max((len(requests) for requests in asked), default=0)
+        sizes = [most_tokens(request.messages) for requests in asked for request in requests]
+        per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
+        offered = [r for r in rungs if not (r.note or "").startswith(SKIPPED)]
+        dev = each * sum(max(r.dev_calls, len(parts.dev)) for r in offered)
+        test = each * len(parts.test) * len(offered)
+        role, calls = settings[roles[0]], dev + test
+        usd, minutes, note = _money_and_time(role, calls, per_call, VERDICT_TOKENS)
+        tokens = (calls * per_call, calls * min(VERDICT_TOKENS, role.max_tokens))
+        label = f"metric {spec.name}"
+        found.append(RungEstimate(label, 0, dev, test, *tokens, usd, minutes, f"judges every answer; {note}"))
+    return found
+
+
+def power_lines(task: Task, test: Sequence[Example], planned_rungs: int) -> Iterator[str]:
+    """Say what this test part can show, before money is spent: by the same numbers as the audit."""
+    test_rows = independent_rows(test)
+    worth = f" (worth about {test_rows:,} independent rows)" if test_rows < len(test) else ""
+    truth = min(1.0, task.goal + task.min_gain)
+    rule = (task.goal, task.tolerance, task.alpha, planned_rungs)
+    chance = power_met(truth, test_rows, *rule)
+    yield (
+        f"A system truly at {truth:.2f} meets the goal with probability {chance:.2f} on {len(test):,} test rows{worth}."
+    )
+    needed = rows_for_met(truth, *rule)
+    if needed is not None and needed > test_rows:
+        yield f"For probability 0.80 about {as_many_rows(needed, test):,} test rows are needed; more rows or a wider tolerance help."
+    gain = minimum_detectable_effect(test_rows, DISCORDANCE, task.alpha / max(1, planned_rungs - 1))
+    visible = "no gain at all" if gain is None else f"gains of {gain:.3f} and more"
+    yield f"Between two rungs that disagree on 10 % of the rows, {visible} can be shown (probability 0.80)."
+    if is_opinion(task):
+        yield _labels_line(task, min(FEWEST_LABELS, test_rows), truth, rule)
+    if task.objective == "cheapest":
+        rows = rows_for_non_inferiority(task.min_gain, DISCORDANCE, task.alpha)
+        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test rows at 10 % disagreement.'
+
+
+def _labels_line(task: Task, labels: int, truth: float, rule: tuple[float, float, float, int]) -> str:
+    """Say what people have to do where a judge decides, and what their labels can show without it."""
+    alone = power_met(truth, labels, *rule)
+    needed = rows_for_met(truth, *rule)
+    most = f", with {needed:,} with probability 0.80" if needed is not None else ""
+    return (
+        f"The judge {task.metrics[0].name!r} decides only beside labels that people give after the climb (`rung label`, at least "
+        f"{labels}): {labels} labels alone show a system at {truth:.2f} with probability {alone:.2f}{most}; a judge that agrees "
+        "with people needs fewer."
+    )
+
+
+def _silent(role: str, settings: ProviderSettings) -> Asker:
+    """A role that can be looked at and not asked."""
+
+    async def ask(request: Request) -> Completion:
+        raise AssertionError("a plan asks no model")
+
+    def count(messages: Sequence[Message]) -> int:
+        return round(most_tokens(messages) / CHARACTERS_A_TOKEN)
+
+    return Asker(settings.card(role), ask, count, settings.concurrency, False, settings)
+
+
+def _money_and_time(
+    settings: ProviderSettings, calls: int, input_tokens: int, output_tokens: int
+) -> tuple[float | None, float | None, str]:
+    local = settings.price_url is None
+    seconds = SECONDS_A_LOCAL_CALL * calls if local else SECONDS_A_CALL * calls / settings.concurrency
+    price = price_of(settings)
+    assumed = (
+        f"assumes {SECONDS_A_LOCAL_CALL:g} s a call on this machine"
+        if local
+        else f"assumes {SECONDS_A_CALL:g} s a call, {settings.concurrency} at once"
+    )
+    output = min(output_tokens, settings.max_tokens)
+    if price.basis == "hour":
+        return seconds / 3600 * (rent_of(settings) or 0.0), seconds / 60, f"{assumed}; {price.source}"
+    usd = price.by_tokens(calls * input_tokens, calls * output)
+    return usd, seconds / 60, f"{assumed}; {price.source}"
+
+
+def _with_tuning(
+    need: TuningNeed, role: ProviderSettings | None, usd: float | None, minutes: float | None, note: str | None
+) -> tuple[float | None, float | None, str]:
+    """Add what tuning takes to what asking takes; unknown stays unknown."""
+    time = "an unknown time" if need.seconds is None else f"about {max(need.seconds / 60, 0.1):,.1f} minutes"
+    memory = "unknown memory" if need.memory_bytes is None else f"{need.memory_bytes / 1e9:.1f} GB of memory"
+    disk = "" if need.disk_bytes is None else f", {max(1, round(need.disk_bytes / 1e6)):,} MB on disk"
+    told = f"tunes on {need.tokens:,} tokens in {time}, {memory}{disk} ({need.note})"
+    if need.seconds is None or usd is None or minutes is None:
+        return None, None, f"{told}; {note}"
+    machine = rent_of(role) or 0.0
+    return usd + machine * need.seconds / 3600, minutes + need.seconds / 60, f"{told}; {note}"
+
+
+def _answer_tokens(targets: Sequence[str]) -> int:
+    """Return the tokens of a long answer: the 90th percentile of the targets' characters, over three."""
+    lengths = sorted(len(t) for t in targets)
+    return 4 + round(lengths[int(0.9 * (len(lengths) - 1))] / CHARACTERS_A_TOKEN) if lengths else 64

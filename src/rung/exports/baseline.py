@@ -1,0 +1,133 @@
+"""An approach without a language model as a folder that runs alone: data as JSON and arrays, one program, its command line."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rung.engine.reopen import Reopened
+from rung.errors import RungError
+from rung.exports.bare import CHECKED, NUMPY, answered_alone, copied, required
+from rung.prompts.similar import Index
+from rung.rungs.baseline import END, PIECES, fitted_linear
+from rung.store.folder import write_atomic
+from rung.types import BaselineLearned, Candidate, learned_as
+
+README = """# A baseline, as rung measured it
+
+It runs alone: Python 3.11 or later, and numpy (`pip install -r requirements.txt`; a majority answer needs none).
+
+    python -I predict.py --help
+    python -I predict.py "a text"                             one text for each column, in their order; - reads standard input
+    python -I predict.py --in rows.csv --out answers.csv      .csv, .tsv or .jsonl; the rows come back with a column `answer`
+
+A batch that is stopped goes on where it was when the same command is given again: until all rows are answered, the answers
+lie in a file beside `--out` that ends in `.unfinished`. A file that is there already is never overwritten.
+
+From Python, in this folder: `import predict; predict.answer({"COLUMN": "a text"})`. The columns and their order are in
+model.json.
+
+- `predict.py`, `command_line.py`: the program. They are the same for every export and hold no data.
+- `model.json`: the method, the columns, the answers and the terms.
+- `model.npz`: the weights as plain arrays of numpy (no pickle), where the method has any.
+- `requirements.txt`: the packages it needs.
+
+Before this folder was written, dev examples were answered again by these files alone, and all answers were the measured ones.
+"""
+
+
+@dataclass(frozen=True)
+class WithoutModel:
+    """The majority answer, the nearest training row's, or the linear classifier."""
+
+    name: str = "baseline"
+    about: str = "the baseline as data and a program that needs numpy alone"
+
+    def why_not(self, candidate: Candidate) -> str | None:
+        return None if isinstance(candidate.learned, BaselineLearned) else "it asks a language model"
+
+    async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
+        """Write the folder, and answer stored dev examples by it. Raises RungError where one answer differs."""
+        if dtype is not None:
+            raise RungError(f"a baseline is exported as it was measured, in float64; leave `dtype` ({dtype}) away")
+        learned = learned_as(candidate, BaselineLearned)
+        columns = tuple(run.split.dev[0].inputs)
+        facts, arrays = _parts(learned)
+        said = {
+            "measured_as": f"{label}: {candidate.name}",
+            "columns": list(columns),
+            "method": learned.method,
+            **facts,
+        }
+        write_atomic(out / "model.json", (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode())
+        if arrays:
+            held = io.BytesIO()
+            np.savez(held, **arrays)  # type: ignore[arg-type]  # allow_pickle: an array of objects is not among them
+            write_atomic(out / "model.npz", held.getvalue())
+        for name in ("predict.py", "command_line.py"):
+            copied(name, out)
+        write_atomic(out / "README.md", README.encode())
+        required([NUMPY] if arrays else [], out)
+        n = await _same_answers(run, label, columns, out)
+        return f"{learned.method}; predict.py, alone under `python -I`, gave the measured answer to {n} of {n} dev examples"
+
+
+def _parts(learned: BaselineLearned) -> tuple[dict[str, Any], Mapping[str, np.ndarray[Any, Any]]]:
+    """Return what model.json and model.npz hold of the method. The order of the terms is that of the arrays."""
+    if learned.method == "majority":
+        return {"answer": learned.answer or ""}, {}
+    texts, answers = [text for text, _ in learned.rows], [answer for _, answer in learned.rows]
+    if learned.method == "nearest":
+        index = Index.of(texts)
+        matrix = index.matrix.tocsc()
+        terms = [" ".join(term) for term in index.terms.texts()]
+        return {"answers": answers, "words": terms}, {
+            "starts": matrix.indptr,
+            "rows": matrix.indices,
+            "values": matrix.data,
+            "word_rarity": index.weights,
+        }
+    pipeline = fitted_linear(texts, answers, learned.penalty or 1.0)
+    words, pieces = (vectorizer for _, vectorizer in pipeline[0].transformer_list)
+    facts = {
+        "labels": [str(label) for label in pipeline[-1].classes_],
+        "end": END,
+        "piece_lengths": list(PIECES),
+        "words": words.get_feature_names_out().tolist(),
+        "pieces": pieces.get_feature_names_out().tolist(),
+    }
+    return facts, {
+        "coefficients": np.ascontiguousarray(pipeline[-1].coef_.T),  # (terms, labels): a text reads few rows
+        "intercepts": np.atleast_1d(pipeline[-1].intercept_),
+        "word_rarity": words.idf_,
+        "piece_rarity": pieces.idf_,
+    }
+
+
+async def _same_answers(run: Reopened, label: str, columns: tuple[str, ...], out: Path) -> int:
+    """Return how many stored dev examples got their answer again. Raises RungError for the first that did not."""
+    stored = {o.example_id: o.answer.text for o in run.folder.rung(label).dev.get() or () if o.answer is not None}
+    rows = [e for e in run.split.dev if e.id in stored][:CHECKED]
+    if not rows:
+        raise RungError(
+            f"export refused: {label} has no stored answer to a dev example, so nothing shows that it is the same"
+        )
+    again = [said.text for said in await answered_alone(out / "predict.py", rows, columns)]
+    wrong = [(e, text) for e, text in zip(rows, again, strict=True) if text != stored[e.id]]
+    if wrong:
+        example, text = wrong[0]
+        raise RungError(
+            f"export refused: what was written answers {len(wrong)} of {len(rows)} dev examples otherwise than was measured "
+            f"(example {example.id!r}: {text[:80]!r} in place of {stored[example.id][:80]!r}); was scikit-learn or numpy "
+            "changed since the run? Climb again, or install the versions that it was measured with"
+        )
+    return len(rows)
+
+
+form = WithoutModel()

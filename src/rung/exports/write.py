@@ -1,0 +1,112 @@
+"""Write a measured rung in one of the forms of `rung.exports`: whole and checked, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rung.engine.reopen import Reopened, reopened
+from rung.engine.sides import measured_label
+from rung.errors import RungError
+from rung.exports import Form, forms
+from rung.models.settings import StoredSettings
+from rung.progress import Progress, Silent
+from rung.store.folder import disk_errors, locked, part_of
+from rung.store.run import RunFolder, export_place, measured_rungs
+from rung.types import Candidate
+
+
+async def export(
+    run: Reopened, label: str, form: str | None, out: Path | None, dtype: str | None
+) -> tuple[str, Path, str]:
+    """Write the candidate of a rung; return the form, where it lies, and what is to be said of it.
+
+    Raises RungError for a rung or form that is not there, a folder that is not empty, and weights that are not shown to
+    be the measured ones; then nothing is left in `out`.
+    """
+    label = measured_label(run.folder, label)
+    candidate = run.candidate(label)
+    if _stored(run, candidate):
+        raise RungError(
+            f"{label} cannot be exported: its answers were stored before (provider: recorded), and nothing of it answers a new input. "
+            f"{_able(run, list(forms().values()))}"
+        )
+    chosen = _form(form, label, run)
+    place = out or export_place(run.folder.path, label, chosen.name)
+    if place.exists() and not place.is_dir():
+        raise RungError(f"{place} is a file; name a folder for the export, an empty or a new one")
+    if place.exists() and any(place.iterdir()):
+        raise RungError(f"{place} is not empty; write into another folder, or remove it")
+    part = part_of(place)
+    try:
+        with disk_errors(place, "choose a folder that you may write"):
+            part.mkdir(parents=True, mode=0o700)
+            said = await chosen.write(run, label, candidate, part, dtype)
+            shutil.rmtree(place, ignore_errors=True)
+            part.rename(place)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return chosen.name, place, said
+
+
+def exported(
+    folder: Path, label: str, form: str | None, out: Path | None, dtype: str | None, progress: Progress | None = None
+) -> tuple[str, Path, str]:
+    """Open a run and write an approach of it, as `export` does, alone in its folder. Not inside an event loop."""
+
+    async def work() -> tuple[str, Path, str]:
+        async with reopened(folder, progress or Silent()) as run:
+            return await export(run, label, form, out, dtype)
+
+    with locked(RunFolder.open(folder)):
+        return asyncio.run(work())
+
+
+def chosen(folder: RunFolder) -> str:
+    """Return the approach to export where none is named: the winner, else the tentative pick. Raises RungError."""
+    verdict = folder.verdict.get()
+    found = (verdict.winner or verdict.tentative_pick) if verdict is not None else None
+    if found is None:
+        raise RungError(
+            f"{folder.path} has no winner and no tentative pick; name one of its measured rungs: "
+            f"{', '.join(measured_rungs(folder))}"
+        )
+    return found
+
+
+def _form(name: str | None, label: str, run: Reopened) -> Form:
+    known, candidate = forms(), run.candidate(label)
+    if name is None:
+        fitting = [f for f in known.values() if f.why_not(candidate) is None]
+        if not fitting:
+            reasons = "; ".join(f"{f.name}: {f.why_not(candidate)}" for f in known.values())
+            raise RungError(f"{label} can be written in no form ({reasons}). {_able(run, list(known.values()))}")
+        return fitting[0]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "."
+        raise RungError(f"no form is called {name!r}{hint} There are: {', '.join(known)}")
+    why = known[name].why_not(candidate)
+    if why is not None:
+        raise RungError(f"{label} cannot be written as {name!r}: {why}. {_able(run, [known[name]])}")
+    return known[name]
+
+
+def _stored(run: Reopened, candidate: Candidate) -> bool:
+    """Whether a candidate asks a model that has stored answers and nothing else."""
+    client = run.clients.get(candidate.model or "")
+    return client is not None and isinstance(client.settings, StoredSettings)
+
+
+def _able(run: Reopened, among: Sequence[Form]) -> str:
+    """Return a sentence that names the approaches of a run that can be written in one of these forms, and as what."""
+    fitting = {
+        label: [f.name for f in among if f.why_not(run.candidate(label)) is None]
+        for label in measured_rungs(run.folder)
+        if not _stored(run, run.candidate(label))
+    }
+    named = [f"{label} (as {' or '.join(names)})" for label, names in fitting.items() if names]
+    return f"Of this run these can be written: {', '.join(named)}." if named else "Nothing else of this run can be."

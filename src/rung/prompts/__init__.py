@@ -1,0 +1,1 @@
+"""Prompts: templates, rewrites, output forms, similar examples, racing and evolution."""

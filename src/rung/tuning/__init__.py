@@ -1,0 +1,1 @@
+"""Tuning: the gate, the search for a recipe, the workspace, regression tasks, distillation."""

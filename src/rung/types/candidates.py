@@ -1,0 +1,86 @@
+"""A candidate: one fully specified way to answer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from rung.types.learned import ChatLearned, Demonstration, Learned, TunedLearned
+from rung.types.plain import content_hash
+from rung.types.tasks import Message
+from rung.types.tuning import Weights
+
+L = TypeVar("L", bound=Learned)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fully specified way to answer: a rung, and what it learned from train and dev."""
+
+    rung: str
+    name: str  # short human name, unique within the rung: "as-is", "label-list", "nearest k=3"
+    learned: Learned
+    model: str | None  # role in the `models` section, None where no language model is asked
+    trained_on: tuple[str, ...] = ()  # ids of the rows whose content is inside `learned`
+
+    @cached_property
+    def id(self) -> str:
+        """First 12 hex digits of the content hash of everything that determines the answers."""
+        return content_hash([self.rung, self.name, asdict(self.learned), self.model])[:12]
+
+    @property
+    def chat(self) -> ChatLearned | None:
+        """What it learned, where that is a chat to send; else None."""
+        return self.learned if isinstance(self.learned, ChatLearned) else None
+
+    @property
+    def prompt(self) -> tuple[Message, ...] | None:
+        """The template of its chat; None where it sends none."""
+        return self.chat.messages if self.chat is not None else None
+
+    @property
+    def demonstrations(self) -> tuple[Demonstration, ...]:
+        """The training examples that it may show."""
+        return self.chat.demonstrations if self.chat is not None else ()
+
+    @property
+    def tuned(self) -> Weights | None:
+        """The tuned weights that answer; None where the model is asked as it is."""
+        return self.learned.weights if isinstance(self.learned, TunedLearned) else None
+
+    @property
+    def forced(self) -> tuple[str, ...]:
+        """Reasons against tuning that `force: true` overrode when it was made."""
+        return self.learned.forced if isinstance(self.learned, TunedLearned) else ()
+
+    @property
+    def forgets(self) -> str | None:
+        """What it forgets, where that forbids it to win."""
+        return (self.learned.forgets or None) if isinstance(self.learned, TunedLearned) else None
+
+
+def weights_of(candidate: Candidate) -> Weights:
+    """Return the tuned weights that answer. Raises ValueError for a candidate that has none here."""
+    if candidate.tuned is None:
+        raise ValueError(f"candidate {candidate.name!r} of rung {candidate.rung!r} has no tuned weights here")
+    return candidate.tuned
+
+
+def learned_as(candidate: Candidate, kind: type[L]) -> L:
+    """Return what a candidate learned, as its rung knows it. Raises ValueError for a candidate of another kind."""
+    if not isinstance(candidate.learned, kind):
+        raise ValueError(
+            f"candidate {candidate.name!r} of rung {candidate.rung!r} holds a {type(candidate.learned).__name__}, not a "
+            f"{kind.__name__}"
+        )
+    return candidate.learned
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A rung or candidate that was not run, and why. `awaited`: only until the model tuned elsewhere is there."""
+
+    what: str
+    reason: str
+    awaited: bool = False

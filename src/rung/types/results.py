@@ -1,0 +1,210 @@
+"""What was measured, and the verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rung.types.answers import Estimate, Outcome
+from rung.types.candidates import Candidate
+from rung.types.costs import RequestCost
+
+Status = Literal["meets", "misses", "inconclusive"]
+Decision = Literal["meets", "inconclusive", "misses", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """The three-way judgement of one rung against the goal (docs/statistics.md). Bounds are one-sided."""
+
+    status: Status
+    lower: float
+    upper: float
+    probability_good: float
+    examples_needed: int | None
+    advice: str | None = None
+    provisional: str | None = None  # why nothing is shown yet: a judge's opinion without enough human labels
+    labels_needed: int | None = None  # how many more human labels that takes
+    probability_at_goal: float | None = (
+        None  # of the goal itself; `probability_good` allows the tolerance. None: not told
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The latency of one approach as it is served: `n` requests on dev examples, `concurrency` of them at once; seconds.
+
+    `low_s` and `high_s`: one-sided bounds of the 95th percentile; None where `n` is too small for one. `status`: against
+    the limit, None where none is set. `timed_out` of the requests count as their model's `timeout_s`, `unknown` more got
+    no answer: slow for *meets*, quick for *misses*.
+    """
+
+    concurrency: int
+    n: int
+    p50_s: float | None
+    p95_s: float | None
+    low_s: float | None = None
+    high_s: float | None = None
+    status: Status | None = None
+    timed_out: int = 0
+    unknown: int = 0
+    advice: str | None = None  # what would decide, where nothing does
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """The cost of 1,000 requests in service against its limit: one-sided bounds of the mean, in US dollars (Student's t).
+
+    Both None with fewer than two answers. `status`: *meets* where the upper bound is within the limit, *misses* where the lower is above.
+    """
+
+    low_usd: float | None
+    high_usd: float | None
+    status: Status
+
+
+@dataclass(frozen=True)
+class Result:
+    """One rung measured on the frozen test rows."""
+
+    candidate: Candidate
+    test_sha256: str
+    outcomes: tuple[Outcome, ...]
+    estimates: Mapping[str, Estimate]  # metric name -> estimate; "<first metric>:format" -> format adherence
+    quality: Quality
+    cost_per_1k_usd: float | None  # in service, at the stated volume, rent included
+    cost_note: str | None  # on what it rests, or why it is unknown
+    p50_latency_s: float | None  # under the load of the measurement: many requests at once; it decides nothing
+    p95_latency_s: float | None
+    failures: Mapping[str, int]  # cause -> rows
+    limits_held: bool | None  # True also without limits; None: a limit is set but its quantity is unknown
+    stopped_early_at: int | None = None  # rows visited when the verdict became certain
+    abstentions: Mapping[str, int] = field(default_factory=dict)  # right, wrong, missed -> rows; see Outcome.abstained
+    tokens_per_request: float | None = None
+    labels: Mapping[str, float | None] = field(
+        default_factory=dict
+    )  # row -> what people said; None: they could not tell
+    cost: RequestCost = field(default_factory=RequestCost)  # the parts of `cost_per_1k_usd`
+    unscored: Mapping[str, int] = field(default_factory=dict)  # metric -> answers that it could not judge, left out
+    served: Served | None = None  # None: not asked
+    load: int | None = None  # requests that could be under way at once while the test examples were answered
+    priced: Priced | None = None  # where a limit on cost is set and the cost is known
+    level: float | None = (
+        None  # one-sided, of "meets": the approach's share of alpha by dev; None: alpha / planned rungs
+    )
+
+    @property
+    def good_enough(self) -> bool:
+        return self.quality.status == "meets" and self.limits_held is True
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`upper` against `lower` on the same rows; `fixed_share`: of the rows lower got wrong, the share upper fixed."""
+
+    lower: str
+    upper: str
+    metric: str
+    gain: float
+    low: float
+    high: float
+    p_value: float
+    p_adjusted: float
+    wins: int
+    losses: int
+    ties: int
+    n: int
+    method: str
+    fixed_share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A claim of the verdict, the rule that made it, and keys into the run folder that prove it."""
+
+    claim: str
+    rule: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierUse:
+    """What earlier runs of the project did with a run's test examples."""
+
+    runs: int  # earlier runs with other candidates
+    share: float  # of this run's `examples`, the largest that one of them used
+    examples: int
+    other_candidates: bool  # the first of them had others: this run is exploratory
+    other_goal: (
+        bool  # the same candidates were measured before, under another goal: this one was chosen after the result
+    )
+
+
+EXIT_CODES: Mapping[Decision, int] = {"meets": 0, "misses": 1, "stopped": 3, "inconclusive": 6}
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why a run ended before its time: `why` with what to do, the budget, and what the rest needs at most; US dollars.
+
+    `rest_usd` is None where that is unknown.
+    """
+
+    why: str
+    limit_usd: float
+    rest_usd: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer in one sentence (`headline`), on what it rests in one line (`basis`), reasons, and what would change it."""
+
+    decision: Decision
+    winner: str | None
+    tentative_pick: str | None
+    headline: str
+    reasons: tuple[Reason, ...]
+    counterfactuals: tuple[str, ...]
+    examples_needed: int | None
+    minimum_detectable_effect: float | None
+    exploratory: bool = False
+    provisional: str | None = None
+    earlier: EarlierUse | None = None
+    basis: str = ""
+
+    def exit_code(self, unanswered: int) -> int:
+        """Return the status of the command line: 0 good enough, 1 not or provisional, 3 budget spent, 4 test examples
+        left unanswered, 6 inconclusive. This is the one place that says so."""
+        if unanswered:
+            return 4
+        if self.provisional is not None:  # a judge's word alone, whatever it says: docs/log.md tells why this is no 6
+            return 3 if self.decision == "stopped" else 1
+        return EXIT_CODES[self.decision]
+
+    @property
+    def shown(self) -> bool:
+        """Whether a rung is shown to be good enough: not by a judge alone."""
+        return self.decision == "meets" and self.provisional is None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One request of a rung. `p50_s`: the median of `n` uncached requests, `concurrency` of them at once; None: unknown.
+
+    `tokens`: mean prompt tokens of a request by part of PARTS; None where no model is asked or nothing was answered.
+    `timed_out`: how many requests got no answer in their model's `timeout_s`, which stands for them in `seconds`.
+    """
+
+    candidate: str  # id
+    n: int
+    p50_s: float | None
+    tokens: Mapping[str, float] | None
+    output_tokens: float | None
+    note: str | None = None
+    seconds: tuple[
+        float | None, ...
+    ] = ()  # of each request, equal ones in an equal order at every rung; None: no answer
+    p95_s: float | None = None  # of `seconds`, where there are `MANY`
+    concurrency: int = 1
+    timed_out: int = 0

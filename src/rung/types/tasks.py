@@ -1,0 +1,219 @@
+"""What is asked: the task, its examples, their parts, and what the audit saw of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from rung.types.plain import Json, content_hash
+
+Kind = Literal["classification", "extraction", "style", "knowledge", "generation"]
+Severity = Literal["note", "warn", "stop"]
+Role = Literal["system", "user", "assistant"]
+KINDS: tuple[Kind, ...] = ("classification", "extraction", "style", "knowledge", "generation")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """A metric as written in rung.yaml; the first one of a task decides. Scores and reports call it by `name`."""
+
+    name: str
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    plugin: str = ""  # what judges; as a rule it has given the metric its name
+
+    def __post_init__(self) -> None:
+        if not self.plugin:
+            object.__setattr__(self, "plugin", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Hard limits of a climb. None means no limit. Money in US dollars, time in seconds.
+
+    `concurrency`: how many requests are under way at once where the latency is judged; `latency_requests`: how many judge it
+    at least, None: as many as its bound takes.
+    """
+
+    budget_usd: float | None = None
+    cost_per_1k_usd: float | None = None
+    p95_latency_s: float | None = None
+    latency_requests: int | None = None
+    concurrency: int = 1
+
+
+@dataclass(frozen=True)
+class Service:
+    """How the feature is used, as far as it decides what a request costs; by the roles of the models.
+
+    `usd_per_hour`: rents of machines. `batch_discount`: shares off the price of tokens, in [0, 1).
+    """
+
+    requests_per_month: int | None = None
+    usd_per_hour: Mapping[str, float] = field(default_factory=dict)
+    batch_discount: Mapping[str, float] = field(default_factory=dict)
+
+
+MOST_TOLERANCE, FIFTH = 0.02, 5.0  # a default tolerance allows a fifth more errors than the goal, at most 2 points
+
+
+def usual_tolerance(goal: float) -> float:
+    """Return the tolerance of a task that names none: min(0.02, (1 - goal) / 5), so that a goal of 0.99 stays one."""
+    return round(min(MOST_TOLERANCE, (1.0 - goal) / FIFTH), 6)
+
+
+def widest_tolerance(goal: float) -> float:
+    """Return the widest tolerance that a goal can bear: half of the errors that it allows."""
+    return round((1.0 - goal) / 2.0, 6)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a model, and when it counts as good enough. All rates lie in [0, 1]."""
+
+    name: str
+    instruction: str
+    inputs: tuple[str, ...]
+    target: str
+    kind: Kind
+    metrics: tuple[MetricSpec, ...]
+    goal: float
+    prompt: tuple[Message, ...] | None = None
+    labels: tuple[str, ...] | None = None  # classification: the allowed answers, from train or from the file
+    min_gain: float = 0.02
+    tolerance: float = 0.02
+    objective: Literal["good_enough", "cheapest"] = "good_enough"
+    alpha: float = 0.05
+    failure_score: float | None = (
+        0.0  # the score that a failed row counts as; None leaves failed rows out (and says so)
+    )
+    facts_change: Literal["often", "rarely"] | None = None  # told by the user: facts in answers go stale
+    scope: Literal["narrow", "general"] | None = None  # told by the user: one kind of request, or anything
+    limits: Limits = field(default_factory=Limits)
+    service: Service = field(default_factory=Service)
+
+
+TWINS = "near-duplicates of "  # what the name of a group begins with that near-duplicates alone make
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: input columns as text, the expected output, and the group it must not be parted from.
+
+    `others`: further right answers, different from `target`; any one of them is as good. Demonstrations show `target`.
+    `own_group`: the group that the file gives, where near-duplicates tie the example to others: `group` is then that of all of them.
+    """
+
+    id: str
+    inputs: Mapping[str, str]
+    target: str
+    group: str
+    others: tuple[str, ...] = ()
+    own_group: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Content hash; `id` is part of it, so that a renamed row is a changed row. Made once."""
+        found: str | None = getattr(self, "_sha256", None)
+        if found is None:
+            more = [list(self.others)] if self.others else []
+            told = self.group if self.own_group is None else self.own_group  # what ties it is found anew in each split
+            found = content_hash([self.id, dict(self.inputs), self.target, told, *more])
+            object.__setattr__(
+                self, "_sha256", found
+            )  # a cached_property would take three times the memory of the hash
+        return found
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All right answers, the first one being `target`."""
+        return (self.target, *self.others)
+
+    @property
+    def text(self) -> str:
+        """All input columns joined by newlines, in column order: what audits and embedders read."""
+        return "\n".join(self.inputs.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        row = {"id": self.id, "inputs": dict(self.inputs), "target": self.target, "group": self.group}
+        row |= {"others": list(self.others)} if self.others else {}
+        return row | ({"own_group": self.own_group} if self.own_group is not None else {})
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Example:
+        return cls(
+            row["id"],
+            dict(row["inputs"]),
+            row["target"],
+            row["group"],
+            tuple(row.get("others", ())),
+            row.get("own_group"),
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows in file order, with where they came from."""
+
+    examples: tuple[Example, ...]
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    @cached_property
+    def sha256(self) -> str:
+        return content_hash([e.sha256 for e in self.examples])
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the audit saw: which check, how bad, what to do next, and which rows (ids) show it."""
+
+    check: str
+    severity: Severity
+    message: str
+    next_step: str
+    example_ids: tuple[str, ...] = ()
+    measured: Mapping[str, Json] = field(default_factory=dict)  # numbers behind the message
+
+    def number(self, name: str) -> float:
+        """Return one number behind the message. Raises KeyError for one that is not there, TypeError for what is none."""
+        found = self.measured[name]
+        if not isinstance(found, int | float):
+            raise TypeError(f"finding {self.check!r}: {name} is {found!r}, no number")
+        return found
+
+
+@dataclass(frozen=True)
+class Split:
+    """Train and dev rows, and what is known of the sealed test part: never its rows.
+
+    `quarantined`: ids of training rows left out because they equal or nearly equal a dev or test row.
+    """
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    seed: int
+    test_size: int
+    test_groups: int
+    test_sha256: str
+    manifest: Mapping[str, Json]  # part -> {rows, groups, sha256, ids: {id: row hash}} (test: hashes only)
+    quarantined: tuple[str, ...] = ()
+
+
+def by_id(examples: Sequence[Example]) -> dict[str, Example]:
+    """Return the examples keyed by id."""
+    return {e.id: e for e in examples}

@@ -1,1 +1,0 @@
-"""Training of the models that the package ships; not part of the installed package."""

@@ -1,1 +1,0 @@
-"""The embedded model: an invented support-desk world, documents drawn from it, and the training command."""
