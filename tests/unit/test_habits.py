@@ -77,21 +77,25 @@ def test_exit_codes_are_those_of_the_page():
 
 
 @pytest.mark.parametrize(
-    ("decision", "provisional", "unanswered", "code"),
+    ("decision", "provisional", "corrected", "unanswered", "code"),
     [
-        ("meets", None, 0, 0),
-        ("misses", None, 0, 1),
-        ("stopped", None, 0, 3),
-        ("inconclusive", None, 0, 6),
-        ("meets", "40 human labels are missing", 0, 1),
-        ("inconclusive", "40 human labels are missing", 0, 1),
-        ("stopped", "40 human labels are missing", 0, 3),
-        ("meets", None, 2, 4),
-        ("inconclusive", None, 2, 4),
+        ("meets", None, False, 0, 0),
+        ("misses", None, False, 0, 1),
+        ("stopped", None, False, 0, 3),
+        ("inconclusive", None, False, 0, 6),
+        ("meets", "90 human labels are missing", False, 0, 1),
+        ("meets", "40 human labels are missing", True, 0, 6),
+        ("inconclusive", "90 human labels are missing", False, 0, 6),
+        ("stopped", "90 human labels are missing", False, 0, 3),
+        ("meets", None, False, 2, 4),
+        ("meets", "40 human labels are missing", True, 2, 4),
+        ("inconclusive", None, False, 2, 4),
     ],
 )
-def test_a_verdict_has_one_exit_code_for_the_command_line_and_python(decision, provisional, unanswered, code):
-    verdict = Verdict(decision, None, None, "", (), (), None, None, provisional=provisional)
+def test_a_verdict_has_one_exit_code_for_the_command_line_and_python(
+    decision, provisional, corrected, unanswered, code
+):
+    verdict = Verdict(decision, None, None, "", (), (), None, None, provisional=provisional, corrected=corrected)
     assert verdict.exit_code(unanswered) == code
     assert ClimbResult(Path("runs/a"), verdict, {}, unanswered).exit_code == code
 

@@ -38,8 +38,8 @@ def climb(
 ) -> int:
     """Climb the ladder; run the same command again to resume. What the project paid for is not paid again.
 
-    Exit codes: 0 good enough, 1 not (or provisional), 2 bad input (also what `rung check` stops at), 3 budget spent,
-    4 incomplete (run again), 5 our fault, 6 inconclusive, or waiting for a model tuned elsewhere.
+    Exit codes: 0 good enough, 1 not (or by a judge's word alone), 2 bad input (also what `rung check` stops at), 3 budget
+    spent, 4 incomplete (run again), 5 our fault, 6 inconclusive, provisional, or waiting for a model tuned elsewhere.
     """
     from rung.errors import ConfigError, Problem
 

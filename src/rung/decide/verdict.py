@@ -121,6 +121,7 @@ def decide(climb: Climbed) -> Verdict:
         minimum_detectable_effect=_smallest_gain(climb),
         exploratory=exploratory,
         provisional=provisional,
+        corrected=bool(provisional and winner and climb.results[winner].quality.corrected),
         earlier=climb.earlier,
         basis=_basis(climb, decision, subject, tentative_pick),
     )

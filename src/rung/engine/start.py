@@ -36,7 +36,7 @@ class ClimbResult:
 
     @property
     def exit_code(self) -> int:
-        """0 good enough, 1 not or provisional, 3 budget spent, 4 examples left unanswered, 6 inconclusive."""
+        """0 good enough, 1 not, 3 budget spent, 4 examples left unanswered, 6 open; `Verdict.exit_code` tells more."""
         return self.verdict.exit_code(self.unanswered_rows)
 
 

@@ -188,5 +188,11 @@ def provisional(quality: Quality, outcomes: Sequence[Outcome], people: HumanLabe
     why = f"{rests} {by}; {more} more are needed before anything is shown: `rung label` asks for them"
     status: Status = "inconclusive" if quality.status == "misses" else quality.status
     return replace(
-        quality, status=status, examples_needed=None, advice=f"it {why}", provisional=why, labels_needed=more
+        quality,
+        status=status,
+        examples_needed=None,
+        advice=f"it {why}",
+        provisional=why,
+        labels_needed=more,
+        corrected=told >= PROVISIONAL_LABELS,
     )

@@ -26,6 +26,7 @@ class Quality:
     advice: str | None = None
     provisional: str | None = None  # why nothing is shown yet: a judge's opinion without enough human labels
     labels_needed: int | None = None  # how many more human labels that takes
+    corrected: bool = False  # whether a provisional status rests on enough labels to correct the judge by
     probability_at_goal: float | None = (
         None  # of the goal itself; `probability_good` allows the tolerance. None: not told
     )
@@ -170,16 +171,18 @@ class Verdict:
     minimum_detectable_effect: float | None
     exploratory: bool = False
     provisional: str | None = None
+    corrected: bool = False  # provisional, yet the judge is corrected by labels: more of them settle it
     earlier: EarlierUse | None = None
     basis: str = ""
 
     def exit_code(self, unanswered: int) -> int:
-        """Return the status of the command line: 0 good enough, 1 not or provisional, 3 budget spent, 4 test examples
-        left unanswered, 6 inconclusive. This is the one place that says so."""
+        """Return the status of the command line: 0 good enough, 1 not, or by a judge's word alone, 3 budget spent, 4 test
+        examples left unanswered, 6 inconclusive, or met by a judge whom too few labels correct. This is the one place that says so.
+        """
         if unanswered:
             return 4
-        if self.provisional is not None:  # a judge's word alone, whatever it says: docs/log.md tells why this is no 6
-            return 3 if self.decision == "stopped" else 1
+        if self.decision == "meets" and self.provisional is not None:
+            return 6 if self.corrected else 1  # docs/log.md tells why it is no 6 by a judge alone
         return EXIT_CODES[self.decision]
 
     @property
