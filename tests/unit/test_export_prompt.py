@@ -303,7 +303,6 @@ def test_stored_dev_examples_are_answered_again_and_a_difference_refuses(climbed
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_of_the_program_ends_the_batch_and_is_told():
     def faulty(inputs):
         raise AttributeError("no such thing")

@@ -324,11 +324,8 @@ def _work(jobs: SimpleQueue[Job], done: SimpleQueue[Reply], answer: Answer) -> N
         number, inputs = jobs.get()
         try:
             done.put((number, _patiently(answer, inputs), None))
-        except FAILURES as error:
+        except Exception as error:  # noqa: BLE001 - nothing is lost: who waits for the answer raises what is no FAILURES
             done.put((number, None, error))
-        finally:
-            if (unforeseen := sys.exception()) is not None:  # a fault of the program, told by who waits for the answer
-                done.put((number, None, unforeseen))
 
 
 def _patiently(answer: Answer, inputs: dict[str, str]) -> Answered:
