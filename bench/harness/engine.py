@@ -14,7 +14,8 @@ from pathlib import Path
 from bench.harness.rows import INSTRUCTION, LABELS
 from rung.background import quiet_collector
 from rung.evaluate.answering import answer_rows, scorer
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import askers
 from rung.metrics.normalized_match import NormalizedMatch
 from rung.models.budget import Budget
 from rung.models.client import Client

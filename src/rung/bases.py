@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.protocols import DocumentStore, Kit, Sent, System, TuningRun
+from rung.protocols import AnsweringKit, DocumentStore, Kit, Sent, System, TuningRun
 from rung.types import (
     Base,
     Candidate,
@@ -73,7 +73,7 @@ class Rung(PluginBase):
 
     @staticmethod
     @abstractmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Bring a candidate to life; needs nothing but what it learned and the kit."""
 
     def plan(self, given: FitInput, kit: Kit) -> RungPlan:

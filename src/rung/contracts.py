@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import Any, ClassVar, cast, get_args
 
 from rung.plugins import broken, kept, revive
-from rung.protocols import DocumentStore, Judge, Kit, Metric, Model, Retriever, System, TokenModel, Tuner, TuningRun
+from rung.protocols import (
+    AnsweringKit,
+    DocumentStore,
+    Judge,
+    Metric,
+    Model,
+    Retriever,
+    System,
+    TokenModel,
+    Tuner,
+    TuningRun,
+)
 from rung.types import (
     Answer,
     Candidate,
@@ -98,7 +109,7 @@ class _HeldJudge(_HeldMetric):
         with kept(self._name, "asks", "a tuple of Requests", "metrics"):
             return tuple(self._judge.asks(answer, _copy(example), task))
 
-    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: AnsweringKit) -> Score | Failure:
         with kept(self._name, "assess", SCORED, "metrics"):
             found = await self._judge.assess(answer, _copy(example), task, kit)
         return self._judged("assess", found)
@@ -148,7 +159,7 @@ class _HeldTokenModel(_HeldModel):
             return tuple(self._tokens.prompt_tokens(messages))
 
 
-def revived(candidate: Candidate, task: Task, kit: Kit) -> System:
+def revived(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
     """Bring a candidate to life as `plugins.revive` does, with its answers checked: a cost below 0 would win every ladder."""
     system = revive(candidate, task, kit)
     return system if _ours(system) else _HeldSystem(candidate.rung, system)

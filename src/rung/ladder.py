@@ -28,8 +28,9 @@ from rung.engine.unchanged import recalled, remember
 from rung.errors import BudgetSpent, EqualAnswers, NotOffered
 from rung.evaluate.evaluator import Evaluator, Rules
 from rung.evaluate.first_answers import must_be_one_left
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import unanswered
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Progress, Silent
 from rung.rag.opening import open_document_index as open_index

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rung.bases import Rung as Rung
     from rung.bases import Tuner as Tuner
     from rung.models.settings import ProviderSettings as Provider  # noqa: F401 - offered at the end of this file
-    from rung.protocols import Kit, System
+    from rung.protocols import AnsweringKit, System
     from rung.types import Candidate, Learned, Task
 
 BUILT_IN: Mapping[
@@ -311,7 +311,7 @@ def rung_type(name: str) -> type[protocols.Rung]:
     return found
 
 
-def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
     """Bring a candidate to life through the rung that made it.
 
     Raises UnknownPlugin where that is not installed, PluginError where it does not return a System.

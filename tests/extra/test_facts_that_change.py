@@ -18,7 +18,8 @@ import rung_nano
 from rung import plugins
 from rung.config import Config, load_config
 from rung.data.configured import as_task, read_rows
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Silent
 from rung.prompts.templates import as_it_stands

@@ -9,7 +9,8 @@ import pytest
 
 from rung.errors import ConfigError, NotOffered
 from rung.evaluate.asking import AskingKit
-from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import Asker
 from rung.models.fake import FakeModel
 from rung.models.tuned import tuned_role
 from rung.progress import Silent

@@ -20,7 +20,8 @@ import rung
 from rung.config import parse_config
 from rung.data.split import freeze, split
 from rung.errors import IntegrityError
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Silent
 from rung.store.run import RunFolder

@@ -24,8 +24,9 @@ from rung.engine.contract import fit_usable, rung_of
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.errors import BudgetSpent, NotOffered
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import summarise
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Progress
 from rung.rag.opening import gather, open_document_index

@@ -16,7 +16,8 @@ from rung.engine.contract import planned
 from rung.engine.obstacles import refuse
 from rung.errors import NotOffered, RungError
 from rung.evaluate import profile
-from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import Asker
 from rung.judging.human_labels import is_opinion
 from rung.models.larger import larger_roles
 from rung.models.prices import most_tokens, price_of, rent_of

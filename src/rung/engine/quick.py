@@ -16,8 +16,9 @@ from rung.diagnosis.run import diagnose
 from rung.engine.contract import fit
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import scored
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Progress
 from rung.stats.estimate import interval_mean

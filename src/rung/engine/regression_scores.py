@@ -11,7 +11,8 @@ from rung.config import Config
 from rung.data.configured import as_task, part_rows, read_rows
 from rung.engine.permission import begin
 from rung.errors import RungError
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Progress
 from rung.stats.estimate import interval_mean

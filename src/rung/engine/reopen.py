@@ -12,7 +12,8 @@ from rung.data.parts import thaw
 from rung.engine.permission import require
 from rung.engine.stored import stored_config
 from rung.errors import RungError
-from rung.evaluate.kit import Asker, RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import Asker, askers
 from rung.models.client import Client, open_clients
 from rung.progress import Progress
 from rung.protocols import DocumentIndex

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from rung.config import Config
 from rung.config.roles import roles_of
 from rung.errors import IntegrityError, RefusedByModel
-from rung.evaluate.kit import Asker, RunKit
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import Asker
 from rung.models.prices import most_tokens
 from rung.models.settings import ProviderSettings, configured
 from rung.progress import Silent

@@ -11,7 +11,7 @@ from rung.errors import ContextOverflow, NotRecorded, RefusedByModel, Retryable
 from rung.foreign import foreign
 from rung.metrics.accepted import AnyRight
 from rung.prompts.abstention import abstention
-from rung.protocols import Judge, Kit, Metric, System
+from rung.protocols import AnsweringKit, Judge, Metric, System
 from rung.types import TRANSPORT, Answer, Example, Failure, FailureCause, Outcome, Score, Task
 
 OnRow = Callable[[Outcome], None]
@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 Scorer = Callable[[Answer, Example], Awaitable["Judgement | Failure"]]
 
 
-def scorer(metrics: Mapping[str, Metric], task: Task, kit: Kit | None = None) -> Scorer:
+def scorer(metrics: Mapping[str, Metric], task: Task, kit: AnsweringKit | None = None) -> Scorer:
     """Return a function that judges one answer by every metric; the first metric's failure is the example's failure.
 
     A metric that asks (`Judge`) does so through `kit`; without one it says what it can without asking. Transport trouble
@@ -70,7 +70,7 @@ def scored(name: str, metric: Metric, answer: Answer, example: Example, task: Ta
 
 
 async def _assessed(
-    name: str, metric: Judge, answer: Answer, example: Example, task: Task, kit: Kit
+    name: str, metric: Judge, answer: Answer, example: Example, task: Task, kit: AnsweringKit
 ) -> Score | Failure:
     """Ask a metric for its judgement; what went wrong with this example alone becomes its failure."""
     try:

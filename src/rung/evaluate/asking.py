@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rung.protocols.kit import KitAround
-from rung.types import Candidate, Completion, Example, Outcome, Request
+from rung.protocols import AnsweringKit
+from rung.protocols.kit import AnsweringKitAround
+from rung.types import Completion, Request
 
 
 @dataclass
-class AskingKit(KitAround):
+class AskingKit(AnsweringKitAround[AnsweringKit]):
     """A kit that counts what is asked through it and can ask everything anew (`repeat` 1, 2 ...)."""
 
     repeat: int = 0
@@ -19,9 +19,6 @@ class AskingKit(KitAround):
     async def ask(self, role: str, request: Request) -> Completion:
         self.calls += 1
         return await self.inner.ask(role, _again(request, self.repeat))
-
-    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
-        raise NotImplementedError("an experiment answers rows through ExperimentRun.answers")
 
 
 def _again(request: Request, repeat: int) -> Request:

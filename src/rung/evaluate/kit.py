@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 from rung import plugins
 from rung.config.roles import roles_of
 from rung.contracts import held_metric, revived
-from rung.errors import ConfigError, IntegrityError, NotOffered, Problem, RungError
+from rung.errors import IntegrityError, NotOffered, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.first_answers import FirstAnswers
+from rung.evaluate.roles import Asker, Roles
 from rung.metrics.accepted import AnyRight
 from rung.models.client import Client
-from rung.models.prices import price_of
 from rung.models.settings import ProviderSettings
-from rung.models.tuned import Served, weights_in
 from rung.progress import Progress, paid
-from rung.protocols import DocumentIndex, Judge, Kit, Metric, RegressionSuite, System, TuningSpace
-from rung.store.tuned import TunedRecord
-from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task, Weights
+from rung.protocols import DocumentIndex, Judge, Kit, Metric, RegressionSuite, TuningSpace
+from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
-ROWS_WITHOUT_MODEL = 8  # rows in flight for a rung that asks no model: nothing waits, so more would not help
 
 
 class Spaces(Protocol):
@@ -36,67 +32,7 @@ class Spaces(Protocol):
     def suite(self, kit: Kit) -> RegressionSuite: ...
 
 
-@dataclass(frozen=True)
-class Asker:
-    """One model role as the kit sees it."""
-
-    card: ModelCard
-    ask: Callable[[Request], Awaitable[Completion]]
-    count_tokens: Callable[[Sequence[Message]], int]
-    concurrency: int
-    free: bool  # no money changes hands: a budget cannot be hurt by asking
-    settings: ProviderSettings | None = None
-    client: Client | None = None  # None where nothing is asked: a plan
-    tuned: Served | None = None  # tuned weights of this role
-
-
-def askers(clients: Mapping[str, Client], folder: Path | None = None) -> dict[str, Asker]:
-    """Return the roles of open clients. `folder`: the run folder, in which models may be tuned and served from."""
-    return {
-        role: Asker(
-            client.card(role),
-            client.ask,
-            client.count_tokens,
-            client.concurrency,
-            client.free,
-            client.settings,
-            client,
-            Served(client, TunedRecord(folder)) if folder is not None else None,
-        )
-        for role, client in clients.items()
-    }
-
-
-def _on_weights(asker: Asker, weights: Weights) -> Asker:
-    """Return a role as it is asked on tuned weights. Raises IntegrityError when these are not what was kept."""
-    if asker.tuned is None:
-        raise ConfigError([Problem(f"models.{asker.card.role}", "tuned weights are served from a run folder only")])
-    tuned = asker.tuned
-    card = replace(asker.card, name=f"{asker.card.name} (tuned)", note=None)
-    return replace(asker, card=card, ask=lambda request: tuned.ask(weights, request))
-
-
-class _ForTuning:
-    """What a kit offers to rungs that change weights, and to those that measure weights changed elsewhere."""
-
-    _spaces: Spaces | None
-
-    def _role(self, role: str) -> Asker:
-        raise NotImplementedError
-
-    def tuning_space(self, role: str) -> TuningSpace:
-        asker = self._role(role)
-        if self._spaces is None or asker.settings is None:
-            raise NotOffered(f"models.{role} cannot be tuned here: nothing is tuned outside a climb and its plan")
-        return self._spaces(cast(Kit, self), role, asker.settings, asker.client)
-
-    def regression_suite(self) -> RegressionSuite:
-        if self._spaces is None:
-            raise NotOffered("what tuning must not harm is scored in a climb alone")
-        return self._spaces.suite(cast(Kit, self))
-
-
-class RunKit(_ForTuning):
+class RunKit:
     """The Kit of one climb."""
 
     def __init__(
@@ -114,7 +50,9 @@ class RunKit(_ForTuning):
         `spaces` makes the places where models are tuned; None where none is.
         """
         self._task = task
-        self._roles = dict(roles)
+        self._roles = Roles(
+            roles, [r for spec in task.metrics for r in roles_of("metrics", spec.plugin, spec.settings)]
+        )
         self._seed = seed
         self._progress = progress
         self._document_index = document_index
@@ -122,10 +60,9 @@ class RunKit(_ForTuning):
         self._spaces = spaces
         self._first_answers = FirstAnswers()
         self._renew()
-        for role, asker in self._roles.items():
+        for role, asker in roles.items():
             if asker.client is not None and asker.client.missing:
                 progress.say(f"models.{role} cannot be opened, so its rung will be left out: {asker.client.missing}")
-        self._judging = [r for spec in task.metrics for r in roles_of("metrics", spec.plugin, spec.settings)]
 
     def _renew(self) -> None:
         self.metrics: dict[str, Metric] = {
@@ -140,26 +77,25 @@ class RunKit(_ForTuning):
         twin._renew()
         return twin
 
-    def _role(self, role: str) -> Asker:
-        if role not in self._roles:
-            named = weights_in(role)
-            if named is not None:
-                self._roles[role] = _on_weights(self._role(named[0]), named[1])
-                return self._roles[role]
-            known = ", ".join(self._roles) or "none"
-            raise ConfigError(
-                [Problem(f"models.{role}", "a rung asks for this model, but it is not configured", None, known)]
-            )
-        return self._roles[role]
-
     def card(self, role: str) -> ModelCard:
-        return self._role(role).card
+        return self._roles[role].card
 
     def count_tokens(self, role: str, messages: Sequence[Message]) -> int:
-        return self._role(role).count_tokens(messages)
+        return self._roles[role].count_tokens(messages)
 
     async def ask(self, role: str, request: Request) -> Completion:
-        return await self._role(role).ask(request)
+        return await self._roles[role].ask(request)
+
+    def tuning_space(self, role: str) -> TuningSpace:
+        asker = self._roles[role]
+        if self._spaces is None or asker.settings is None:
+            raise NotOffered(f"models.{role} cannot be tuned here: nothing is tuned outside a climb and its plan")
+        return self._spaces(self, role, asker.settings, asker.client)
+
+    def regression_suite(self) -> RegressionSuite:
+        if self._spaces is None:
+            raise NotOffered("what tuning must not harm is scored in a climb alone")
+        return self._spaces.suite(self)
 
     def document_index(self) -> DocumentIndex | None:
         return self._document_index
@@ -182,7 +118,7 @@ class RunKit(_ForTuning):
             if not first:
                 return await self.answer(candidate, examples, on_row)
             begun = await self.answer(candidate, examples[:first], on_row)
-            self._first_answers.look(candidate, begun, self._role(str(candidate.model)).settings)
+            self._first_answers.look(candidate, begun, self._roles[str(candidate.model)].settings)
             rest = examples[first:]
             return begun + (await self.answer(candidate, rest, on_row) if rest else ())
 
@@ -196,31 +132,24 @@ class RunKit(_ForTuning):
         """
         _same_documents(candidate, self._document_index)
         outcomes = await answer_rows(
-            self.system(candidate), examples, self.score, concurrency=self._concurrency(candidate), on_row=on_row
+            revived(candidate, self._task, self),
+            examples,
+            self.score,
+            concurrency=self._roles.concurrency(candidate),
+            on_row=on_row,
         )
         _same_documents(candidate, self._document_index)
         _judged(outcomes, self._task)
         return outcomes
 
-    def system(self, candidate: Candidate) -> System:
-        """Bring a candidate to life through the rung that made it."""
-        return revived(candidate, self._task, self)
-
-    def _concurrency(self, candidate: Candidate) -> int:
-        """Rows worth working on at once: enough to keep the model busy, and the slowest judge behind it."""
-        answering = self._role(candidate.model).concurrency if candidate.model is not None else ROWS_WITHOUT_MODEL
-        return max([answering, *(self._role(role).concurrency for role in self._judging)])
-
     def free(self, candidate: Candidate) -> bool:
         """Whether answering and judging another row costs no money."""
-        asked = [*self._judging, *([candidate.model] if candidate.model is not None else [])]
-        return all(self._role(role).free for role in asked)
+        return self._roles.free(candidate)
 
 
 def priced_by_token(kit: RunKit, candidate: Candidate) -> bool:
-    """Whether answers that were stored without a price have one now: by token, since nobody timed a machine for them."""
-    settings = kit._role(candidate.model).settings if candidate.model is not None else None
-    return settings is not None and price_of(settings).by_tokens(1, 1) is not None
+    """Whether answers that were stored without a price have one now."""
+    return kit._roles.priced_by_token(candidate)
 
 
 def _same_documents(candidate: Candidate, document_index: DocumentIndex | None) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from rung.contracts import revived
 from rung.errors import Retryable, RungError
 from rung.evaluate.asking import AskingKit
-from rung.protocols import Kit, System
+from rung.protocols import AnsweringKit, System
 from rung.stats.latency import TAIL, requests_for_bound
 from rung.types import Answer, Candidate, Completion, Example, Message, Profile, Request, Task
 
@@ -50,7 +50,7 @@ class _Heard:
 
 
 async def profile(
-    candidate: Candidate, dev: Sequence[Example], task: Task, kit: Kit, wanted: int | None = None
+    candidate: Candidate, dev: Sequence[Example], task: Task, kit: AnsweringKit, wanted: int | None = None
 ) -> Profile:
     """Ask dev rows anew, as many at once as the task says the approach is used; each row again if they are too few.
 
@@ -107,7 +107,7 @@ async def _listen(system: System, row: Example, listening: ListeningKit, candida
         into.output_tokens = float(sum(c.output_tokens or 0 for _, _, c in listening.heard))
 
 
-def is_stored(candidate: Candidate, kit: Kit) -> bool:
+def is_stored(candidate: Candidate, kit: AnsweringKit) -> bool:
     """Whether a candidate's answers were stored before and nothing is asked."""
     return candidate.model is not None and kit.card(candidate.model).recorded is not None
 
@@ -129,7 +129,11 @@ def enough(taken: Profile | None, candidate: Candidate, task: Task, level: float
 
 
 def _parts(
-    heard: Sequence[tuple[str, Request, Completion]], row: Example, answer: Answer, candidate: Candidate, kit: Kit
+    heard: Sequence[tuple[str, Request, Completion]],
+    row: Example,
+    answer: Answer,
+    candidate: Candidate,
+    kit: AnsweringKit,
 ) -> dict[str, float]:
     """Return the prompt tokens of one answer by part, scaled to the endpoint's own count where it tells one."""
     total = dict.fromkeys(PARTS, 0.0)
@@ -143,7 +147,9 @@ def _parts(
     return total
 
 
-def _counted(role: str, chat: Sequence[Message], row: Example, answer: Answer, own: int, kit: Kit) -> dict[str, float]:
+def _counted(
+    role: str, chat: Sequence[Message], row: Example, answer: Answer, own: int, kit: AnsweringKit
+) -> dict[str, float]:
     """Count by leaving parts out: earlier turns, then retrieved passages, then the row's own values; the rest instructs."""
     whole = kit.count_tokens(role, chat)
     turns = [i for i, m in enumerate(chat) if m.role == "assistant"][own:]

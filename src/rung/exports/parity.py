@@ -11,7 +11,8 @@ from rung import plugins
 from rung.engine.reopen import Reopened
 from rung.errors import RungError
 from rung.evaluate.evaluator import visiting_order
-from rung.evaluate.kit import Asker, RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import Asker, askers
 from rung.foreign import foreign
 from rung.models.prices import rent_of
 from rung.models.settings import ProviderSettings

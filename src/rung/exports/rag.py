@@ -13,7 +13,8 @@ from rung import plugins
 from rung.documents.folder import FILE
 from rung.engine.reopen import Reopened
 from rung.errors import RungError
-from rung.evaluate.kit import RunKit, askers
+from rung.evaluate.kit import RunKit
+from rung.evaluate.roles import askers
 from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, Said, copied, required
 from rung.exports.carried import Definition, carry
 from rung.exports.endpoint import embedding_model_of, key_of, sent

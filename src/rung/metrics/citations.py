@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.metrics.text import words
-from rung.protocols import Kit
+from rung.protocols import AnsweringKit
 from rung.types import Answer, Example, Failure, Request, Score, Task
 
 _LITTLE = frozenset(
@@ -44,7 +44,7 @@ class Citations(BaseModel):
     def asks(self, answer: str, example: Example, task: Task) -> tuple[Request, ...]:
         return ()
 
-    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: AnsweringKit) -> Score | Failure:
         if not answer.sources:
             return Score(0.0, parts={"supported": 0.0, "needed": 0.0}, note="the answer names no source")
         given = set(words(example.text))

@@ -14,7 +14,7 @@ from rung.foreign import file_text
 from rung.metrics._fence import Verdict, code_of, fenced, read_verdict
 from rung.metrics.text import squeeze
 from rung.plugins import located
-from rung.protocols import Kit
+from rung.protocols import AnsweringKit
 from rung.types import Answer, Example, Failure, Message, Request, Score, Task
 
 _WHO = """You judge the answer that a system gave to a task. You decide by the rubric alone.
@@ -160,7 +160,7 @@ class ModelJudge(BaseModel):
     def asks(self, answer: str, example: Example, task: Task) -> tuple[Request, ...]:
         return tuple(question.request for question in self._questions(answer, example, task))
 
-    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: AnsweringKit) -> Score | Failure:
         if self.mode == "compare" and any(squeeze(answer.text) == squeeze(target) for target in example.targets):
             return Score(self.tie, note="the answer is the expected one; nobody was asked")
         votes: dict[str, float] = {}
@@ -174,7 +174,7 @@ class ModelJudge(BaseModel):
         value = sum(votes.values()) / len(votes)
         return Score(value, parts=votes if len(votes) > 1 else {}, note=reason or None)
 
-    async def _verdict(self, question: _Question, kit: Kit) -> Verdict | Failure:
+    async def _verdict(self, question: _Question, kit: AnsweringKit) -> Verdict | Failure:
         """Ask, and once more where the reply cannot be read; one that was cut off would be cut off again."""
         found: Verdict | str = ""
         for request in (question.request, question.again):

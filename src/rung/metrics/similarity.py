@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from rung.embedding import embedding_request, read_vectors, unit
-from rung.protocols import Kit
+from rung.protocols import AnsweringKit
 from rung.types import Answer, Example, Failure, Request, Score, Task
 
 
@@ -38,7 +38,7 @@ class Similarity(BaseModel):
     def asks(self, answer: str, example: Example, task: Task) -> tuple[Request, ...]:
         return (embedding_request([answer, *example.targets]),)
 
-    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: AnsweringKit) -> Score | Failure:
         if not answer.text.strip():
             return Score(0.0, note="the answer is empty")
         [request] = self.asks(answer.text, example, task)

@@ -15,7 +15,7 @@ from rung.data.near import tied
 from rung.data.terms import ENGLISH, Terms, counted, rarity, splitter, weighed
 from rung.prompts.postprocessing import step_of
 from rung.prompts.templates import ChatSystem, Chooser, Template, chat_of, role_of
-from rung.protocols import Kit
+from rung.protocols import AnsweringKit
 from rung.types import Candidate, ChatLearned, Example
 
 MOST_TERMS = 200_000  # vocabulary cap: beyond it terms are so rare that they tie no two rows
@@ -194,7 +194,7 @@ def chooser(learned: ChatLearned) -> Chooser:
     return lambda inputs: [shown[i] for i in reversed(index.nearest("\n".join(inputs.values()), k))]
 
 
-def chat_system(candidate: Candidate, kit: Kit, labels: Sequence[str] | None = None) -> ChatSystem:
+def chat_system(candidate: Candidate, kit: AnsweringKit, labels: Sequence[str] | None = None) -> ChatSystem:
     """Bring a candidate to life that sends one chat with its examples. `labels`: the task's, for steps that look for one."""
     learned = chat_of(candidate)
     processed = step_of(learned.postprocessing, labels)

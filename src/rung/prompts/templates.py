@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from rung.chats import heading as heading
-from rung.protocols import Kit
+from rung.protocols import AnsweringKit
 from rung.types import COLUMNS, Answer, Candidate, ChatLearned, Demonstration, Message, ModelCard, Request, Task
 
 
@@ -181,7 +181,7 @@ class ChatSystem:
     template: Template
     role: str
     choose: Chooser
-    kit: Kit
+    kit: AnsweringKit
     params: Mapping[str, Any] = field(default_factory=dict)
     processed: Callable[[str], str] = str
 

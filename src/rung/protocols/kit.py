@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from rung.protocols.documents import DocumentIndex
 from rung.protocols.tuning import RegressionSuite, TuningSpace
@@ -73,7 +73,7 @@ class Judge(Metric, Protocol):
         """
         ...
 
-    async def assess(self, answer: Answer, example: Example, task: Task, kit: Kit) -> Score | Failure:
+    async def assess(self, answer: Answer, example: Example, task: Task, kit: AnsweringKit) -> Score | Failure:
         """Judge the answer, asking only through the kit. What a model says is untrusted; what cannot be read is a
         Failure("metric", why). Raises what `kit.ask` raises."""
         ...
@@ -86,8 +86,8 @@ class System(Protocol):
     async def answer(self, inputs: Mapping[str, str]) -> Answer: ...
 
 
-class Kit(Protocol):
-    """All a rung is handed besides its rows: models by role, scoring, randomness, progress. It holds no test row."""
+class AnsweringKit(Protocol):
+    """All that answering and judging one example takes: models by role, documents, randomness, progress."""
 
     def document_index(self) -> DocumentIndex | None:
         """Return the user's documents; None where the configuration names none."""
@@ -103,20 +103,8 @@ class Kit(Protocol):
         """Ask through cache, rate limits, retries and budget. Raises ModelError or BudgetSpent."""
         ...
 
-    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
-        """Answer and score the given rows (train or dev) with a candidate of any rung, in the order given."""
-        ...
-
-    def metric(self) -> Metric:
-        """Return the deciding metric."""
-        ...
-
     def tuning_space(self, role: str) -> TuningSpace:
         """Return where the model in that role is tuned. Raises NotOffered, with why, for one that cannot be."""
-        ...
-
-    def regression_suite(self) -> RegressionSuite:
-        """Return what tuning must not harm, to be scored for any role. Raises NotOffered outside a climb."""
         ...
 
     def rng(self, purpose: str) -> random.Random:
@@ -128,11 +116,30 @@ class Kit(Protocol):
         ...
 
 
+class Kit(AnsweringKit, Protocol):
+    """All a rung is handed besides its rows: what answering takes, and scoring. It holds no test row."""
+
+    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
+        """Answer and score the given rows (train or dev) with a candidate of any rung, in the order given."""
+        ...
+
+    def metric(self) -> Metric:
+        """Return the deciding metric."""
+        ...
+
+    def regression_suite(self) -> RegressionSuite:
+        """Return what tuning must not harm, to be scored for any role. Raises NotOffered outside a climb."""
+        ...
+
+
+_Around = TypeVar("_Around", bound=AnsweringKit)
+
+
 @dataclass
-class KitAround:
+class AnsweringKitAround(Generic[_Around]):
     """A kit that hands everything on to another one; a class that inherits it says what it does otherwise."""
 
-    inner: Kit
+    inner: _Around
 
     def document_index(self) -> DocumentIndex | None:
         return self.inner.document_index()
@@ -146,23 +153,27 @@ class KitAround:
     async def ask(self, role: str, request: Request) -> Completion:
         return await self.inner.ask(role, request)
 
-    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
-        return await self.inner.run(candidate, examples)
-
-    def metric(self) -> Metric:
-        return self.inner.metric()
-
     def tuning_space(self, role: str) -> TuningSpace:
         return self.inner.tuning_space(role)
-
-    def regression_suite(self) -> RegressionSuite:
-        return self.inner.regression_suite()
 
     def rng(self, purpose: str) -> random.Random:
         return self.inner.rng(purpose)
 
     def say(self, text: str) -> None:
         self.inner.say(text)
+
+
+class KitAround(AnsweringKitAround[Kit]):
+    """The same for a whole kit."""
+
+    async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
+        return await self.inner.run(candidate, examples)
+
+    def metric(self) -> Metric:
+        return self.inner.metric()
+
+    def regression_suite(self) -> RegressionSuite:
+        return self.inner.regression_suite()
 
 
 @runtime_checkable
@@ -189,6 +200,6 @@ class Rung(Protocol):
         ...
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Bring a candidate of this rung to life; needs nothing but what the candidate learned and the kit."""
         ...

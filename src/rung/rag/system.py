@@ -12,7 +12,7 @@ from rung.prompts.abstention import abstains
 from rung.prompts.postprocessing import step_of
 from rung.prompts.similar import chooser
 from rung.prompts.templates import Chooser, Template, role_of
-from rung.protocols import DocumentIndex, Kit
+from rung.protocols import AnsweringKit, DocumentIndex
 from rung.rag.choice import layout_of
 from rung.rag.examples import still_told
 from rung.rag.layout import Layout, cited, laid_out
@@ -36,7 +36,7 @@ class RagSystem:
     layout: Layout
     role: str
     choose: Chooser
-    kit: Kit
+    kit: AnsweringKit
     document_index: DocumentIndex
     given: tuple[Source, ...] | None = None
     told: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class RagSystem:
 
 def bring_to_life(
     candidate: Candidate,
-    kit: Kit,
+    kit: AnsweringKit,
     given: tuple[Source, ...] | None = None,
     labels: Sequence[str] | None = None,
 ) -> RagSystem:
@@ -138,7 +138,7 @@ def bring_to_life(
     )
 
 
-def document_index_of(kit: Kit) -> DocumentIndex:
+def document_index_of(kit: AnsweringKit) -> DocumentIndex:
     """Return the documents, which may be empty now. Raises NotOffered when none are configured."""
     document_index = kit.document_index()
     if document_index is None:
@@ -148,7 +148,7 @@ def document_index_of(kit: Kit) -> DocumentIndex:
     return document_index
 
 
-def readable(kit: Kit) -> tuple[DocumentIndex, tuple[Source, ...]]:
+def readable(kit: AnsweringKit) -> tuple[DocumentIndex, tuple[Source, ...]]:
     """Return the document index and all its documents. Raises NotOffered when there is none to read."""
     document_index = document_index_of(kit)
     documents = document_index.documents()

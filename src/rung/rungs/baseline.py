@@ -17,7 +17,7 @@ from rung.errors import NotOffered
 from rung.plugins import require
 from rung.prompts.race import Race, mean_score, racing_order
 from rung.prompts.similar import Index
-from rung.protocols import Kit, System
+from rung.protocols import AnsweringKit, Kit, System
 from rung.types import (
     Answer,
     BaselineLearned,
@@ -80,7 +80,7 @@ class Baseline(BaseModel):
         return RungPlan(len(_candidates(given.train)[0]), 0, ())
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system fitted again from the rows in `learned`; kit is not asked."""
         return BaselineSystem(_predictor(learned_as(candidate, BaselineLearned)))
 

@@ -19,7 +19,7 @@ from rung.prompts.rewrites import Writer, drafts_that_fit
 from rung.prompts.similar import apart_from, chat_system, chooser, diverse, representative, without_repeats
 from rung.prompts.structured import written
 from rung.prompts.templates import Template, as_it_stands, chat_of, only_the_row
-from rung.protocols import Kit, System
+from rung.protocols import AnsweringKit, Kit, System
 from rung.types import (
     Candidate,
     Demonstration,
@@ -120,7 +120,7 @@ class FewShot(AsksModels):
         return RungPlan(len(tried), planned_calls(len(tried), len(dev), looks), chats)
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that shows the learned examples, or for each input the nearest of the learned pool."""
         return chat_system(candidate, kit, task.labels)
 

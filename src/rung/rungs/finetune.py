@@ -14,7 +14,7 @@ from rung import plugins
 from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.prompts.templates import ChatSystem, Template, as_it_stands, plain_row
-from rung.protocols import Kit, System, Tuner, TuningSpace
+from rung.protocols import AnsweringKit, Kit, System, Tuner, TuningSpace
 from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
@@ -193,7 +193,7 @@ class FineTune(BaseModel):
         return RungPlan(len(prompts), len(prompts) * len(given.dev), sample)
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that asks the tuned weights as a role of their own. Raises IntegrityError if they changed."""
         return tuned_system(candidate, kit)
 

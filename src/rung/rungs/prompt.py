@@ -18,7 +18,7 @@ from rung.prompts.rewrites import Draft, Writer, drafts_that_fit, prompt_candida
 from rung.prompts.similar import chat_system
 from rung.prompts.structured import FORMS, form_of, held_to_form
 from rung.prompts.templates import only_the_row, prompt_notes, row_alone
-from rung.protocols import Kit, System
+from rung.protocols import AnsweringKit, Kit, System
 from rung.types import (
     Candidate,
     Edit,
@@ -177,7 +177,7 @@ class Prompt(AsksModels):
         return self.rewrites and kit.card(self.model).reads_chat
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that sends the learned chat."""
         return chat_system(candidate, kit, task.labels)
 

@@ -14,7 +14,7 @@ from rung.prompts.postprocessing import unwrapped
 from rung.prompts.race import asked, planned_calls
 from rung.prompts.rewrites import Draft, Writer, drafts_that_fit
 from rung.prompts.templates import as_it_stands
-from rung.protocols import DocumentIndex, Kit, System
+from rung.protocols import AnsweringKit, DocumentIndex, Kit, System
 from rung.rag import canaries
 from rung.rag.choice import Ground, neighbours
 from rung.rag.examples import doubted, told_by
@@ -124,7 +124,7 @@ class Rag(AsksModels):
         return RungPlan(sum(races), calls, chats, "counts every passage as 200 words")
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that looks for passages in the documents as they are when it answers."""
         return bring_to_life(candidate, kit, labels=task.labels)
 

@@ -14,7 +14,7 @@ from rung.config.price import believable
 from rung.contracts import held_tuner
 from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.prompts.templates import Template, plain_row
-from rung.protocols import Kit, System, Tuner
+from rung.protocols import AnsweringKit, Kit, System, Tuner
 from rung.tuning.scratch_estimate import USD_PER_GPU_HOUR, why_not
 from rung.tuning.search import Try, TuningPlace, candidate_of, tune, tuned_system, tuning_rows
 from rung.types import (
@@ -109,7 +109,7 @@ class ScratchRung(BaseModel):
         return RungPlan(1, 4 * min(len(given.dev), 150) + len(given.dev), chats, None, need)
 
     @staticmethod
-    def revive(candidate: Candidate, task: Task, kit: Kit) -> System:
+    def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that asks the trained weights as a role of their own."""
         return tuned_system(candidate, kit)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from rung.prompts.race import mean_score, racing_order
 from rung.prompts.templates import ChatSystem, Template
-from rung.protocols import Kit, Tuner, TuningRun, TuningSpace
+from rung.protocols import AnsweringKit, Kit, Tuner, TuningRun, TuningSpace
 from rung.types import (
     Candidate,
     Checkpoint,
@@ -99,7 +99,7 @@ def candidate_of(tried: Try, weights: Weights, role: str, name: str | None = Non
     return Candidate("finetune", name or tried.title, learned, role, tuple(e.id for e in tried.rows))
 
 
-def tuned_system(candidate: Candidate, kit: Kit) -> ChatSystem:
+def tuned_system(candidate: Candidate, kit: AnsweringKit) -> ChatSystem:
     """Bring tuned weights to life as a role of their own, or the model tuned elsewhere. Raises IntegrityError if they changed."""
     learned = learned_as(candidate, TunedLearned)
     here = learned.weights
