@@ -36,6 +36,19 @@ if (
 SAMPLE = 12  # cases of a parametrised test that are quick, evenly spread, first and last among them: `sample` marks another number
 
 
+MEMORY = Path(
+    "/dev/shm"
+)  # what is written and synced there does not wait for a disk, which is most of a climb's time here
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests write into memory where there is enough, unless a place is named: by `--basetemp`, or the variable below."""
+    if config.option.basetemp is None and MEMORY.is_dir():
+        place = os.statvfs(MEMORY)
+        if place.f_bavail * place.f_frsize > 4e9 and not place.f_flag & os.ST_NOEXEC:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--whole-sweeps", action="store_true", help="let all cases of a sweep be quick")
 
