@@ -9,12 +9,16 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo install test-quick test nightly check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports bench-quick-tests bench-money mutants fuzz chaos lock sbom clean
+.PHONY: demo demo-real install test-quick test nightly check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports bench-quick-tests bench-money mutants fuzz chaos lock sbom clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
 	$(BIN)/rung demo catalogue --folder runs/demo-catalogue
 	$(BIN)/rung demo ticket-replies --folder runs/demo-tuned
+
+# The same on real weights, which are fetched once (100 MB) into RUNG_WEIGHTS or the user's cache folder.
+demo-real: $(VENV)/.installed-demo
+	$(BIN)/rung demo real --folder runs/demo-real
 
 install: $(VENV)/.installed-test
 

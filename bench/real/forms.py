@@ -27,7 +27,6 @@ from typing import Any
 import jsonschema
 
 from bench.real.__main__ import rows, running
-from bench.real.weights import NAMES, as_folder, gguf, server
 from rung import plugins
 from rung.models.fake import FakeModel
 from rung.prompts.postprocessing import in_words, unwrapped
@@ -38,6 +37,7 @@ from rung.prompts.templates import instructed
 from rung.stats.paired import compare_paired
 from rung.testing.kit import BareKit
 from rung.types import Example, MetricSpec, ModelCard, Outcome, Task
+from rung_nano.fetched import MODELS, Cache
 
 PORT = 8597
 SEED = 7
@@ -198,15 +198,15 @@ def one(arm: str, name: str, weights: Path, shared: Path, count: int, threads: i
     elif arm.endswith("-local"):
         place = nullcontext(None)
     else:
-        place = llama(gguf(arm, weights), server(weights), threads)
+        place = llama(Cache(weights).gguf(arm), Cache(weights).server(), threads)
     with place as at:
         if at is None:
             base = arm.removesuffix("-local")
-            settings = plugins.make("models", "local", name=NAMES[base], folder=str(as_folder(base, weights).resolve()), dtype="bfloat16",
+            settings = plugins.make("models", "local", name=MODELS[base].title, folder=str(Cache(weights).model(base).resolve()), dtype="bfloat16",
                                     max_tokens=longest, batch=8, threads=1)  # fmt: skip
             return asyncio.run(measured(settings, task, train, dev, None))
         url, pid = (at, None) if isinstance(at, str) else at
-        settings = plugins.make("models", "openai", name=NAMES.get(arm, "stub"), base_url=url, max_tokens=longest, concurrency=2,
+        settings = plugins.make("models", "openai", name=MODELS[arm].title if arm in MODELS else "stub", base_url=url, max_tokens=longest, concurrency=2,
                                 context=4096, timeout_s=600, keep_thoughts=arm == "thinking")  # fmt: skip
         return asyncio.run(measured(settings, task, train, dev, pid))
 

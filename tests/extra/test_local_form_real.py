@@ -11,10 +11,11 @@ import jsonschema
 import pytest
 
 from bench.real.forms import task_of
-from bench.real.weights import NAMES, Unavailable, as_folder
 from rung import plugins
+from rung.errors import RungError
 from rung.prompts.structured import form_of
 from rung.types import Message, Request
+from rung_nano.fetched import MODELS, Cache
 
 pytestmark = [
     pytest.mark.real,
@@ -32,10 +33,10 @@ def smollm2():
     if not place:
         pytest.skip("set RUNG_WEIGHTS to a folder: real weights are fetched into it once (93 MB)")
     try:
-        folder = as_folder("smollm2", Path(place).resolve())
-    except Unavailable as error:
+        folder = Cache(Path(place).resolve()).model("smollm2")
+    except RungError as error:
         pytest.skip(str(error))
-    made = {"name": NAMES["smollm2"], "folder": str(folder), "dtype": "bfloat16", "threads": 1, "batch": 16}
+    made = {"name": MODELS["smollm2"].title, "folder": str(folder), "dtype": "bfloat16", "threads": 1, "batch": 16}
     model = plugins.make("models", "local", **made, max_tokens=160).connect()
     yield model
     asyncio.run(model.close())

