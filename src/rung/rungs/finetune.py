@@ -72,6 +72,9 @@ class FineTune(BaseModel):
         description="the role of a larger model whose right answers are learnt, under the best prompt",
     )
     mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
+    under: Literal["both", "short"] = Field(
+        "both", description="prompts to tune under: the bare row and the best prompt so far, or the bare row alone, which is quicker"
+    )
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
     trained: Literal["here", "elsewhere"] = Field(
@@ -93,7 +96,7 @@ class FineTune(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> FineTune:
-        wrong = {"tuner", "teacher", "mixed"} if self.trained == "elsewhere" else {"cost_usd", "base"}
+        wrong = {"tuner", "teacher", "mixed", "under"} if self.trained == "elsewhere" else {"cost_usd", "base"}
         fields = type(self).model_fields
         if named := sorted(name for name in wrong if getattr(self, name) != fields[name].default):
             raise ValueError(f"{', '.join(named)} and trained: {self.trained} do not go together")
@@ -126,7 +129,7 @@ class FineTune(BaseModel):
         lesson = await self._taught(task, rows, kit, below)
         rows = rows if lesson is None else lesson.rows
         recipes = self._recipes(space)
-        prompts = _prompts(task, below)
+        prompts = _prompts(task, below)[: 1 if self.under == "short" else 2]
         at = TuningPlace.of(task, kit, space, dev)
         checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
         found = await search(recipes, [p for p in prompts if p[0] not in unfit], rows, at)
@@ -172,15 +175,16 @@ class FineTune(BaseModel):
         need = recipes[0].need(
             space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
         )
-        times = SHARES[0] * len(recipes) + 2 * SHARES[1] + 1.0
+        prompts = 1 if self.under == "short" else 2
+        times = SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
         whole = TuningNeed(
             tokens=round(need.tokens * times),
             seconds=None if need.seconds is None else need.seconds * times,
             memory_bytes=need.memory_bytes,
             disk_bytes=need.disk_bytes,
-            note=f"{len(recipes)} recipes on a quarter of {len(rows)} rows, 2 prompts on a half, 1 on all; {need.note}",
+            note=f"{len(recipes)} recipes on a quarter of {len(rows)} rows, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
         )
-        runs = len(recipes) + 3
+        runs = len(recipes) + prompts + 1
         calls = 4 * runs * min(len(dev), 150) + len(dev)
         sample = tuple(template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
         return RungPlan(runs, calls, sample, None, whole)

@@ -6,3 +6,4 @@ from pathlib import Path
 
 WEIGHTS = Path(__file__).parent / "weights"
 EXAMPLES = Path(__file__).parent / "examples"
+REAL = Path(__file__).parent / "real"  # those on real weights (rung_nano.fetched)
