@@ -73,7 +73,8 @@ class FineTune(BaseModel):
     )
     mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
     under: Literal["both", "short"] = Field(
-        "both", description="prompts to tune under: the bare row and the best prompt so far, or the bare row alone, which is quicker"
+        "both",
+        description="prompts to tune under: the bare row and the best prompt so far, or the bare row alone, which is quicker",
     )
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
