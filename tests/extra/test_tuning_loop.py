@@ -221,7 +221,7 @@ def test_preflight_passes_on_what_is_right_and_shows_the_mask():
     assert found.failed == ()
     assert [c.what for c in found.checks] == [
         "nothing truncated", "train and inference templates", "answers whole", "end of answer", "labels in the loss",
-        "overfits one batch",
+        "overfits one batch", "memory",
     ]  # fmt: skip
     assert found.shown.endswith("<|end|>\u27e7")
     assert "<|assistant|>\u27e6" in found.shown
@@ -303,7 +303,7 @@ def test_rows_longer_than_the_context_are_left_out_whole_and_too_many_of_them_fa
 
 
 def test_too_little_memory_is_told_before_anything_is_loaded(monkeypatch):
-    monkeypatch.setattr("rung.tuners._preflight.free_memory", lambda: 50_000_000)
+    monkeypatch.setattr("rung.tuners._local.free_memory", lambda: 50_000_000)
     with pytest.raises(TuningError, match=r"would take about \d+ MB of memory, and about 50 MB are free: use LoRA"):
         recipe("full").preflight(NANO, rows(4), sent_by_nano, 3)
 

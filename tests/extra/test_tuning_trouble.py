@@ -116,7 +116,7 @@ def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tu
 
 
 def test_too_little_memory_is_estimated_and_leaves_the_rung_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("rung.tuners._preflight.free_memory", lambda: 50_000_000)
+    monkeypatch.setattr("rung.tuners._local.free_memory", lambda: 50_000_000)
     steps = ["prompt", {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
     run = climb(experiment(tmp_path, 60, ladder=steps), tmp_path / "run")
     assert list(run.results) == ["prompt"]

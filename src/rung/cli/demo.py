@@ -75,10 +75,11 @@ def _copied(example: Path, where: Path) -> None:
 
 def _fetched(where: Path, weights: Path | None, offline: bool, quiet: bool) -> None:
     """Put the model that an example names beside its rows. Raises RungError in one sentence."""
-    from rung.plugins import require
+    from rung.errors import MissingExtra
+    from rung.plugins import lacking, require
 
-    require("transformers", "tune")
-    require("peft", "tune")
+    if (missing := lacking(("torch", "transformers", "peft"))) is not None:
+        raise MissingExtra(f"an example on real weights {missing}")
     named = json.loads((where / "weights.json").read_text(encoding="utf-8"))
     fetched = require("rung_nano.fetched")
     cache = fetched.Cache((weights or fetched.Cache.usual()).resolve(), offline, (lambda text: None) if quiet else echo)

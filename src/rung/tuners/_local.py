@@ -29,15 +29,12 @@ from transformers.utils import logging
 
 from rung.errors import TuningError
 from rung.tuners._encode import Encoded, Reader
-from rung.tuners._resources import free_memory, gigabytes
+from rung.tuners._resources import PLAIN_HEADS, free_memory, gigabytes, shape_of, tokens_at_once
 from rung.tuners._state import load_state, save_state, write_adapter, write_model
 from rung.types import Base, TuningRow
 
 if TYPE_CHECKING:
     from rung.tuners._recipe import LocalRecipe
-
-PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
-# families whose logits are the head applied to the last states and nothing else: only the learned places need logits
 
 
 class LocalRun:
@@ -55,6 +52,7 @@ class LocalRun:
             raise TuningError(f"no training row fits the context of {base.name} ({reader.window} tokens)")
         self.device = device_of(recipe.device)
         self.threads = min(recipe.threads or os.cpu_count() or 1, _cores())
+        self.at_once = at_once(recipe, base, self.rows, self.device)
         with translated(base):
             self.model = load(base, recipe, self.device, seed)
         self.parts = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
@@ -134,7 +132,7 @@ class LocalRun:
             group["lr"] = rate
         learned = sum(len(r.learned) for r in batch)
         total = 0.0
-        for part in packs(batch, self.recipe.batch_tokens):
+        for part in packs(batch, self.at_once):
             with autocast(self.device):
                 loss = summed_loss(self.model, part, self.device) / learned
             loss.backward()  # type: ignore[no-untyped-call]
@@ -150,6 +148,21 @@ class LocalRun:
         """Return the rows of a step: every epoch has an order of its own that seed and epoch alone decide."""
         epoch, place = divmod(step, self._per_epoch)
         return [self.rows[i] for i in epoch_order(self.rows, self.recipe.batch_rows, f"{self.seed}/{epoch}")[place]]
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Return the memory that tuning could still take on its device; None where unknown."""
+    return int(torch.cuda.mem_get_info()[0]) if device.type == "cuda" else free_memory()
+
+
+def at_once(recipe: LocalRecipe, base: Base, rows: Sequence[Encoded], device: torch.device) -> int:
+    """Return how many tokens, padding included, are computed at once: fewer than the recipe allows where memory is short."""
+    shape = shape_of(base)
+    if shape is None:
+        return recipe.batch_tokens
+    batches = recipe.batches([len(r.tokens) for r in rows], max(len(r.learned) for r in rows))
+    found = tokens_at_once(shape, recipe.trained_parameters(shape), batches, free_bytes(device))
+    return recipe.batch_tokens if found == batches.wanted else found
 
 
 def epoch_order(rows: Sequence[Encoded], size: int, seed: str) -> list[list[int]]:

@@ -12,8 +12,9 @@ import torch
 from rung.errors import TuningError
 from rung.protocols import Sent
 from rung.tuners._encode import Encoded, Reader
-from rung.tuners._local import LocalRun, autocast, device_of, one_process, summed_loss
-from rung.tuners._resources import free_memory, gigabytes
+from rung.tuners._local import LocalRun, at_once, autocast, device_of, free_bytes, one_process, summed_loss
+from rung.tuners._peak import peak_memory, watch_memory
+from rung.tuners._resources import gigabytes
 from rung.types import Base, Checked, Preflight, TuningRow
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ OVERFIT_ROWS, OVERFIT_STEPS = 4, 16
 OVERFIT_SHARE = 0.5  # the loss on the same few rows must fall to this share at least
 LEFT_OUT = 0.05  # share of rows that may be left out for their length
 NAMED = 5
+PROBED = 256  # tokens of the part whose memory is measured
 SAME_LOSS = 2e-3  # relative; bf16 on a GPU is allowed ten times as much
 
 
@@ -57,16 +59,13 @@ def preflight(
         Checked("end of answer", f"every learned part ends in the end token ({_named(reader, fitting[0].tokens[-1])})")
     )
     if all(c.passed for c in checks):
-        checks += _loss(recipe, base, rows, seed)
+        checks += _loss(recipe, base, rows, fitting, seed)
     shown = reader.shown(min(fitting, key=lambda e: (len(e.tokens), e.id)))
     return Preflight(tuple(checks), shown)
 
 
 def _memory(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow]) -> None:
-    if device_of(recipe.device).type == "cuda":
-        free: int | None = int(torch.cuda.mem_get_info()[0])
-    else:
-        free = free_memory()
+    free = free_bytes(device_of(recipe.device))
     need = recipe.need(
         base, rows, lambda row: sum(len(m.content) for m in row.messages) // 3 + len(row.answer) // 3 + 8
     )
@@ -138,8 +137,10 @@ def _whole_answers(rows: Sequence[TuningRow], encoded: Sequence[Encoded], reader
     return Checked("answers whole", f"{learned:,} of {total:,} tokens are learned: the answers and nothing else")
 
 
-def _loss(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], seed: int) -> list[Checked]:
-    """Compute the loss a second way, then overfit a few rows with the recipe itself."""
+def _loss(
+    recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], fitting: Sequence[Encoded], seed: int
+) -> list[Checked]:
+    """Compute the loss a second way, overfit a few rows with the recipe itself, and measure what a part of a step takes."""
     short = sorted(rows, key=lambda r: (sum(len(m.content) for m in r.messages) + len(r.answer), r.id))[:OVERFIT_ROWS]
     quick = recipe.model_copy(update={"epochs": float(OVERFIT_STEPS), "batch_rows": OVERFIT_ROWS, "warmup": 0.0})
     with tempfile.TemporaryDirectory() as nowhere:
@@ -153,6 +154,7 @@ def _loss(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], seed: int)
             while last > OVERFIT_SHARE * first and steps < OVERFIT_STEPS:
                 steps += 1
                 last = run.train(steps, lambda _: None)
+            memory = _measured(run, fitting, at_once(recipe, base, fitting, run.device))
         finally:
             run.close()
     fell = last <= OVERFIT_SHARE * first or first < 0.01
@@ -171,7 +173,32 @@ def _loss(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], seed: int)
             ),
             fell,
         ),
+        *([memory] if memory is not None else []),
     ]
+
+
+def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> Checked | None:
+    """Say what tuning takes at its peak, from one part of a step that is computed and thrown away; None where it cannot be measured.
+
+    The part has the longest rows, as many as make PROBED tokens; what it takes grows with its tokens.
+    """
+    longest = sorted(rows, key=lambda r: -len(r.tokens))
+    part = longest[: max(1, min(PROBED, whole) // len(longest[0].tokens))]
+    before = watch_memory(run.device)
+    if before is None:
+        return None
+    run.model.train()
+    with autocast(run.device):
+        loss = summed_loss(run.model, part, run.device)
+    loss.backward()  # type: ignore[no-untyped-call]
+    run.optimizer.zero_grad(set_to_none=True)
+    tokens = len(part) * len(longest[0].tokens)
+    grown = max(0, peak_memory(run.device) - before)
+    peak, free = before + grown * max(1.0, whole / tokens), free_bytes(run.device)
+    fits = free is None or grown * max(1.0, whole / tokens) <= free
+    found = f"{gigabytes(grown)} for {tokens} tokens at once, so about {gigabytes(peak)} at its peak with {whole}"
+    cure = f", and {gigabytes(free or 0)} are free: use a smaller batch_tokens, a smaller base, or a larger machine"
+    return Checked("memory", found if fits else found + cure, fits)
 
 
 def _both_losses(run: LocalRun) -> tuple[float, float]:

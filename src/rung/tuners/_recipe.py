@@ -12,7 +12,7 @@ from pydantic import Field
 from rung import plugins
 from rung.bases import Tuner
 from rung.protocols import Sent, TuningRun
-from rung.tuners._resources import Shape, need_of, shape_of
+from rung.tuners._resources import Batches, Shape, need_of, shape_of
 from rung.types import Base, Preflight, TuningNeed, TuningRow
 
 RATE_STEP = 10**0.5  # neighbouring learning rates in the search: half a power of ten apart
@@ -77,16 +77,14 @@ class LocalRecipe(Tuner):
     def need(self, base: Base, rows: Sequence[TuningRow], counted: Callable[[TuningRow], int]) -> TuningNeed:
         """Estimate one run over all rows (see `rung.tuners._resources` for the formulas and their sources)."""
         shape = shape_of(base)
-        trained = self.trained_parameters(shape) if shape is not None else None
         lengths = [counted(row) for row in rows]
-        return need_of(
-            base,
-            shape,
-            trained,
-            lengths,
-            self.epochs,
-            min(self.batch_tokens, self.batch_rows * max(lengths, default=1)),
-        )
+        answers = max((len(row.answer) // 3 + 2 for row in rows), default=1)
+        batches = self.batches(lengths, answers)
+        return need_of(base, shape, None if shape is None else self.trained_parameters(shape), batches, self.epochs)
+
+    def batches(self, lengths: Sequence[int], learned: int) -> Batches:
+        """Return what bounds the memory of a run over rows of these lengths, of which at most `learned` tokens a row are learned."""
+        return Batches(sum(lengths), max(lengths, default=1), learned, self.batch_rows, self.batch_tokens)
 
     def preflight(self, base: Base, rows: Sequence[TuningRow], sent: Sent, seed: int) -> Preflight:
         """Look at everything that silently ruins tuning. Raises TuningError, MissingExtra."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +18,11 @@ CPU_FLOPS = (
 GPU_FLOPS = 1.0e14  # a third of an A100's bf16 peak (312e12; NVIDIA's data sheet): what training loops commonly reach
 FLOPS_A_TOKEN = 6  # per parameter: 2 forward, 4 backward (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)
 RUNTIME_BYTES = 700_000_000  # torch and transformers themselves, as measured
-ACTIVATION_BYTES = 68  # a token, layer and unit of width, in float32: 34 in 16 bits (Korthikanti et al. 2022, arXiv
-# 2205.05198, equation 2, without the attention matrix, which sdpa does not keep)
+LOGIT_COPIES = 4  # of a learned place's logits in float32: themselves, their logarithms, and the gradients of both
+TAKEN = 1.43  # what is taken of the system for what is kept, measured with SmolLM2-135M (2.21 of 1.54 MB a token): gaps, passing values
+SPARED = 0.1  # share of the free memory that tuning leaves
+PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
+# families whose logits are the head applied to the last states and nothing else: only the learned places need logits
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Shape:
     kv_heads: int
     head: int
     tied: bool
+    plain_head: bool = True
 
     @cached_property
     def linears(self) -> tuple[tuple[int, int], ...]:
@@ -47,6 +51,18 @@ class Shape:
     def parameters(self) -> int:
         embeddings = self.vocabulary * self.width * (1 if self.tied else 2)
         return embeddings + sum(a * b for a, b in self.linears) + self.width * (2 * self.layers + 1)
+
+    @property
+    def token_bytes(self) -> int:
+        """What the backward pass keeps of one token in float32, without its logits: inputs and outputs of the norms, queries, keys,
+        values and what attention makes of them, and the gated layer's four values (the attention matrix is not kept by sdpa)."""
+        inner, kv = self.heads * self.head, self.kv_heads * self.head
+        return round(4 * self.layers * (6 * self.width + 4 * self.hidden + 5 * inner + 2 * kv) * TAKEN)
+
+    def batch_bytes(self, tokens: int, learned: int) -> int:
+        """What a batch of so many tokens takes, `learned` of which have a loss."""
+        places = learned if self.plain_head else tokens
+        return tokens * self.token_bytes + places * LOGIT_COPIES * 4 * self.vocabulary
 
 
 def shape_of(base: Base) -> Shape | None:
@@ -67,17 +83,54 @@ def shape_of(base: Base) -> Shape | None:
             kv_heads=int(text.get("num_key_value_heads") or heads),
             head=int(text.get("head_dim") or width // heads),
             tied=bool(config.get("tie_word_embeddings", text.get("tie_word_embeddings", False))),
+            plain_head=text.get("model_type", config.get("model_type")) in PLAIN_HEADS,
         )
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def need_of(
-    base: Base, shape: Shape | None, trained: int | None, lengths: Sequence[int], epochs: float, batch_tokens: int
-) -> TuningNeed:
-    """Estimate one run: tokens = rows * length * epochs; FLOPs = 6 N tokens; memory = weights, gradients, AdamW's two
-    moments and activations in float32."""
-    tokens = round(sum(lengths) * epochs)
+@dataclass(frozen=True)
+class Batches:
+    """The rows of a run by length: tokens in all, the longest, the most that are learned of one row, and how many make a step."""
+
+    tokens: int
+    longest: int
+    learned: int
+    rows: int
+    cap: int  # tokens computed at once at most
+
+    @property
+    def wanted(self) -> int:
+        """Tokens of the largest part of a step."""
+        return max(self.longest, min(self.cap, self.rows * self.longest))
+
+    def learned_in(self, tokens: int) -> int:
+        return self.learned * max(1, tokens // max(1, self.longest))
+
+
+def held_bytes(shape: Shape, trained: int) -> int:
+    """What is there before the first batch: torch, the weights, gradients and AdamW's two moments in float32."""
+    whole = trained >= shape.parameters
+    return RUNTIME_BYTES + 4 * shape.parameters + (0 if whole else 4 * trained) + 12 * trained
+
+
+def tokens_at_once(shape: Shape, trained: int, batches: Batches, free: int | None) -> int:
+    """Return how many tokens are computed at once: as many as wanted, fewer where memory is short, one row at least.
+
+    The step is the same however it is cut: gradients are summed over its parts.
+    """
+    wanted = batches.wanted
+    if free is None:
+        return wanted
+    room = (1 - SPARED) * free - held_bytes(shape, trained)
+    a_row = shape.batch_bytes(batches.longest, batches.learned)
+    return max(batches.longest, min(wanted, int(room / a_row * batches.longest)))
+
+
+def need_of(base: Base, shape: Shape | None, trained: int | None, batches: Batches, epochs: float) -> TuningNeed:
+    """Estimate one run: FLOPs = 6 N tokens; memory = what is held, and the largest part of a step, which is made smaller where memory
+    is short."""
+    tokens = round(batches.tokens * epochs)
     if shape is None or trained is None:
         return TuningNeed(
             tokens,
@@ -90,13 +143,12 @@ def need_of(
     gpu = _gpu()
     speed = GPU_FLOPS if gpu else CPU_FLOPS * cores
     seconds = FLOPS_A_TOKEN * shape.parameters * tokens / speed
-    whole = trained >= shape.parameters
-    weights = 4 * shape.parameters + (0 if whole else 4 * trained)
-    activations = batch_tokens * (shape.layers * shape.width * ACTIVATION_BYTES + 12 * shape.vocabulary)
-    memory = RUNTIME_BYTES + weights + 12 * trained + activations
+    at_once = tokens_at_once(shape, trained, batches, None if gpu else free_memory())
+    memory = held_bytes(shape, trained) + shape.batch_bytes(at_once, batches.learned_in(at_once))
     disk = 3 * 12 * trained + 3 * 4 * trained
     where = "a GPU at 1e14 FLOP/s" if gpu else f"{cores} core{'s' if cores > 1 else ''} at 4e10 FLOP/s each"
-    return TuningNeed(tokens, seconds, memory, disk, f"6 N FLOPs a token on {where}")
+    cut = "" if at_once == batches.wanted else f"; steps are cut into parts of {at_once} tokens, since memory is short"
+    return TuningNeed(tokens, seconds, memory, disk, f"6 N FLOPs a token on {where}{cut}")
 
 
 def free_memory() -> int | None:

