@@ -9,6 +9,7 @@ from typing import Any
 from rung.chats import folded
 from rung.engine.reopen import Reopened
 from rung.models.openai import OpenAI
+from rung.models.settings import ProviderSettings
 from rung.prompts.templates import chat_of
 from rung.types import Candidate, Request, content_hash
 
@@ -43,8 +44,17 @@ def embedding_model_of(run: Reopened, role: str) -> dict[str, Any] | None:
     settings = run.clients[role].settings
     if not isinstance(settings, OpenAI):
         return None
-    kept = {"identity": content_hash(dict(settings.identity())), "texts_a_request": settings.texts_a_request}
-    return {**_settings_of(run, role), **kept}
+    return {**_settings_of(run, role), **embedding_facts(settings)}
+
+
+def embedding_facts(settings: ProviderSettings) -> dict[str, Any]:
+    """Return what tells one embedding model from another, and how many texts it is asked for at once."""
+    return {
+        "provider": settings.provider,
+        "name": settings.name,
+        "identity": content_hash(dict(settings.identity())),
+        "texts_a_request": settings.texts_a_request,
+    }
 
 
 def _settings_of(run: Reopened, role: str) -> dict[str, Any]:

@@ -76,7 +76,11 @@ def _langchain_prompt(content: Mapping[str, Any]) -> list[list[str]] | None:
     """Return the chat with its examples as roles and f-string templates; None where it depends on the row, or folds system turns."""
     columns, model = tuple(content["columns"]), content["model"]
     texts = [*content["messages"], *content["examples"]]
-    if content.get("nearest") or model.get("context") or model.get("takes_no_system_turn"):
+    if (
+        any(content.get(name) for name in ("choice", "nearest"))
+        or model.get("context")
+        or model.get("takes_no_system_turn")
+    ):
         return None
     if any("\x00" in text for text in texts_in(texts)):
         return None

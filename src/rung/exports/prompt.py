@@ -33,6 +33,7 @@ ASKING: tuple[Definition, ...] = (
     ("rung.models.tokens", "estimated_tokens"),
     ("rung.prompts.postprocessing", "step_of"),
 )  # what endpoint.py uses of rung
+AT_AN_ADDRESS = "serve that model at an address (vLLM, llama.cpp, Ollama) and measure it there as `provider: openai`"
 NEAREST: Definition = ("rung.prompts.similar", "chooser")
 
 README = """# A prompt, as rung measured it
@@ -85,7 +86,7 @@ class Prompt:
         write_prompt(content, out)
         settings = run.clients[str(candidate.model)].settings
         if not isinstance(settings, OpenAI):
-            return "prompt.json; no ask.py, for its model runs inside rung: serve it through rung"
+            return f"prompt.json; no ask.py, for its model runs inside rung: {AT_AN_ADDRESS}"
         put_program(out, nearest=chat.nearest is not None)
         write_atomic(out / "README.md", README.encode())
         found = await _same_answers(run, label, candidate, settings, out)

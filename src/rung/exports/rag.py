@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rung import plugins
 from rung.documents.folder import FILE
@@ -15,11 +17,13 @@ from rung.engine.reopen import Reopened
 from rung.errors import RungError
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import askers
-from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, Said, copied, required
+from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, TABLE, Said, copied, required
 from rung.exports.carried import Definition, carry
-from rung.exports.endpoint import embedding_model_of, key_of, sent
+from rung.exports.endpoint import embedding_facts, embedding_model_of, key_of, sent
+from rung.exports.others import write_others
 from rung.exports.prompt import (
     ASKING,
+    AT_AN_ADDRESS,
     NEAREST,
     UNCHECKED,
     answered_again,
@@ -30,6 +34,7 @@ from rung.exports.prompt import (
     write_prompt,
 )
 from rung.models.openai import OpenAI
+from rung.models.settings import ProviderSettings
 from rung.rag.choice import layout_of
 from rung.rag.opening import embedder_of, section_of
 from rung.rag.query import query_of
@@ -57,6 +62,9 @@ LOOKING_UP: tuple[Definition, ...] = (
     ("rung.documents.pdf", "read_pdf"),
     ("rung.documents.word", "read_docx"),
 )  # what rag.py and documents.py use of rung
+LOOKED_UP: Definition = ("rung.models.static", "Table")
+STATIC = "static"  # the provider whose models are tables
+EMBEDDER = "embedder"  # the folder of a static embedding model beside rag.py
 
 README = """# A prompt that answers from documents, as rung measured it
 
@@ -85,6 +93,10 @@ From Python, in this folder: `import rag; rag.answered({"COLUMN": "a text"})` gi
 - `documents.sqlite`: the index with the text of the documents: share it as you would share those.
 - `rag.py`, `documents.py`, `endpoint.py`, `command_line.py`: the program. They are the same for every export and hold no data.
 - `from_rung`: the functions of rung that the program uses, as they stand there.
+- `embedder`: where documents are searched by meaning with a static model, that model, under the licence that it has.
+- `others`: the same passages and prompt, asked by other tools: the OpenAI SDK (`with_openai.py`), LiteLLM (`litellm.yaml`),
+  LangChain (`with_langchain.py`, a Runnable), promptfoo (`promptfooconfig.yaml`, with up to 50 dev examples and their measured
+  answers in `promptfoo_rows.json`). Passages are always looked for by rag.py; each program says in its first lines what it needs.
 
 Before this folder was written, these files answered stored dev examples at a stand-in for the model: they found the measured
 passages, sent the measured requests, and made the measured answers and sources of the stored replies.
@@ -108,7 +120,7 @@ class FromDocuments:
         learned = learned_as(candidate, RagLearned)
         section, role = section_of(run.config), run.config.embedder
         by_meaning = role is not None and learned.choice.mode != "bm25"
-        embedder = embedding_model_of(run, role) if by_meaning and role is not None else None
+        embedder = _embedder(run, role) if by_meaning and role is not None else None
         content = {
             **prompt_of(run, label, candidate),
             "choice": asdict(learned.choice),
@@ -129,31 +141,63 @@ class FromDocuments:
         why = _why_not_alone(run, candidate, section.retriever[0], by_meaning and embedder is None)
         if why is not None:
             n = await _write_chats(system, run.split.dev[:CHATS], out)
-            return (
-                f"prompt.json, and chats.jsonl with {n} dev rows and their passages, {links}; no rag.py, for {why}: serve it "
-                f"through rung{since}"
-            )
-        put_program(out, nearest=learned.nearest is not None)
+            return f"prompt.json, and chats.jsonl with {n} dev examples and their passages, {links}; no rag.py, for {why}{since}"
+        static = embedder is not None and embedder["provider"] == STATIC
+        put_program(out, nearest=learned.nearest is not None, static=static)
+        if static:
+            _put_table(run.clients[str(role)].settings, out)
         place = plugins.make_at(run.config.root, "retrievers", "sqlite", {"place": section.retriever[1]}).place
         copy_index(Path(place), out / STORE)
         found = await _same_answers(run, label, candidate, system, out, changed=changed)
-        return f"prompt.json, the index, and rag.py, which answers from it, {links}{since}{found}"
+        without = _others(run, label, candidate, content, out)
+        return f"prompt.json, the index, and rag.py, which answers from it, {links}{since}{found}{without}"
+
+
+def _embedder(run: Reopened, role: str) -> dict[str, Any] | None:
+    """Return how vectors are made; None where rung is needed for it."""
+    settings = run.clients[role].settings
+    return embedding_facts(settings) if settings.provider == STATIC else embedding_model_of(run, role)
+
+
+def _put_table(settings: ProviderSettings, out: Path) -> None:
+    """Copy a static model into the folder `embedder`."""
+    static = plugins.require("rung.models.static", STATIC)
+    assert isinstance(settings, static.Static)
+    (out / EMBEDDER).mkdir(mode=0o700)
+    for name in static.FILES:
+        write_atomic(out / EMBEDDER / name, (Path(settings.folder) / name).read_bytes())
+
+
+def _others(run: Reopened, label: str, candidate: Candidate, content: Mapping[str, Any], out: Path) -> str:
+    """Write the folder `others`, and say what was left out."""
+    client = run.clients[str(candidate.model)]
+    assert isinstance(client.settings, OpenAI)
+    chat = learned_as(candidate, RagLearned)
+    body = sent(client.settings.body(Request(chat.messages, chat.params)), client.news.learnt)
+    return write_others(content, body, [(e, said) for e, _, said in stored_rows(run, label)], out)
 
 
 def _why_not_alone(run: Reopened, candidate: Candidate, retriever: str, embeds_here: bool) -> str | None:
     if not isinstance(run.clients[str(candidate.model)].settings, OpenAI):
-        return "its model runs inside rung"
+        return f"its model runs inside rung: {AT_AN_ADDRESS}"
     if retriever != "sqlite":
-        return f"its documents are kept by {retriever!r}"
-    return "its embedder runs inside rung" if embeds_here else None
+        return f"its documents are kept by {retriever!r}: with `documents.store: sqlite:FILE` it is written"
+    return (
+        "its embedder runs inside rung: with `provider: static`, or `openai` at an address, it is written"
+        if embeds_here
+        else None
+    )
 
 
-def put_program(out: Path, *, nearest: bool = False) -> None:
-    """Write the programs that answer from documents.sqlite and keep it. `nearest`: examples are chosen for each input."""
+def put_program(out: Path, *, nearest: bool = False, static: bool = False) -> None:
+    """Write the programs that answer from documents.sqlite and keep it.
+
+    `nearest`: examples are chosen for each input. `static`: vectors come from the folder `embedder`.
+    """
     for name in PROGRAMS:
         copied(name, out)
-    carry([*ASKING, *LOOKING_UP, *([NEAREST] if nearest else [])], out)
-    required([NUMPY, MARKDOWN, *([SCIPY] if nearest else [])], out)
+    carry([*ASKING, *LOOKING_UP, *([NEAREST] if nearest else []), *([LOOKED_UP] if static else [])], out)
+    required([NUMPY, MARKDOWN, *([SCIPY] if nearest else []), *(TABLE if static else [])], out)
     required(DOCUMENTS, out, "requirements-documents.txt")
     write_atomic(out / "README.md", README.encode())
 
@@ -232,7 +276,10 @@ async def _vectors(run: Reopened, candidate: Candidate, rows: Sequence[Example])
         return {}
     inputs = [*(e.inputs for e in rows), *(d.inputs for d in learned.demonstrations)]
     texts = list(dict.fromkeys(query_of(learned.choice.query, found) for found in inputs))
-    return dict(zip(texts, (await embedder.embed(texts)).tolist(), strict=True))
+    found = await asyncio.gather(
+        *(embedder.embed([text]) for text in texts)
+    )  # each alone, as it was asked and is stored
+    return {text: vectors[0].tolist() for text, vectors in zip(texts, found, strict=True)}
 
 
 form = FromDocuments()

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from rung.embedding import is_embedding, unit, write_vectors
+from rung.embedding import Vectors, is_embedding, unit, write_vectors
 from rung.errors import IntegrityError, ModelError
 from rung.foreign import foreign
 from rung.models.settings import ProviderSettings
@@ -68,23 +68,46 @@ class Static(ProviderSettings):
         return Lookup(self)
 
 
-class Lookup:
-    """The loaded table."""
+class Table:
+    """A vector a token, and the tokenizer, as they lie in a folder. Raises IntegrityError for one that is damaged."""
 
-    def __init__(self, settings: Static) -> None:
-        folder = Path(settings.folder)
+    def __init__(self, folder: Path) -> None:
         try:
             tensors = load_file(folder / "model.safetensors")
         except (SafetensorError, OSError, ValueError) as error:
             raise IntegrityError(f"the model in {folder} is damaged: {error}; copy it anew") from error
         with foreign(lambda error: IntegrityError(f"the tokenizer in {folder} is damaged: {error}; copy it anew")):
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._settings = settings
         self._vectors, self._row_of = _table(tensors, folder)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         unknown = json.loads(self._tokenizer.to_str())["model"].get("unk_token")
         self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
+
+    def vectors(self, texts: Sequence[str]) -> tuple[Vectors, int]:
+        """Return one vector a text, of length 1 (or 0 for no known token), and how many tokens were looked up."""
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        ids = [[i for i in e.ids[:MOST_TOKENS] if i != self._unknown] for e in encoded]
+        return unit(np.stack([self._mean(row) for row in ids])), sum(len(row) for row in ids)
+
+    def tokens(self, text: str) -> int:
+        """Return how many tokens a text has."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _mean(self, ids: list[int]) -> Vectors:
+        if not ids:
+            return np.zeros(self._vectors.shape[1], dtype=np.float32)
+        rows = ids if self._row_of is None else self._row_of[ids]
+        found: Vectors = self._vectors[rows].mean(axis=0, dtype=np.float32)
+        return found
+
+
+class Lookup:
+    """The loaded table as a model."""
+
+    def __init__(self, settings: Static) -> None:
+        self._settings = settings
+        self._table = Table(Path(settings.folder))
 
     async def complete(self, request: Request) -> Completion:
         if not is_embedding(request):
@@ -93,28 +116,17 @@ class Lookup:
                 provider=self._settings.provider,
             )
         began = time.perf_counter()
-        texts = [message.content for message in request.messages]
-        encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-        ids = [[i for i in e.ids[:MOST_TOKENS] if i != self._unknown] for e in encoded]
-        vectors = unit(np.stack([self._mean(row) for row in ids]))
-        tokens = sum(len(row) for row in ids)
+        vectors, tokens = self._table.vectors([message.content for message in request.messages])
         return Completion(write_vectors(vectors), self._settings.name, tokens, 0, time.perf_counter() - began, None)
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
-        return max(1, sum(len(self._tokenizer.encode(m.content, add_special_tokens=False).ids) for m in messages))
+        return max(1, sum(self._table.tokens(m.content) for m in messages))
 
     async def close(self) -> None:
         return None
 
-    def _mean(self, ids: list[int]) -> npt.NDArray[np.float32]:
-        if not ids:
-            return np.zeros(self._vectors.shape[1], dtype=np.float32)
-        rows = ids if self._row_of is None else self._row_of[ids]
-        found: npt.NDArray[np.float32] = self._vectors[rows].mean(axis=0, dtype=np.float32)
-        return found
 
-
-def _table(tensors: Mapping[str, Any], folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64] | None]:
+def _table(tensors: Mapping[str, Any], folder: Path) -> tuple[Vectors, npt.NDArray[np.int64] | None]:
     """Return a vector a token (or a vector a row, and each token's row)."""
     if "embeddings" not in tensors or tensors["embeddings"].ndim != 2:
         names = ", ".join(sorted(tensors)) or "nothing"

@@ -7,7 +7,7 @@ Keys come from the environment variables that prompt.json names; they are sent t
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,11 @@ def request(inputs: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def read(message: Mapping[str, Any], cut_off: bool = False) -> str:
-    """Return the answer in a reply: the message of its first choice, and whether its length cut it off."""
-    from endpoint import processed, said
-
-    return str(processed()(said(message, cut_off)))
-
-
-def answer(inputs: Mapping[str, str]) -> str:
-    """Ask, and return the answer for one row."""
+def answer(inputs: Mapping[str, str], by: Callable[[list[dict[str, str]]], str] | None = None) -> str:
+    """Ask, and return the answer for one row. `by` answers the chat in place of the endpoint."""
     from endpoint import asked, processed
 
-    return str(processed()(asked(turns(inputs))))
+    return str(processed()((by or asked)(turns(inputs))))
 
 
 def ready() -> None:

@@ -61,7 +61,7 @@ def main(
             return _batch(options, answer, columns, in_flight, state())
         texts = [sys.stdin.read() if text == "-" else text for text in options.texts]
         ready()
-        _show(_whole(answer(dict(zip(columns, texts, strict=True)))))
+        show(answer(dict(zip(columns, texts, strict=True))))
     except Refused as error:
         print(error, file=sys.stderr)
         return 2
@@ -78,7 +78,9 @@ def _whole(said: str | Answered) -> Answered:
     return said if isinstance(said, Answered) else Answered(said)
 
 
-def _show(answered: Answered) -> None:
+def show(said: str | Answered) -> None:
+    """Print an answer, and below it what belongs to it."""
+    answered = _whole(said)
     print(answered.text)
     for name, listed in answered.more.items():
         print(f"\n{name}:", *("- " + ", ".join(map(str, held.values())) for held in listed), sep="\n")

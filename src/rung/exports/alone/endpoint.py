@@ -8,6 +8,7 @@ import os
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,11 @@ def prompt() -> dict[str, Any]:
     """Return what prompt.json says."""
     found: dict[str, Any] = json.loads((HERE / "prompt.json").read_text(encoding="utf-8"))
     return found
+
+
+def program() -> Any:
+    """Return the program of this folder that answers: rag.py where it looks passages up, else ask.py."""
+    return import_module("rag" if (HERE / "rag.py").exists() else "ask")
 
 
 class Stay(urllib.request.HTTPRedirectHandler):

@@ -10,8 +10,9 @@ Keys come from the environment variables that prompt.json names; each is sent to
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from urllib.error import HTTPError
 
 HERE = Path(__file__).parent
 STORE = HERE / "documents.sqlite"
+TOO_MANY = {400, 413, 422}  # status codes by which an endpoint refuses so many texts at once: it is sent fewer
 LOCAL = threading.local()
 sys.path.insert(0, str(HERE))
 
@@ -42,12 +44,16 @@ def embedder() -> Any:
     model = prompt().get("embedder")
     if model is None:
         return None
+    if model["provider"] == "static":  # its table lies beside this file
+        return Embedder(model["name"], model["identity"], looked_up(), model["texts_a_request"])
 
     async def ask(request: Any) -> Any:
         sent = {"model": model["name"], "input": [m.content for m in request.messages], "encoding_format": "float"}
         try:
             data = (await asyncio.to_thread(post, model, "/embeddings", sent))["data"]
         except HTTPError as error:
+            if error.code not in TOO_MANY:
+                raise
             raise ModelError(
                 f"{model['base_url']} answered {error}", provider=model["name"], status=error.code
             ) from error
@@ -58,6 +64,20 @@ def embedder() -> Any:
         return SimpleNamespace(text=write_vectors(vectors))
 
     return Embedder(model["name"], model["identity"], ask, model["texts_a_request"])
+
+
+def looked_up() -> Callable[[Any], Coroutine[Any, Any, Any]]:
+    """Return what gives texts the vectors of the static model in the folder `embedder`."""
+    from from_rung.embedding import write_vectors
+    from from_rung.models.static import Table
+
+    table = Table(HERE / "embedder")
+
+    async def ask(request: Any) -> Any:
+        vectors, _ = table.vectors([m.content for m in request.messages])
+        return SimpleNamespace(text=write_vectors(vectors))
+
+    return ask
 
 
 @cache
@@ -81,15 +101,10 @@ def index() -> Any:
 @cache
 def system() -> Any:
     """Return what looks passages up for a row, asks once, and tells which passages the answer used."""
-    from endpoint import Room, asked, chooser, processed, prompt, template
+    from endpoint import asked, chooser, processed, prompt, template
     from from_rung.rag.layout import Layout
     from from_rung.rag.system import RagSystem
     from from_rung.types.learned import Choice
-
-    class Kit(Room):  # type: ignore[misc]
-        async def ask(self, role: str, request: Any) -> Any:
-            text = asked([message.as_dict() for message in request.messages])  # this loop has nothing else to do
-            return SimpleNamespace(text=text, latency_s=None)
 
     held = prompt()
     choice = Choice(**held["choice"])
@@ -97,8 +112,20 @@ def system() -> Any:
     layout = Layout(choice.fence, choice.place, choice.guard, choice.cite, phrase, held["links"])
     told = held["told"], held["documents_sha256"]
     return RagSystem(
-        choice, template(), layout, "model", chooser(), Kit(), index(), None, *told, {}, processed()
+        choice, template(), layout, "model", chooser(), kit(asked), index(), None, *told, {}, processed()
     )  # fmt: skip
+
+
+def kit(by: Callable[[Any], str]) -> Any:
+    """Return what the system asks through: chats go to `by`."""
+    from endpoint import Room
+
+    class Kit(Room):  # type: ignore[misc]
+        async def ask(self, role: str, request: Any) -> Any:
+            text = by([message.as_dict() for message in request.messages])  # this loop has nothing else to do
+            return SimpleNamespace(text=text, latency_s=None)
+
+    return Kit()
 
 
 class Here(ThreadPoolExecutor):
@@ -120,22 +147,52 @@ def loop() -> asyncio.AbstractEventLoop:
     return found
 
 
-def answered(inputs: Mapping[str, str]) -> Any:
-    """Ask, and return the answer for one row: its `text`, and its `sources` with document, position and text."""
-    from endpoint import prompt
+def finished(work: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Return what a coroutine returns; in a thread of its own where an event loop runs in this one, as in a notebook."""
     from from_rung.errors import RungError
 
     try:
-        return loop().run_until_complete(system().answer({column: inputs[column] for column in prompt()["columns"]}))
-    except RungError as error:
-        raise ValueError(str(error)) from error
+        asyncio.get_running_loop()
+    except RuntimeError:
+        try:
+            return loop().run_until_complete(work())
+        except RungError as error:
+            raise ValueError(str(error)) from error
+    with ThreadPoolExecutor(1) as other:
+        return other.submit(finished, work).result()
 
 
-def answer(inputs: Mapping[str, str]) -> Any:
+def row(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns of a row that prompt.json names."""
+    from endpoint import prompt
+
+    return {column: inputs[column] for column in prompt()["columns"]}
+
+
+def turns(inputs: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the chat for one row, with its passages."""
+
+    async def made() -> Any:
+        return await system().request(row(inputs), await system().passages(row(inputs)))
+
+    request, _ = finished(made)
+    return [message.as_dict() for message in request.messages]
+
+
+def answered(inputs: Mapping[str, str], by: Callable[[list[dict[str, str]]], str] | None = None) -> Any:
+    """Ask, and return the answer for one row: its `text`, and its `sources` with document, position and text.
+
+    `by` answers the chat in place of the endpoint.
+    """
+    asking = replace(system(), kit=kit(by)) if by else system()
+    return finished(lambda: asking.answer(row(inputs)))
+
+
+def answer(inputs: Mapping[str, str], by: Callable[[list[dict[str, str]]], str] | None = None) -> Any:
     """Ask, and return the answer with its sources, as the command line shows them."""
     from command_line import Answered
 
-    found = answered(inputs)
+    found = answered(inputs, by)
     return Answered(found.text, {"sources": [{"document": s.document, "position": s.position} for s in found.sources]})
 
 

@@ -1,4 +1,4 @@
-"""Asks by LangChain (`pip install langchain-openai`), with prompt and model in langchain.json, what ask.py asks.
+"""Asks by LangChain (`pip install langchain-openai`), with prompt and model in langchain.json, what the program of this export asks.
 
     python with_langchain.py "a text"   one text for each column, in order
 
@@ -20,14 +20,20 @@ sys.path.insert(0, str(HERE.parent))
 @cache
 def chain() -> Any:
     """Return the prompt, the model and the steps that follow it, as one Runnable."""
-    from ask import read
+    from endpoint import processed, program
     from langchain_core.runnables import RunnableLambda
 
-    def said(message: Any) -> str:
-        cut_off = message.response_metadata.get("finish_reason") == "length"
-        return str(read({"content": message.content, **message.additional_kwargs}, cut_off))
+    if config()["prompt"] is None:  # its examples or passages depend on the row
+        return RunnableLambda(lambda inputs: program().answer(inputs, lambda turns: said(model().invoke(turns))))
+    return RunnableLambda(chat) | model() | RunnableLambda(said) | RunnableLambda(processed())
 
-    return RunnableLambda(chat) | model() | RunnableLambda(said)
+
+def said(message: Any) -> str:
+    """Return what a reply says, before any step that follows it."""
+    from endpoint import said as words
+
+    cut_off = message.response_metadata.get("finish_reason") == "length"
+    return str(words({"content": message.content, **message.additional_kwargs}, cut_off))
 
 
 @cache
@@ -39,12 +45,9 @@ def config() -> dict[str, Any]:
 
 def chat(inputs: Mapping[str, str]) -> Any:
     """Return the chat for one row. The template's variables are c0, c1 ..., one a column."""
-    from ask import turns
     from endpoint import prompt
     from langchain_core.prompts import ChatPromptTemplate
 
-    if config()["prompt"] is None:  # its examples depend on the row
-        return turns(inputs)
     template = ChatPromptTemplate.from_messages(
         [tuple(turn) for turn in config()["prompt"]], template_format="f-string"
     )
@@ -75,12 +78,14 @@ def model() -> Any:
     return found
 
 
-def answer(inputs: Mapping[str, str]) -> str:
-    """Ask, and return the answer for one row."""
-    return str(chain().invoke(dict(inputs)))
+def answer(inputs: Mapping[str, str]) -> Any:
+    """Ask, and return the answer for one row, with its sources where there are any."""
+    return chain().invoke(dict(inputs))
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # this folder stays as it is
+    from command_line import show
     from endpoint import prompt
 
-    print(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))
+    show(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))

@@ -1,4 +1,4 @@
-"""Asks by LiteLLM (`pip install litellm`), with the model in litellm.yaml, what ask.py asks.
+"""Asks by LiteLLM (`pip install litellm`), with the model in litellm.yaml, what the program of this export asks.
 
 python with_litellm.py "a text"     one text for each column, in order
 litellm --config litellm.yaml       serves the model under the name `measured`, by LiteLLM's proxy
@@ -44,16 +44,24 @@ def _variable(value: str) -> str:
     return os.environ[name]
 
 
-def answer(inputs: Mapping[str, str]) -> str:
-    """Ask, and return the answer for one row."""
-    from ask import read, request
+def asked(turns: list[dict[str, str]]) -> str:
+    """Return what the model says to a chat, before any step that follows it."""
+    from endpoint import body, said
 
-    turns = request(inputs)["messages"]
-    choice = router().completion(model="measured", messages=turns).choices[0]
-    return str(read(choice.message.model_dump(), choice.finish_reason == "length"))
+    choice = router().completion(model="measured", messages=body(turns)["messages"]).choices[0]
+    return str(said(choice.message.model_dump(), choice.finish_reason == "length"))
+
+
+def answer(inputs: Mapping[str, str]) -> Any:
+    """Ask, and return the answer for one row, with its sources where there are any."""
+    from endpoint import program
+
+    return program().answer(inputs, asked)
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # this folder stays as it is
+    from command_line import show
     from endpoint import prompt
 
-    print(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))
+    show(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))

@@ -1,4 +1,4 @@
-"""Asks by the OpenAI SDK (`pip install openai`) what ask.py asks: the same request, the same answer.
+"""Asks by the OpenAI SDK (`pip install openai`) what the program of this export asks: the same request, the same answer.
 
 python with_openai.py "a text"      one text for each column, in order
 """
@@ -35,17 +35,26 @@ def client() -> Any:
     return found
 
 
-def answer(inputs: Mapping[str, str]) -> str:
-    """Ask, and return the answer for one row."""
-    from ask import read, request
+def asked(turns: list[dict[str, str]]) -> str:
+    """Return what the model says to a chat, before any step that follows it."""
+    from endpoint import body, said
 
-    body = request(inputs)
-    named = {"model": body.pop("model"), "messages": body.pop("messages")}
-    choice = client().chat.completions.create(**named, extra_body=body).choices[0]
-    return str(read(choice.message.model_dump(), choice.finish_reason == "length"))
+    sent = body(turns)
+    named = {"model": sent.pop("model"), "messages": sent.pop("messages")}
+    choice = client().chat.completions.create(**named, extra_body=sent).choices[0]
+    return str(said(choice.message.model_dump(), choice.finish_reason == "length"))
+
+
+def answer(inputs: Mapping[str, str]) -> Any:
+    """Ask, and return the answer for one row, with its sources where there are any."""
+    from endpoint import program
+
+    return program().answer(inputs, asked)
 
 
 if __name__ == "__main__":
+    sys.dont_write_bytecode = True  # this folder stays as it is
+    from command_line import show
     from endpoint import prompt
 
-    print(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))
+    show(answer(dict(zip(prompt()["columns"], sys.argv[1:], strict=True))))

@@ -25,18 +25,20 @@ def rows() -> list[dict[str, Any]]:
 
 def chat(context: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the chat for the row that a test names."""
-    from ask import turns
+    from endpoint import program
 
-    found = turns(rows()[int(context["vars"]["row"])]["inputs"])
+    found = program().turns(rows()[int(context["vars"]["row"])]["inputs"])
     return [{"role": turn["role"], "content": turn["content"].translate(BRACES)} for turn in found]
 
 
 def call_api(prompt: str, options: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
     """Ask a chat that promptfoo has rendered, and return the answer."""
-    from endpoint import asked, processed
+    from endpoint import asked, program
 
+    inputs = rows()[int(context["vars"]["row"])]["inputs"]
     try:
-        return {"output": processed()(asked(json.loads(prompt)))}
+        said = program().answer(inputs, lambda _: asked(json.loads(prompt)))
+        return {"output": said if isinstance(said, str) else said.text}
     except (OSError, ValueError, LookupError, TypeError) as error:
         return {"error": str(error)}
 
