@@ -1,4 +1,4 @@
-"""Rows of known tools as plain columns: chats in every usual form, and tests of promptfoo."""
+"""Rows of known tools as plain columns: chats in every usual form."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rung.data.assertions import expected_of, without_expected
 from rung.data.cells import RawRow
 from rung.errors import DataError
 from rung.types import json_text
@@ -39,7 +38,6 @@ def plain_columns(row: RawRow, file: str) -> RawRow:
     - `input` or `prompt` that is a chat: its turns as text, and `system`; `completion`, `chosen` ...: the last turn.
     - any other column that is a chat, or a `history` of pairs of question and answer: its turns as text.
     - `ideal` with one answer: that answer.
-    - `__expected` of promptfoo: `expected`, without the name of the assertion.
     Turns may be role and content, from and value (ShareGPT), role and parts (Gemini), also as JSON text in a cell.
     """
     cells = row.cells
@@ -62,10 +60,6 @@ def plain_columns(row: RawRow, file: str) -> RawRow:
     ideal = cells.get("ideal")
     if isinstance(ideal, list) and len(ideal) == 1:
         cells = {**cells, "ideal": ideal[0]}
-    if "expected" not in cells:
-        expected = expected_of(cells, row, file)
-        if expected is not None:
-            cells = {**without_expected(cells), "expected": expected}
     return row if cells is row.cells else replace(row, cells=dict(cells))
 
 

@@ -1,13 +1,9 @@
-"""Assertions of promptfoo: which hold an expected output, and which only look at an answer."""
+"""Assertions of promptfoo: which hold an expected output, which only look at an answer, and how they are written as a text."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
-
-from rung.data.cells import RawRow
-from rung.errors import DataError
 
 REFERENCES = (  # assertions whose value is the expected output
     *("equals", "contains", "icontains", "starts-with", "similar", "levenshtein", "rouge-n", "bleu", "gleu", "meteor"),
@@ -27,49 +23,18 @@ _OTHERS = frozenset(
     "is-valid-function-call trace-span-count trace-span-duration trace-error-spans skill-used".split()
 )
 _FAMILIES = ("is-", "contains-", "icontains-", "model-graded-", "context-", "llm-", "trace-", "trajectory")
-_ASSERTION = re.compile(r"(not-)?([a-z][a-z0-9-]{0,60})(?:\([\d.]{1,20}\))?(?::(.*))?", re.DOTALL)
+_ASSERTION = re.compile(r"(not-)?([a-z][a-z0-9-]{0,60})(?:\((\d{1,9}(?:\.\d{1,9})?)\))?(?::(.*))?", re.DOTALL)
 _ALONE = ("is-", "contains-")  # need no value: "is-json"
-_EXPECTED = re.compile(r"__expected(\d{0,3})")
 
 
-def expected_of(cells: Mapping[str, Any], row: RawRow, file: str) -> str | None:
-    """Return the expected output in promptfoo's columns `__expected`, `__expected1` ...; None where there is no such column.
-
-    Raises DataError where all of them only look at an answer.
-    """
-    columns = sorted((int(m[1] or 0), c) for c in cells if (m := _EXPECTED.fullmatch(c)))
-    others = []
-    for _, column in columns:
-        text = str(cells[column] if cells[column] is not None else "")
-        kind, value = _read(text)
-        if kind is None and (value.strip() or len(columns) == 1):
-            return value
-        if kind is not None:
-            others.append((column, kind))
-    if not others:
-        return "" if columns else None
-    column, kind = others[0]
-    raise DataError(
-        f"the assertion {kind} names no expected output; write the output itself, or one of "
-        f"{', '.join(REFERENCES[:4])} before it",
-        file=file,
-        **row.place(column),
-    )
-
-
-def without_expected(cells: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cells.items() if not _EXPECTED.fullmatch(name)}
-
-
-def _read(text: str) -> tuple[str | None, str]:
-    """Return the kind of an assertion that is no expected output, or None and the output: "paris", "equals: paris"."""
+def assertion_of(text: str) -> dict[str, Any]:
+    """Return an assertion that is written as a text: "equals: paris", "similar(0.8): paris", "is-json"; any other text is what equals."""
     found = _ASSERTION.fullmatch(text.strip())
     if found is None:
-        return None, text
-    negated, kind, value = found[1] or "", found[2], found[3]
+        return {"type": "equals", "value": text}
+    negated, kind, threshold, value = found[1] or "", found[2], found[3], found[4]
     known = kind in REFERENCES or kind in _OTHERS or kind.startswith(_FAMILIES)
-    if value is None:
-        return (negated + kind, "") if known and kind.startswith(_ALONE) else (None, text)
-    if not known:
-        return None, text
-    return (None, value.strip()) if kind in REFERENCES and not negated else (negated + kind, "")
+    if not known or (value is None and not kind.startswith(_ALONE)):
+        return {"type": "equals", "value": text}
+    read = {"type": negated + kind, "value": None if value is None else value.strip()}
+    return read if threshold is None else {**read, "threshold": float(threshold)}

@@ -12,6 +12,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,7 @@ from rung.data._json_forms import rows_in
 from rung.data._shapes import plain_columns
 from rung.data.cells import READERS, RawRow
 from rung.data.dataset_folder import dataset_rows, splits
+from rung.data.importers._flat import as_object
 from rung.data.importers.archive import member_names
 from rung.data.importers.base import Found, Source
 from rung.data.importers.promptfoo import promptfoo_rows, yaml_records
@@ -34,6 +36,7 @@ from rung.plugins import require
 PACKED: Mapping[str, str] = {".parquet": "rung.data._parquet", **dict.fromkeys(WORKBOOKS, "rung.data._xlsx")}
 YAML = (".yaml", ".yml")
 ARCHIVES = (".eval",)
+TABLES = (".csv", ".tsv", *WORKBOOKS)
 FORMS = (*READERS, *PACKED, *YAML, *ARCHIVES)
 LOOKED_AT = 20  # objects by which another tool's file is recognised
 MOST_BYTES = 1 << 30  # of a file, unpacked
@@ -81,7 +84,9 @@ def _rows(path: Path, sheet: str | None, note: Note, found: Found) -> Iterator[R
         return
     form = _form_of(path)
     try:
-        if form in PACKED:
+        if form in WORKBOOKS:
+            yield from _text_rows(require(PACKED[form]).read(_there(path), sheet, note), path, note, found)
+        elif form in PACKED:
             for row in require(PACKED[form]).read(_there(path), sheet, note):
                 yield plain_columns(row, str(path))
         elif form in ARCHIVES:
@@ -104,12 +109,15 @@ def _text_rows(records: Iterator[RawRow], path: Path, note: Note, found: Found) 
     """Yield the rows of a text file: as the importer of its tool reads them, or as they stand."""
     head = tuple(islice(records, LOOKED_AT))
     alone = len(head) == 1 and head[0].whole
-    source = Source(path, head, lambda: chain(head, records), alone)
+    whole = partial(chain, head, records)
+    flat = _form_of(path) in TABLES
+    source = Source(path, head, whole, alone)
+    if flat:
+        source = Source(path, tuple(map(as_object, head)), lambda: map(as_object, whole()), flat=True)
     if is_known(source):
         yield from imported(source, found)
         return
-    inside = rows_in(head[0].cells, str(path), note) if alone else source.records()
-    for row in inside:
+    for row in rows_in(head[0].cells, str(path), note) if alone else whole():
         yield plain_columns(row, str(path))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,12 @@ class Found:
         held = [(s.answer, s.latency, s.cost, *s.verdicts.values()) for s in self.stored.values()]
         return frozenset(column for columns in held for column in columns if column is not None)
 
+    def leave_columns(self, names: Iterable[str]) -> None:
+        """Say which columns of a table nothing is made of."""
+        if named := sorted(names):
+            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+            self.said.append(f"columns that are not read: {', '.join(named[:SHOWN])}{more}")
+
     def leave(self, what: str, times: int = 1) -> None:
         """Count something that was found and is not read; `what` is a plural: "tool calls"."""
         if times:
@@ -91,7 +97,7 @@ class Source:
     """A file as an importer sees it: its objects one by one (a whole JSON or YAML file is one), without any change of form.
 
     `head`: the first of them. `alone`: the file is one object. `archive`: the names in a zip archive, where it is one.
-    `folder`: it is a folder.
+    `folder`: it is a folder. `flat`: it is a table, whose cells were read as the objects that they hold.
     """
 
     path: Path
@@ -100,6 +106,7 @@ class Source:
     alone: bool = False
     archive: tuple[str, ...] = ()
     folder: bool = False
+    flat: bool = False
 
     @property
     def file(self) -> str:

@@ -1,4 +1,4 @@
-"""Langfuse: items of a data set, traces and observations, as they are exported (JSON or JSON lines).
+"""Langfuse: items of a data set, traces and observations, as they are exported (JSON, JSON lines or CSV).
 
 Schema: https://api.reference.langfuse.com (DatasetItem, TraceWithFullDetails, Observation, Score).
 """
@@ -9,11 +9,24 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
+from rung.data.importers._flat import number_in, score_in
 from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, verdict_of
 from rung.errors import DataError
 
 _ITEM = ("datasetId", "datasetName", "sourceTraceId", "dataset_id", "source_trace_id")
-_TRACE = ("timestamp", "sessionId", "userId", "htmlPath", "observations", "scores", "bookmarked")
+_TRACE = ("timestamp", "sessionId", "userId", "htmlPath", "observations", "scores", "bookmarked", "public")
+_READ = frozenset(  # of the columns of a table
+    "id input output expectedOutput expected_output metadata status sessionId traceId trace_id type scores model "
+    "providedModelName name latency latencyMs totalCost calculatedTotalCost".split()
+)
+_ABOUT = frozenset(  # of a table, and no scores
+    "timestamp userId release version environment tags bookmarked public comments createdAt updatedAt projectId datasetId datasetName "
+    "dataset_id sourceTraceId source_trace_id sourceObservationId htmlPath htmlSourcePath observations startTime endTime "
+    "completionStartTime level statusMessage parentObservationId promptId promptName promptVersion modelId modelParameters "
+    "usageDetails costDetails usage inputCost outputCost inputUsage outputUsage totalUsage timeToFirstToken "
+    "timeToFirstTokenMs traceName traceTags traceTimestamp internalModelId inputPrice outputPrice totalPrice tokensPerSecond "
+    "toolDefinitionsCount toolCallsCount externalId unit inputTokens outputTokens totalTokens".split()
+)
 _OBSERVATION = ("traceId", "trace_id")
 _GENERATION = "GENERATION"
 
@@ -35,7 +48,8 @@ def recognise_traces(source: Source) -> str | None:
         return None
     if all(_has(r, _OBSERVATION) and "type" in r for r in rows):
         return "each row is an observation of a trace"
-    return "each row is a trace" if all(sum(k in r for k in _TRACE) >= 2 for r in rows) else None
+    fewest = 4 if source.flat else 2  # tables of people have an id, an input and an output, too
+    return "each row is a trace" if all(sum(k in r for k in _TRACE) >= fewest for r in rows) else None
 
 
 def _has(row: Mapping[str, Any], keys: tuple[str, ...]) -> bool:
@@ -59,6 +73,7 @@ def read_items(source: Source, found: Found) -> Iterator[RawRow]:
         about = {f"metadata.{k}": v for k, v in mapping(item.get("metadata")).items()}
         sheet.add(key, row.line, {"id": key, **inputs, "expected": expected, **about})
     found.inputs, found.id, found.target = list(columns), "id", "expected"
+    found.leave_columns(set(source.first) - _READ if source.flat else ())
     yield from sheet.rows()
 
 
@@ -83,19 +98,34 @@ def read_traces(source: Source, found: Found) -> Iterator[RawRow]:
         if answer is None:
             found.leave("traces without an output")
             continue
-        cost = held.get("totalCost", held.get("calculatedTotalCost"))
-        verdicts = {str(s.get("name")): verdict_of(s.get("value")) for s in objects(held.get("scores"))}
+        cost = number_in(held.get("totalCost", held.get("calculatedTotalCost")))
+        verdicts = dict(_verdicts(held, source.flat))
         found.leave("scores that are no number from 0 to 1", sum(v is None for v in verdicts.values()))
-        name = str(held.get("model") or held.get("name") or "trace")
-        sheet.answer(key, name, answer, verdicts, held.get("latency"), cost)
+        name = str(held.get("model") or held.get("providedModelName") or held.get("name") or "trace")
+        sheet.answer(key, name, plain(answer), verdicts, _seconds(held), cost)
     if not len(sheet):
         raise DataError("holds no trace with an input; export traces with their inputs and outputs", file=source.file)
     sheet.close()
     rows = list(sheet.rows())
     groups = [r.cells["group"] for r in rows]
     found.inputs, found.id = list(columns), "id"
+    found.leave_columns(set(source.first) & _ABOUT if source.flat else ())
     found.group = "group" if 1 < len(set(groups)) < len(groups) else None
     yield from rows
+
+
+def _verdicts(held: Mapping[str, Any], flat: bool) -> Iterator[tuple[str, float | None]]:
+    """Yield what was scored, by name. In a table each name is a column of its own, whose cell may be a list of one."""
+    for score in objects(held.get("scores")):
+        yield str(score.get("name")), verdict_of(score.get("value"))
+    for name in held.keys() - _READ - _ABOUT if flat else ():
+        if held[name] not in (None, "", "[]", "null"):
+            yield name, verdict_of(score_in(held[name]))
+
+
+def _seconds(held: Mapping[str, Any]) -> float | None:
+    milliseconds = number_in(held.get("latencyMs"))
+    return number_in(held.get("latency")) if milliseconds is None else milliseconds / 1000
 
 
 def _inputs(value: object, line: int, source: Source, found: Found) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""LangSmith: examples of a data set, and runs, as they are exported (JSON or JSON lines).
+"""LangSmith: examples of a data set, and runs, as they are exported (JSON, JSON lines or CSV).
 
 Schemas: https://docs.langchain.com/langsmith/example-data-format and https://docs.langchain.com/langsmith/run-data-format.
 """
@@ -10,16 +10,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
+from rung.data.importers._flat import number_in
 from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, verdict_of
 from rung.errors import DataError
 
 _ANSWERS = ("output", "answer", "content", "text", "generation", "response", "result")
+_READ = frozenset(  # of the columns of a table
+    "id inputs outputs metadata reference_outputs reference_example_id run_type parent_run_id error total_cost execution_time "
+    "start_time end_time extra feedback_stats session_name name".split()
+)
 _CHATS = ("messages", "generations", "choices", "outputs")
 
 
 def recognise_examples(source: Source) -> str | None:
     rows = [row.cells for row in source.head]
-    if not source.all_have("inputs", "outputs") or source.all_have("run_type"):
+    if not source.all_have("inputs", "outputs") or recognise_runs(source):
         return None
     if not all(isinstance(r["inputs"], dict) and isinstance(r["outputs"], dict | None) for r in rows):
         return None
@@ -27,7 +32,9 @@ def recognise_examples(source: Source) -> str | None:
 
 
 def recognise_runs(source: Source) -> str | None:
-    return "each row is a run with inputs and outputs" if source.all_have("inputs", "outputs", "run_type") else None
+    if any(source.all_have("inputs", "outputs", key) for key in ("run_type", "reference_outputs")):
+        return "each row is a run with inputs and outputs"
+    return None
 
 
 def read_examples(source: Source, found: Found) -> Iterator[RawRow]:
@@ -47,6 +54,7 @@ def read_examples(source: Source, found: Found) -> Iterator[RawRow]:
         about = {f"metadata.{k}": v for k, v in mapping(row.cells.get("metadata")).items()}
         sheet.add(key, row.line, {"id": key, **inputs, **expected, **about})
     _settle(found, columns, max(targets, key=targets.__getitem__) if targets else None)
+    found.leave_columns(set(source.first) - _READ if source.flat else ())
     yield from sheet.rows()
 
 
@@ -73,11 +81,12 @@ def read_runs(source: Source, found: Found) -> Iterator[RawRow]:
         if answer is None or run.get("error"):
             found.leave("runs without an answer: they failed, or it is no text")
             continue
-        sheet.answer(key, _model(run), answer, dict(_verdicts(run)), _seconds(run), run.get("total_cost"))
+        sheet.answer(key, _model(run), answer, dict(_verdicts(run)), _seconds(run), number_in(run.get("total_cost")))
     if not len(sheet):
         raise DataError("holds no run that says what was asked; export runs with their inputs", file=source.file)
     sheet.close()
     _settle(found, columns, target)
+    found.leave_columns(set(source.first) - _READ if source.flat else ())
     yield from sheet.rows()
 
 
@@ -158,6 +167,8 @@ def _verdicts(run: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
 
 
 def _seconds(run: Mapping[str, Any]) -> float | None:
+    if run.get("execution_time") is not None:
+        return number_in(run["execution_time"])
     try:
         begun, ended = (datetime.datetime.fromisoformat(str(run.get(key))) for key in ("start_time", "end_time"))
         return (ended - begun).total_seconds()

@@ -14,6 +14,7 @@ from rung.data.importers import (
     openai_evals,
     otlp,
     promptfoo,
+    promptfoo_csv,
     promptfoo_results,
     trl,
 )
@@ -25,6 +26,7 @@ IMPORTERS: tuple[Importer, ...] = (
     lm_eval.IMPORTER,
     promptfoo_results.IMPORTER,  # before the configuration, which the results hold
     promptfoo.IMPORTER,
+    promptfoo_csv.IMPORTER,
     openai_evals.ITEMS,
     openai_evals.LOG,
     openai_batch.REQUESTS,
