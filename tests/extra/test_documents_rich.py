@@ -190,6 +190,9 @@ def test_whatever_a_reader_raises_is_a_finding_about_the_file(kind, monkeypatch)
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
 
+MATH = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+
+
 def built(*elements: str, notes: str = "") -> bytes:
     """A DOCX whose body holds these elements."""
     made = docx.Document()
@@ -221,6 +224,8 @@ def text_of(content: bytes) -> str:
         (f"<w:p><w:hyperlink><w:ins w:id='1' w:author='a'>{run_of('link')}</w:ins></w:hyperlink></w:p>", "link"),
         ("<w:p><w:r><w:t>non</w:t><w:noBreakHyphen/><w:t>stop</w:t><w:tab/><w:t>x</w:t></w:r></w:p>", "non-stop\tx"),
         (f"<w:p>{run_of('seen')}<w:r><w:pict><w:txbxContent><w:p>{run_of('boxed')}</w:p></w:txbxContent></w:pict></w:r></w:p>", "seen\n\nboxed"),
+        (f"<w:p><m:oMath xmlns:m='{MATH}'><m:r><m:t>E=mc2</m:t></m:r></m:oMath>{run_of(' holds')}</w:p>", "E=mc2 holds"),
+        ("<w:p><w:r><w:rPr><w:highlight w:val='none'/><w:sz w:val='odd'/><w:color w:val='auto'/></w:rPr><w:t>seen</w:t></w:r></w:p>", "seen"),
         (f"<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:p>{run_of('Click here')}</w:p></w:sdtContent></w:sdt>", ""),
     ],
 )  # fmt: skip
@@ -292,7 +297,7 @@ def test_words_broken_at_the_end_of_a_line_are_one_and_two(tmp_path):
         ("<style>.l{display:block}</style><span class=l>one</span><span class=l>two</span>", "one two"),
         ('<div style="display:inline">o</div><div style="display:inline">ne</div>', "one"),
         ("<button>one</button><button>two</button>", "one two"),
-        ("<table><caption>one</caption><tr><td>two</td></tr></table>", "two"),
+        ("<table><caption>one</caption><tr><td>two</td></tr></table>", "one two"),
         ("<table><tr><td rowspan=2>a</td><td>b</td></tr><tr><td>c</td></tr><tr><td>d</td><td>d</td></tr></table>", "a | b a | c d | d"),
         ("<table><tr><td>a</td><td rowspan=3>b</td></tr><tr><td>c</td></tr><tr><td>d</td></tr></table>", "a | b c | b d | b"),
         ("<table><tr><td colspan=2>a</td><td>b</td></tr><tr><td>1</td><td>1</td><td>2</td></tr></table>", "a | b 1 | 1 | 2"),
@@ -312,6 +317,25 @@ PANELS = [
     '<div class="Collapse" style="max-height:0;overflow:hidden">PANEL</div>',
     "<details><summary>More</summary>PANEL</details>",
 ]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("<table><caption>Plans</caption><tr><td>a<td>b</table>", "Plans\na | b"),
+        ("<table><form><tr><td>a</td><td>b</td></tr></form></table>", "a | b"),
+        ("<table><tr><form><td>a</td></form><td>b</td></tr><tr><td>c<table><tr><td>d</td></tr></table></td></tr></table>", "a | b\nc d"),
+        ("<p>so <math><mi>x</mi><mo>=</mo><mn>2</mn></math> holds</p>", "so x=2 holds"),
+    ],
+)  # fmt: skip
+def test_what_stands_between_the_rows_of_a_table_is_read_and_a_formula_is_no_block(body, text):
+    assert seen("a.html", f"<body>{body}</body>".encode())[1][0][1] == text
+
+
+def test_lists_to_choose_from_and_words_of_drawings_are_told():
+    page = "<body>x<select><option>a</select><svg><text>b</text></svg><svg><path/></svg></body>"
+    [finding] = parse("a.html", page.encode()).findings
+    assert "1 drawings with words, 1 lists to choose from" in finding.message
 
 
 @pytest.mark.parametrize("body", PANELS)

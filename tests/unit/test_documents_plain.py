@@ -227,3 +227,11 @@ def test_a_passage_under_a_new_heading_starts_anew_when_half_full():
     assert [p.position for p in found] == ["§ H0", "§ H1", "§ H2", "§ H3"]
     assert [p.position for p in chunk(Document("d", "T", parts, "d"), 130)] == ["§ H0 to H2", "§ H3"]
     assert found[1].title == "T\nH1"
+
+
+def test_columns_of_a_table_without_a_name_or_with_the_same_one_keep_their_cells():
+    found = parse("a.csv", b",q,q,\n12,one,two,three\n\n13,four,five,six,seven\n").documents
+    assert [d.text for d in found] == [
+        "column 1: 12\nq: one\nq (column 3): two\ncolumn 4: three",
+        "column 1: 13\nq: four\nq (column 3): five\ncolumn 4: six\nfurther cells: seven",
+    ]

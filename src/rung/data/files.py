@@ -23,9 +23,9 @@ from rung.data._json_forms import rows_in
 from rung.data._shapes import plain_columns
 from rung.data.cells import READERS, RawRow
 from rung.data.dataset_folder import dataset_rows, splits
-from rung.data.importers._flat import as_object
 from rung.data.importers.archive import member_names
 from rung.data.importers.base import Found, Source
+from rung.data.importers.flat import as_object
 from rung.data.importers.promptfoo import promptfoo_rows, yaml_records
 from rung.data.importers.table import imported, is_known
 from rung.errors import DataError

@@ -21,7 +21,8 @@ _LEFT_OUT = {"script", "style", "noscript", "template", "svg", "head", "nav", "i
 _INLINE = set(
     "a abbr acronym audio b basefont bdi bdo big blink cite code data datalist del dfn em font i img input ins kbd label map "
     "mark math meter nobr output picture progress q rb rp rt rtc ruby s samp slot small span strike strong sub sup time tt u "
-    "var video wbr br area source track param".split()
+    "var video wbr br area source track param mfenced mfrac mi mn mo mover mpadded mphantom mroot mrow ms mspace msqrt mstyle msub "
+    "msubsup msup mtext munder munderover semantics".split()
 )
 _PANEL_WORDS = re.compile(
     r"accordion|collaps|panel|tab|toggle|faq|answer|drawer|expand|dropdown|details|more", re.IGNORECASE
@@ -71,11 +72,18 @@ def _check_tags(content: bytes) -> None:
 
 
 def _findings(name: str, root: Any) -> Iterator[Finding]:
-    counted = {"frames": "iframe", "objects": "object", "canvases": "canvas", "noscript texts": "noscript"}
-    found = {said: sum(1 for _ in root.iter(tag)) for said, tag in counted.items()}
+    counted = {
+        **{"frames": "iframe", "objects": "object", "canvases": "canvas", "noscript texts": "noscript"},
+        **{"drawings with words": "svg", "lists to choose from": "select"},
+    }
+    found = {said: sum(tag != "svg" or _has_words(e) for e in root.iter(tag)) for said, tag in counted.items()}
     listed = ", ".join(f"{count:,} {said}" for said, count in found.items() if count)
     if listed:
         yield noted(name, f"holds parts that are not read: {listed}.", "Store what they show as files of their own.")
+
+
+def _has_words(drawing: Any) -> bool:
+    return any((words.text or "").strip() for words in drawing.iter("text", "tspan"))
 
 
 def _opened_by(root: Any) -> set[str]:
@@ -156,7 +164,7 @@ class _Walk:
         spanning: dict[int, tuple[int, str]] = {}  # column -> rows that are left, text
         for row in self._seen_below(table):
             cells: list[str] = []
-            own = iter([c for c in row if c.tag in ("td", "th") and not self._hides(c)])
+            own = iter([row] if row.tag != "tr" else list(self._seen_below(row, ("td", "th"))))
             column = 0
             while True:
                 left, text = spanning.pop(column, (0, ""))
@@ -179,14 +187,16 @@ class _Walk:
             if any(cells):
                 yield " | ".join(cells)
 
-    def _seen_below(self, part: Any) -> Iterator[Any]:
-        """Yield the rows of a table, or of a part of it, that a reader sees."""
+    def _seen_below(self, part: Any, wanted: tuple[str, ...] = ("tr",)) -> Iterator[Any]:
+        """Yield the rows of a table or the cells of a row that a reader sees, whatever they are wrapped in, and what stands between."""
         for child in part:
-            if child.tag in ("tr", "thead", "tbody", "tfoot") and not self._hides(child):
-                if child.tag == "tr":
-                    yield child
-                else:
-                    yield from self._seen_below(child)
+            if not isinstance(child.tag, str) or child.tag in _LEFT_OUT or self._hides(child):
+                continue
+            inner = child.tag in ("thead", "tbody", "tfoot") or next(child.iterdescendants(*wanted), None) is not None
+            if child.tag not in (*wanted, "table") and inner:
+                yield from self._seen_below(child, wanted)
+            else:
+                yield child
 
     def _hides(self, element: Any) -> bool:
         """Whether an element is out of sight; what stands in it is put to the hidden texts."""

@@ -28,12 +28,12 @@ def read_csv(name: str, content: bytes) -> Given:
     csv.field_size_limit(_LONGEST_CELL)
     rows: list[tuple[int, Mapping[str, Any]]] = []
     try:
-        reader = csv.DictReader(lines, delimiter=separator, restkey="")
-        for row in reader:
-            extra = row.pop("", None)
-            named = {k: v for k, v in row.items() if k and v is not None}
-            if extra:
-                named["further cells"] = ", ".join(str(cell) for cell in extra)
+        reader = csv.reader(lines, delimiter=separator)
+        header = _header(next(reader, []))
+        for cells in filter(None, reader):
+            named = dict(zip(header, cells, strict=False))
+            if extra := cells[len(header) :]:
+                named["further cells"] = ", ".join(extra)
             rows.append((reader.line_num, named))
     except csv.Error as error:
         if "field limit" in str(error):
@@ -41,6 +41,15 @@ def read_csv(name: str, content: bytes) -> Given:
             raise Unreadable(said, next_step="Look for a quote that is opened and never closed.") from error
         raise Unreadable(f"is no CSV file ({error})") from error
     return _documents(name, rows), findings
+
+
+def _header(cells: Sequence[str]) -> list[str]:
+    """Return a name for each column: those without one are numbered, and those of the same name told apart."""
+    found: dict[str, None] = {}
+    for number, cell in enumerate(cells, 1):
+        name = cell or f"column {number}"
+        found.setdefault(name if name not in found else f"{name} (column {number})")
+    return list(found)
 
 
 def read_jsonl(name: str, content: bytes) -> Given:

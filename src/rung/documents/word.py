@@ -15,7 +15,6 @@ from typing import Any
 
 import docx
 from docx.text.paragraph import Paragraph
-from docx.text.run import Run
 
 from rung.documents.chunk import HEADING
 from rung.documents.plain import title_of
@@ -35,6 +34,7 @@ _NOT_READ = {
     **{"pic": "pictures", "chart": "charts", "object": "embedded objects", "altChunk": "parts of other files"},
     **{"relIds": "diagrams", "contentPart": "drawings by hand"},
 }
+HALF_POINTS = 2  # no reader sees letters of this size
 _MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "ptab": "\t"}
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
@@ -168,7 +168,7 @@ class _Walk:
             kind = _kind(child)
             if kind in _GONE or (kind == "sdt" and _is_filler(child)):
                 continue
-            if kind == "r":
+            if kind == "r" and child.tag == f"{_W}r":  # one of a formula holds its texts as they are
                 yield self._run(child)
             elif kind in _NOT_READ:
                 self.not_read[_NOT_READ[kind]] += 1
@@ -179,7 +179,7 @@ class _Walk:
 
     def _run(self, run: Any) -> str:
         text = "".join(self._in_run(run))
-        if text.strip() and not self.keep and _out_of_sight(Run(run, self.opened._body)):
+        if text.strip() and not self.keep and _out_of_sight(run):
             self.hidden.append(" ".join(text.split()))
             return ""
         return text
@@ -253,11 +253,16 @@ def _is_filler(control: Any) -> bool:
     return contents or about.find(f"{_W}showingPlcHdr") is not None
 
 
-def _out_of_sight(run: Run) -> bool:
-    font = run.font
-    white = font.color is not None and font.color.rgb is not None and str(font.color.rgb) == "FFFFFF"
-    shaded = font.highlight_color is not None or bool(run._r.xpath(".//w:shd"))
-    return bool(font.hidden) or (white and not shaded) or (font.size is not None and font.size.pt <= 1)
+def _out_of_sight(run: Any) -> bool:
+    """Whether a run is hidden, white on nothing, or too small to see. Read as it stands: what is odd in it hides nothing."""
+    about = run.find(f"{_W}rPr")
+    if about is None:
+        return False
+    held = {_kind(child): child.get(f"{_W}val", "").lower() for child in about}
+    shaded = held.get("highlight", "none") != "none" or "shd" in held
+    white = held.get("color") == "ffffff" and not shaded
+    hidden = "vanish" in held and held["vanish"] not in ("0", "false", "off")
+    return hidden or white or 0 <= _number(about.find(f"{_W}sz"), 99) <= HALF_POINTS
 
 
 def _style(paragraph: Any) -> str | None:

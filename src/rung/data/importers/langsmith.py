@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
-from rung.data.importers._flat import number_in
 from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, verdict_of
+from rung.data.importers.flat import number_in
 from rung.errors import DataError
 
 _ANSWERS = ("output", "answer", "content", "text", "generation", "response", "result")
