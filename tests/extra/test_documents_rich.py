@@ -15,9 +15,11 @@ import docx
 from docx.oxml import parse_xml
 from docx.shared import RGBColor
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject, StreamObject, TextStringObject
 
 from bench.pdf import pages
 from rung.documents import parse as parsing
+from rung.documents import pdf as pdf_reader
 from rung.documents.parse import parse
 from rung.retrievers._words import indexed
 
@@ -122,6 +124,14 @@ def locked() -> bytes:
     return out.getvalue()
 
 
+def zipped() -> bytes:
+    """A whole zip that is no DOCX."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("a.txt", "words")
+    return out.getvalue()
+
+
 def bomb() -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -136,6 +146,7 @@ BROKEN = {
     "no.pdf": (lambda: b"%PDF-1.4 nothing", "no.pdf is a damaged PDF ("),
     "empty.pdf": (lambda: pdf(""), "empty.pdf holds no text: it was left out."),
     "no.docx": (lambda: b"PK\x03\x04 nothing", "no.docx is a damaged DOCX: it was left out."),
+    "zip.docx": (zipped, "zip.docx is a damaged DOCX: it was left out."),
     "cut.docx": (lambda: word(("Normal", "a"))[:3000], "cut.docx is a damaged DOCX: it was left out."),
     "old.docx": (lambda: b"\xd0\xcf\x11\xe0" + b"x" * 99, "old.docx is encrypted or an old .doc: it was left out."),
     "bomb.docx": (bomb, "bomb.docx unpacks to 576 MiB, and at most 512 are read: it was left out."),
@@ -274,6 +285,41 @@ def test_what_is_not_read_of_a_file_is_told_with_a_count():
     assert finding.message == "a.docx holds parts that are not read: 2 embedded objects, 1 headers and footers."
     [finding] = parse("a.html", b"<p>x</p><iframe src='a'></iframe><iframe></iframe>").findings
     assert finding.message == "a.html holds parts that are not read: 2 frames."
+
+
+def test_a_pdf_of_too_many_pages_is_read_as_far_as_it_goes(monkeypatch):
+    monkeypatch.setattr(pdf_reader, "MOST_PAGES", 2)
+    found = parse("a.pdf", pdf(*(line(f"page {n}") for n in range(1, 6))))
+    assert [p.text for p in found.documents[0].parts] == ["page 1", "page 2"]
+    assert [f.message for f in found.findings] == ["a.pdf has 5 pages; the first 2 were read."]
+
+
+def test_what_of_a_pdf_stands_on_no_page_is_read_or_told():
+    writer = PdfWriter(clone_from=io.BytesIO(pdf(line("page one"), "")))
+    image = StreamObject()
+    image.update({NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Image")})
+    resources = DictionaryObject(
+        {NameObject("/XObject"): DictionaryObject({NameObject("/I"): writer._add_object(image)})}
+    )
+    writer.pages[1][NameObject("/Resources")] = resources
+    writer.add_attachment("a.txt", b"words")
+    field = DictionaryObject(
+        {
+            NameObject("/FT"): NameObject("/Tx"),
+            NameObject("/T"): TextStringObject("city"),
+            NameObject("/V"): TextStringObject("Oslo"),
+        }
+    )
+    fields = ArrayObject([writer._add_object(field)])
+    writer.root_object[NameObject("/AcroForm")] = DictionaryObject({NameObject("/Fields"): fields})
+    out = io.BytesIO()
+    writer.write(out)
+    found = parse("a.pdf", out.getvalue())
+    assert [(p.position, p.text) for p in found.documents[0].parts] == [("page 1", "page one"), ("form", "city: Oslo")]
+    assert [f.message for f in found.findings] == [
+        "a.pdf has 1 pages that are pictures without text (page 2).",
+        "a.pdf holds parts that are not read: 1 attached files.",
+    ]
 
 
 def test_words_broken_at_the_end_of_a_line_are_one_and_two(tmp_path):

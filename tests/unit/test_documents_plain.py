@@ -235,3 +235,19 @@ def test_columns_of_a_table_without_a_name_or_with_the_same_one_keep_their_cells
         "column 1: 12\nq: one\nq (column 3): two\ncolumn 4: three",
         "column 1: 13\nq: four\nq (column 3): five\ncolumn 4: six\nfurther cells: seven",
     ]
+
+
+def test_text_between_two_rules_is_no_front_matter():
+    def held(text):
+        [document] = parse("a.md", text.encode()).documents
+        return document.title, document.text
+
+    assert held("---\n\nText after a rule\n\n---\nmore\n")[1].split() == "--- Text after a rule --- more".split()
+    assert held("---\nNote: read this\nbefore you start\n---\nmore\n")[1].split()[:4] == [
+        "---",
+        "Note:",
+        "read",
+        "this",
+    ]
+    front = "---\ntitle: Returns\ntags:\n- a\n- b\nnested:\n  key: value\n# a remark\n\n---\nText\n"
+    assert held(front) == ("Returns", "Text")

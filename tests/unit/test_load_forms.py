@@ -357,7 +357,7 @@ def test_promptfoo_csv(tmp_path):
     )
     assert [c["expected"] for c in cells(tmp_path / "t.csv")] == ["paris", "rome", "oslo", "note: this"]
     (tmp_path / "t.csv").write_text("q,__expected\none,llm-rubric: is polite\n")
-    refused(tmp_path / "t.csv", "1 of 1 tests have no assertion that rung can check", "line 2 (llm-rubric)")
+    refused(tmp_path / "t.csv", "similar ...): line 2 (llm-rubric). Give them one, or take them out")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_no_shape_is_taken_for_another(tmp_path):
         known = (
             name in WITH_BOTH
             or name in WITH_ANSWERS
-            or name in ("promptfoo yaml", "promptfoo json", "langsmith examples", "langfuse items")
+            or name in ("promptfoo yaml", "promptfoo json", "promptfoo csv", "langsmith examples", "langfuse items")
         )
         assert bool(found.tool) == known, (name, found.tool)
         assert not found.unmapped, (name, found.unmapped)

@@ -31,12 +31,15 @@ def read_pdf(name: str, content: bytes, keep: bool = False) -> tuple[Document, l
     parts: list[Source] = []
     hidden: list[str] = []
     failed: list[int] = []
+    pictures: list[int] = []
     for number in range(1, min(count, MOST_PAGES) + 1):
         seen = _Seen()
         try:
             with foreign(_damaged):
                 page = reader.pages[number - 1]
                 text = page.extract_text(visitor_operand_before=seen.operator, visitor_text=seen.text)
+                if not text.strip() and _has_picture(page):
+                    pictures.append(number)
         except Unreadable:
             failed.append(number)
             continue
@@ -51,7 +54,10 @@ def read_pdf(name: str, content: bytes, keep: bool = False) -> tuple[Document, l
             )  # a word cut by its soft hyphen
     if failed and not parts:
         raise Unreadable("is a damaged PDF (no page can be read)", next_step="Save it anew from its source.")
-    return Document(name, title or title_of(name), tuple(parts), name), hidden, tuple(_findings(name, count, failed))
+    if parts and (fields := _fields(reader)):
+        parts.append(Source(name, "form", "\n".join(f"{key}: {value}" for key, value in fields.items())))
+    findings = [*_findings(name, count, failed), *(_not_read(name, reader, pictures) if parts else ())]
+    return Document(name, title or title_of(name), tuple(parts), name), hidden, tuple(findings)
 
 
 def _damaged(error: BaseException) -> Unreadable:
@@ -80,6 +86,40 @@ class _Seen:
             self.undrawn += text
         else:
             self.drawn += text
+
+
+def _has_picture(page: Any) -> bool:
+    resources = page.get("/Resources")
+    held = None if resources is None else resources.get_object().get("/XObject")
+    drawn = () if held is None else held.get_object().values()
+    return any(thing.get_object().get("/Subtype") == "/Image" for thing in drawn)
+
+
+def _fields(reader: PdfReader) -> dict[str, str]:
+    """Return what is filled into the fields of a form, which stands on no page; nothing where that cannot be told."""
+    try:
+        with foreign(_damaged):
+            return {key: str(value) for key, value in reader.get_form_text_fields().items() if value}
+    except Unreadable:
+        return {}
+
+
+def _not_read(name: str, reader: PdfReader, pictures: list[int]) -> list[Finding]:
+    """Return what of a document that holds text was not read."""
+    found = []
+    if pictures:
+        where = ", ".join(map(str, pictures[:5])) + (" ..." if len(pictures) > 5 else "")
+        said = f"has {len(pictures):,} pages that are pictures without text (page {where})."
+        found.append(noted(name, said, "If they are scans, put them through text recognition first."))
+    try:
+        with foreign(_damaged):
+            attached = len(reader.attachments)
+    except Unreadable:
+        attached = 0
+    if attached:
+        said = f"holds parts that are not read: {attached:,} attached files."
+        found.append(noted(name, said, "Store them as files of their own."))
+    return found
 
 
 def _findings(name: str, pages: int, failed: list[int]) -> list[Finding]:

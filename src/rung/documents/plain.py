@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
+_FRONT_LINE = re.compile(r"[\w.-]{1,60}\s{0,9}:(?:\s|$)|[ \t]|- |#|$")  # of YAML, as page generators write it
 _FRONT_TITLE = re.compile(r"^title:(.+)$", re.MULTILINE)
 _CODE = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)[^\n]*$|`[^`\n]*`)", re.DOTALL | re.MULTILINE)
 _TAG = re.compile(r"<([a-z][a-z0-9]{0,30})(\s[^<>]{0,2000})>", re.IGNORECASE)
@@ -68,7 +69,9 @@ def read_markdown(name: str, content: bytes) -> tuple[tuple[Document, ...], tupl
     """Read Markdown: a part is what stands under one heading, its place the headings above."""
     text, findings = decoded(name, content)
     title, front = None, _FRONT_MATTER.match(text)
-    if front:
+    if (
+        front and ":" in front[1] and all(map(_FRONT_LINE.match, front[1].split("\n")))
+    ):  # else it is text between two rules
         named = _FRONT_TITLE.search(front[1])
         title = named[1].strip().strip("\"'") if named else None
         text = text[front.end() :]

@@ -41,7 +41,8 @@ def tuning_lines(report: Report) -> Iterator[str]:
 def how(tuning: Tuning) -> str:
     """Say what tuning took, or that it was done elsewhere."""
     if tuning.elsewhere:
-        return f"{tuning.base} was tuned elsewhere, for {money(tuning.paid_usd, UNTOLD)}"
+        unknown = "; what it forgets was not measured: name the model that it was tuned from as `base`"
+        return f"{tuning.base} was tuned elsewhere, for {money(tuning.paid_usd, UNTOLD)}{unknown * (tuning.forgetting is None)}"
     return f"{len(tuning.trials)} runs, {tuning.tokens:,} tokens, {tuning.seconds:.0f} s{saving(tuning)}"
 
 
