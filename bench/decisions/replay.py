@@ -45,7 +45,9 @@ def twice(world: World, n: int, seed: int) -> Twice:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         models = _write(world, root, round(n * world.test_share * (1 + DEV_SHARE + TRAIN_SHARE)), seed)
-        config = config_of(world, root, models=models, split={"seed": seed}, diagnosis={"calls": 0})
+        config = config_of(
+            world, root, models=models, split={"seed": seed, "test": 0.4, "dev": 0.15}, diagnosis={"calls": 0}
+        )
         run = ladder.climb(config, root / "run")
         folder = RunFolder.open(root / "run")
         parts = ladder.prepare(config, folder, ladder.Silent()).split

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,10 @@ from bench.decisions.memory import Climbed, climb, config_of, every_call, label_
 from bench.decisions.worlds import NO_RUNG, WITHIN, World
 from rung.config import Config
 
-DEV_SHARE, TRAIN_SHARE = 0.15 / 0.4, 0.45 / 0.4  # rows of dev and train for each test row: the split's defaults
+DEV_SHARE, TRAIN_SHARE = (
+    0.15 / 0.4,
+    0.45 / 0.4,
+)  # rows of dev and train for each test row: the split where an approach is tuned
 Matrix = NDArray[np.float64]
 
 
@@ -34,16 +37,18 @@ class Seen:
 
 def draw(world: World, rows: int, rng: np.random.Generator) -> dict[tuple[str, str], NDArray[np.bool_]]:
     """Return who is right on which row: Gaussian copula over rungs and candidates, exact marginal rates."""
+    return {key: hidden < ndtri(rate) for key, rate, hidden in hidden_levels(world, rows, rng)}
+
+
+def hidden_levels(world: World, rows: int, rng: np.random.Generator) -> Iterator[tuple[tuple[str, str], float, Matrix]]:
+    """Yield of each candidate its rung's label and its name, its rate, and how hard it finds each row: right below the rate's quantile."""
     within = WITHIN if world.latent <= 1 - WITHIN else 1 - world.latent
     common = rng.standard_normal(rows) * np.sqrt(world.latent)
     own = np.sqrt(max(0.0, 1.0 - world.latent - within))
-    found = {}
     for rung in world.ladder:
         level = common + rng.standard_normal(rows) * np.sqrt(within)
         for name, rate in rung.rates.items():
-            hidden = level + own * rng.standard_normal(rows)
-            found[label_of(rung), name] = hidden < ndtri(rate)
-    return found
+            yield (label_of(rung), name), rate, level + own * rng.standard_normal(rows)
 
 
 @lru_cache(maxsize=64)

@@ -77,6 +77,7 @@ class Draft:
     model: ModelDraft
     stored: tuple[StoredDraft, ...] = ()
     documents: str | None = None  # their folder
+    rows: int = 0  # examples looked at; 0: unknown
 
 
 def render(draft: Draft) -> str:
@@ -198,12 +199,17 @@ def _data(d: Draft) -> list[str]:
         lines.append(
             "  # group_by: customer                       # rows that share this column stay on one side of the split"
         )
-    shares = (
-        _line("split: {test: 0.4, dev: 0.15, seed: 7}", "shares of all rows; the test set is sealed")
-        if d.test is None
-        else _line("split: {dev: 0.15, seed: 7}", "the share of the training file that chooses candidates")
-    )
-    return [*lines, shares]
+    return [*lines, _line("split: {seed: 7}", _shares(d))]
+
+
+def _shares(d: Draft) -> str:
+    """Say how the examples will be divided."""
+    from rung.data.shares import DEV_OF_A_TRAINING_FILE, shares_by_need
+
+    if d.test is not None:
+        return f"{100 * DEV_OF_A_TRAINING_FILE:.0f} % of the training file chooses candidates; `dev: 0.2` here would be another share"
+    found = shares_by_need(_asked(d), d.rows or 1_000_000, answers=bool(d.target))
+    return f"{found.said} (sealed), as {found.why}; `test: 0.4, dev: 0.15` here would fix the shares"
 
 
 def _model(m: ModelDraft) -> list[str]:
@@ -284,10 +290,14 @@ def _documents(folder: str | None) -> list[str]:
     ]
 
 
-def _rest(d: Draft) -> list[str]:
+def _asked(d: Draft) -> list[str]:
+    """Return the approaches that are proposed beside stored answers."""
     asked = ["baseline", "prompt", "fewshot"] if d.target and d.metric != "assertions" else ["prompt"]
-    asked += ["rag"] if d.documents is not None else []
-    ladder = f"[{', '.join([*(f'{{prompt: {{model: {s.role}}}}}' for s in d.stored), *asked])}]"
+    return [*asked, "rag"] if d.documents is not None else asked
+
+
+def _rest(d: Draft) -> list[str]:
+    ladder = f"[{', '.join([*(f'{{prompt: {{model: {s.role}}}}}' for s in d.stored), *_asked(d)])}]"
     return [
         _line(f"ladder: {ladder}", "planned before the test set is opened; it pays for each rung"),
         "# limits: {budget_usd: 5, cost_per_1k_usd: 1.0, p95_latency_s: 2.0}",

@@ -39,7 +39,7 @@ def check(
         print_json({**asdict(found), "source": Path(found.source).name, "stops": found.stops, "exit_code": code})
         return code
     held = ", ".join(f"{n:,} {part}" for part, n in found.parts.items() if n)
-    echo(f"{found.rows:,} rows of {found.kind}: {held} (as they would be split)")
+    echo(f"{found.rows:,} rows of {found.kind}: {held} (as they would be split; {found.shares})")
     _table(found.findings)
     warns = sum(f.severity == "warn" for f in found.findings)
     echo(f"{found.stops} stop, {warns} warn, {len(found.findings) - found.stops - warns} note")

@@ -152,7 +152,7 @@ def _settings(config: Config, parts: Parts, version: Version) -> list[str]:
     named = section.id or (version.id_column if version.id_column != "id" else None)
     lines += [f"id: {as_yaml(named)}"] if named else []
     lines += [f"group_by: {as_yaml(section.group_by)}"] if section.group_by else []
-    dev = config.split.dev if parts.given else config.split.dev / (1.0 - config.split.test)
+    dev = parts.settings["dev"] if parts.given else parts.settings["dev"] / (1.0 - parts.settings["test"])
     return [f"data: {{{', '.join(lines)}}}", f"split: {{dev: {dev:.4g}, seed: {config.split.seed}}}"]
 
 

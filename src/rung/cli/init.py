@@ -184,6 +184,7 @@ def propose(wishes: Wishes) -> Proposal:
         model=model_of(wishes.model, found),
         stored=(*stored_of(found, guess), *_answers(wishes)),
         documents=_beside(wishes.documents, wishes.out) if wishes.documents is not None else None,
+        rows=len(rows),
     )
     _check_goal(draft.goal)
     return Proposal(draft, _reasons(draft, guess), tuple(_all_notes(draft, seen)), seen.prompt, seen.more)

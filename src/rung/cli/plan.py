@@ -30,6 +30,7 @@ def plan(
         print_json(
             {
                 "sizes": dict(found.sizes),
+                "shares": found.shares,
                 "rungs": [asdict(r) for r in found.rungs],
                 "usd": found.usd,
                 "power": found.power,
@@ -48,7 +49,8 @@ def plan(
         minutes = "unknown" if r.minutes is None else f"{r.minutes:,.1f}"
         table.add_row(r.rung, *(f"{c:,}" for c in cells), usd, minutes)
     screen = console()
-    screen.print(", ".join(f"{n:,} {part}" for part, n in found.sizes.items()) + " rows; upper estimates:")
+    screen.print(", ".join(f"{n:,} {part}" for part, n in found.sizes.items()) + f" examples ({found.shares}).")
+    screen.print("Upper estimates:")
     screen.print(table)
     for r in found.rungs:
         if r.note:

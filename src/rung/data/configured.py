@@ -11,6 +11,7 @@ from rung.data.columns import guess_kind, is_group_name, repeats
 from rung.data.files import raw_rows
 from rung.data.load import Columns, load_columns
 from rung.data.parts import Parts
+from rung.data.shares import DEV_OF_A_TRAINING_FILE, shares_of
 from rung.data.spellings import one_spelling, spelling_findings
 from rung.data.split import joined, split, split_given
 from rung.protocols import Forgiving
@@ -137,11 +138,21 @@ def kind_of(config: Config, loaded: Loaded) -> Kind:
 
 def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
     """Part the rows as configured; returns the task's kind (guessed where the file says auto) and the parts."""
-    known = kind_of(config, loaded)
-    section = config.split
+    known, seed = kind_of(config, loaded), config.split.seed
     if loaded.train is not None and loaded.test is not None:
-        return known, split_given(loaded.train, loaded.test, dev=section.dev, seed=section.seed, kind=known)
-    return known, split(loaded.whole, test=section.test, dev=section.dev, seed=section.seed, kind=known)
+        dev = config.split.dev or DEV_OF_A_TRAINING_FILE
+        return known, split_given(loaded.train, loaded.test, dev=dev, seed=seed, kind=known)
+    shares = shares_of(config, len(loaded.whole))
+    return known, split(loaded.whole, test=shares.test, dev=shares.dev, seed=seed, kind=known)
+
+
+def how_parted(config: Config, loaded: Loaded) -> str:
+    """Say which shares of the examples train, choose and test, and why."""
+    if loaded.test is not None:
+        share = config.split.dev or DEV_OF_A_TRAINING_FILE
+        return f"the test set is your own; {100 * share:.0f} % of the training file chooses candidates"
+    shares = shares_of(config, len(loaded.whole))
+    return f"{shares.said}: {shares.why}"
 
 
 def as_task(config: Config, kind: Kind, visible: tuple[Example, ...]) -> Task:

@@ -34,7 +34,7 @@ async def ask_again(
     `metric`: one that knows the form; None: the deciding one. `rows`: your own, else the dev rows and those training rows
     that the candidate has not seen. Raises BudgetSpent, and RungError for a metric that knows no form.
     """
-    candidate = run.candidate(label)
+    candidate = run.chosen(label) if rows is None else run.candidate(label)
     pool = list(rows if rows is not None else _unseen(run, candidate))
     spec = next((m for m in run.task.metrics if m.name == metric), None) if metric else run.task.metrics[0]
     if spec is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rung.config import Config
 from rung.data.audit import CHECKS, audit
 from rung.data.audit.grouping import grouping_findings
-from rung.data.configured import as_task, groupings, part_rows, read_rows
+from rung.data.configured import as_task, groupings, how_parted, part_rows, read_rows
 from rung.data.parts import check_unchanged
 from rung.engine import fidelity
 from rung.engine.obstacles import Obstacle, obstacles, obstacles_here
@@ -30,6 +30,7 @@ class CheckResult:
     rows: int
     kind: Kind
     parts: Mapping[str, int]  # part -> its rows
+    shares: str  # how the examples are divided, and why
     findings: tuple[Finding, ...]
 
     @property
@@ -110,6 +111,7 @@ def _looked_over(
         len(rows.whole),
         kind,
         dict(parts.sizes),
+        how_parted(config, rows),
         (
             *(*obstacles, *_changed_rows(config, rows.whole, folder)),
             *(*stored, *grouping, *found, *rows.findings, *documents),

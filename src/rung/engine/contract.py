@@ -11,12 +11,13 @@ from rung.config import Step
 from rung.errors import NotOffered
 from rung.evaluate.first_answers import mostly_one, must_differ
 from rung.evaluate.profile import is_stored
-from rung.protocols import Kit, Rung
-from rung.types import FitInput, Fitted, RungPlan
+from rung.protocols import Kit, Refits, Rung
+from rung.types import Candidate, FitInput, Fitted, RungPlan
 
 FITTED = (
     "a Fitted whose candidate names its rung and holds what that learns, with the outcome of every dev row in order"
 )
+REFITTED = "the candidate as the rung chose it, learnt from more rows"
 PLANNED = "a RungPlan"
 
 
@@ -55,6 +56,18 @@ async def fit_usable(step: Step, given: FitInput, kit: Kit, to_be_tuned: Collect
         if warning is not None:
             kit.say(f"{step.label}: {warning}")
     return fitted
+
+
+def refitted(step: Step, chosen: Candidate, given: FitInput, kit: Kit) -> Candidate:
+    """Return what is measured on the test set: the chosen candidate, learnt from train and dev where its rung learns from rows."""
+    rung = rung_of(step)
+    if not isinstance(rung, Refits):
+        return chosen
+    with plugins.kept(step.rung, "refit", REFITTED):
+        found = rung.refit(chosen, _own(step, given), kit)
+    if not isinstance(found, Candidate) or (found.rung, found.name) != (chosen.rung, chosen.name):
+        raise plugins.broken(step.rung, "refit", REFITTED, found)
+    return found
 
 
 def planned(step: Step, given: FitInput, kit: Kit) -> RungPlan:

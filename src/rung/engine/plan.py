@@ -10,7 +10,7 @@ from typing import Any
 from rung.config import Config, Step
 from rung.config.roles import answering_role, answering_roles, roles_of
 from rung.data.audit.power import DISCORDANCE, as_many_rows, independent_rows
-from rung.data.configured import as_task, part_rows, read_rows
+from rung.data.configured import as_task, how_parted, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.engine.contract import planned
 from rung.engine.obstacles import refuse
@@ -64,6 +64,7 @@ class Plan:
     sizes: Mapping[str, int]
     rungs: tuple[RungEstimate, ...]
     power: tuple[str, ...]
+    shares: str  # how the examples are divided, and why
 
     @property
     def usd(self) -> float | None:
@@ -71,8 +72,8 @@ class Plan:
         return None if any(u is None for u in known) else sum(u for u in known if u is not None)
 
 
-def plan(config: Config) -> Plan:
-    """Estimate calls, tokens, dollars and minutes of each rung; asks no model.
+def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
+    """Estimate calls, tokens, dollars and minutes of each rung, or of these `steps` of the ladder; asks no model.
 
     Raises ConfigError for a budget that cannot be kept (unknown price), DataError for rows that cannot be split.
     """
@@ -85,13 +86,14 @@ def plan(config: Config) -> Plan:
     answer = _answer_tokens([e.target for e in parts.train]) if task.target else UNSEEN_ANSWER_TOKENS
     with document_index_to_plan(config) as document_index:
         kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, Spaces(None, (), Silent()))
-        rungs = [_estimated(step, task, parts, kit, settings, answer) for step in config.ladder]
+        rungs = [_estimated(step, task, parts, kit, settings, answer) for step in steps or config.ladder]
     rungs += [
         *_judges(task, kit, settings, parts, rungs),
         *_examined(config, settings, rungs, answer, task),
     ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
-    return Plan(task, sizes_of, tuple(rungs), tuple(power_lines(task, parts.test, len(config.planned))))
+    lines = tuple(power_lines(task, parts.test, len(config.planned)))
+    return Plan(task, sizes_of, tuple(rungs), lines, how_parted(config, loaded))
 
 
 def rest_of_plan(config: Config, measured: Collection[str]) -> float | None:
@@ -101,7 +103,7 @@ def rest_of_plan(config: Config, measured: Collection[str]) -> float | None:
     """
     left = tuple(step for step in config.ladder if step.label not in measured)
     try:
-        return plan(config.model_copy(update={"ladder": left})).usd if left else 0.0
+        return plan(config, left).usd if left else 0.0
     except RungError:  # nothing of the run hangs on an estimate
         return None
 

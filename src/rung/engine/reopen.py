@@ -47,6 +47,11 @@ class Reopened:
         """Return the candidate that was measured under a rung's label."""
         return self.folder.rung(label).result.need().candidate
 
+    def chosen(self, label: str) -> Candidate:
+        """Return the candidate that was measured, as it was before it learnt from dev rows."""
+        fitted = self.folder.rung(label).fitted.get()
+        return self.candidate(label) if fitted is None else fitted.candidate
+
 
 @asynccontextmanager
 async def reopened(path: Path, progress: Progress) -> AsyncIterator[Reopened]:

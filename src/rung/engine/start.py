@@ -173,8 +173,12 @@ def _steering_changes(run: RunFolder, config: Config) -> list[str] | None:
         with_arrivals(before.get("config", {}), config, run),
         config.model_dump(mode="json", exclude={"root"}),
     )
-    changes = [c for c in _changes(stood, as_read) if steering(c, config.tries_models)]
-    return None if not changes and stood != before.get("config") else changes
+    found = [c for c in _changes(stood, as_read) if steering(c, config.tries_models)]
+    shares = {
+        f"split.{name}" for name in ("test", "dev") if as_read["split"][name] is None
+    }  # left to rung: those frozen stay
+    changes = [c for c in found if c not in shares]
+    return None if not changes and (found or stood != before.get("config")) else changes
 
 
 def _may_change(run: RunFolder, changes: Sequence[str]) -> bool:

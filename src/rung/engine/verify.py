@@ -13,6 +13,7 @@ from rung.data.parts import thaw
 from rung.decide.verdict import decide
 from rung.diagnosis.calibration import check as check_predictions
 from rung.engine.conclude import gathered, stored_stop
+from rung.engine.contract import refitted
 from rung.engine.permission import require
 from rung.engine.stored import stored_config, stored_kit
 from rung.errors import IntegrityError
@@ -34,6 +35,7 @@ from rung.types import (
     Comparison,
     Diagnosis,
     Example,
+    FitInput,
     Outcome,
     Profile,
     RagLearned,
@@ -85,6 +87,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
             yield _scores(label, results[label].outcomes, rows, kit, steps)
             taken = run.rung(label).profile.get()
             yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken)
+    yield from _learnt_anew(run, task, results)
     kept = run.alpha.get()
     if kept is not None:
         off = differing(run, task)
@@ -123,6 +126,25 @@ def _given(run: RunFolder, task: Task) -> Iterator[Check]:
         found = answers_seen(run.path, noted[0])
         why = "they are not those of the verdict" if found else "they are not in the folder any more"
         yield Check("stored answers", noted[0], "" if found is not None and list(found) == noted else why)
+
+
+def _learnt_anew(run: RunFolder, task: Task, results: Mapping[str, Result]) -> Iterator[Check]:
+    """Let the chosen candidates learn from train and dev again: what was measured is one of the two."""
+    config = stored_config(run)
+    try:
+        split = thaw(run.path)
+    except IntegrityError:  # which `_given` tells
+        return
+    with stored_kit(run, task) as kit:
+        for step in config.ladder:
+            fitted = run.rung(step.label).fitted.get()
+            if step.label not in results or fitted is None or fitted.candidate.id == results[step.label].candidate.id:
+                continue
+            again = refitted(step, fitted.candidate, FitInput(task, split.train, split.dev), kit)
+            same = again.id == results[step.label].candidate.id
+            yield Check(
+                f"{step.label}: learnt from train and dev", 1, "" if same else "what was measured is another candidate"
+            )
 
 
 def _as_left(run: RunFolder) -> Iterator[Check]:

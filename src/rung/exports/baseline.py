@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from rung.engine.reopen import Reopened
 from rung.errors import RungError
 from rung.exports.bare import CHECKED, NUMPY, answered_alone, copied, required
 from rung.prompts.similar import Index
-from rung.rungs.baseline import END, PIECES, fitted_linear
+from rung.rungs.baseline import END, PIECES, Baseline, fitted_linear
 from rung.store.folder import write_atomic
-from rung.types import BaselineLearned, Candidate, learned_as
+from rung.types import BaselineLearned, Candidate, Example, learned_as
 
 README = """# A baseline, as rung measured it
 
@@ -38,7 +38,7 @@ model.json.
 - `model.npz`: the weights as plain arrays of numpy (no pickle), where the method has any.
 - `requirements.txt`: the packages it needs.
 
-Before this folder was written, dev examples were answered again by these files alone, and all answers were the measured ones.
+Before this folder was written, dev examples were answered again by these files alone, and all answers were those of what was measured.
 """
 
 
@@ -74,7 +74,7 @@ class WithoutModel:
             copied(name, out)
         write_atomic(out / "README.md", README.encode())
         required([NUMPY] if arrays else [], out)
-        n = await _same_answers(run, label, columns, out)
+        n = await _same_answers(run, label, candidate, columns, out)
         return f"{learned.method}; predict.py, alone under `python -I`, gave the measured answer to {n} of {n} dev examples"
 
 
@@ -110,24 +110,41 @@ def _parts(learned: BaselineLearned) -> tuple[dict[str, Any], Mapping[str, np.nd
     }
 
 
-async def _same_answers(run: Reopened, label: str, columns: tuple[str, ...], out: Path) -> int:
-    """Return how many stored dev examples got their answer again. Raises RungError for the first that did not."""
+async def _same_answers(run: Reopened, label: str, candidate: Candidate, columns: tuple[str, ...], out: Path) -> int:
+    """Return how many stored dev examples got the answer of what was measured, by these files alone.
+
+    What was measured may have learnt from dev since: then what was chosen must give the stored answers here, and the files those of what
+    was measured. Raises RungError for the first that differs.
+    """
     stored = {o.example_id: o.answer.text for o in run.folder.rung(label).dev.get() or () if o.answer is not None}
     rows = [e for e in run.split.dev if e.id in stored][:CHECKED]
     if not rows:
         raise RungError(
             f"export refused: {label} has no stored answer to a dev example, so nothing shows that it is the same"
         )
-    again = [said.text for said in await answered_alone(out / "predict.py", rows, columns)]
-    wrong = [(e, text) for e, text in zip(rows, again, strict=True) if text != stored[e.id]]
+    expected = [stored[e.id] for e in rows]
+    chosen = run.chosen(label)
+    if chosen.id != candidate.id:
+        _equal_or_refused(rows, await _answers(run, chosen, rows), expected)
+        expected = await _answers(run, candidate, rows)
+    _equal_or_refused(rows, [said.text for said in await answered_alone(out / "predict.py", rows, columns)], expected)
+    return len(rows)
+
+
+async def _answers(run: Reopened, candidate: Candidate, rows: Sequence[Example]) -> list[str]:
+    system = Baseline.revive(candidate, run.task, run.kit())
+    return [(await system.answer(dict(e.inputs))).text for e in rows]
+
+
+def _equal_or_refused(rows: Sequence[Example], again: Sequence[str], expected: Sequence[str]) -> None:
+    wrong = [(e, a, b) for e, a, b in zip(rows, again, expected, strict=True) if a != b]
     if wrong:
-        example, text = wrong[0]
+        example, text, right = wrong[0]
         raise RungError(
             f"export refused: what was written answers {len(wrong)} of {len(rows)} dev examples otherwise than was measured "
-            f"(example {example.id!r}: {text[:80]!r} in place of {stored[example.id][:80]!r}); was scikit-learn or numpy "
+            f"(example {example.id!r}: {text[:80]!r} in place of {right[:80]!r}); was scikit-learn or numpy "
             "changed since the run? Climb again, or install the versions that it was measured with"
         )
-    return len(rows)
 
 
 form = WithoutModel()

@@ -5,7 +5,7 @@ learns it returns. `rung.testing` checks the promises that show without a climb.
 """
 
 from rung.protocols.documents import DocumentIndex, DocumentStore, JudgedIndex, Retriever
-from rung.protocols.kit import AnsweringKit, Forgiving, Judge, Kit, Metric, Rung, System
+from rung.protocols.kit import AnsweringKit, Forgiving, Judge, Kit, Metric, Refits, Rung, System
 from rung.protocols.models import Model, Provider, TokenModel, Tunable
 from rung.protocols.tuning import RegressionSuite, Sent, Tuner, TuningRun, TuningSpace
 
@@ -20,6 +20,7 @@ __all__ = [
     "Metric",
     "Model",
     "Provider",
+    "Refits",
     "RegressionSuite",
     "Retriever",
     "Rung",

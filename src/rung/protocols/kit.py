@@ -203,3 +203,15 @@ class Rung(Protocol):
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Bring a candidate of this rung to life; needs nothing but what the candidate learned and the kit."""
         ...
+
+
+@runtime_checkable
+class Refits(Protocol):
+    """A rung whose chosen candidate may learn from the dev rows, too, before the test set is opened.
+
+    What dev says of it stays what it said of the choice: the refitted candidate has seen these rows.
+    """
+
+    def refit(self, candidate: Candidate, given: FitInput, kit: Kit) -> Candidate:
+        """Return the candidate, chosen as it was, learnt from train and dev; itself where it learns from no rows."""
+        ...

@@ -74,6 +74,11 @@ class Baseline(BaseModel):
         found = Race(order, candidates, seen, best)
         return Fitted(best, found.outcomes(dev, best.name), found.trials(task, best.name), skipped)
 
+    def refit(self, candidate: Candidate, given: FitInput, kit: Kit) -> Candidate:
+        """Return the chosen method, learnt from train and dev."""
+        found, _ = _candidates(self._kept((*given.train, *given.dev), kit))
+        return next((c for c in found if c.name == candidate.name), candidate)
+
     def plan(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate: three candidates, no call. Raises NotOffered like `fit`."""
         _require_repeated_answers(given.train)

@@ -101,6 +101,17 @@ class FewShot(AsksModels):
             chosen, found.outcomes(dev, chosen.name), found.trials(task, chosen.name), tuple(skipped), edits=edits
         )
 
+    def refit(self, candidate: Candidate, given: FitInput, kit: Kit) -> Candidate:
+        """Return the candidate with the dev rows in its pool, where examples are chosen for each input; fixed ones were chosen on dev."""
+        learned = learned_as(candidate, FewShotLearned)
+        if learned.nearest is None:
+            return candidate
+        rows = self._each_once((*given.train, *given.dev), kit)
+        shown = tuple(
+            replace(d, target=written(d.target, learned.response_format)) for d in map(Demonstration.of, rows)
+        )
+        return replace(candidate, learned=replace(learned, demonstrations=shown), trained_on=tuple(e.id for e in rows))
+
     def plan_one(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate the race and the second looks, by the prompt with the most examples on a few dev rows.
 
@@ -130,13 +141,18 @@ class FewShot(AsksModels):
             raise NotOffered(only_the_row(kit.card(self.model)))
         if not train:
             raise NotOffered("fewshot shows training rows as examples, and there are none")
-        rows = without_repeats(apart_from([e for e in train if e.target.strip()], dev))
+        rows = self._each_once(apart_from([e for e in train if e.target.strip()], dev), kit)
         if not rows:
             raise NotOffered(f"all {len(train)} training rows equal or nearly equal a dev row: none can be shown")
+        return rows
+
+    def _each_once(self, rows: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
+        """Return the answered rows without near repeats, at most `pool` of them."""
+        rows = without_repeats([e for e in rows if e.target.strip()])
         if len(rows) <= self.pool:
             return rows
         chosen = sorted(kit.rng("fewshot pool").sample(range(len(rows)), self.pool))
-        kit.say(f"fewshot: chooses examples from {self.pool} of {len(rows)} training rows")
+        kit.say(f"fewshot: chooses examples from {self.pool} of {len(rows)} rows")
         return tuple(rows[i] for i in chosen)
 
     def _candidates(
