@@ -59,7 +59,7 @@ def table(found: list[Consistency], seconds: float) -> str:
         d = c.deviation
         lines.append(
             f"| {c.rung} | {c.requests:,} | {100 * d.rate:.2f} % | {100 * d.low:.2f} to {100 * d.high:.2f} % | {c.forms['extra'].count:,} "
-            f"| {c.forms['wrong'].count:,} | {c.forms['failed'].count:,} | {c.per_10k:,.0f} |"
+            f"| {c.forms['wrong'].count:,} | {c.forms['failed'].count:,} | {c.per_10k[0]:,.0f} to {c.per_10k[1]:,.0f} |"
         )
     return "\n".join([*lines, "", f"{seconds:.0f} CPU-seconds for all requests."]) + "\n"
 

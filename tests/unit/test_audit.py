@@ -12,6 +12,8 @@ import pytest
 from rung.data.audit import CHECKS, AuditInput, audit
 from rung.data.audit.labels import suspects
 from rung.data.audit.noise import check_noise
+from rung.data.near import Duplicates
+from rung.data.parts import Parts
 from rung.data.split import split, split_given
 from rung.engine.plan import power_lines
 from rung.stats.power import power_met
@@ -121,7 +123,9 @@ def test_grouped_rows_count_for_less():
     bring = math.ceil(finding.measured["examples_needed"] * len(parts.test) / finding.measured["effective"])
     in_all = round(bring * len(rows) / len(parts.test))
     assert f"bring {bring:,} test rows (about {in_all:,} in all)" in finding.next_step  # of both sorts the grouped ones
-    assert f"about {bring:,} test rows are needed" in " ".join(power_lines(task(), parts.test, 3))
+    [told, gain] = power_lines(task(), parts, 3)
+    assert told == f"{finding.message} {finding.next_step}"  # `rung plan` says what `rung check` says
+    assert gain.startswith("The minimum detectable effect is ")
     few = tuple(replace(e, group=f"g{i % 15}") for i, e in enumerate(data(400).examples))
     assert "come from only" in one(split(Dataset(few, "x")), "power").message
 
@@ -334,9 +338,9 @@ def test_no_finding_shows_a_test_row():
 def test_a_plan_says_of_grouped_test_rows_what_the_audit_says():
     test = tuple(Example(f"e{i}", {"text": f"t {i}"}, "a", f"g{i % 24}") for i in range(97))
     task = Task("t", "Do.", ("text",), "team", "classification", (MetricSpec("normalized_match"),), 0.9)
-    said = " ".join(power_lines(task, test, 3))
-    assert "on 97 test rows (worth about 84 independent rows)" in said
-    assert "no gain at all can be shown" in said
+    said = " ".join(power_lines(task, Parts(test[:2], test[:2], test, 7, Duplicates((), (), ())), 3))
+    assert "97 test rows in 24 groups (worth about 84 independent rows)" in said
+    assert "No gain between two rungs is visible" in said
 
 
 def test_the_labels_of_many_rows_are_judged_on_a_sample_and_the_finding_says_so():

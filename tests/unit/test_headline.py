@@ -6,6 +6,7 @@ import pytest
 
 from rung.decide import headline
 from rung.decide.verdict import Climbed, decide
+from rung.evaluate.measure import summarise
 from rung.prompts.postprocessing import SAID
 from rung.types import (
     BaselineLearned,
@@ -74,6 +75,16 @@ OUTCOMES = {
 def test_the_first_words_answer_whether_to_fine_tune(climb: Climbed, said: str):
     assert decide(climb).headline == said
     assert len(said.split()) <= 25
+
+
+def test_of_an_approach_that_stopped_early_a_bound_is_said_and_no_mean():
+    task_ = task(0.9)
+    stopped = summarise(LOW.candidate, LOW.outcomes[:120], task_, 3, stopped_at=120)
+    high = stopped.estimates["normalized_match"].high
+    said = decide(climbed(task_, {"prompt": stopped})).headline
+    assert said == f"Not yet: a better prompt comes closest with at most {high:.2f} (goal 0.90); fine-tuning was not tried."
+    both = climbed(task_, {"prompt": LOW, "finetune": tuned(stopped)}, **FINETUNE)
+    assert f"reaches at most {high:.2f} (goal 0.90)" in decide(both).headline
 
 
 def test_equal_quality_for_less_says_how_much_and_from_when():

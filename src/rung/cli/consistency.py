@@ -77,5 +77,6 @@ def _lines(found: list[Consistency]) -> list[str]:
         lines += [f"  {words:<38} {one.forms[form]}" for form, words in FORMS.items() if one.forms[form].count]
         if one.agreement is not None:
             lines.append(f"  {'all repeats of an input agree':<38} {one.agreement}")
-        lines.append(f"  about {one.per_10k:,.0f} failures of form in 10,000 requests")
+        low, high = one.per_10k
+        lines.append(f"  {low:,.0f} to {high:,.0f} failures of form in 10,000 requests (95 % CI)")
     return lines

@@ -61,7 +61,8 @@ class TaskSection(Section):
         description="met means: shown to be at least goal - tolerance; none: 0.02, or a fifth of 1 - goal where that is less; at most half of it",
     )
     objective: Literal["good_enough", "cheapest"] = Field(
-        "good_enough", description="cheapest: look further for a not-worse, cheaper or faster rung"
+        "good_enough",
+        description="cheapest: look further for a cheaper approach that meets the goal, too, or a faster one that is not worse",
     )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="how often a wrong claim may be made")
     failure_score: float | None = Field(

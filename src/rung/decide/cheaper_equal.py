@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from rung.decide.compare import cheaper, shown_not_worse
+from rung.decide.compare import cheaper, compare, shown_not_worse
 from rung.decide.economics import BreakEven, Offer, break_even, break_even_sentence, one_off
 from rung.decide.limits import at_once
 from rung.decide.wording import money, per_1k
@@ -14,8 +14,9 @@ from rung.stats.paired import NonInferiority
 from rung.types import Profile, Reason, Result, Task, Tuning
 
 RULE = (
-    "objective: cheapest; at most `min_gain` worse on the same test rows, and cheaper row by row or faster at the 95th percentile "
-    f"of at least {FEWEST} uncached requests, "
+    "objective: cheapest; meets the goal itself, and is cheaper row by row and not shown to be more than `min_gain` worse on the same test "
+    "rows; or is shown to be at most `min_gain` worse (as a tuned model must be) and cheaper, or faster at the 95th percentile of at "
+    f"least {FEWEST} uncached requests, "
 )
 
 
@@ -34,18 +35,24 @@ class Use:
 
 @dataclass(frozen=True)
 class CheaperEqual:
-    """A rung held against the one that would win without it. None: not shown, or too little is known to say."""
+    """A rung that meets the goal, held against the one that would win without it. None: not shown, or too little is known to say."""
 
     reference: str
     label: str
     not_worse: NonInferiority | None
     cheaper_p: float | None
     faster: Faster | None
+    worse: bool = (
+        True  # shown to be more than `min_gain` worse; True, too, where as much is not known, or weights were changed
+    )
 
     def holds(self, alpha: float) -> bool:
-        """Whether the rung takes the other's place."""
-        spares = [self.cheaper_p, self.faster.p_value if self.faster else None]
-        return bool(self.not_worse and self.not_worse.shown and any(p is not None and p < alpha for p in spares))
+        """Whether the rung takes the other's place: both meet the goal, so that the cheaper one does unless it is shown to be worse."""
+        cheaper_, faster_ = (
+            p is not None and p < alpha for p in (self.cheaper_p, self.faster.p_value if self.faster else None)
+        )
+        equal = bool(self.not_worse and self.not_worse.shown)
+        return (equal and (cheaper_ or faster_)) or (cheaper_ and not self.worse)
 
 
 def uses(
@@ -61,9 +68,15 @@ def uses(
 
 
 def cheaper_equal(
-    task: Task, first: str, others: Collection[str], results: Mapping[str, Result], known: Mapping[str, Use], seed: int
+    task: Task,
+    first: str,
+    others: Collection[str],
+    results: Mapping[str, Result],
+    known: Mapping[str, Use],
+    seed: int,
+    trained: Collection[str] = (),
 ) -> tuple[str, tuple[CheaperEqual, ...]]:
-    """Return the rung that wins when each of `others`, in ladder order, may take the place of the winner so far."""
+    """Return the rung that wins when each of `others`, in ladder order, may take the place of the winner so far. All meet the goal."""
     winner, alternatives = first, []
     for label in others:
         before, after = known.get(winner, Use()), known.get(label, Use())
@@ -73,10 +86,17 @@ def cheaper_equal(
             shown_not_worse(results[winner], results[label], task),
             cheaper(results[winner], results[label], seed, task.service.requests_per_month),
             faster(before.served_s, after.served_s, seed=seed),
+            worse=label in trained or _worse(task, (winner, results[winner]), (label, results[label]), seed),
         )
         alternatives.append(alternative)
         winner = label if alternative.holds(task.alpha) else winner
     return winner, tuple(alternatives)
+
+
+def _worse(task: Task, before: tuple[str, Result], after: tuple[str, Result], seed: int) -> bool:
+    """Whether a rung is shown to be more than `min_gain` worse, by the interval of the paired difference."""
+    found = compare(before, after, task, seed)
+    return found is None or found.high < -task.min_gain
 
 
 def cheaper_equal_reasons(

@@ -169,7 +169,7 @@ def missed(
     tuned = [k for k in trained if k in measured]
     if tuned and best is not None and all(k in counted for k in tuned):
         top = _top(task, tuned, counted)
-        reached = f"it reaches {rate(counted[top].estimates[task.metrics[0].name].point)} (goal {mark(task.goal)})."
+        reached = f"it reaches {_reached(counted[top].estimates[task.metrics[0].name])} (goal {mark(task.goal)})."
         if top == best and len(counted) > 1:
             return f"Not yet: even fine-tuning misses the goal: {reached}"
         return f"Not yet, and fine-tuning does not help: {reached}"
@@ -183,9 +183,14 @@ def missed(
         return f"Not yet, and do not fine-tune now: {facts[0]} of {facts[1]} failures lack a fact that your documents hold."
     if best is None:
         return "Not yet: nothing measured meets the goal."
-    near = rate(measured[best].estimates[task.metrics[0].name].point)
+    near = _reached(measured[best].estimates[task.metrics[0].name])
     said = f"Not yet: {approach(best, measured[best])} comes closest with {near} (goal {mark(task.goal)})"
     return f"{said}." if tuning_planned else f"{said}; fine-tuning was not tried."
+
+
+def _reached(estimate: Estimate) -> str:
+    """Write a score; of an approach that stopped early its upper bound, since a mean at the stop is none."""
+    return f"at most {rate(estimate.high)}" if estimate.mean is None else rate(estimate.mean)
 
 
 def _top(task: Task, labels: Sequence[str], results: Mapping[str, Result]) -> str:

@@ -234,14 +234,14 @@ def _eligible(task: Task, label: str, results: Mapping[str, Result], trained: Co
 
 
 def _winner(climb: Climbed) -> tuple[str | None, tuple[CheaperEqual, ...]]:
-    """The first accepted rung; seeking the cheapest, a not-worse one that is significantly cheaper or faster replaces it."""
+    """The first accepted rung; seeking the cheapest, one that meets the goal, too, for less or as well and faster, replaces it."""
     task, results, trained = climb.task, climb.results, climb.trained
     winner = next((k for k in results if _accepted(task, k, results, trained, climb.seed)), None)
     if winner is None or task.objective != "cheapest":
         return winner, ()
     names = list(results)
     others = [k for k in names[names.index(winner) + 1 :] if _eligible(task, k, results, trained)]
-    return cheaper_equal(task, winner, others, results, climb.uses, climb.seed)
+    return cheaper_equal(task, winner, others, results, climb.uses, climb.seed, trained)
 
 
 def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> str:

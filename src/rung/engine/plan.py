@@ -9,7 +9,8 @@ from typing import Any
 
 from rung.config import Config, Step
 from rung.config.roles import answering_role, answering_roles, roles_of
-from rung.data.audit.power import DISCORDANCE, as_many_rows, independent_rows
+from rung.data.audit.audit_input import AuditInput, percent
+from rung.data.audit.power import DISCORDANCE, check_power, independent_rows
 from rung.data.configured import as_task, how_parted, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.engine.contract import planned
@@ -25,11 +26,11 @@ from rung.models.settings import ProviderSettings, configured
 from rung.progress import Silent
 from rung.protocols import Judge
 from rung.rag.opening import document_index_to_plan
-from rung.stats.power import minimum_detectable_effect, power_met, rows_for_met, rows_for_non_inferiority
+from rung.stats.power import power_met, rows_for_met, rows_for_non_inferiority
 from rung.stats.ppi import FEWEST_LABELS
 from rung.store.run import RunFolder
 from rung.tuning.workspace import Spaces
-from rung.types import Completion, Example, FitInput, Message, Request, Task, TuningNeed
+from rung.types import Completion, FitInput, Message, Request, Task, TuningNeed
 
 SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
 SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
@@ -92,7 +93,7 @@ def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
         *_examined(config, settings, rungs, answer, task),
     ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
-    lines = tuple(power_lines(task, parts.test, len(config.planned)))
+    lines = tuple(power_lines(task, parts, len(config.planned)))
     return Plan(task, sizes_of, tuple(rungs), lines, how_parted(config, loaded))
 
 
@@ -240,27 +241,21 @@ def _judges(
     return found
 
 
-def power_lines(task: Task, test: Sequence[Example], planned_rungs: int) -> Iterator[str]:
-    """Say what this test part can show, before money is spent: by the same numbers as the audit."""
-    test_rows = independent_rows(test)
-    worth = f" (worth about {test_rows:,} independent rows)" if test_rows < len(test) else ""
-    truth = min(1.0, task.goal + task.min_gain)
-    rule = (task.goal, task.tolerance, task.alpha, planned_rungs)
-    chance = power_met(truth, test_rows, *rule)
-    yield (
-        f"A system truly at {truth:.2f} meets the goal with probability {chance:.2f} on {len(test):,} test rows{worth}."
-    )
-    needed = rows_for_met(truth, *rule)
-    if needed is not None and needed > test_rows:
-        yield f"For probability 0.80 about {as_many_rows(needed, test):,} test rows are needed; more rows or a wider tolerance help."
-    gain = minimum_detectable_effect(test_rows, DISCORDANCE, task.alpha / max(1, planned_rungs - 1))
-    visible = "no gain at all" if gain is None else f"gains of {gain:.3f} and more"
-    yield f"Between two rungs that disagree on 10 % of the rows, {visible} can be shown (probability 0.80)."
+def power_lines(task: Task, parts: Parts, planned_rungs: int) -> Iterator[str]:
+    """Say what this test part can show, before money is spent: what the audit says, and what people's labels or equal quality take."""
+    for finding in check_power(AuditInput(parts, task, planned_rungs)):
+        yield (
+            finding.message[:1].upper()
+            + finding.message[1:]
+            + ("" if finding.severity == "note" else f" {finding.next_step}")
+        )
     if is_opinion(task):
-        yield _labels_line(task, min(FEWEST_LABELS, test_rows), truth, rule)
+        truth = min(1.0, task.goal + task.min_gain)
+        rule = (task.goal, task.tolerance, task.alpha, planned_rungs)
+        yield _labels_line(task, min(FEWEST_LABELS, independent_rows(parts.test)), truth, rule)
     if task.objective == "cheapest":
         rows = rows_for_non_inferiority(task.min_gain, DISCORDANCE, task.alpha)
-        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test rows at 10 % disagreement.'
+        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test rows at {percent(DISCORDANCE)} disagreement.'
 
 
 def _labels_line(task: Task, labels: int, truth: float, rule: tuple[float, float, float, int]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
+from rung.decide.rerun import same_again, sentence
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
@@ -56,6 +57,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "elapsed_s": report.elapsed_s,
         "test_opened": report.opened,
         "test_revealed": report.revealed,
+        "rerun": _rerun(report, folder),
         "economics": _plain(economics_of(report), Economics),
         "advice": advice_data(matrix_of(report)),
     }
@@ -73,6 +75,20 @@ def advice_data(found: Matrix) -> dict[str, Any]:
         "sentence": found.sentence,
         "totals": {c: {"thumb": found.total(c, thumb=True), "with_evidence": found.total(c)} for c in COLUMNS},
     }
+
+
+def _rerun(report: Report, folder: RunFolder) -> dict[str, Any] | None:
+    """Return how likely a second run on fresh test examples ends in the same verdict; None before there is one."""
+    if report.verdict is None or not report.manifest:
+        return None
+    results = {
+        r.label: replace(r.result, outcomes=folder.rung(r.label).outcomes.get() or ())
+        for r in report.rungs
+        if r.result is not None
+    }
+    rows = report.manifest["test"]["rows"]
+    chance = same_again(report.task, report.verdict, results, rows, len(report.head["planned"]))
+    return {"probability": None if chance is None else round(chance, 4), "sentence": sentence(chance)}
 
 
 def _rung(rung: RungReport) -> dict[str, Any]:

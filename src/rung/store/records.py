@@ -204,9 +204,9 @@ class Consistency:
         return Share(exact.n - exact.count, exact.n, 1.0 - exact.high, 1.0 - exact.low)
 
     @property
-    def per_10k(self) -> float:
-        """Failures of form that 10,000 requests would show at this rate."""
-        return 10_000 * self.deviation.rate
+    def per_10k(self) -> tuple[float, float]:
+        """Failures of form in 10,000 requests: between which numbers they lie by the interval, never one number for so many from few."""
+        return 10_000 * self.deviation.low, 10_000 * self.deviation.high
 
 
 @dataclass(frozen=True, slots=True)
