@@ -162,6 +162,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
         ROOT / "docs" / "plugins.md": plugin_reference(),
         ROOT / "docs" / "decisions.md": f"{NOTICE}\n{decisions.page()}",
+        ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }

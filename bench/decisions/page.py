@@ -1,4 +1,4 @@
-"""docs/decisions.md from the measured results."""
+"""docs/decisions.md for a reader who decides, and its appendix with every cell, from the measured results."""
 
 from __future__ import annotations
 
@@ -23,9 +23,40 @@ TABLE = {
 
 HEAD = """# How often the advice is right
 
-Worlds are made whose right stopping rung is known by construction, and climbed many times. This page is written from
-`bench/decisions/results/decisions.json` by `python -m docs.generate`; this run took {minutes:.0f} CPU-minutes; `make bench-decisions` measures anew, with 200 climbs
-a cell unless told otherwise.
+Worlds whose right answer is known by construction are climbed many times with rung's own code, on outcomes that are drawn instead of asked. *Right*: the climb ends at the right approach (or says
+that none is). *Too far*: at one above it, which costs money. *Too early*: at one below, which is not good enough, or at the dearer of two equals. *Inconclusive*: it says so, and how many examples would decide.
+Every cell, and how it was measured: [the appendix](decisions-cells.md).
+"""
+
+MAIN = """## By distance from the goal
+
+All {kinds} kinds of world, the impossible and the trivial ones among them, {climbs} climbs a cell; percent. At margin m the right approach is m above the goal of .90 and the next one below m beneath .88.
+n counts *test* examples: where an approach is tuned, as in most of these worlds, it is 40 % of the labelled ones. **These curves are from before alpha followed dev** (it was divided
+equally): the rule in force decides more, see the next table.
+"""
+
+LABELLED = """## By labelled examples, where nothing is tuned
+
+250 labelled examples, goal .90, a prompt of five candidates, examples of three, passages; {climbs} climbs a row through the ladder's own code (`python -m bench.decisions.labelled`); percent. *Before*: 45 % train,
+15 % dev, 40 % test, alpha divided equally. *Now*: shares by need, alpha by dev, and what learns from rows learns from dev, too, before the test.
+"""
+
+EQUAL = """## Two equal models at different prices
+
+`objective: cheapest`, the dearer one first, both truly .95, {climbs} climbs a row; percent of the climbs that name a winner (`python -m bench.decisions.labelled equal`).
+"""
+
+TAIL = """## What follows
+
+- Wrong claims are rare everywhere. What few examples cost is *inconclusive*, and a cheap approach too far: climbing on through *inconclusive* costs calls, never a training run.
+- Where nothing is tuned, 250 labelled examples are enough for a prompt that is 5 points above the goal, and mostly not for one that is 2 points above it.
+- A tentative pick is a hint. From margin .04 on, and at n = 1,000 from .02 on, it hardly ever points too low; nearer to the goal, or with 100 rows, it does often.
+"""
+
+CELLS = """# Every cell of "how often the advice is right"
+
+The appendix of [decisions.md](decisions.md), written from `bench/decisions/results/decisions.json`; that run took {minutes:.0f} CPU-minutes, with alpha divided equally among the approaches, as it was before
+levels by dev. `make bench-decisions` measures anew.
 
 **What is climbed.** The code that decides is rung's own: `rung.ladder`'s steps and stop rules, the races of candidates on dev, curtailment on test,
 the three-way rule, paired comparisons, few-shot's choice and the verdict. Its outcomes come from memory instead of models: each candidate of each
@@ -35,32 +66,70 @@ fake model and plugins that come in by entry points: {agreed} of {replays} came 
 
 **What a margin is.** Goal .90, tolerance .02, K = 5 (3 by the cheaper alternative), `min_gain` .02. At margin m the right rung and those above it are truly at .90 + m
 (at most .99), the rung below it at .88 - m: good, and not good, by m. At margin 0 both stand at the very edge of what the rule promises. n is the number of test rows;
-dev has 0.375 n, training 1.125 n.
-
-**What the words mean.** *Right*: the climb stops at the right rung (where none is: it says that none is). *Too far*: it stops above, or says that none
-is good enough. *Too early*: it stops below, at a rung that is not good enough, or keeps the dearer of two equal models. *Undecided*: it says so, with the rows that would decide. With too few rows
-(a tenth of n) inconclusive is right, too.
-"""
-
-TAIL = """## What follows
-
-- Wrong claims are rare everywhere: see the checks. What a small margin or a small test set costs is *inconclusive*, and a cheap rung too far.
-- One rung too far is the price of climbing on through *inconclusive* to rungs that train nothing: it costs calls, not a training run.
-- A tentative pick is a hint. From margin .04 on, and at n = 1,000 from .02 on, it hardly ever points too low; nearer to the goal, or with 100 rows, it does often.
-- The cheaper alternative asks for more rows than the first: "not worse by more than .02" takes about 770 rows where 5 % of them differ.
-- At n = 400 the exact power of the rule itself, 4 points above and 6 below the goal, is what keeps well separated worlds near 95 %: where only tuning
-  is right both claims must be shown, which allows 93 %. `rung plan` says so before money is spent.
+dev has 0.375 n, training 1.125 n. With too few rows (a tenth of n) inconclusive is right, too.
 """
 
 
 def page() -> str:
-    """Return the page; a note where nothing was measured yet."""
+    """Return the page for a reader who decides."""
     data = json.loads(RESULTS.read_text(encoding="utf-8"))
-    head = HEAD.format(
+    parts = [HEAD, *_main(data), *_labelled(), *_equal(), *_checks(data), TAIL]
+    return "\n".join(parts)
+
+
+def cells_page() -> str:
+    """Return the appendix: every cell."""
+    data = json.loads(RESULTS.read_text(encoding="utf-8"))
+    head = CELLS.format(
         minutes=data["cpu_seconds"] / 60, agreed=sum(r["agree"] for r in data["replays"]), replays=len(data["replays"])
     )
-    parts = [head, *_curves(data), *_leans(data), *_calls(data), *_worst(data), *_published(data), *_checks(data), TAIL]
-    return "\n".join(parts)
+    return "\n".join([head, *_curves(data), *_leans(data), *_calls(data), *_worst(data), *_published(data)])
+
+
+def _main(data: dict[str, Any]) -> Iterator[str]:
+    cells = data["curves"]
+    margins, sizes = sorted({c["margin"] for c in cells}), sorted({c["n"] for c in cells})
+    yield MAIN.format(kinds=len({c["kind"] for c in cells}), climbs=min(c["climbs"] for c in cells))
+    yield "Right / too far / too early / inconclusive:\n"
+    yield _row(["test examples", *(f"margin {m:g}" for m in margins)])
+    yield "|---|" + "--:|" * len(margins)
+    for n in sizes:
+        shown = []
+        for m in margins:
+            of = [c["shares"].values() for c in cells if (c["n"], c["margin"]) == (n, m)]
+            shown.append(" / ".join(f"{100 * sum(v) / len(of):.0f}" for v in zip(*of, strict=True)))
+        yield _row([f"{n:,}", *shown])
+    yield ""
+
+
+def _lines(name: str) -> list[dict[str, Any]]:
+    file = RESULTS.parent / name
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+
+
+def _labelled() -> Iterator[str]:
+    lines = _lines("labelled.jsonl")
+    if not lines:
+        return
+    yield LABELLED.format(climbs=f"{lines[0]['climbs']:,}")
+    yield _row(["world", "rule", "train / dev / test", "right", "inconclusive", "wrong *meets*"])
+    yield "|---|---|---|--:|--:|--:|"
+    for line in lines:
+        shares = [f"{100 * line[what]:.0f}" for what in ("right", "inconclusive")]
+        yield _row([line["world"], line["rule"], line["split"], *shares, f"{100 * line['wrong']:.1f}"])
+    yield ""
+
+
+def _equal() -> Iterator[str]:
+    lines = _lines("equal.jsonl")
+    if not lines:
+        return
+    yield EQUAL.format(climbs=f"{lines[0]['climbs']:,}")
+    yield _row(["test examples", "rule", "names a winner", "of these the cheaper one"])
+    yield "|--:|---|--:|--:|"
+    for line in lines:
+        yield _row([f"{line['n']:,}", line["rule"], f"{100 * line['named']:.0f}", f"{100 * line['cheaper']:.0f}"])
+    yield ""
 
 
 def _curves(data: dict[str, Any]) -> Iterator[str]:

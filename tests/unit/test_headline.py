@@ -82,7 +82,10 @@ def test_of_an_approach_that_stopped_early_a_bound_is_said_and_no_mean():
     stopped = summarise(LOW.candidate, LOW.outcomes[:120], task_, 3, stopped_at=120)
     high = stopped.estimates["normalized_match"].high
     said = decide(climbed(task_, {"prompt": stopped})).headline
-    assert said == f"Not yet: a better prompt comes closest with at most {high:.2f} (goal 0.90); fine-tuning was not tried."
+    assert (
+        said
+        == f"Not yet: a better prompt comes closest with at most {high:.2f} (goal 0.90); fine-tuning was not tried."
+    )
     both = climbed(task_, {"prompt": LOW, "finetune": tuned(stopped)}, **FINETUNE)
     assert f"reaches at most {high:.2f} (goal 0.90)" in decide(both).headline
 

@@ -43,6 +43,7 @@ APART = {
     "log.md",
     "tree.md",
     "decisions.md",
+    "decisions-cells.md",
     "retrieval.md",
     "prompts.md",
     "tuning.md",
