@@ -98,7 +98,7 @@ def write_project(root: Path, texts: Sequence[str], url: str, name: str, **task:
             "name": shown, "kind": "generation", "instruction": f"Answer. {name}", "inputs": list(columns), "target": "team",
             "metrics": ["normalized_match", {"token_f1": {"name": "f1"}}], "goal": 0.3, **task,
         },
-        "data": {"path": "rows.jsonl", "id": "id", "group_by": "group"},
+        "data": {"path": "rows.jsonl", "id": "id", "group_by": "group"}, "split": {"test": 0.4, "dev": 0.15},
         "documents": {"path": "documents"},
         "models": {"main": {"provider": "openai", "name": f"m {name}", "base_url": url, "attempts": 1}},
         "ladder": ["baseline", {"prompt": {"rewrites": False}}, "fewshot", "rag"],

@@ -82,7 +82,7 @@ def documents(root: Path, path: Path) -> list[dict[str, object]]:
         "goal": 0.5,
     }
     raw = {
-        "task": task, "data": {"path": "rows.jsonl"}, "documents": {"path": str(path.parent)},
+        "task": task, "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "documents": {"path": str(path.parent)},
         "models": {"main": {"provider": "fake", "answers": {}}}, "ladder": ["rag"],
     }  # fmt: skip
     file.write_text(yaml.safe_dump(raw))

@@ -35,7 +35,7 @@ def climbed(root, labels, said, **task):
     (root / "feature.py").write_text(FUNCTION.format(said=list(said)))
     raw = {
         "task": {"name": "t", "kind": "classification", "instruction": "Which?", "inputs": ["text"], "target": "label", "goal": 0.9, **task},
-        "data": {"path": "rows.jsonl"},
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "python", "function": "feature.py:answer"}},
         "ladder": ["baseline", {"prompt": {"rewrites": False}}],
         "diagnosis": {"calls": 4},

@@ -52,6 +52,7 @@ def world(root: Path, n: int = 300, *, model: dict[str, Any] | None = None, **ch
     raw = {
         "task": task,
         "data": {"path": "rows.jsonl", "id": "id"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": fake, **changes.pop("models", {})},
         **changes,
     }

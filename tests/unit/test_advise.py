@@ -37,6 +37,7 @@ def config(tmp_path):
     raw = {
         "task": {**task, "kind": "classification"},
         "data": {"path": "rows.jsonl", "id": "id"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "fake"}},
         "volume": {"requests_per_month": 400_000},
     }

@@ -62,7 +62,7 @@ def experiment(root, url, limit, *, concurrency=16, volume=1, answers=None, goal
         {
             "task": {"name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": ["text"],
                      "target": "team", "goal": goal, "metrics": ["normalized_match"]},
-            "data": {"path": "rows.jsonl", "id": "id"},
+            "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15},
             "models": {"main": {"provider": "openai", "name": "stub", "base_url": url, "concurrency": concurrency,
                                 "usd_per_hour": 1.0}},
             "ladder": [{"prompt": {"rewrites": False}}],

@@ -145,7 +145,7 @@ def test_what_it_forgets_keeps_it_from_winning(tmp_path):
     (tmp_path / "kept.jsonl").write_text("".join(json.dumps(r) + "\n" for r in kept))
     task = {"name": "kept", "kind": "classification", "instruction": "Which team?", "inputs": ["text"], "target": "team",
             "metrics": ["normalized_match"], "goal": 0.9}  # fmt: skip
-    raw = {"task": task, "data": {"path": "kept.jsonl", "id": "id"}, "models": {"main": {"provider": "fake", "answers": {}}},
+    raw = {"task": task, "data": {"path": "kept.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": {"provider": "fake", "answers": {}}},
            "ladder": ["prompt"]}  # fmt: skip
     (tmp_path / "kept.yaml").write_text(json.dumps(raw))
     knows = {**ANSWERS, **{r["text"]: r["team"] for r in kept}}

@@ -100,7 +100,7 @@ def project(root, url, prompt="Which team takes the ticket?", goal=0.8):
     task = {"name": "desk", "kind": "classification", "instruction": prompt, "inputs": ["text"], "target": "team",
             "metrics": ["normalized_match"], "goal": goal}  # fmt: skip
     model = {"provider": "openai", "name": "stub", "base_url": url, "price": {"input": 1.0, "output": 2.0}}
-    raw = {"task": task, "data": {"path": "rows.jsonl", "id": "id"}, "models": {"main": model},
+    raw = {"task": task, "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": model},
            "ladder": [{"prompt": {"rewrites": False}}], "limits": {"cost_per_1k_usd": 5.0}, "stop_early": False}  # fmt: skip
     (root / "rung.yaml").write_text(json.dumps(raw))
     (root / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows(150)))

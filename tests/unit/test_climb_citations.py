@@ -85,6 +85,7 @@ def climbed(tmp_path, script):
         raw = {
             "task": task,
             "data": {"path": "rows.jsonl", "id": "id"},
+            "split": {"test": 0.4, "dev": 0.15},
             "documents": {"path": "sheets"},
             "models": {"main": {**model, "input_usd_per_mtok": 1.0, "output_usd_per_mtok": 1.0}},
             "ladder": ["prompt", {"rag": {"k": [3], "canaries": 0, "stuff_tokens": 0}}],

@@ -53,6 +53,7 @@ def config(root, **changes):
     raw = {
         "task": task,
         "data": {"path": "rows.jsonl", "id": "id"},
+        "split": {"test": 0.4, "dev": 0.15},
         "documents": {"path": "sheets"},
         "models": {"main": model},
         "ladder": ["prompt", {"rag": {"stuff_tokens": 0}}],

@@ -42,7 +42,7 @@ def problems(raw: dict[str, object], root: Path) -> str:
 def test_good_file_has_the_documented_defaults(root):
     config = parse_config(GOOD, root)
     assert config.planned == ("baseline", "prompt", "fewshot")
-    assert (config.split.test, config.split.dev, config.split.seed) == (0.4, 0.15, 7)
+    assert (config.split.test, config.split.dev, config.split.seed) == (None, None, 7)
     task = config.as_task(kind="classification", labels=("a", "b"))
     assert (task.tolerance, task.min_gain, task.alpha, task.failure_score) == (0.02, 0.02, 0.05, 0.0)
 

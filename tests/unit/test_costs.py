@@ -296,7 +296,7 @@ def raw(root, url, *, rows=60, volume=None, limits=None, **settings):
     return {
         "task": {"name": "r", "instruction": "Route it.", "inputs": ["text"], "target": "team", "goal": 0.8,
                  "tolerance": 0.1},
-        "data": {"path": "rows.jsonl"},
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "openai", "name": "stub", "base_url": url, **settings}},
         "ladder": [{"prompt": {"rewrites": False}}],
         "diagnosis": {"calls": 0},

@@ -61,9 +61,11 @@ async def written(kind: str, out: Path, columns=("text",), rows=(*ODD, *TEXTS), 
         Outcome(e.id, e.group, Answer(change(a)), {"m": Score(1.0)}) for e, a in zip(examples, answers, strict=True)
     ]
     record = SimpleNamespace(dev=SimpleNamespace(get=lambda: outcomes))
-    run = SimpleNamespace(split=SimpleNamespace(dev=tuple(examples)), folder=SimpleNamespace(rung=lambda _: record))
+    candidate = Candidate("baseline", kind, LEARNED[kind], None, ())
+    folder = SimpleNamespace(rung=lambda _: record)
+    run = SimpleNamespace(split=SimpleNamespace(dev=tuple(examples)), folder=folder, chosen=lambda _: candidate)
     out.mkdir(exist_ok=True)
-    said = await form.write(run, "baseline", Candidate("baseline", kind, LEARNED[kind], None, ()), out, None)
+    said = await form.write(run, "baseline", candidate, out, None)
     assert f"to {min(50, len(rows))} of {min(50, len(rows))} dev examples" in said
     return answers
 

@@ -81,7 +81,7 @@ def climbed(root, address, **models):
         "target": "answer", "goal": 0.5, "tolerance": 0.2,
     }  # fmt: skip
     raw = {
-        "task": task, "data": {"path": "rows.jsonl", "id": "id"}, "documents": {"path": "sheets"},
+        "task": task, "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15}, "documents": {"path": "sheets"},
         "models": {"main": {"provider": "openai", "name": "m", "base_url": address, "api_key_env": "MY_KEY"}, **models},
         "ladder": ["prompt", {"rag": {"stuff_tokens": 0}}], "diagnosis": {"calls": 0},
     }  # fmt: skip

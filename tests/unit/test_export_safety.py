@@ -166,6 +166,7 @@ def climbed(tmp_path_factory):
     raw = {
         "task": task,
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": main},
         "ladder": ["prompt"],
         "diagnosis": {"calls": 0},

@@ -164,6 +164,7 @@ def test_rung_yaml_and_what_may_be_changed(tmp_path):
     raw = {
         "task": task,
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": dict(MODEL)},
         "ladder": ["baseline", "prompt"],
     }

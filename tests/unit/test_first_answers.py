@@ -60,6 +60,7 @@ def project(tmp_path):
                         **(task or {}),
                     },
                     "data": {"path": "rows.jsonl"},
+                    "split": {"test": 0.4, "dev": 0.15},
                     "models": {"main": {"provider": "openai", "name": "m-1", "base_url": endpoint.url, **main}},
                     "ladder": list(ladder),
                     "diagnosis": {"calls": 0},

@@ -79,7 +79,7 @@ def test_the_first_words_answer_whether_to_fine_tune(climb: Climbed, said: str):
 
 def test_of_an_approach_that_stopped_early_a_bound_is_said_and_no_mean():
     task_ = task(0.9)
-    stopped = summarise(LOW.candidate, LOW.outcomes[:120], task_, 3, stopped_at=120)
+    stopped = summarise(LOW.candidate, result(share(60, 120), task_).outcomes, task_, 3, stopped_at=120)
     high = stopped.estimates["normalized_match"].high
     said = decide(climbed(task_, {"prompt": stopped})).headline
     assert (

@@ -264,7 +264,7 @@ def two_versions(root, url, **changes):
     raw = {
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["subject", "text"], "target": "team", "goal": 0.9,
                  "metrics": ["normalized_match"], "kind": "classification"},
-        "data": {"path": "rows.jsonl", "id": "id"},
+        "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15},
         "models": models,
         "ladder": [{"prompt": {"model": v, "rewrites": False}} for v in models],
         **changes,

@@ -60,6 +60,7 @@ def start(tmp_path, endpoint):
     raw = {
         "task": {**task, "goal": 0.9},
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": main},
         "ladder": ["prompt"],
         "diagnosis": {"calls": 0},

@@ -41,7 +41,7 @@ def config(root, metric="normalized_match", labels=SPELT, **task):
         {
             "task": {"name": "routing", "instruction": "Which team?", "inputs": ["text"], "target": "team", "goal": 0.9,
                      "kind": "classification", "metrics": [metric], **task},
-            "data": {"path": "rows.jsonl", "id": "id"},
+            "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15},
             "models": {"main": {"provider": "fake", "answers": {}}},
         },
         root,

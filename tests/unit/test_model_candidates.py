@@ -69,7 +69,7 @@ def raw(root, url, ladder, rows=160, **more):
     return {
         "task": {"name": "r", "instruction": "Route it.", "inputs": ["text"], "target": "team", "goal": 0.8,
                  "tolerance": 0.05},
-        "data": {"path": "rows.jsonl"},
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "openai", "name": "main", "base_url": url, "price": DEAR},
                    "small": {"provider": "openai", "name": "small", "base_url": url, "price": CHEAP}},
         "ladder": ladder,

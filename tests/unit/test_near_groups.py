@@ -186,7 +186,7 @@ def test_check_names_the_column_whose_rows_are_wrong_together(tmp_path):
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     raw = {
         "task": {"name": "t", "instruction": "Name it.", "inputs": ["text"], "target": "team", "goal": 0.9, "kind": "classification"},
-        "data": {"path": "rows.jsonl"}, "models": {}, "ladder": ["baseline"],
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "models": {}, "ladder": ["baseline"],
     }  # fmt: skip
     config = Config.model_validate({**raw, "root": tmp_path})
     [found] = [f for f in check(config, Silent()).findings if f.check == "grouping"]

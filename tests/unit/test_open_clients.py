@@ -20,7 +20,14 @@ LOCAL = {"provider": "openai", "name": "m", "base_url": "http://127.0.0.1:9/v1"}
 def configured(root, models, ladder=("prompt",), **limits):
     (root / "rows.jsonl").write_text("{}\n")
     task = {"name": "t", "kind": "generation", "instruction": "Do.", "inputs": ["a"], "target": "b", "goal": 0.9}
-    raw = {"task": task, "data": {"path": "rows.jsonl"}, "models": models, "ladder": list(ladder), "limits": limits}
+    raw = {
+        "task": task,
+        "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
+        "models": models,
+        "ladder": list(ladder),
+        "limits": limits,
+    }
     return parse_config(raw, root)
 
 

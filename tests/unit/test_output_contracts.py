@@ -78,6 +78,7 @@ def extraction(root, n=300, **model):
     raw = {
         "task": task,
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": fake},
         "ladder": ["prompt", "fewshot"],
         "diagnosis": {"calls": 20},

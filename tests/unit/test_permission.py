@@ -44,7 +44,7 @@ def project(tmp_path):
         raw = {
             "task": {"name": "t", "kind": "classification", "instruction": "Which?", "inputs": ["text"], "target": "team",
                      "goal": 0.5, "metrics": ["normalized_match"], **(task or {})},
-            "data": {"path": "rows.jsonl"}, "models": {"main": fake, **(models or {})},
+            "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": fake, **(models or {})},
             "ladder": [{"prompt": {"rewrites": False}}], "diagnosis": {"calls": 0}, **changes,
         }  # fmt: skip
         (root / "rung.yaml").write_text(yaml.safe_dump(raw))

@@ -117,7 +117,7 @@ def test_a_run_is_asked_again_and_what_was_measured_stays(tmp_path):
     raw = {
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "team", "goal": 0.9,
                  "metrics": ["normalized_match"], "kind": "classification"},
-        "data": {"path": "rows.jsonl", "id": "id"}, "models": {"main": model}, "ladder": ["prompt"],
+        "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": model}, "ladder": ["prompt"],
     }  # fmt: skip
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
     run = climb(parse_config(raw, tmp_path), tmp_path / "run")

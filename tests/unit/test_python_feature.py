@@ -292,6 +292,7 @@ def test_a_relative_file_starts_at_the_folder_of_the_configuration(tmp_path, mon
         "version": 1,
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "python", "function": "feature.py:plain"}},
     }
     assert parse_config(raw, tmp_path).models["main"]["function"] == "feature.py:plain"
@@ -311,6 +312,7 @@ def test_a_climb_counts_rows_on_which_the_function_raises(tmp_path):
         "version": 1,
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "python", "function": "feature.py:answer", "attempts": 1}},
         "ladder": [{"prompt": {"rewrites": False}}],
     }
@@ -355,6 +357,7 @@ def test_the_present_feature_is_the_first_candidate_and_the_others_must_beat_it(
         "version": 1,
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.9},
         "data": {"path": "rows.jsonl"},
+        "split": {"test": 0.4, "dev": 0.15},
         "models": {
             "now": {"provider": "python", "name": "live", "function": "feature.py:answer"},
             "main": {"provider": "fake", "answers": {r["text"]: r["label"] for r in rows}, "usd_per_hour": 0.0},

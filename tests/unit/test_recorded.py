@@ -38,7 +38,7 @@ def project(root, made=None, models=None, ladder=None, **changes):
     raw = {
         "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "team", "goal": 0.9,
                  "metrics": ["normalized_match"], "kind": "classification", **changes.pop("task", {})},
-        "data": {"path": "rows.jsonl", "id": "id"},
+        "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15},
         "models": models or {"v1": {"provider": "recorded", "column": "old"}},
         "ladder": ladder or [{"prompt": {"model": "v1"}}],
         **changes,

@@ -294,7 +294,7 @@ def test_no_plugin_gets_at_a_test_example(strangers, tmp_path):
     raw = {
         "task": {"name": "t", "instruction": "Answer.", "inputs": ["text"], "target": "team", "goal": 0.9,
                  "metrics": ["keeper"]},
-        "data": {"path": "rows.jsonl"},
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15},
         "documents": {"path": "docs", "store": "keeping:index.sqlite"},
         "models": {role: {"provider": "keeping", "name": f"toy-{role}"} for role in ("main", "large")},
         "ladder": [{"thief": {"turn": 0}}, {"thief": {"turn": 1, "model": "large"}}],

@@ -100,7 +100,7 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
     raw = {
         "task": {"name": "t", "kind": "classification", "instruction": "Which colour?", "inputs": ["text"],
                  "target": "team", "metrics": ["normalized_match"], "goal": 0.9},
-        "data": {"path": "rows.jsonl", "id": "id"},
+        "data": {"path": "rows.jsonl", "id": "id"}, "split": {"test": 0.4, "dev": 0.15},
         "models": {"main": {"provider": "fake", "answers": answers}},
         "ladder": [{"prompt": {"rewrites": False}}],
     }  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
 def test_the_file_names_further_columns_and_refuses_inputs_among_them(tmp_path):
     (tmp_path / "rows.jsonl").write_text('{"q": "a", "x": "1", "y": "2"}\n')
     task = {"name": "t", "instruction": "i", "inputs": ["q"], "target": "x", "accepted_answers": "y", "goal": 0.9}
-    raw = {"task": task, "data": {"path": "rows.jsonl"}, "ladder": ["baseline"]}
+    raw = {"task": task, "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "ladder": ["baseline"]}
     assert read_rows(parse_config(raw, tmp_path)).whole.examples[0].targets == ("1", "2")
     with pytest.raises(ConfigError, match="the target column 'q' is also an input"):
         parse_config({**raw, "task": {**task, "accepted_answers": ["q"]}}, tmp_path)

@@ -62,7 +62,7 @@ def project(root: Path, label: str = "billing", model: dict | None = None, **tas
     raw = {
         "task": {"name": "t", "kind": "classification", "instruction": f"Which? {ALL}", "inputs": [f"text{ALL}"],
                  "target": "team", "goal": 0.5, **task},
-        "data": {"path": "rows.jsonl"}, "models": {"main": fake}, "ladder": ["prompt"], "diagnosis": {"calls": 0},
+        "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": fake}, "ladder": ["prompt"], "diagnosis": {"calls": 0},
     }  # fmt: skip
     (root / "rung.yaml").write_text(yaml.safe_dump(raw))
     return root
