@@ -10,10 +10,11 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
+from rung.data.shares import shares_by_need
 from rung.stats.estimate import clopper_pearson_lower, clopper_pearson_upper, sample_lower, summarise
 from rung.stats.power import power_met
 from rung.stats.wealth import share, weight
@@ -86,11 +87,19 @@ def alpha_by_dev(climbs: int) -> Iterator[Figure]:
 
 
 def _decided(
-    ladder: Sequence[Sequence[float]], dev: int, test: int, climbs: int, seed: tuple[int, int], *, by_dev: bool
+    ladder: Sequence[Sequence[float]],
+    dev: int,
+    test: int,
+    climbs: int,
+    seed: tuple[int, ...],
+    *,
+    by_dev: bool,
+    planned: int = 5,
+    refitted: float | None = None,
 ) -> tuple[float, float]:
     """Return the shares of climbs that say *meets*, of an approach whose best candidate is at the goal or good enough at least, and
-    that end inconclusive."""
-    goal, tolerance, alpha, planned = 0.9, 0.02, 0.05, 5
+    that end inconclusive. `refitted`: the rate of the first approach on test, where it has learnt from dev."""
+    goal, tolerance, alpha = 0.9, 0.02, 0.05
     draw = np.random.default_rng([*seed, by_dev, test])
     met, inconclusive = 0, 0
     for _ in range(climbs):
@@ -101,7 +110,8 @@ def _decided(
             own = _weight(int(seen[best]), dev, goal - tolerance)
             level = share(wealth, own, planned - 1 - at) if by_dev else alpha / planned
             wealth -= level
-            hits = int(draw.binomial(test, rates[best]))
+            rate = rates[best] if at or refitted is None else refitted
+            hits = int(draw.binomial(test, rate))
             if clopper_pearson_lower(hits, test, level) >= goal - tolerance:
                 met += 1
                 break
@@ -109,6 +119,52 @@ def _decided(
         else:
             inconclusive += unclear
     return met / climbs, inconclusive / climbs
+
+
+def split_by_need(climbs: int) -> Iterator[Figure]:
+    """8.6 (i): nothing is tuned: a prompt of five candidates, examples of three, passages, with and without a baseline, goal .9.
+
+    Before: 45 / 15 / 40 and alpha divided equally. Now: the shares of `shares_by_need`, alpha by dev. The last worlds have a baseline
+    that is truly `rate(rows)` after learning from so many: now it learns from dev, too, before the test.
+    """
+    for rows in (150, 250, 500, 750):
+        for truth in (0.92, 0.93, 0.95, 0.88):
+            low = truth - 0.03 if truth >= 0.9 else truth
+            asking = ((truth, *[low] * 4), (truth, *[low] * 2), (truth,))
+            for names, ladder in (
+                (("prompt", "fewshot", "rag"), asking),
+                (("baseline", "prompt", "fewshot", "rag"), ((0.75,), *asking)),
+            ):
+                yield from _by_need(f"truth {truth:g}, {' '.join(names)}", names, ladder, rows, climbs, truth)
+        for best, slope in ((0.99, 0.6), (0.97, 0.3)):
+            rate = partial(_learnt, best, slope)
+            ladder = ((rate(0.45 * rows),), (0.85, *[0.82] * 4), (0.86, *[0.83] * 2))
+            world = f"a baseline at {rate(0.45 * rows):.3f} by 45 % of the rows, {rate(0.5 * rows):.3f} by 50 %, alone at the goal"
+            yield from _by_need(world, ("baseline", "prompt", "fewshot"), ladder, rows, climbs, 0.95, rate)
+
+
+def _learnt(best: float, slope: float, rows: float) -> float:
+    return best - slope / rows**0.5
+
+
+def _by_need(
+    world: str,
+    names: Sequence[str],
+    ladder: Sequence[Sequence[float]],
+    rows: int,
+    climbs: int,
+    truth: float,
+    rate: Callable[[float], float] | None = None,
+) -> Iterator[Figure]:
+    shares, seed, k = shares_by_need(names, rows), (rows, round(1000 * truth), len(names)), len(names)
+    old = _decided(ladder, round(0.15 * rows), round(0.4 * rows), climbs, seed, by_dev=False, planned=k)
+    later = None if rate is None else rate((shares.train + shares.dev) * rows)
+    now = ladder if rate is None else ((rate(shares.train * rows),), *ladder[1:])
+    new = _decided(
+        now, round(shares.dev * rows), round(shares.test * rows), climbs, seed, by_dev=True, planned=k, refitted=later
+    )
+    for what, a, b in zip(("right", "inconclusive") if truth >= 0.9 else ("wrong 'meets'",), old, new, strict=False):
+        yield Figure(f"{world} ({shares.said})", rows, what, a, b, climbs)
 
 
 @lru_cache(maxsize=100_000)
@@ -120,6 +176,7 @@ WORLDS: Mapping[str, Callable[[int], Iterator[Figure]]] = {
     "8.3": near_duplicates,
     "8.4": tight_goal,
     "8.6": alpha_by_dev,
+    "8.6i": split_by_need,
 }
 
 
