@@ -192,7 +192,7 @@ SAID = {
     "a number": (Reply(body=b"17"), Retryable, ["an answer without choices"], {}),
     "no message": (Reply(body=b'{"choices": [{}]}'), Retryable, ["an answer without choices"], {}),
     "odd message": (Reply(body=b'{"choices": [{"message": "hi"}]}'), Retryable, ["an answer without choices"], {}),
-    "odd content": (Reply(body=b'{"choices": [{"message": {"content": 5}}]}'), Retryable, ["without choices"], {}),
+    "odd content": (Reply(body=b'{"choices": [{"message": {"content": [5]}}]}'), Retryable, ["without choices"], {}),
     "nested deep": (Reply(body=b"[" * 100_000), Retryable, ["sent an answer"], {}),
     "error with 200": (Reply(body=b'{"error": {"message": "upstream"}}'), Retryable, ["without choices", "upstream"], {}),
     "wrong key": (error_reply(401, "Incorrect API key"), ModelError, ["does not accept the key (401)", "set the environment variable MY_KEY"], {"status": 401}),

@@ -98,15 +98,38 @@ class Reply:
     def request_id(self) -> str | None:
         return self.headers.get("x-request-id")
 
+    @property
+    def whole(self) -> bool:
+        """Whether the status says that an answer came: 200, or what frameworks send in its place for a POST (201)."""
+        return self.status == 200 or (200 < self.status < 300 and bool(self.body))
+
     def json(self) -> Any:
         """Return the body's data. Raises ValueError, RecursionError. A number too long to be one is infinite."""
-        text = self.body.decode()
+        text = decoded(self.body, self.headers)
         try:
             return json.loads(text)
         except (
             ValueError
         ):  # perhaps for a number of thousands of digits; reading them by a function of ours takes longer
             return json.loads(text, parse_int=_whole)
+
+
+def decoded(body: bytes, headers: Mapping[str, str], errors: str = "strict") -> str:
+    """Return a body of JSON as text: UTF-8, 16 or 32, with a byte order mark or without, else in the charset that is named.
+
+    Raises UnicodeDecodeError where none of them fits and `errors` is "strict".
+    """
+    named = _CHARSET.search(headers.get("Content-Type", ""))
+    try:
+        return body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        return body.decode(named[1] if named is not None else "utf-8", errors)
+
+
+_CHARSET = re.compile(  # those that are in use beside Unicode's
+    r"charset=[\"' ]{0,2}(iso-8859-\d{1,2}|latin1|windows-125\d|cp125\d|gbk|gb2312|gb18030|big5|shift_jis|euc-jp|euc-kr|koi8-r)\b",
+    re.IGNORECASE,
+)
 
 
 def _whole(digits: str) -> int | float:
@@ -134,10 +157,8 @@ def completion_of(reply: Reply, endpoint: ChatEndpoint, secrets: Sequence[str], 
             )
         choice = data["choices"][0]
         message = choice["message"]
-        said, thought = (
-            _text(message.get("content")),
-            _text(message.get("reasoning_content") or message.get("reasoning")),
-        )
+        said = _text(message.get("content"))
+        thought = _thought(message.get("reasoning_content") or message.get("reasoning"))
         reason, refusal, model = choice.get("finish_reason"), message.get("refusal"), data.get("model")
         broken = choice.get("error")
         tokens_in, tokens_out = usage_in(data, len(said) + len(thought))
@@ -205,19 +226,38 @@ def status_within(data: Any) -> int | None:
 
 
 def _text(content: Any) -> str:
-    """Return a message's text: a string, null (nothing was said) or a list of text parts."""
+    """Return a message's text: a string, null (nothing was said), a list of texts and text parts, or data as JSON.
+
+    Servers that are asked for JSON may send what they parsed of it. Raises what ODD_SHAPE names for a list of anything else.
+    """
     if content is None:
         return ""
     if isinstance(content, str):
         return content
-    return "".join(part["text"] for part in content if part.get("type", "text") == "text")
+    if not isinstance(content, list):
+        return json.dumps(content, ensure_ascii=False)
+    return "".join(
+        part if isinstance(part, str) else part["text"] or ""
+        for part in content
+        if isinstance(part, str) or part.get("type", "text") in ("text", "output_text")
+    )
+
+
+def _thought(value: Any) -> str:
+    """Return what was thought before the answer, in whatever shape: it is counted, and never a reason to lose the answer."""
+    if isinstance(value, str) or not value:
+        return value or ""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
 
 
 def no_answer(
     reply: Reply, endpoint: Endpoint, secrets: Sequence[str], error: Exception, lacking: str = "choices"
 ) -> Retryable:
     """Describe a reply that should hold an answer and does not; `lacking`: what was looked for in its JSON."""
-    start = reply.body[:400].decode("utf-8", "replace")
+    start = decoded(reply.body[:400], reply.headers, "replace")
     if start.lstrip().startswith("<"):
         what = "a web page instead of an answer"
     elif isinstance(error, ValueError):
@@ -236,7 +276,7 @@ def no_answer(
 
 def trouble_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str]) -> ModelError:
     """Return the error that a reply with a status other than 200 stands for."""
-    codes, message, words = _error_in(reply.body)
+    codes, message, words = _error_in(reply)
     said = scrub(message, secrets)
     status, url, provider, request_id = reply.status, endpoint.base_url, endpoint.provider, reply.request_id
     asked_s = retry_after(reply.headers)
@@ -271,7 +311,7 @@ def trouble_of(reply: Reply, endpoint: Endpoint, secrets: Sequence[str]) -> Mode
         problem = f"{url} does not accept the key ({status}): {said}; {endpoint.key_advice}"
     elif status == 404 or "model_not_found" in codes:
         problem = f"the model {endpoint.name!r} was not found at {url} ({status}): {said}; {endpoint.not_found_advice}"
-    elif 200 <= status < 400:
+    elif 300 <= status < 400:
         place = scrub(reply.headers.get("Location", "nowhere"), secrets)
         problem = (
             f"{url} answered {status} and points to {place}; set {endpoint.address_key} to the endpoint's own address"
@@ -303,9 +343,9 @@ def _overflow(said: str, endpoint: Endpoint, status: int) -> ContextOverflow:
     )
 
 
-def _error_in(body: bytes) -> tuple[tuple[str, ...], str, str]:
+def _error_in(reply: Reply) -> tuple[tuple[str, ...], str, str]:
     """Return codes, message and all words of an error body in any of the usual shapes; else the start of the body."""
-    text = body[:20_000].decode("utf-8", "replace")
+    text = decoded(reply.body[:20_000], reply.headers, "replace")
     try:
         return _error_of(json.loads(text))
     except (ValueError, RecursionError):

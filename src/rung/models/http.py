@@ -18,7 +18,7 @@ from rung.models._length import longest_answer, structured_size
 from rung.models._post import Poster, headers_from_environment
 from rung.models._said import keys_in
 from rung.models._usage import answer_tokens, prompt_tokens
-from rung.models._wire import Reply, no_answer, trouble_of
+from rung.models._wire import Reply, decoded, no_answer, trouble_of
 from rung.models.settings import ProviderSettings
 from rung.models.thought import without_thought
 from rung.models.tokens import Bound, estimated_tokens
@@ -174,7 +174,7 @@ class HttpConnection:
         began = time.perf_counter()
         reply = await self._poster.post(body)
         latency_s = time.perf_counter() - began
-        if reply.status not in (200, 201):
+        if not reply.whole:
             raise trouble_of(reply, self._settings, self._secrets)
         return self._read(reply, latency_s)
 
@@ -195,7 +195,7 @@ class HttpConnection:
         settings = self._settings
         paths = (settings.answer, settings.input_tokens, settings.output_tokens)
         try:
-            whole = reply.body.decode()
+            whole = decoded(reply.body, reply.headers)
             data = reply.json() if any(path is not None for path in paths) else None
             text = _text(found_at(data, settings.answer)) if settings.answer is not None else whole.strip()
         except ODD_SHAPE as error:

@@ -209,7 +209,7 @@ class Connection:
         began = time.perf_counter()
         reply = await poster.post(json.dumps(sent.body).encode("ascii"))
         latency_s = time.perf_counter() - began
-        if reply.status != 200:
+        if not reply.whole:
             raise self._fitting.refused(sent, trouble_of(reply, self._settings, self._secrets))
         self._fitting.taken(sent)
         if embeds:

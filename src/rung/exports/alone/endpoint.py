@@ -89,14 +89,22 @@ def said(message: Mapping[str, Any], cut_off: bool = False) -> str:
     model = prompt()["model"]
     if message.get("refusal"):
         raise ValueError("the model declined: " + str(message["refusal"]))
-    held = message.get("content") or ""
-    text = held if isinstance(held, str) else "".join(part.get("text") or "" for part in held)
+    held = message.get("content")
+    text = "" if held is None else held if isinstance(held, str) else _written(held)
     if model.get("without_thought"):
         from from_rung.models.thought import without_thought
 
         text, _ = without_thought(text, cut_off)
     ends = [place for word in model.get("ends_at") or () if word and (place := text.find(word)) >= 0]
     return text[: min(ends)] if ends else text
+
+
+def _written(content: Any) -> str:
+    """Return content that is no text: its text parts, or data as JSON."""
+    if not isinstance(content, list):
+        return json.dumps(content, ensure_ascii=False)
+    parts = [{"text": part} if isinstance(part, str) else part for part in content]
+    return "".join(part.get("text") or "" for part in parts if part.get("type", "text") in ("text", "output_text"))
 
 
 @cache
