@@ -9,7 +9,7 @@ import errno
 import gc
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,8 +114,8 @@ def file_name(name: str) -> str:
 def safe_yaml(text: str, loader: type[yaml.SafeLoader] | None = None) -> tuple[Any, yaml.Node | None]:
     """Return what a YAML text holds, and its tree with lines. Anchors may be used, as long as they do not multiply endlessly.
 
-    `loader`: what reads the values; the ordinary safe one by default. Raises yaml.YAMLError, also for what holds itself or is
-    nested too deeply.
+    `loader`: what reads the values; the ordinary safe one by default. Raises yaml.YAMLError, also for what holds itself, is
+    nested too deeply or gives a key twice.
     """
     import yaml
 
@@ -140,12 +140,30 @@ def safe_yaml(text: str, loader: type[yaml.SafeLoader] | None = None) -> tuple[A
         reader.dispose()
 
 
+def _refuse_twice(keys: Sequence[Any]) -> None:
+    """Raise yaml.YAMLError where a mapping gives a key twice: the first value would be lost without a word."""
+    seen: set[tuple[str, str]] = set()
+    for key in keys:
+        if isinstance(key.value, str) and (named := (key.tag, key.value)) != (_MERGE, "<<"):
+            if named in seen:
+                import yaml
+
+                raise yaml.YAMLError(
+                    f"it gives {key.value[:60]!r} twice in one place, again in line {key.start_mark.line + 1}; keep one"
+                )
+            seen.add(named)
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 def _unfolded(node: Any, known: dict[int, int]) -> int:
     """Return how many values a node holds where each alias counts like what it names."""
     if id(node) in known:
         return known[id(node)]
     known[id(node)] = MOST_VALUES + 1  # as long as it is open: one that holds itself never ends
     value = node.value if isinstance(node.value, list) else []
+    _refuse_twice([held[0] for held in value if isinstance(held, tuple)])
     inner = [part for held in value for part in (held if isinstance(held, tuple) else (held,))]
     known[id(node)] = 1 + sum(_unfolded(part, known) for part in inner)
     return known[id(node)]

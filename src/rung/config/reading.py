@@ -177,10 +177,15 @@ def _plain(message: str) -> str:
     """Return a message of pydantic in the words of YAML."""
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
+    message = _SIZE.sub(r"must hold at \1 \2", message)
     return re.sub(" or instance of [A-Za-z]+", "", message)
 
 
+_SIZE = re.compile(
+    r"^(?:Tuple|List|Dictionary|String) should have at (least|most) (\d+ \w+)(?: after validation)?(?:, not \d+)?$"
+)
 _WORDS: Mapping[str, str] = {
+    "Keys should be strings": "a key must be text",
     "Value error, ": "",
     "Input should be": "must be",
     "a valid tuple": "a list",

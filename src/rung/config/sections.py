@@ -58,7 +58,7 @@ class TaskSection(Section):
         None,
         ge=0,
         lt=1,
-        description="met means: shown to be at least goal - tolerance; none: 0.02, or a fifth of 1 - goal where that is less; at most half of it",
+        description="met means: shown to be at least goal - tolerance; none: 0.02, or a fifth of 1 - goal, or half of the goal, where that is less; at most half of either",
     )
     objective: Literal["good_enough", "cheapest"] = Field(
         "good_enough",
@@ -119,6 +119,8 @@ class TaskSection(Section):
                 "example follows below it, or put the text into a file and name it as task.prompt"
             )
         check_expected(self.target, self.accepted_answers, self.kind, self.metrics)
+        if len(set(self.inputs)) < len(self.inputs):
+            raise ValueError(f"names an input column twice: {', '.join(map(repr, self.inputs))}")
         for column in (self.target, *self.accepted_answers):
             if column in self.inputs:
                 raise ValueError(f"the target column {column!r} is also an input: the model would see the answer")

@@ -187,7 +187,7 @@ def _json_lines(stream: IO[bytes], file: str) -> Iterator[RawRow]:
             column = error.colno + len(line) - len(line.lstrip())
             raise DataError(f"bad JSON at character {column}: {error.msg}", file=file, line=number) from error
         except (ValueError, RecursionError) as error:
-            raise DataError(f"bad JSON: {error}", file=file, line=number) from error
+            raise DataError(f"bad JSON: {_unread(error)}", file=file, line=number) from error
         yield RawRow(number, row_object(value, file, number))
 
 
@@ -254,13 +254,20 @@ def _json_list(text: str, at: int, file: str) -> Iterator[RawRow]:
         raise DataError("bad JSON: something follows the end of the list", file=file)
 
 
+def _unread(error: Exception) -> str:
+    """Return what keeps a JSON text from being read, in words that are not Python's."""
+    if isinstance(error, RecursionError):
+        return "lists and objects lie too deep in one another"
+    return "a number has thousands of digits" if "int_max_str_digits" in str(error) else str(error)
+
+
 def _value_at(text: str, at: int, line: int, file: str) -> tuple[Any, int]:
     try:
         return JSON.raw_decode(text, at)
     except json.JSONDecodeError as error:
         raise DataError(f"bad JSON at character {error.colno}: {error.msg}", file=file, line=error.lineno) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"bad JSON: {error}", file=file, line=line) from error
+        raise DataError(f"bad JSON: {_unread(error)}", file=file, line=line) from error
 
 
 def _skip(text: str, at: int) -> int:

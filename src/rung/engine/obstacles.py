@@ -86,8 +86,9 @@ def _of_goal(config: Config) -> Iterator[Obstacle]:
     goal, told = config.task.goal, config.task.tolerance
     widest = widest_tolerance(goal)
     if told is not None and told > widest:
+        half = f"the errors that the goal {goal:g} allows" if goal > 0.5 else f"the goal {goal:g}"
         says = (
-            f"is more than half of the errors that the goal {goal:g} allows ({widest:g}); a tolerance of up to that, or none "
+            f"is more than half of {half} ({widest:g}); a tolerance of up to that, or none "
             f"({usual_tolerance(goal):g} then), leaves the goal a goal"
         )
         yield Obstacle(Problem("task.tolerance", says, f"{told:g}"), "climb")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from rung.models._said import holds_key, names_key
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.1
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -27,8 +30,13 @@ def check_address(value: str, form: str, advice: str) -> str:
     `form`: how it is written; `advice`: where keys go.
     """
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or any(c.isspace() or not c.isprintable() for c in value)
+    ):
         raise ValueError(f"is no web address; write it as {form}")
+    _ = parts.port  # raises ValueError for one out of range
     if parts.username or parts.password:
         raise ValueError(f"holds a user name or password; {advice}")
     if holds_key(value):
@@ -48,8 +56,20 @@ def address_of(value: str, endings: Sequence[str]) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path.rstrip("/"), parts.query, ""))
 
 
+def check_json(value: Any) -> Any:
+    """Return data that is sent. Raises ValueError for numbers that JSON does not have."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError, TypeError) as error:
+        raise ValueError(f"cannot be sent as JSON: {error}") from error
+    return value
+
+
 def check_headers(value: Mapping[str, str]) -> Mapping[str, str]:
-    """Return header -> variable. Raises ValueError where something is no name of a variable, and may be a key."""
+    """Return header -> variable. Raises ValueError for what is no name of a header, or none of a variable and may be a key."""
+    for name in value:
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"names {name!a}, which no header can be called: letters, digits and hyphens can be")
     if not all(ENV_NAME.fullmatch(variable) and not holds_key(variable) for variable in value.values()):
         raise ValueError("maps a header to what is no environment variable; write the variable's NAME, never the key")
     return value

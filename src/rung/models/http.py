@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from rung.config.prompt import stray
 from rung.foreign import ODD_SHAPE
-from rung.models._address import check_address, check_headers, is_near
+from rung.models._address import check_address, check_headers, check_json, is_near
 from rung.models._length import longest_answer, structured_size
 from rung.models._post import Poster, headers_from_environment
 from rung.models._said import keys_in
@@ -78,7 +78,7 @@ class Http(ProviderSettings):
     @field_validator("body")
     @classmethod
     def _template(cls, body: Any) -> Any:
-        texts = list(texts_in(body))
+        texts = list(texts_in(check_json(body)))
         for path in keys_in(body):
             raise ValueError(
                 f"holds what looks like a key (at {path}); put it into the environment and name it in headers_env"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from rung.embedding import is_embedding
-from rung.models._address import ENV_NAME, address_of, check_address, check_headers, is_near
+from rung.models._address import ENV_NAME, address_of, check_address, check_headers, check_json, is_near
 from rung.models._embeddings import embedding_body, vectors_in
 from rung.models._fitting import Fitting
 from rung.models._length import LENGTHS, longest_answer, room_for_thought, structured_size, unbounded
@@ -85,6 +85,7 @@ class OpenAI(ProviderSettings):
             )
         if "messages" in value or "input" in value or value.get("stream"):
             raise ValueError("holds messages, input or stream, which every request sets by itself; take them out")
+        check_json(value)
         open_field = unbounded(value)
         if open_field is not None:
             raise ValueError(

@@ -70,13 +70,13 @@ MOST_TOLERANCE, FIFTH = 0.02, 5.0  # a default tolerance allows a fifth more err
 
 
 def usual_tolerance(goal: float) -> float:
-    """Return the tolerance of a task that names none: min(0.02, (1 - goal) / 5), so that a goal of 0.99 stays one."""
-    return round(min(MOST_TOLERANCE, (1.0 - goal) / FIFTH), 6)
+    """Return the tolerance of a task that names none: min(0.02, (1 - goal) / 5, goal / 2), so that 0.99 and 0.01 stay goals."""
+    return round(min(MOST_TOLERANCE, (1.0 - goal) / FIFTH, goal / 2.0), 6)
 
 
 def widest_tolerance(goal: float) -> float:
-    """Return the widest tolerance that a goal can bear: half of the errors that it allows."""
-    return round((1.0 - goal) / 2.0, 6)
+    """Return the widest tolerance that a goal can bear: half of the errors that it allows, and half of the goal itself."""
+    return round(min(1.0 - goal, goal) / 2.0, 6)
 
 
 @dataclass(frozen=True)
