@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -137,3 +138,14 @@ def test_the_same_model_is_said_only_when_the_difference_is_shown_to_be_small():
     assert changed.gain == pytest.approx(-0.05)
     harmless = tuple(replace(o, answer=Answer("z")) if i % 20 == 3 else o for i, o in enumerate(before))
     assert (compared(before, harmless, t, "x").same, compared(before, harmless, t, "x").refused) == (True, False)
+
+
+def test_folders_may_be_named_from_where_one_is(tmp_path, monkeypatch):
+    """The check of what was written runs elsewhere: a path that was meant from here led it to nothing."""
+    climb(world(tmp_path, 60, ladder=["baseline"], diagnosis={"calls": 0}), tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("rung.cli.export.permit_run", lambda folder: None)
+    for out in (None, Path("out")):
+        assert verb.export(Path("run"), "baseline", None, out, None, False) == 0
+    assert (tmp_path / "out" / "predict.py").is_file()
+    assert (tmp_path / "run" / "exports" / "baseline-baseline" / "predict.py").is_file()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rung.engine.start import start
-from rung.errors import IntegrityError
+from rung.errors import IntegrityError, RungError
 from rung.progress import Silent
 from rung.report.load import load_report
 from rung.report.page import write_page
@@ -201,3 +201,11 @@ def test_an_archive_made_of_second_names_can_be_looked_at(tmp_path, first):
     with readable_answers(archive) as place:
         assert place != archive
         AnswerCache.open_in(place).close()
+
+
+def test_a_folder_that_is_no_run_is_not_looked_through(tmp_path, monkeypatch):
+    """`rung report /` went over the whole disk, and then spoke of a link that it found there."""
+    (tmp_path / "away").symlink_to(tmp_path)
+    monkeypatch.setattr("rung.store.run.refuse_links", lambda folder: pytest.fail("looked through"))
+    with pytest.raises(RungError, match="is not a run folder"):
+        RunFolder.open(tmp_path)

@@ -76,7 +76,7 @@ async def answered_alone(
         write_atomic(given, "".join(json.dumps(cells) + "\n" for cells in named).encode())
         name = _free(columns)
         site = _site(program.parent / "requirements.txt", Path(place) / "site")
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(site), str(program)]
+        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(site), str(program.absolute())]  # it runs elsewhere
         try:
             done = await asyncio.to_thread(
                 subprocess.run,

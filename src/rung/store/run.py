@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -237,7 +238,7 @@ class RunFolder(_Head):
     def open(cls, path: Path) -> RunFolder:
         """Open an existing run. Raises RungError when there is none or another version wrote it, IntegrityError for damage."""
         folder = cls(path)
-        if path.is_dir():
+        if os.path.lexists(path / HEAD):  # no other folder is looked through: it may be the whole disk
             refuse_links(path)
         if not folder.begun:
             raise RungError(f"{path} is not a run folder (no {HEAD}); name one, or start one with a climb")
