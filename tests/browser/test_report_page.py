@@ -115,3 +115,28 @@ def test_it_prints_on_paper(tmp_path, page):
     chromium(tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", page.as_uri())
     assert pdf.read_bytes().startswith(b"%PDF")
     assert 20_000 < pdf.stat().st_size < 3_000_000
+
+
+SEARCH = """<script>
+const box = document.querySelector(".filtered"), words = box.querySelector("input[type=search]"), cause = box.querySelector("select");
+const left = () => [...box.querySelectorAll("tbody > tr")].filter(r => getComputedStyle(r).display !== "none").length;
+const told = [left()];
+const put = (field, value) => { field.value = value; field.dispatchEvent(new Event("input", {bubbles: true})); told.push(left(), box.querySelector("output").value); };
+document.querySelectorAll("details").forEach(d => { d.open = true; });
+put(words, "XXXX"); put(words, "no such words"); put(words, ""); put(cause, cause.options[1].value);
+document.body.setAttribute("data-told", JSON.stringify([box.querySelector(".search").hidden, ...told]));
+</script>"""
+
+
+def test_dev_examples_are_searched_by_words_and_by_cause(tmp_path, page):
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text("utf-8"))
+    file = tmp_path / "searched.html"
+    file.write_text(text.replace("</body>", SEARCH + "</body>"), encoding="utf-8")
+    dom = chromium(tmp_path, "--dump-dom", file.as_uri()).stdout
+    hidden, *told = json.loads(html.unescape(re.search(r'data-told="([^"]*)"', dom)[1]))
+    by_cause = told.pop(7), told.pop(7)
+    assert (hidden, told) == (False, [41, 1, "1 example", 0, "0 examples", 41, ""])
+    first = re.search(r'<option value="">any</option><option>(.*?)</option>', text)[1]
+    count = text.count(f'data-cause="{first}"')
+    assert by_cause == (count, "1 example" if count == 1 else f"{count} examples")
+    assert 0 < count < 41

@@ -11,12 +11,14 @@ from html.parser import HTMLParser
 import pytest
 
 from rung.errors import IntegrityError, RungError
+from rung.report import rows
 from rung.report.evidence import Archive, anchor_of, slug
 from rung.report.failure import changed, first_failure
 from rung.report.gains import fixed
 from rung.report.load import load_report
 from rung.report.page import render_page, write_page
 from rung.report.rows import ROWS_SHOWN, side_by_side
+from rung.report.sent import example_lines, sent_by
 from rung.store.run import RunFolder
 from rung.store.sealed import sealed_test
 from rung.types import Choice, Demonstration, Example, Fitted, Message, Outcome, RagLearned, Reason, Skipped, Verdict
@@ -71,20 +73,21 @@ def page(html):
     return Page(html)
 
 
-def test_it_is_one_file_that_loads_and_runs_nothing(html, page):
-    assert "script" not in page.tags
+def test_it_is_one_file_that_loads_nothing_and_runs_its_own_script_alone(html, page):
+    assert page.tags.count("script") == html.count("<script>") == 1
     assert not {"link", "iframe", "object", "embed", "form", "base"} & set(page.tags)
     assert all(link.startswith("#") for link in page.links)
     assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
     assert not re.search(r"url\(|@import|https?://", html)
 
 
-def test_the_policy_allows_this_very_style_and_nothing_else(html):
-    style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
-    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+def test_the_policy_allows_this_very_style_and_script_and_nothing_else(html):
+    texts = [re.search(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)[1] for tag in ("style", "script")]
+    style, script = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)[1]
     assert policy == (
-        f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -241,7 +244,7 @@ def test_hostile_rows_are_text(tmp_path):
     dev = tuple(Example(f'"><{i}', {"<b>": evil}, "<img src=x onerror=alert(2)>", f"g{i}'") for i in range(20))
     html = write_page(build(tmp_path, sizes=(40, 20, 60), dev=dev)).read_text(encoding="utf-8")
     page = Page(html)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1  # ours
     assert "img" not in page.tags
     assert "<script>alert(1)</script> U+202E gnp.exe {{ 7 * 7 }} {% raw %}".replace("E g", "Eg") in page.said
     assert "\u202e" not in html
@@ -326,3 +329,55 @@ def test_outcome_shape_in_rows_is_the_stored_one(run):
     side = load_report(run).sides[0]
     assert list(side.outcomes["prompt"].values()) == list(stored)
     assert json.loads((run.path / "run.json").read_text())["status"] == "done"
+
+
+def test_the_chat_is_shown_as_it_was_sent(run, html):
+    report = load_report(run)
+    (table,) = side_by_side(report)
+    row = table.rows[0]
+    chats = {cell.rung: [(m.role, m.content) for m in cell.chat] for cell in row.cells}
+    assert chats["baseline"] == []
+    example = next(e for e in report.sides[0].examples if e.id == row.id)
+    system = "Route the ticket to one team: billing, delivery, returns, accounts or technical."
+    user = (
+        f"{example.inputs['subject']}\n\n{example.inputs['body']}\n\nAnswer with the team's name alone, in lower case."
+    )
+    assert chats["prompt"] == chats["fewshot"] == [("system", system), ("user", user)]
+    assert table.chats == len(table.rows)
+    assert html.count("chat as sent") == sum(bool(cell.chat) for row in table.rows for cell in row.cells) > 100
+    assert "prints any of them" not in html
+
+
+def test_where_chats_have_no_room_the_failures_come_first_and_a_command_prints_the_rest(run, monkeypatch):
+    monkeypatch.setattr(rows, "MOST_CHAT_BYTES", 10_000)
+    report = load_report(run)
+    (table,) = side_by_side(report)
+    assert 0 < table.chats < len(table.rows)
+    assert [bool(row.cells[-1].chat) for row in table.rows] == [n < table.chats for n in range(len(table.rows))]
+    said = Page(render_page(report)).said
+    assert f"The chats sent are shown for the first {table.chats}; rung report " in said
+    lines = "\n".join(example_lines(run, table.rows[-1].id))
+    assert "== few-shot\n-- system\nRoute the ticket" in lines
+    assert lines.endswith("-- score 1")
+    with pytest.raises(RungError, match=r"has no dev example 'test-0001'; .* test examples stay sealed"):
+        list(example_lines(run, "test-0001"))
+
+
+def test_features_that_are_given_the_row_alone_show_no_chat(run):
+    report = load_report(run)
+    candidate = report.rung("prompt").fitted.candidate
+    assert sent_by(report, candidate) is not None
+    head = {**report.head, "config": {"models": {"main": {"provider": "http"}}}}
+    assert sent_by(replace(report, head=head), candidate) is None
+
+
+def test_a_row_names_its_cause_and_is_a_link_to_itself(tmp_path):
+    report = load_report(build(tmp_path, LADDER[:2], sizes=(40, 40, 60)))
+    html = render_page(report)
+    (table,) = side_by_side(report)
+    told = {i: c.name for c in report.best.diagnosis.causes for i in c.example_ids}
+    assert {row.id: row.cause for row in table.rows if row.cause} == told != {}
+    assert table.causes == sorted(set(told.values()))
+    row = next(row for row in table.rows if row.cause)
+    assert f'<tr id="{row.anchor}" class="{row.kind}" data-cause="{row.cause}">' in html
+    assert f'<a class="id" href="#{row.anchor}">{row.id}</a>' in html

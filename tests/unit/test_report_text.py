@@ -197,7 +197,7 @@ def test_the_verb_prints_each_other_form_or_writes_it_to_a_file(run, tmp_path):
 
 def test_reveal_test_is_written_down_and_said(run):
     result = ask(run.path, "--reveal-test")
-    assert "200 test rows are revealed: this is written into the run" in result.output
+    assert "200 test examples are revealed: this is written into the run" in result.output
     assert any(e["event"] == "test_revealed" for e in run.events())
     assert "row-test-" in (run.path / "report.html").read_text("utf-8")
 

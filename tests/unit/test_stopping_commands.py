@@ -24,6 +24,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "climb": "climb --folder another",
     "data": "data clean --accept near-duplicates --dry-run",
     "report": "report run",
+    "runs": "runs .",
     "compare": "compare run:prompt run:prompt",
     "consistency": "consistency run --rung prompt",
     "regression": "regression --model main",

@@ -449,6 +449,6 @@ def test_labels_hold_rungs_down_where_the_goal_is_above_their_ceiling(goal, told
     assert bool(found.counterfactuals) is told
     if told:
         assert found.counterfactuals == (
-            "10% of the expected outputs seem wrong, so that a system which is always right would score about 0.90 here (0.88 "
+            "10% of the expected outputs seem wrong. A system that is always right would score about 0.90 here (0.88 "
             "to 0.93), below the goal of 0.901: with fixed test rows, or a goal of 0.90 or less, the answer may be another.",
         )

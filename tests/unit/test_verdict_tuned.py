@@ -282,7 +282,7 @@ def test_tuning_is_not_offered_from_half_of_the_failures_on(facts, others, offer
     assert (said is None) is offered
     if said is not None:
         assert said == (
-            f"{facts} of {facts + others} failures at rag lack a fact (they become right with the passage that tells it), and "
+            f"{facts} of {facts + others} failures at rag lack a fact: they become right with the passage that tells it; "
             "tuning is no way to teach facts: they cannot be updated, audited or attributed; the cheaper way: answer from "
             "documents and search them better"
         )

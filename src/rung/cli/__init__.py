@@ -29,6 +29,7 @@ from rung.cli import (
     plugins,
     regression,
     report,
+    runs,
     verify,
 )
 from rung.cli._screen import echo, json_text, nobody_reads
@@ -81,13 +82,14 @@ def _top(
 
 
 app.command(short_help="Look at a data file and write rung.yaml.")(init.init)
-app.command(short_help="Audit the rows before anything is spent.")(check.check)
+app.command(short_help="Audit the examples before anything is spent.")(check.check)
 app.command(short_help="Prompting, retrieval or tuning: thumb and evidence.")(advise.advise)
 app.command(short_help="Estimate calls, tokens, dollars, minutes.")(plan.plan)
 app.command(short_help="Climb the ladder; run again to resume.")(climb.climb)
-app.add_typer(data.data, short_help="Clean the rows: a new version of the data.")
-app.command(short_help="Write the report of a run.")(report.report)
-app.command(short_help="Compare two rungs row by row.")(compare.compare)
+app.add_typer(data.data, short_help="Clean the examples: a new version of the data.")
+app.command(short_help="Write the report of a run, or of several.")(report.report)
+app.command(short_help="List the runs in a folder.")(runs.runs)
+app.command(short_help="Compare two approaches, example by example.")(compare.compare)
 app.command(short_help="Count failures of form over many requests.")(consistency.consistency)
 app.command(short_help="Score what tuning must not harm.")(regression.regression)
 app.command(short_help="Label answers that a judge judged.")(label.label)

@@ -23,8 +23,9 @@ def check(
     folder: Path = typer.Option(None, "--folder", help="The run folder of the climb; by default runs/NAME."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Say all that keeps a climb from beginning (keys, prices, packages, files, a question that it would ask, another run in its
-    folder), and audit the rows: enough of them, repeats, leaks, labels, balance, length, and what the test set can show.
+    """Audit the examples, and say all that keeps a climb from beginning: keys, prices, packages, files, another run in its folder.
+
+    The audit looks at their number, repeats, leaks, labels, balance and length, and at what the test set can show.
 
     Exit codes: 0 nothing stops a climb or a step of it, 1 a finding does, 2 bad input.
     """

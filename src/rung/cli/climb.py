@@ -21,7 +21,7 @@ def climb(
     folder: Path = typer.Option(None, "--folder", help="The run folder; by default runs/NAME."),
     seed: int = typer.Option(None, "--seed", help="Override split.seed."),
     budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
-    only: list[str] = typer.Option(None, "--only", help="Climb these rungs only; may be given again."),
+    only: list[str] = typer.Option(None, "--only", help="Try these approaches only; may be given again."),
     goal: float = typer.Option(None, "--goal", help="Override task.goal."),
     dev: bool = typer.Option(
         False,
@@ -38,7 +38,7 @@ def climb(
 ) -> int:
     """Climb the ladder; run the same command again to resume. What the project paid for is not paid again.
 
-    Exit codes: 0 good enough, 1 not (or by a judge's word alone), 2 bad input (also what `rung check` stops at), 3 budget
+    Exit codes: 0 meets the goal, 1 misses it (or by a judge's word alone), 2 bad input (also what `rung check` stops at), 3 budget
     spent, 4 incomplete (run again), 5 our fault, 6 inconclusive, provisional, or waiting for a model tuned elsewhere.
     """
     from rung.errors import ConfigError, Problem

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def compare(
     lower: str = typer.Argument(
-        ..., help="FOLDER:RUNG, or FOLDER for its winner (else its tentative pick, else its last rung)."
+        ..., help="FOLDER:APPROACH, or FOLDER for its winner (else its tentative pick, else its last approach)."
     ),
     upper: str = typer.Argument(..., help="The other one, written alike."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Compare two rungs row by row; exit code 0 when UPPER is significantly better, else 1."""
+    """Compare two approaches, example by example; exit code 0 when UPPER is significantly better, else 1."""
     from rung.decide.across import across
     from rung.engine.sides import side
 

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 def consistency(
     folder: Path = typer.Argument(..., help="The run folder."),
-    rung: list[str] = typer.Option(None, "--rung", help="These rungs only; by default every measured one."),
-    requests: int = typer.Option(1000, "--requests", min=1, help="Requests to each rung."),
+    rung: list[str] = typer.Option(None, "--rung", help="These approaches only; by default every measured one."),
+    requests: int = typer.Option(1000, "--requests", min=1, help="Requests to each approach."),
     repeats: int = typer.Option(2, "--repeats", min=1, help="How often each input is asked."),
     metric: str = typer.Option(None, "--metric", help="A metric that knows the form; by default the deciding one."),
     rows: Path = typer.Option(
-        None, "--rows", help="Your own rows, with the task's columns; by default dev and unseen training rows."
+        None, "--rows", help="Your own examples, with the task's columns; by default dev and unseen training examples."
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Ask measured rungs many times and count exact form, extra text, wrong form and self-agreement, with exact intervals.
+    """Ask measured approaches many times and count exact form, extra text, wrong form and self-agreement, with exact intervals.
 
-    Test rows stay sealed. What was asked before comes from the run's cache, so an interrupted call goes on.
+    Test examples stay sealed. What was asked before comes from the run's cache, so an interrupted call goes on.
     """
     import asyncio
 

@@ -26,7 +26,7 @@ MARKS = {"drop": "-", "correct": "~", "mask": "*"}
 VERBS = {"drop": "dropped", "correct": "corrected", "mask": "masked"}
 
 data = typer.Typer(
-    name="data", help="Act on the rows: a new version of the data, never in place.", no_args_is_help=True
+    name="data", help="Act on the examples: a new version of the data, never in place.", no_args_is_help=True
 )
 
 
@@ -49,11 +49,11 @@ def clean(
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the changes and write nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Drop, correct or mask the rows that checks of `rung check` found, in a new folder; the old files stay as they are.
+    """Drop, correct or mask the examples that `rung check` found, in a new folder; the old files stay as they are.
 
     Offered: duplicates, near-duplicates, conflicts, leakage, label-spelling, empty-inputs, suspect-labels, suspect-outputs,
-    odd-outputs, personal-data, secrets. Test rows are counted and kept, so that old and new versions are measured on the
-    same rows.
+    odd-outputs, personal-data, secrets. Test examples are counted and kept, so that old and new versions are measured on
+    the same ones.
     """
     from rung.data.clean import plan_cleaning, to_clean
     from rung.data.configured import as_task, as_written, label_form, part_rows, read_rows

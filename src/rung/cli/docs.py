@@ -121,7 +121,7 @@ def list_(config: Path = CONFIG, as_json: bool = AS_JSON) -> int:
     return 0
 
 
-@app.command(short_help="Search as a rung does.")
+@app.command(short_help="Search as RAG does.")
 def search(
     query: str = typer.Argument(..., help="What is looked for."),
     k: int = typer.Option(5, "-k", min=1, max=100, help="Passages shown."),
@@ -160,7 +160,7 @@ def measure(
 ) -> int:
     """Measure nDCG@10, recall and reciprocal rank of every way to search, by the judgements in documents.relevant.
 
-    Without them, the document that holds a row's expected answer counts as relevant, where one does. An index that is empty is filled from the folder first. On train and dev rows alone: the test set stays sealed. The best way comes first; weight 0 is BM25 alone.
+    Without them, the document that holds an example's expected answer counts as relevant, where one does. An index that is empty is filled from the folder first. On training and dev examples alone: the test set stays sealed. The best way comes first; weight 0 is BM25 alone.
     """
 
     async def work(admin: DocumentAdmin) -> Any:

@@ -12,20 +12,19 @@ from rung.cli._screen import Screen, echo, print_json
 
 def export(
     folder: Path = typer.Argument(..., help="The run folder."),
-    rung: str = typer.Option(None, "--rung", help="Which rung; by default the winner, else the tentative pick."),
+    rung: str = typer.Option(None, "--rung", help="Which approach; by default the winner, else the tentative pick."),
     form: str = typer.Option(
-        None, "--form", help="baseline, prompt, rag, adapter, merged, rows; by default what suits the rung."
+        None, "--form", help="baseline, prompt, rag, adapter, merged, rows; by default what suits the approach."
     ),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Write the winner as a folder that runs without rung, or the rows to tune elsewhere.
+    """Write the winner as a folder that runs on its own, or the examples to tune elsewhere.
 
-    A baseline, a prompt with its examples, and a prompt that answers from documents come with a program (one text, or a
-    batch that goes on after a stop), which answers 50 dev examples again, alone, and is refused unless every answer is the
-    measured one. Tuned weights (`adapter`, `merged`) answer the frozen test rows again and are refused unless they are shown
-    to be the same model.
+    Baselines and prompts come with a program for one text or a batch. It answers 50 dev examples again and is refused unless
+    every answer is the measured one. Tuned weights (`adapter`, `merged`) answer the frozen test examples again and are
+    refused unless they are the same model.
     """
     from rung.exports.write import chosen, exported
     from rung.store.run import RunFolder

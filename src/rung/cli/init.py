@@ -57,7 +57,9 @@ def init(
     api_key_env: str = typer.Option(None, "--api-key-env", help="The environment variable that holds the key."),
     answers: Path = typer.Option(None, "--answers", help="A file with stored answers, by the ids of the examples."),
     test: Path = typer.Option(None, "--test", help="Your own test file; FILE is then the training part."),
-    group_by: str = typer.Option(None, "--group-by", help="Rows that share this column are never parted."),
+    group_by: str = typer.Option(
+        None, "--group-by", help="Examples that share this column stay on one side of the split."
+    ),
     documents: Path = typer.Option(None, "--documents", help="A folder of documents to look answers up in."),
     out: Path = typer.Option(Path("rung.yaml"), "--out", help="The file to write."),
     force: bool = typer.Option(False, "--force", help="Overwrite the file if it is there."),

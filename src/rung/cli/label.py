@@ -24,7 +24,7 @@ TEACHING = 20  # dev answers that --teach asks for
 def label(
     folder: Path = typer.Argument(..., help="The run folder."),
     rows: int = typer.Option(
-        None, "--rows", min=1, help="Test rows to draw; 100 at first. More later costs some alpha."
+        None, "--rows", min=1, help="Test examples to draw; 100 at first. More later costs some alpha."
     ),
     sheet: Path = typer.Option(
         None, "--csv", help="Write the answers to this file, or read it back where it is there."
@@ -156,7 +156,7 @@ def _told(session: LabelSession, folder: Path, teach: bool, as_json: bool) -> in
     if waiting:
         echo(f"{len(waiting)} wait: `rung label {folder}` goes on where you left.")
     elif teach:
-        echo("These labels tell about the judge (`rung report`); a verdict rests on random test rows alone.")
+        echo("These labels tell about the judge (`rung report`); a verdict rests on random test examples alone.")
     else:
         echo("Run the same `rung climb` again: it asks nothing twice and gives the verdict that these labels carry.")
     return 1 if waiting else 0

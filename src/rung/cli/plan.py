@@ -14,10 +14,10 @@ from rung.cli._screen import console, print_json
 def plan(
     config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
     budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
-    only: list[str] = typer.Option(None, "--only", help="Plan these rungs only; may be given again."),
+    only: list[str] = typer.Option(None, "--only", help="Plan these approaches only; may be given again."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Estimate what a climb would ask and cost, and what its test rows can show; asks no model."""
+    """Estimate what a climb would ask and cost, and what its test examples can show; asks no model."""
     from rung.engine.plan import plan as estimate
     from rung.engine.plan import spent_in
     from rung.report.figures import spent
@@ -41,7 +41,7 @@ def plan(
     from rich.table import Table
 
     table = Table(
-        "rung", "tried", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
+        "approach", "tried", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
     )
     for r in found.rungs:
         cells = (r.candidates, r.dev_calls, r.test_calls, r.input_tokens, r.output_tokens)
@@ -59,11 +59,11 @@ def plan(
         screen.print(line)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
     ends = (
-        "the climb stops at the first rung that is good enough"
+        "the climb stops at the first approach that meets the goal"
         if loaded.task.objective == "good_enough"
         else "seeking the cheapest, every rung is climbed"
     )
-    screen.print(f"All rungs together {total}; {ends}.")
+    screen.print(f"All approaches together {total}; {ends}.")
     if booked is not None:
         screen.print(
             f"Spent so far in {folder}: {spent(booked)}, {booked['calls']:,} calls; what is answered is not paid again."

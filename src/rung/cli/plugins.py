@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def plugins(
-    kind: str = typer.Argument(None, help="models, metrics or rungs; none: all"),
+    kind: str = typer.Argument(None, help="`models`, `metrics`, `rungs` ...; none: all"),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
     """List the plugins that can be named in rung.yaml."""

@@ -18,10 +18,10 @@ def regression(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Score models on 120 rows of general abilities and on the tasks named in `regression_tasks`, as fine-tuning does.
+    """Score models on 120 examples of general abilities and on the tasks named in `regression_tasks`, as fine-tuning does.
 
-    The rows were written for this: following instructions, formats, reading, arithmetic, declining. They compare a model
-    with itself, and rank no models. No test row is touched.
+    The examples were written for this: following instructions, formats, reading, arithmetic, declining. They compare a model
+    with itself, and rank no models. No test example is touched.
     """
     from rung.config import load_config
     from rung.engine.regression_scores import keeping_scores

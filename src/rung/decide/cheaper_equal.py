@@ -14,8 +14,8 @@ from rung.stats.paired import NonInferiority
 from rung.types import Profile, Reason, Result, Task, Tuning
 
 RULE = (
-    "objective: cheapest; meets the goal itself, and is cheaper row by row and not shown to be more than `min_gain` worse on the same test "
-    "rows; or is shown to be at most `min_gain` worse (as a tuned model must be) and cheaper, or faster at the 95th percentile of at "
+    "objective: cheapest; meets the goal itself, is cheaper example by example, and not shown to be more than `min_gain` worse; or is shown "
+    "to be at most `min_gain` worse (as a tuned model must be) and cheaper; or faster at the 95th percentile of at "
     f"least {FEWEST} uncached requests, "
 )
 

@@ -23,7 +23,7 @@ def asks_for_facts(diagnosis: Diagnosis | None) -> str | None:
         return None
     missing, rows = found
     return (
-        f"{missing} of {rows} failures at {diagnosis.rung} lack a fact (they become right with the passage that tells it), and "
+        f"{missing} of {rows} failures at {diagnosis.rung} lack a fact: they become right with the passage that tells it; "
         "tuning is no way to teach facts: they cannot be updated, audited or attributed; the cheaper way: answer from documents "
         "and search them better"
     )

@@ -216,7 +216,7 @@ def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str |
     if winner is not None:
         return []
     return [
-        f"{f.number('wrong_share'):.0%} of the expected outputs seem wrong, so that a system which is always right would "
+        f"{f.number('wrong_share'):.0%} of the expected outputs seem wrong. A system that is always right would "
         f"score about {mark(round(f.number('ceiling'), 2))} here ({f.number('low'):.2f} to {f.number('high'):.2f}), below the "
         f"goal of {mark(task.goal)}: with fixed test rows, or a goal of {mark(f.number('ceiling'), down=True)} or less, the "
         "answer may be another."

@@ -14,6 +14,7 @@ from rung.report.claims import claims
 from rung.report.escape import markdown as safe
 from rung.report.load import Report, load_report
 from rung.report.markdown import answer, table
+from rung.report.several import why_not_paired
 from rung.report.summary import summary
 from rung.store.run import RunFolder
 from rung.types import content_hash
@@ -61,7 +62,7 @@ def _against(report: Report, folder: RunFolder, baseline: RunFolder) -> Iterator
         )
         found = across(replace(theirs, name=f"{theirs.name} of the baseline"), mine)
     except IntegrityError as error:
-        yield f"**Against the baseline:** not compared, {safe(_why_not(folder, baseline, error))}."
+        yield f"**Against the baseline:** not compared, {safe(why_not_paired(folder, baseline, error))}."
         return
     except RungError as error:
         yield f"**Against the baseline:** not compared, {safe(str(error).replace(str(baseline.path), 'the baseline').replace(str(folder.path), 'this run'))}."
@@ -84,19 +85,6 @@ def _difference(found: Across) -> str:
         said += f"; {'' if found.not_worse.shown else 'not '}shown to be at most {found.margin:g} worse"
     spares = f", {found.spares}" if found.spares else ""
     return f"{said}. Cost of 1,000 requests {costs[0]} before, {costs[1]} now{spares}."
-
-
-def _why_not(folder: RunFolder, baseline: RunFolder, error: IntegrityError) -> str:
-    """Say what differs, without the places of the folders."""
-    here, there = (run.parts.manifest.need()["test"] for run in (folder, baseline))
-    if here["sha256"] != there["sha256"]:
-        return (
-            f"the test sets differ ({there['rows']:,} examples there, {here['rows']:,} here): only runs on the same frozen examples can be "
-            "compared row by row"
-        )
-    if folder.task.metrics[0] != baseline.task.metrics[0]:
-        return f"it is judged by {baseline.task.metrics[0].name}, this run by {folder.task.metrics[0].name}, or with other settings"
-    return str(error)
 
 
 def _details(report: Report) -> Iterator[str]:

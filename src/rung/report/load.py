@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -241,19 +241,20 @@ def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ..
     )
 
 
-def _sides(folder: RunFolder, rungs: tuple[RungReport, ...]) -> tuple[LoadedSide, ...]:
-    records = {rung.label: folder.rung(rung.label) for rung in rungs}
-    sides = []
+def dev_side(folder: RunFolder, labels: Iterable[str]) -> LoadedSide | None:
+    """Return the dev examples with what the approaches made of them; None where the run has none yet."""
     dev = folder.parts.dev.get()
-    if dev is not None:
-        sides.append(
-            LoadedSide("dev", dev, _by_id({label: record.dev for label, record in records.items()}, folder.task))
-        )
+    return None if dev is None else LoadedSide("dev", dev, _by_id({k: folder.rung(k).dev for k in labels}, folder.task))
+
+
+def _sides(folder: RunFolder, rungs: tuple[RungReport, ...]) -> tuple[LoadedSide, ...]:
+    labels = [rung.label for rung in rungs]
+    dev = dev_side(folder, labels)
+    sides = [dev] if dev is not None else []
     if folder.revealed:
         rows = sealed_test(folder).read("show the revealed rows in the report")
-        sides.append(
-            LoadedSide("test", rows, _by_id({label: record.outcomes for label, record in records.items()}, folder.task))
-        )
+        outcomes = {label: folder.rung(label).outcomes for label in labels}
+        sides.append(LoadedSide("test", rows, _by_id(outcomes, folder.task)))
     return tuple(sides)
 
 

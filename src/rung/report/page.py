@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file: no script, no remote load, everything from the run folder."""
+"""The report as one self-contained HTML file: no remote load, everything from the run folder; one script of ours searches its examples."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from rung.report.evidence import Evidence, slug
 from rung.report.judging import facts
 from rung.report.load import Report, load_report
 from rung.report.rows import anchor_of_row
+from rung.report.sent import command_for
+from rung.report.several import KINDS, Several
 from rung.report.tuned import how, saving
 from rung.store.folder import write_atomic
 from rung.store.run import RunFolder
@@ -50,7 +52,6 @@ def write_page(folder: RunFolder) -> Path:
 
 def render_page(report: Report) -> str:
     """Return the page. Equal reports give equal pages."""
-    style = (HERE / "page.css").read_text(encoding="utf-8")
     return (
         _environment()
         .get_template("page.html")
@@ -58,13 +59,33 @@ def render_page(report: Report) -> str:
             report=report,
             task=report.task,
             verdict=report.verdict,
-            style=Markup(style),  # ours, and hashed in the policy
-            style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            **_ours(),
             badge=BADGES[report.verdict.decision] if report.verdict else "No verdict yet",
             sections=sections.SECTIONS,
             **sections.names(report),
         )
     )
+
+
+def render_several(found: Several) -> str:
+    """Return the page over several runs."""
+    return (
+        _environment()
+        .get_template("runs.html")
+        .render(several=found, kinds=KINDS, pages={run.name: run.page for run in found.runs}, **_ours())
+    )
+
+
+@cache
+def _ours() -> Mapping[str, str]:
+    """Return style and script of the page with the hashes by which its policy allows them, and nothing else."""
+    names = {"style": "page.css", "script": "page.js"}
+    texts = {what: (HERE / name).read_text(encoding="utf-8") for what, name in names.items()}
+    hashes = {
+        f"{what}_hash": base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for what, text in texts.items()
+    }
+    return {**{what: Markup(text) for what, text in texts.items()}, **hashes}
 
 
 @cache
@@ -95,6 +116,7 @@ def _environment() -> Environment:
         trade_off=curves.trade_off,
         how=how,
         saving=saving,
+        example_command=command_for,
     )
     environment.filters["shown"] = shown
     return environment

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rung.report.escape import shown
 from rung.report.evidence import slug
 from rung.report.load import LoadedSide, Report
-from rung.types import Example, Outcome, Task
+from rung.report.sent import sent_by
+from rung.types import Example, Message, Outcome, Task
 
 ROWS_SHOWN = 120
 EXAMPLES_PER_CAUSE = 3  # rows named by a diagnosis that are shown in any case
 SOURCES_SHOWN = 3  # passages named under an answer
 LONGEST_TEXT = 1500  # characters of one cell; the rest stays in the run folder
 MOST_BYTES = 2_500_000  # of one table, rendered: keeps the page under 5 MB whatever the rows hold
+MOST_CHAT_BYTES = 1_200_000  # of all chats in a table, the failures' first
 
 Mark = Literal["right", "partly", "wrong", "failed", "absent"]
-Kind = Literal["wrong", "differs", "right"]
+Kind = Literal["regressed", "wrong", "differs", "right"]  # the first: of a later run alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class ExampleCell:
     note: str | None = None
     loose: bool = False  # the answer did not have the asked-for form
     sources: tuple[str, ...] = ()  # the passages that the answer used: document, place, text
+    chat: tuple[Message, ...] = ()  # as it was sent, where there is room for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class ExampleRow:
     target: str
     cells: tuple[ExampleCell, ...]
     kind: Kind
+    cause: str | None = None  # why it failed at the best approach, where the diagnosis tells
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,16 @@ class ExampleTable:
     rows: tuple[ExampleRow, ...]
     total: int
     counts: Mapping[Kind, int]
+    chats: int = 0  # of the rows shown, those whose chats had room
 
     @property
     def sampled(self) -> bool:
         return len(self.rows) < self.total
+
+    @property
+    def causes(self) -> list[str]:
+        """The causes of failure among the rows shown, by name."""
+        return sorted({row.cause for row in self.rows if row.cause})
 
     @property
     def has_choice(self) -> bool:
@@ -130,10 +140,32 @@ def _table(side: LoadedSide, report: Report, named: Sequence[str]) -> ExampleTab
             break
         wanted.setdefault(example.id, example)
     chosen = [e for kind in kinds for e in side.examples if e.id in wanted and kind_of[e.id] == kind]
-    rows = (_row(side, e, kind_of[e.id], task) for e in chosen)
-    return ExampleTable(
-        side.part, best, labels, tuple(_affordable(rows)), len(order), {k: len(v) for k, v in kinds.items()}
-    )
+    diagnosis = report.best.diagnosis if report.best and report.best.label == best and side.part == "dev" else None
+    causes = {i: c.name for c in diagnosis.causes for i in c.example_ids} if diagnosis else {}
+    rows = (replace(_row(side, e, kind_of[e.id], task), cause=causes.get(e.id)) for e in chosen)
+    with_chats, chats = _with_chats(affordable(rows), report, order)
+    return ExampleTable(side.part, best, labels, with_chats, len(order), {k: len(v) for k, v in kinds.items()}, chats)
+
+
+def _with_chats(
+    rows: Sequence[ExampleRow], report: Report, examples: Mapping[str, Example]
+) -> tuple[tuple[ExampleRow, ...], int]:
+    """Return the rows with the chats that were sent for them, as many as there is room for, and how many those are."""
+    sent = {
+        r.label: made for r in report.rungs if r.fitted and (made := sent_by(report, r.fitted.candidate)) is not None
+    }
+    found, spent = [], 0
+    for number, row in enumerate(rows):
+        inputs = examples[row.id].inputs
+        cells = tuple(
+            replace(cell, chat=sent[cell.rung](inputs)) if cell.rung in sent and cell.mark != "absent" else cell
+            for cell in row.cells
+        )
+        spent += sum(80 + len(shown(m.content)) for cell in cells for m in cell.chat)
+        if spent > MOST_CHAT_BYTES:
+            return (*found, *rows[number:]), len(found)
+        found.append(replace(row, cells=cells))
+    return tuple(found), len(found)
 
 
 def _spread(examples: Sequence[Example], most: int) -> list[Example]:
@@ -172,7 +204,8 @@ def _row(side: LoadedSide, example: Example, kind: Kind, task: Task) -> ExampleR
     )
 
 
-def _affordable(rows: Iterable[ExampleRow]) -> list[ExampleRow]:
+def affordable(rows: Iterable[ExampleRow]) -> list[ExampleRow]:
+    """Return as many of the rows as a page has room for."""
     kept, spent = [], 0
     for row in rows:
         texts = [

@@ -24,6 +24,7 @@ from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, load_report
 from rung.report.predictions import summary as calibration
+from rung.report.runs import RunLine
 from rung.report.summary import ApproachLine, Command, Summary, summary
 from rung.report.tuned import tuning_lines
 from rung.store.run import RunFolder
@@ -71,6 +72,19 @@ def _table(said: Summary, console: Console) -> None:
     if wide and said.footnote:
         _line(console, f"* {said.footnote}", "dim", indent=2)
     _blank(console)
+
+
+def render_runs(runs: Sequence[RunLine], console: Console) -> None:
+    """Print a line for each run, and below the table what keeps one from being read."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", highlight=False)
+    for name in ("run", "goal", "verdict", "best", "score", "$/1k req", "date"):
+        table.add_column(name, overflow="fold", no_wrap=name not in ("run", "verdict"))
+    for run in runs:
+        cells = (run.place, run.goal, run.verdict, terminal(run.best, 16), run.score, run.cost, run.date)
+        table.add_row(*(Text(_fit(console, visible(cell))) for cell in cells))
+    console.print(table)
+    for note in (run.note for run in runs if run.note):
+        _line(console, note, "yellow")
 
 
 def _cells(line: ApproachLine, wide: bool) -> list[str]:

@@ -1,0 +1,28 @@
+"""`rung runs`: what lies in a folder of runs, a line for each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from rung.cli._screen import console, echo, line, print_json
+
+
+def runs(
+    folder: Path = typer.Argument(Path("runs"), help="The folder that holds the runs."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """List the runs in a folder: goal, verdict, best approach, cost and date. A run that cannot be read is named, too."""
+    from rung.report.runs import list_runs
+    from rung.report.text import render_runs
+
+    found = list_runs(folder)
+    if as_json:
+        print_json([asdict(run) for run in found])
+    elif not found:
+        echo(f"No runs in {line(str(folder))}. A climb writes one: rung climb")
+    else:
+        render_runs(found, console())
+    return 0
