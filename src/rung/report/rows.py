@@ -154,7 +154,8 @@ def _with_chats(
     sent = {
         r.label: made for r in report.rungs if r.fitted and (made := sent_by(report, r.fitted.candidate)) is not None
     }
-    found, spent = [], 0
+    found: list[ExampleRow] = []
+    spent = 0
     for number, row in enumerate(rows):
         inputs = examples[row.id].inputs
         cells = tuple(
