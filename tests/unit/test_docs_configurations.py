@@ -93,6 +93,9 @@ def laid_out(place, config):
             (place / model["folder"]).mkdir(parents=True, exist_ok=True)
             for name in ("config.json", "tokenizer.json", "model.safetensors"):
                 (place / model["folder"] / name).write_text("{}")
+        if "adapter" in model:
+            (place / model["adapter"]).mkdir(parents=True, exist_ok=True)
+            (place / model["adapter"] / "adapter_config.json").write_text("{}")
     return rows
 
 
@@ -103,9 +106,19 @@ def stubbed(config, rows):
     for role, model in config["models"].items():
         if model["provider"] == "recorded":
             continue
-        config["models"][role] = {"provider": "fake", "name": role, "answers": known}
+        config["models"][role] = {
+            "provider": "fake",
+            "name": role,
+            "answers": known,
+            "price": {"input": 1.0, "output": 1.0},
+        }
         if role == "judge":
-            config["models"][role] = {"provider": "python", "name": role, "function": "rung.testing.judges:fair"}
+            config["models"][role] = {
+                "provider": "python",
+                "name": role,
+                "function": "rung.testing.judges:fair",
+                "price": {"input": 1.0, "output": 1.0},
+            }
     steps = [step if isinstance(step, dict) else {step: {}} for step in config["ladder"]]
     kept = [step for step in steps if "finetune" not in step]
     config["ladder"] = [{name: {k: v for k, v in (said or {}).items() if not k.startswith(("reflect", "effort"))} for name, said in step.items()} for step in kept]  # fmt: skip
@@ -145,9 +158,9 @@ def test_it_goes_through_check_plan_and_a_climb_on_a_stub(block, tmp_path, rung)
     assert code in (0, 1), seen  # 1: findings in so few examples
     assert "internal error" not in seen.err
     code, seen = rung("plan", "--json")
-    assert code == 0, seen.err
+    assert code == 0, seen
     code, seen = rung("climb", "--json")
-    assert code in (0, 1, 6), seen.err
+    assert code in (0, 1, 6), seen
     assert json.loads(seen.out)["verdict"]["headline"]
 
 
