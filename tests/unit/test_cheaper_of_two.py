@@ -25,7 +25,7 @@ def test_of_two_equals_the_cheaper_is_named_without_proof_that_it_is_not_worse(s
     assert verdict.winner == "prompt"
     [said] = [r for r in verdict.reasons if "the place of" in r.claim]
     assert said.claim.startswith("prompt takes the place of prompt@large: ")
-    assert "and is cheaper row by row and not shown to be more than `min_gain` worse" in said.rule
+    assert "is cheaper example by example, and not shown to be more than `min_gain` worse" in said.rule
 
 
 def test_one_that_is_shown_to_be_worse_or_misses_or_costs_as_much_does_not_take_the_place():

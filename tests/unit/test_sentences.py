@@ -22,7 +22,7 @@ CLAUSES = re.compile(r"(?<=[.!?:;])\s+|\n")
 NO_SENTENCE = re.compile(
     r"^Exit codes|\b(?:SELECT|CREATE TABLE)\b|^\s*(?:[\w-]+\s+){24,}[\w-]+$|\\b|<"
 )  # the third: a list of words
-COINED = re.compile(r"(?<![\w`/-])rungs?\b(?![\w.-]| \w+`)|\bverbs?\b|\bsittings?\b")
+COINED = re.compile(r"(?<![\w`/-])rungs?\b(?![\w./-]| \w+`)|\bverbs?\b|\bsittings?\b")
 HELD = re.compile(r"\b(?:test|dev|training) rows?\b|\brow by row\b", re.I)
 
 
