@@ -19,7 +19,7 @@ from rung import plugins
 # case may take long, and what must be quick has a test of its own.
 settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("mutants", max_examples=20, deadline=None)
-settings.register_profile("full", max_examples=100, deadline=None)
+settings.register_profile("full", max_examples=40, deadline=None)
 settings.register_profile("nightly", max_examples=1000, deadline=None)
 settings.load_profile("full")
 

@@ -23,6 +23,7 @@ from rung.data.load import load
 from rung.data.near import find_duplicates
 from rung.data.split import split, split_given
 from rung.types import Dataset, Example, MetricSpec, Task
+from tests.tiers import NIGHTLY
 
 
 def rows(folder, name, inputs=("input",)):
@@ -127,15 +128,22 @@ def test_flipped_labels_of_real_tickets_are_found(shared_data):
 
 
 def test_20000_rows_within_30_cpu_seconds(shared_data):
+    """By day a quarter of the rows, in a quarter of the time."""
+    count = 20_000 if NIGHTLY else 5_000
     folder = shared_data / "banking77"
     base = [*rows(folder, "train_full").examples, *rows(folder, "test_full").examples]
     more = [*rows(shared_data / "it-tickets", "train").examples, *rows(shared_data / "it-tickets", "test").examples]
-    data = Dataset(tuple(replace(e, id=f"r{i}", group=f"r{i}") for i, e in enumerate((base + more * 2)[:20_000])), "x")
-    assert len(data) >= 19_000
+    data = Dataset(
+        tuple(
+            replace(e, id=f"r{i}", group=f"r{i}") for i, e in enumerate((base + more * 2)[: 20_000 : 20_000 // count])
+        ),
+        "x",
+    )
+    assert len(data) >= 0.95 * count
     start = time.process_time()
     parts = split(data)
     audit(parts, task("classification"), planned_rungs=3)
-    assert time.process_time() - start < 30
+    assert time.process_time() - start < 30 * count / 20_000
 
 
 # --- free text
@@ -154,7 +162,8 @@ def judged(pairs, kind, metric="normalized_match"):
 
 
 @pytest.mark.parametrize(
-    ("parts", "precision", "recall"), [(("train", "test_full"), 0.95, 0.58), (("train",), 0.9, 0.55)]
+    ("parts", "precision", "recall"),
+    [(("train",), 0.9, 0.55), *([(("train", "test_full"), 0.95, 0.58)] if NIGHTLY else [])],
 )
 def test_wrong_rows_of_e2e_label_noise(shared_data, parts, precision, recall):
     """Rows whose given fields the authors' script changed; four in ten are wrong."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ pytest.importorskip("peft", reason="needs rung[tune]")
 merging = pytest.importorskip("rung.tuners.merge", reason="needs rung[tune]")
 
 EXAMPLE = EXAMPLES / "brand-voice"
+AS_IS = {"prompt": {"rewrites": False}}
 QUICK = {"search": False, "epochs": 3, "batch_rows": 8, "threads": 1}
 
 
@@ -44,6 +46,7 @@ def experiment(root: Path, rows: int = 120, **changes):
         "split": {"test": 0.3, "dev": 0.2, "seed": 7},
         "models": {"main": {"provider": "nano", "threads": 1, "max_tokens": 60, "usd_per_hour": 0.1}},
         "ladder": ["baseline", {"finetune": {"tuner": {"lora": QUICK}, "force": True}}],
+        "general_abilities": False,  # asked before and after every tuning: most of a small climb's time
         **changes,
     }  # fmt: skip
     return parse_config(settings, root)
@@ -104,29 +107,40 @@ def test_the_same_command_tunes_nothing_again(climbed, monkeypatch):
     assert RunFolder.open(run.folder).read("spend.json")["calls"] == before
 
 
-def test_weights_that_were_changed_are_refused(tmp_path):
-    config = experiment(tmp_path, 60, ladder=[{"finetune": {"tuner": {"lora": {**QUICK, "epochs": 1}}, "force": True}}])
-    run = climb(config, tmp_path / "run")
-    weights = RunFolder.open(run.folder).read("rungs/finetune/fit.json")["candidate"]["learned"]["weights"]
-    place = run.folder / weights["path"]
+def small(root: Path):
+    """An experiment that is tuned in a moment."""
+    return experiment(root, 60, ladder=[{"finetune": {"tuner": {"lora": {**QUICK, "epochs": 1}}, "force": True}}])
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    root = tmp_path_factory.mktemp("small")
+    climb(small(root), root / "run")
+    return root
+
+
+def test_weights_that_were_changed_are_refused(undisturbed, tmp_path):
+    shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
+    config, run = small(tmp_path), RunFolder.open(tmp_path / "run")
+    weights = run.read("rungs/finetune/fit.json")["candidate"]["learned"]["weights"]
+    place = run.path / weights["path"]
     assert folder_hash(place) == weights["sha256"]
     settings = json.loads((place / "adapter_config.json").read_text())
     (place / "adapter_config.json").write_text(json.dumps({**settings, "lora_alpha": 1}))
     with pytest.raises(IntegrityError, match=r"the tuned weights in .* have the hash \w+, not \w+: restore them"):
-        climb(config, run.folder)
+        climb(config, run.path)
 
 
 CLIMB = """
 import sys
 from pathlib import Path
-from tests.extra.test_rung_finetune import experiment
+from tests.extra.test_rung_finetune import small
 from rung.ladder import climb
-climb(experiment(Path(sys.argv[1])), Path(sys.argv[1]) / "run")
+climb(small(Path(sys.argv[1])), Path(sys.argv[1]) / "run")
 """
 
 
-def test_a_killed_climb_goes_on_and_ends_with_the_same_weights(climbed, tmp_path):
-    _, run = climbed
+def test_a_killed_climb_goes_on_and_ends_with_the_same_weights(undisturbed, tmp_path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", CLIMB, str(tmp_path)], env=environment, cwd=os.getcwd())
     deadline = time.monotonic() + 300
@@ -135,15 +149,15 @@ def test_a_killed_climb_goes_on_and_ends_with_the_same_weights(climbed, tmp_path
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "run/rungs/finetune/fit.json").exists()
-    again = climb(experiment(tmp_path), tmp_path / "run")
-    stored = [RunFolder.open(f).read("rungs/finetune/fit.json")["candidate"] for f in (run.folder, again.folder)]
-    assert stored[0]["learned"]["weights"]["sha256"] == stored[1]["learned"]["weights"]["sha256"]
-    assert again.results["finetune"].estimates["lines"] == run.results["finetune"].estimates["lines"]
+    climb(small(tmp_path), tmp_path / "run")
+    rungs = [RunFolder.open(root / "run").rung("finetune") for root in (undisturbed, tmp_path)]
+    first, second = ((r.fitted.need().candidate.tuned.sha256, r.result.need().estimates["lines"]) for r in rungs)
+    assert first == second
 
 
 def test_tuning_trouble_is_a_skipped_rung_and_the_climb_goes_on(tmp_path):
     odd = {"finetune": {"tuner": {"lora": {**QUICK, "targets": ["nowhere"]}}, "force": True}}
-    run = climb(experiment(tmp_path, 60, ladder=["prompt", odd]), tmp_path / "run")
+    run = climb(experiment(tmp_path, 60, ladder=[AS_IS, odd]), tmp_path / "run")
     assert list(run.results) == ["prompt"]
     assert any("finetune was not run" in r.claim and "takes no LoRA adapter" in r.rule for r in run.verdict.reasons)
 

@@ -16,7 +16,7 @@ from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.store.run import RunFolder
 from rung_nano import EXAMPLES
-from tests.extra.test_rung_finetune import EXAMPLE, QUICK, experiment
+from tests.extra.test_rung_finetune import AS_IS, EXAMPLE, QUICK, experiment
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
@@ -46,7 +46,7 @@ def climbed(tmp_path_factory):
             "main": large(),
             "small": {"provider": "nano", "threads": 1, "max_tokens": 60, "usd_per_hour": 0.1},
         },
-        ladder=[{"prompt": {"rewrites": False}}, {"finetune": TEACHING}],
+        ladder=[AS_IS, {"finetune": TEACHING}],
         volume={"requests_per_month": 1_000_000},
     )
     return climb(config, root / "run")

@@ -11,7 +11,7 @@ import pytest
 from rung.ladder import climb
 from rung.store.run import RunFolder
 from rung_nano import WEIGHTS
-from tests.extra.test_rung_finetune import QUICK, experiment
+from tests.extra.test_rung_finetune import AS_IS, QUICK, experiment
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
@@ -64,7 +64,7 @@ def test_a_base_that_cannot_be_tuned_costs_the_other_rungs_nothing(tmp_path, cha
         "main": {"provider": "fake", "answers": {}},
         "small": odd_base(tmp_path, **changes),
     }
-    steps = ["prompt", {"finetune": {"model": "small", "tuner": {"lora": QUICK}, "force": True}}, "fewshot"]
+    steps = [AS_IS, {"finetune": {"model": "small", "tuner": {"lora": QUICK}, "force": True}}, "fewshot"]
     run = climb(experiment(tmp_path, 60, models=models, ladder=steps), tmp_path / "run")
     assert list(run.results) == ["prompt", "fewshot"]
     [skipped] = [r.rule for r in run.verdict.reasons if "finetune@small was not run" in r.claim]
@@ -94,7 +94,7 @@ def test_a_prompt_too_long_for_the_base_is_left_out_and_the_short_one_is_tuned(t
 
 def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tunes_it(tmp_path, monkeypatch):
     quick = {**QUICK, "epochs": 1}
-    config = experiment(tmp_path, 60, ladder=["prompt", {"finetune": {"tuner": {"lora": quick}, "force": True}}])
+    config = experiment(tmp_path, 60, ladder=[AS_IS, {"finetune": {"tuner": {"lora": quick}, "force": True}}])
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
@@ -117,7 +117,7 @@ def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tu
 
 def test_too_little_memory_is_estimated_and_leaves_the_rung_out(tmp_path, monkeypatch):
     monkeypatch.setattr("rung.tuners._local.free_memory", lambda: 50_000_000)
-    steps = ["prompt", {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
+    steps = [AS_IS, {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
     run = climb(experiment(tmp_path, 60, ladder=steps), tmp_path / "run")
     assert list(run.results) == ["prompt"]
     [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]

@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import settings
 
 from rung.report.data import as_data
 from rung.report.escape import shown
@@ -28,11 +27,12 @@ from tests.hostile import _checks as held
 from tests.hostile._browser import CHROMIUM, look_at
 from tests.hostile._folders import Pick, copied, free_places
 from tests.hostile.strings import ALL, FETCHED, IDEAS, JS, strings, taking_turns
+from tests.tiers import NIGHTLY
 from tests.unit._run_folder import LADDER, Made, build
 
 pytestmark = pytest.mark.slow
 TURNS = taking_turns()
-SHIFTS = range(len(TURNS)) if settings().max_examples >= 1000 else (0, 171, 342)
+SHIFTS = range(len(TURNS)) if NIGHTLY else (0, 171, 342)
 KEPT = frozenset(" \n\t:;.")  # what decides where a report cuts and folds a text
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.cli._draft import Draft, ModelDraft, as_yaml, render
@@ -27,6 +27,7 @@ from rung.tuning.vendors import readme
 from rung.types import is_file_name
 from tests.hostile import _checks as held
 from tests.hostile.strings import ALL, IDEAS, SHORT
+from tests.tiers import NIGHTLY
 from tests.unit._run_folder import LADDER, build
 
 MODEL = ModelDraft(name="m", base_url="http://localhost:8000/v1", api_key_env="KEY")
@@ -52,7 +53,6 @@ PLACES = {  # of a draft: how a text is put there, and where it stands in the fi
     "provider": (lambda t: replace(DRAFT, model=ModelDraft(t, "m")), lambda raw: raw["models"]["main"]["provider"]),
 }  # fmt: skip
 TEXTS = tuple(text for text in ALL if 0 < len(text) < 2_000)
-NIGHTLY = settings().max_examples >= 1000
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.errors import (
@@ -371,7 +371,6 @@ def test_stored_answers_cost_nothing_under_a_spent_budget(tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
 @given(
     limit=st.integers(0, 4000),
     calls=st.lists(

@@ -137,7 +137,6 @@ def test_the_crossing_is_where_months_cost_the_same(a, b):
     assert (less <= more) is (found.when == "from")
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(offers, min_size=1, max_size=6))
 def test_the_cheapest_and_the_best_are_always_efficient(found):
     named = [replace(o, label=str(i)) for i, o in enumerate(found)]

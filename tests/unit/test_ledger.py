@@ -51,7 +51,7 @@ def test_an_answer_comes_back_whole_and_marked_as_cached(tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 4)
 @given(texts=st.lists(st.text(st.characters(exclude_categories=()), max_size=40), min_size=1, max_size=8))
 def test_any_text_survives_even_lone_surrogates_and_zero_bytes(tmp_path_factory, texts):
     path = tmp_path_factory.mktemp("answer_cache") / "l"

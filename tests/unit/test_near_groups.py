@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.config import Config
@@ -32,7 +32,6 @@ def example(name: str, group: str | None = None, text: str = "") -> Example:
     return Example(name, {"text": text or name}, "x", group or name)
 
 
-@settings(max_examples=80)
 @given(
     st.lists(st.sampled_from(["", "A", "B", "C"]), min_size=2, max_size=16),
     st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15)), max_size=6),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.metrics.json_fields import JsonFields
@@ -241,7 +241,6 @@ def test_a_frame_holds_for_nearly_all_texts(found):
     assert set(choices(found)) <= set(found)
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(TEXT, TEXT), min_size=0, max_size=12), st.sampled_from(["style", "extraction", "classification"])
 )

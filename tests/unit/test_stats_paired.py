@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -84,7 +84,6 @@ def test_sign_flip_of_single_rows_is_mcnemar(pairs):
     assert sign_flip(diff, seed=0) == pytest.approx(mcnemar_exact(wins, losses), abs=1e-9)
 
 
-@settings(max_examples=60)
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9))
 def test_exact_group_flips_agree_with_enumeration(sums):
     rows = [math.copysign(1.0, s) for s in sums for _ in range(abs(s))]
@@ -98,7 +97,6 @@ def test_exact_group_flips_agree_with_enumeration(sums):
     assert sign_flip(rows, groups, seed=0) == pytest.approx(float(expected), abs=1e-9)
 
 
-@settings(max_examples=60)
 @given(binary_pairs, st.sampled_from([None, 3, 10]))
 def test_exchange_turns_the_sign(pairs, group_size):
     a, b = [p[0] for p in pairs], [p[1] for p in pairs]
@@ -167,7 +165,6 @@ def test_one_group_shows_nothing():
     assert (ni.shown, ni.lower, ni.p_value) == (False, -1.0, 1.0)
 
 
-@settings(max_examples=60)
 @given(binary_pairs, st.floats(0.005, 0.3), st.sampled_from([None, 4]))
 def test_non_inferiority_bound_and_p_value_agree(pairs, margin, group_size):
     a, b = [p[0] for p in pairs], [p[1] for p in pairs]

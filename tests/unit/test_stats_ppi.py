@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -81,7 +81,6 @@ def test_what_does_not_fit_is_refused():
     st.lists(scores, min_size=1, max_size=40),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=80, deadline=None)
 def test_bounds_hold_the_mean_and_the_order_of_rows_does_not_matter(pairs, rest, draw):
     found = rectify([y for y, _ in pairs], [f for _, f in pairs], rest)
     assert 0.0 <= found.weight <= 1.0
@@ -94,7 +93,6 @@ def test_bounds_hold_the_mean_and_the_order_of_rows_does_not_matter(pairs, rest,
 
 
 @given(st.lists(st.tuples(scores, scores), min_size=2, max_size=30), st.lists(scores, min_size=1, max_size=30))
-@settings(max_examples=50, deadline=None)
 def test_turning_all_scores_over_turns_the_mean_over(pairs, rest):
     y, f = [y for y, _ in pairs], [f for _, f in pairs]
     found = rectify(y, f, rest)

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from rung import cli
+from tests.tiers import NIGHTLY
 from tests.unit._judged import rows
 from tests.unit.test_stopping import ended, wait_until_up
 
@@ -73,7 +74,7 @@ def test_every_command_is_told_to_end():
     assert named == set(COMMANDS)
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.5, 1.2])
+@pytest.mark.parametrize("delay_s", [0.0, 0.5, 1.2] if NIGHTLY else [0.0, 0.5])
 @pytest.mark.parametrize("command", tuple(COMMANDS))
 def test_a_command_that_is_told_to_end_ends(project, command, delay_s):
     words = [sys.executable, "-m", "rung", *COMMANDS[command].split()]
