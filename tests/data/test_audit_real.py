@@ -128,22 +128,15 @@ def test_flipped_labels_of_real_tickets_are_found(shared_data):
 
 
 def test_20000_rows_within_30_cpu_seconds(shared_data):
-    """By day a quarter of the rows, in a quarter of the time."""
-    count = 20_000 if NIGHTLY else 5_000
     folder = shared_data / "banking77"
     base = [*rows(folder, "train_full").examples, *rows(folder, "test_full").examples]
     more = [*rows(shared_data / "it-tickets", "train").examples, *rows(shared_data / "it-tickets", "test").examples]
-    data = Dataset(
-        tuple(
-            replace(e, id=f"r{i}", group=f"r{i}") for i, e in enumerate((base + more * 2)[: 20_000 : 20_000 // count])
-        ),
-        "x",
-    )
-    assert len(data) >= 0.95 * count
+    data = Dataset(tuple(replace(e, id=f"r{i}", group=f"r{i}") for i, e in enumerate((base + more * 2)[:20_000])), "x")
+    assert len(data) >= 19_000
     start = time.process_time()
     parts = split(data)
     audit(parts, task("classification"), planned_rungs=3)
-    assert time.process_time() - start < 30 * count / 20_000
+    assert time.process_time() - start < 30
 
 
 # --- free text
