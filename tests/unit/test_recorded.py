@@ -53,7 +53,11 @@ def stored(n=240, seed=2):
 
 
 def test_stored_answers_cannot_be_exported(tmp_path):
-    result = climb(project(tmp_path, stored(60)), tmp_path / "run")
+    result = climb(project(tmp_path, task={"goal": 0.5}), tmp_path / "run")
+    assert result.verdict.headline == "No fine-tuning needed: what `v1` answered meets the goal."
+    page = render_markdown(RunFolder.open(tmp_path / "run"))
+    assert "Next: `rung report" in page
+    assert "rung export" not in page
     assert list(result.results) == ["prompt@v1"]
     for form in (None, "prompt", "rows"):
         with pytest.raises(

@@ -52,6 +52,8 @@ def approach(label: str, result: Result) -> str:
         return BASELINES[learned.method]
     if isinstance(learned, TunedLearned):
         return "fine-tuning"
+    if candidate.stored:
+        return f"what `{candidate.model}` answered"
     who = "a better prompt" if isinstance(learned, FewShotLearned) and not learned.k else learned.brings
     who = who or shown_name(label)
     return who if candidate.model in (None, "main") else f"{who} on `{candidate.model}`"

@@ -33,6 +33,7 @@ ASKING: tuple[Definition, ...] = (
     ("rung.models.tokens", "estimated_tokens"),
     ("rung.prompts.postprocessing", "step_of"),
 )  # what endpoint.py uses of rung
+YOURS = ("python", "http")  # providers of code and services that users have already
 AT_AN_ADDRESS = "serve that model at an address (vLLM, llama.cpp, Ollama) and measure it there as `provider: openai`"
 NEAREST: Definition = ("rung.prompts.similar", "chooser")
 
@@ -86,13 +87,20 @@ class Prompt:
         write_prompt(content, out)
         settings = run.clients[str(candidate.model)].settings
         if not isinstance(settings, OpenAI):
-            return f"prompt.json; no ask.py, for its model runs inside rung: {AT_AN_ADDRESS}"
+            return f"prompt.json; no ask.py, for {why_inside(settings.provider)}"
         put_program(out, nearest=chat.nearest is not None)
         write_atomic(out / "README.md", README.encode())
         found = await _same_answers(run, label, candidate, settings, out)
         body = sent(settings.body(Request(chat.messages, chat.params)), run.clients[str(candidate.model)].news.learnt)
         without = write_others(content, body, [(e, said) for e, _, said in stored_rows(run, label)], out)
         return f"prompt.json and ask.py, which asks it as it was measured{found}{without}"
+
+
+def why_inside(provider: str) -> str:
+    """Say why a model cannot be asked without rung, and what can be done."""
+    if provider in YOURS:
+        return "what answers is your own already: call it as it stands"
+    return f"its model runs inside rung: {AT_AN_ADDRESS}"
 
 
 def put_program(out: Path, *, nearest: bool = False) -> None:

@@ -23,7 +23,6 @@ from rung.exports.endpoint import embedding_facts, embedding_model_of, key_of, s
 from rung.exports.others import write_others
 from rung.exports.prompt import (
     ASKING,
-    AT_AN_ADDRESS,
     NEAREST,
     UNCHECKED,
     answered_again,
@@ -31,6 +30,7 @@ from rung.exports.prompt import (
     prompt_of,
     said_of,
     stored_rows,
+    why_inside,
     write_prompt,
 )
 from rung.models.openai import OpenAI
@@ -178,8 +178,9 @@ def _others(run: Reopened, label: str, candidate: Candidate, content: Mapping[st
 
 
 def _why_not_alone(run: Reopened, candidate: Candidate, retriever: str, embeds_here: bool) -> str | None:
-    if not isinstance(run.clients[str(candidate.model)].settings, OpenAI):
-        return f"its model runs inside rung: {AT_AN_ADDRESS}"
+    settings = run.clients[str(candidate.model)].settings
+    if not isinstance(settings, OpenAI):
+        return why_inside(settings.provider)
     if retriever != "sqlite":
         return f"its documents are kept by {retriever!r}: with `documents.store: sqlite:FILE` it is written"
     return (

@@ -205,12 +205,18 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
     elif verdict.provisional:
         yield Command(f"rung label {where}", "give human labels")
     elif verdict.winner is not None:
-        yield Command(f"rung export {where}", "use the winner")
+        if verdict.winner not in _stored(report):
+            yield Command(f"rung export {where}", "use the winner")
     elif verdict.decision == "inconclusive":
         yield _decides(report, where)
     else:
         yield Command(f"rung advise {where}", "what the evidence says of each way on")
     yield Command(f"rung report {where}", "the full report")
+
+
+def _stored(report: Report) -> set[str]:
+    """Return the approaches that answer no new input, so that nothing of them can be exported."""
+    return {r.label for r in report.measured if r.result is not None and r.result.candidate.stored}
 
 
 def _decides(report: Report, where: str) -> Command:
@@ -221,7 +227,7 @@ def _decides(report: Report, where: str) -> Command:
     if open_ is not None and latency_open(report.task, open_):
         advice = open_.served.advice if open_.served is not None else None
         return Command(f"rung climb {where}", advice or "ask for the latency")
-    if report.tentative_pick is not None:
+    if report.tentative_pick is not None and report.tentative_pick not in _stored(report):
         return Command(f"rung export {where}", "use the tentative pick")
     awaited = next((r for r in report.rungs if r.awaited), None)
     if awaited is not None:

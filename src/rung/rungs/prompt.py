@@ -20,6 +20,7 @@ from rung.prompts.structured import FORMS, form_of, held_to_form
 from rung.prompts.templates import only_the_row, prompt_notes, row_alone
 from rung.protocols import AnsweringKit, Kit, System
 from rung.types import (
+    AS_STORED,
     Candidate,
     Edit,
     Example,
@@ -79,7 +80,7 @@ class Prompt(AsksModels):
         stored = kit.card(self.model).recorded
         if stored is not None:
             return await self._stored(
-                prompt_candidate(Draft(f"as stored, {stored[:8]}", row_alone(task)), self.model), given, kit
+                prompt_candidate(Draft(f"{AS_STORED}{stored[:8]}", row_alone(task)), self.model), given, kit
             )
         for note in prompt_notes(task):
             kit.say(f"prompt: {note}")

@@ -24,7 +24,7 @@ from rung.types.answers import (
     groups_of,
     rate,
 )
-from rung.types.candidates import Candidate, Skipped, learned_as, weights_of
+from rung.types.candidates import AS_STORED, Candidate, Skipped, learned_as, weights_of
 from rung.types.costs import HOURS_A_MONTH, RequestCost, base_role
 from rung.types.diagnosis import Cause, Diagnosis, FormLoss, KnowledgeSplit, Prediction
 from rung.types.documents import Document, Hit, Passage, Source, StoreChange
@@ -102,6 +102,7 @@ from rung.types.tuning import (
 
 __all__ = [
     "ALL_COLUMNS",
+    "AS_STORED",
     "COLUMNS",
     "HOURS_A_MONTH",
     "KINDS",

@@ -12,6 +12,7 @@ from rung.types.tasks import Message
 from rung.types.tuning import Weights
 
 L = TypeVar("L", bound=Learned)
+AS_STORED = "as stored, "  # what the name of a candidate begins with whose answers were stored before; then their hash
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Candidate:
     def id(self) -> str:
         """First 12 hex digits of the content hash of everything that determines the answers."""
         return content_hash([self.rung, self.name, asdict(self.learned), self.model])[:12]
+
+    @property
+    def stored(self) -> bool:
+        """Whether its answers were stored before: it answers no new input."""
+        return self.name.startswith(AS_STORED)
 
     @property
     def chat(self) -> ChatLearned | None:
