@@ -227,7 +227,7 @@ def _decides(report: Report, where: str) -> Command:
     if open_ is not None and latency_open(report.task, open_):
         advice = open_.served.advice if open_.served is not None else None
         return Command(f"rung climb {where}", advice or "ask for the latency")
-    if report.tentative_pick is not None and report.tentative_pick not in _stored(report):
+    if report.tentative_pick is not None and report.tentative_pick.label not in _stored(report):
         return Command(f"rung export {where}", "use the tentative pick")
     awaited = next((r for r in report.rungs if r.awaited), None)
     if awaited is not None:
