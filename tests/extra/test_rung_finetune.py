@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -13,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from rung import cli
 from rung.cli import export as verb
 from rung.config import parse_config
 from rung.engine.plan import plan
 from rung.engine.verify import verify
 from rung.errors import IntegrityError, RungError
 from rung.ladder import climb
+from rung.store.project import FOLDER as PROJECT
 from rung.store.run import RunFolder
 from rung.store.tuned import folder_hash
 from rung_nano import EXAMPLES, WEIGHTS
@@ -52,11 +56,47 @@ def experiment(root: Path, rows: int = 120, **changes):
     return parse_config(settings, root)
 
 
+def tuned_again(*_):
+    raise AssertionError("weights that lie in the project were tuned again")
+
+
 @pytest.fixture(scope="module")
-def climbed(tmp_path_factory):
+def looked(tmp_path_factory):
+    """What `rung climb --dev --json` says, and again when it may not tune; and what lay in the project then."""
     root = tmp_path_factory.mktemp("tuned")
     config = experiment(root)
-    return config, climb(config, root / "run")
+    raw = config.model_dump(mode="json", exclude={"root"}, exclude_unset=True)
+    (root / "rung.yaml").write_text(json.dumps(raw), encoding="utf-8")
+    looks, printed = [], io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["rung", "climb", str(root / "rung.yaml"), "--dev", "--json"])
+        for _ in range(2):
+            with contextlib.redirect_stdout(printed):
+                assert cli.run() == 0
+            looks.append(json.loads(printed.getvalue()))
+            printed.seek(0), printed.truncate()
+            patch.setattr("rung.tuning.workspace.RunTuningSpace.start", tuned_again)
+    return config, looks, {p.name for p in root.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def climbed(looked):
+    """A climb after the looks, which takes their weights over."""
+    config, _, _ = looked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rung.tuning.workspace.RunTuningSpace.start", tuned_again)
+        return config, climb(config, config.root / "run")
+
+
+def test_a_look_on_dev_tunes_once_keeps_what_it_paid_for_and_opens_no_test_set(looked):
+    _, (first, again), there = looked
+    assert (first["set"], first["examples"], first["stopped"]) == ("dev", 24, None)
+    assert "finetune" in [a["approach"] for a in first["approaches"]]
+    assert first["note"].endswith("a climb on the same examples takes them over.")
+    assert there == {"rows.jsonl", "rung.yaml", PROJECT}  # no run folder, no register of test sets
+    assert (again["usd"], again["taken"] > 0) == (0.0, True)
+    assert first["usd"] > 0
+    assert [a["estimate"] for a in again["approaches"]] == [a["estimate"] for a in first["approaches"]]
 
 
 def test_a_tuned_model_is_measured_like_any_other_and_says_how_it_came_about(climbed):

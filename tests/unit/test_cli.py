@@ -119,6 +119,22 @@ def test_an_option_that_cannot_be_is_named_as_it_was_typed(run, tmp_path, words,
     assert said in err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("climb", "--seed", "x"), "rung: Invalid value for '--seed': must be a whole number\n"),
+        (
+            ("report", "r", "--format", "pdf"),
+            "rung: Invalid value for '--format': 'pdf' is not one of 'html', 'text', ",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_our_words(run, words, said):
+    code, _, err = run(*words)
+    assert code == 2
+    assert " ".join(err.split()).startswith(said.strip())
+
+
 @pytest.mark.parametrize("verb", ["check", "climb", "plan"])
 @pytest.mark.parametrize(
     "content", [b"text,team\na,b\n", b'[{"text": "a"}]', b'{"data": []}', b"PK\x03\x04\xff", b"a: [\n"]

@@ -119,6 +119,15 @@ def run() -> int:
     return code
 
 
+def _in_our_words(said: str) -> str:
+    """Return what is wrong with an option, where pydantic says it, in the words of our other messages."""
+    if "Input should" not in said and "Value error" not in said:
+        return said
+    from rung.config.reading import plain_words
+
+    return plain_words(said)
+
+
 def _outcome(as_json: bool) -> int:
     try:
         words = [word for word in sys.argv[1:] if word != "--trust"]
@@ -134,7 +143,7 @@ def _outcome(as_json: bool) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _failed(INTERRUPTED, "Interrupted", SAID, as_json)
     except TyperException as error:
-        return _failed(2, "UsageError", error.format_message(), as_json)
+        return _failed(2, "UsageError", _in_our_words(error.format_message()), as_json)
     except SystemExit as leave:  # typer's answer to a reader that has gone away
         nobody_reads(sys.stdout)
         return leave.code if isinstance(leave.code, int) else 1

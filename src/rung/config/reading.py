@@ -158,7 +158,7 @@ RENAMED: Mapping[str, str] = {  # keys that rung.yaml had before its words were 
 def _problem(error: Any) -> Problem:
     """Turn a pydantic error into ours: path, what is wrong, what was found, what is allowed."""
     path = ".".join(str(part) for part in error["loc"]) or "the file"
-    message = _plain(str(error["msg"]))
+    message = plain_words(str(error["msg"]))
     value = None if isinstance(error.get("input"), dict | list) else repr(error.get("input"))
     if error["type"] == "extra_forbidden":
         *parents, last = [str(part) for part in error["loc"]]
@@ -173,7 +173,7 @@ def _problem(error: Any) -> Problem:
     return Problem(path, message, value)
 
 
-def _plain(message: str) -> str:
+def plain_words(message: str) -> str:
     """Return a message of pydantic in the words of YAML."""
     for theirs, ours in _WORDS.items():
         message = message.replace(theirs, ours)
@@ -261,7 +261,7 @@ def _made(root: Path, path: str, kind: str, name: str, settings: Mapping[str, An
             else:
                 found = e.get("input")
                 untold = isinstance(found, dict | list) or (isinstance(found, str) and hides)  # a text may be a key
-                yield Problem(where, _plain(str(e["msg"])), None if untold else repr(found))
+                yield Problem(where, plain_words(str(e["msg"])), None if untold else repr(found))
 
 
 def _fields_at(settings: type[BaseModel], place: Sequence[Any]) -> Sequence[str]:
