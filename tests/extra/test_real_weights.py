@@ -93,7 +93,7 @@ if int(free):
 base = Base("main", "smollm2", folder, "x", None, 64, 0.0)
 rows = [TuningRow(str(i), (Message("user", f"Ticket {i}: the bike that I rented is late, " * 4),), "delivery") for i in range(16)]
 recipe = plugins.make("tuners", "lora", threads=1, search=False, epochs=1).variants(base)[0]
-need = recipe.need(base, rows, lambda row: 62)
+need = recipe.need(base, rows, lambda row: 89)  # as the tokenizer counts them
 import rung.tuners._local as local
 local.free_memory = resources.free_memory
 run = recipe.start(base, rows, Path(state), 3)
