@@ -13,6 +13,7 @@ import pytest
 
 from rung.cli import export as verb
 from rung.exports import alone
+from rung.exports.alone import command_line
 from rung.exports.prompt import put_program
 from rung.ladder import climb
 from rung.testing.endpoint import Endpoint
@@ -199,3 +200,10 @@ def test_an_export_is_its_owners_alone_and_says_how_it_was_measured(climbed, cap
         cwd=climbed / "out", capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_wrong_file_is_told_before_a_model_is_loaded(tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.csv").write_text("other\nx\n")
+    monkeypatch.setattr(sys, "argv", ["x", "--in", str(tmp_path / "a.csv"), "--out", str(tmp_path / "b.csv")])
+    assert command_line.main(str, ["text"], "", ready=lambda: pytest.fail("loaded")) == 2
+    assert "line 2: no column 'text'; there are 'other'" in capsys.readouterr().err

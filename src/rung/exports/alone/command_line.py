@@ -57,8 +57,9 @@ def main(
     options = _options(columns, about)
     try:
         if options.rows is not None:
+            numbers = _to_answer(options, columns)  # a wrong file is told before a model is loaded
             ready()
-            return _batch(options, answer, columns, in_flight, state())
+            return _batch(options, answer, columns, in_flight, state(), numbers)
         texts = [sys.stdin.read() if text == "-" else text for text in options.texts]
         ready()
         show(answer(dict(zip(columns, texts, strict=True))))
@@ -108,13 +109,28 @@ def _options(columns: Sequence[str], about: str) -> argparse.Namespace:
     return options
 
 
-def _batch(options: argparse.Namespace, answer: Answer, columns: Sequence[str], in_flight: int, state: str) -> int:
-    source, out = Path(options.rows), Path(options.out)
-    for path in (source, out):
+def _to_answer(options: argparse.Namespace, columns: Sequence[str]) -> list[int]:
+    """Return the numbers of the rows. Raises Refused for files that cannot be read, or are of another form."""
+    source = Path(options.rows)
+    for path in (source, Path(options.out)):
         if path.suffix.lower() not in FORMS:
             raise Refused(f"{path}: name a file that ends in {', '.join(FORMS)}")
     try:
-        numbers = [number for number, row in rows_of(source, columns, options.answer) if inputs_of(row, columns)]
+        return [number for number, row in rows_of(source, columns, options.answer) if inputs_of(row, columns)]
+    except OSError as error:
+        raise Refused(f"{error.filename or source}: {error.strerror or error}") from error
+
+
+def _batch(
+    options: argparse.Namespace,
+    answer: Answer,
+    columns: Sequence[str],
+    in_flight: int,
+    state: str,
+    numbers: Sequence[int],
+) -> int:
+    source, out = Path(options.rows), Path(options.out)
+    try:
         with Journal(source, out, state) as journal:
             left = ((n, inputs_of(r, columns)) for n, r in rows_of(source, columns) if n not in journal.answers)
             failed = _answer_all(left, answer, in_flight, journal, len(numbers))
