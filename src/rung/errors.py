@@ -16,6 +16,7 @@ RungError
 ├── BudgetSpent        the next call might exceed the cap
 ├── NotAllowed         a project from elsewhere wants to run code, read outside its folder or send a variable
 ├── IntegrityError     stored content is not what it was
+│   └── NotTheSame     an approach does not answer as it was measured
 ├── FolderBusy         another climb works in this folder
 ├── NewerFolder        the run folder was written by a newer version
 ├── NotOffered         a rung cannot serve this task or these rows; the climb goes on
@@ -198,6 +199,12 @@ class NotAllowed(RungError):
 
 class IntegrityError(RungError):
     """Stored rows or results are not what was frozen; the message says what changed."""
+
+
+class NotTheSame(IntegrityError):
+    """An approach that is to be served, or is served, is shown to answer otherwise than when it was measured."""
+
+    exit_code = 1
 
 
 class FolderBusy(RungError):

@@ -30,6 +30,7 @@ from rung.cli import (
     regression,
     report,
     runs,
+    serve,
     verify,
 )
 from rung.cli._screen import echo, json_text, nobody_reads
@@ -94,6 +95,7 @@ app.command(short_help="Count failures of form over many requests.")(consistency
 app.command(short_help="Score what tuning must not harm.")(regression.regression)
 app.command(short_help="Label answers that a judge judged.")(label.label)
 app.command(short_help="Write the winner for use elsewhere.")(export.export)
+app.command(short_help="Serve the winner, OpenAI-compatible.")(serve.serve)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

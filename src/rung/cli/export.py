@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -18,19 +19,34 @@ def export(
     ),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),
+    check: str = typer.Option(
+        None, "--check", help="Write nothing: answer the frozen test examples through this server (http://HOST/v1)."
+    ),
+    model: str = typer.Option(None, "--model", help="With --check: which of its models; by default its only one."),
+    key_env: str = typer.Option(None, "--key-env", help="With --check: environment variable that holds its key."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
     """Write the winner as a folder that runs on its own, or the examples to tune elsewhere.
 
     Baselines and prompts come with a program for one text or a batch. It answers 50 dev examples again and is refused unless
     every answer is the measured one. Tuned weights (`adapter`, `merged`) answer the frozen test examples again and are
-    refused unless they are the same model.
+    refused unless they are the same model. `--check URL` re-scores a running
+    server; exit code 1 unless it is shown to be the same model.
     """
     from rung.exports.write import chosen, exported
     from rung.store.run import RunFolder
 
     permit_run(folder)
     label = rung or chosen(RunFolder.open(folder))
+    if check:
+        from rung.exports.running import check_server
+
+        found = check_server(folder, label, check, model, key_env, Screen(quiet=as_json))
+        if as_json:
+            print_json({"rung": label, "url": check, **asdict(found)})
+        else:
+            echo(f"{label} through {check} is {found.sentence}")
+        return 0 if found.same or not found.answers_changed else 1
     name, place, said = exported(folder, label, form, out, dtype, Screen(quiet=as_json))
     if as_json:
         print_json({"rung": label, "form": name, "out": str(place), "said": said})

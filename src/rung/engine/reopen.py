@@ -15,6 +15,7 @@ from rung.errors import RungError
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import Asker, askers
 from rung.models.client import Client, open_clients
+from rung.models.direct import open_direct
 from rung.progress import Progress
 from rung.protocols import DocumentIndex
 from rung.rag.opening import open_document_index
@@ -54,8 +55,10 @@ class Reopened:
 
 
 @asynccontextmanager
-async def reopened(path: Path, progress: Progress) -> AsyncIterator[Reopened]:
+async def reopened(path: Path, progress: Progress, *, served: bool = False) -> AsyncIterator[Reopened]:
     """Open a run folder and the models of its configuration; close them at the end. The test part stays shut.
+
+    `served`: its models are asked straight, as in service: nothing is looked up in the cache, stored or booked.
 
     Raises RungError for a folder that is no run, ConfigError where files or keys of its configuration are gone,
     NotAllowed for one from elsewhere that wants to run code, read outside its folder or send a variable.
@@ -66,7 +69,7 @@ async def reopened(path: Path, progress: Progress) -> AsyncIterator[Reopened]:
     require(stored_config(folder), folder.facts["task"])
     config, task = parse_config(*folder.config, f"the configuration in {path}"), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere
-    opened = open_clients(config, path, project=shared)
+    opened = open_direct(config) if served else open_clients(config, path, project=shared)
     async with opened as clients, open_document_index(config, clients, progress) as document_index:
         yield Reopened(folder, config, task, thaw(path), clients, progress, document_index)
 

@@ -19,7 +19,7 @@ from rung.metrics.accepted import AnyRight
 from rung.models.client import Client
 from rung.models.settings import ProviderSettings
 from rung.progress import Progress, paid
-from rung.protocols import DocumentIndex, Judge, Kit, Metric, RegressionSuite, TuningSpace
+from rung.protocols import DocumentIndex, Judge, Kit, Metric, RegressionSuite, System, TuningSpace
 from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
@@ -123,18 +123,25 @@ class RunKit:
             return begun + (await self.answer(candidate, rest, on_row) if rest else ())
 
     async def answer(
-        self, candidate: Candidate, examples: Sequence[Example], on_row: OnRow | None = None
+        self,
+        candidate: Candidate,
+        examples: Sequence[Example],
+        on_row: OnRow | None = None,
+        score: Scorer | None = None,
+        system: System | None = None,
     ) -> tuple[Outcome, ...]:
         """Answer rows with a candidate, without announcing a stage.
+
+        `score`: how to judge; None: by the task's metrics. `system`: who answers for the candidate; None: it itself.
 
         Raises RungError when the metric can judge none, and IntegrityError when the candidate was chosen over other
         documents, or these changed while it answered: answers over different documents are never mixed.
         """
         _same_documents(candidate, self._document_index)
         outcomes = await answer_rows(
-            revived(candidate, self._task, self),
+            system or revived(candidate, self._task, self),
             examples,
-            self.score,
+            score or self.score,
             concurrency=self._roles.concurrency(candidate),
             on_row=on_row,
         )

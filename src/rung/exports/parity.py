@@ -36,15 +36,20 @@ async def rescore(run: Reopened, label: str, candidate: Candidate, form: str, se
     try:
         asker = Asker(client.card(ROLE), client.ask, client.count_tokens, client.concurrency, client.free)
         kit = _ExportKit(run, {**askers(run.clients, run.folder.path), ROLE: asker})
-        rows = visiting_order(sealed_test(run.folder).read(f"re-score {label} as {form}"), run.config.split.seed)
+        rows = frozen_rows(run, f"re-score {label} as {form}")
         with run.progress.stage(f"{label}: {form} on test again", len(rows)) as bar:
-            again = await kit.answer(candidate, rows, lambda _: bar.advance())
+            again = await kit.answer(candidate, rows, lambda _: bar.advance(), system=kit.exported(candidate))
     finally:
         await base.release(client)
     found = compared(stored.outcomes, again, run.task, form)
     parities = run.folder.rung(label).parities
     parities.save((*(p for p in parities.get() or () if p.form != form), found))
     return found
+
+
+def frozen_rows(run: Reopened, purpose: str) -> tuple[Example, ...]:
+    """Return the frozen test examples in the order in which they were measured; the opening is written down."""
+    return tuple(visiting_order(sealed_test(run.folder).read(purpose), run.config.split.seed))
 
 
 async def answered_by(
@@ -59,7 +64,7 @@ async def answered_by(
             return Completion(text, card.name, None, None, None, None)
 
         kit = _ExportKit(run, {**roles, ROLE: Asker(card, told, lambda _: 0, 1, True)})
-        found += await kit.answer(candidate, (row,), lambda _: None)
+        found += await kit.answer(candidate, (row,), system=kit.exported(candidate))
     return tuple(found)
 
 
@@ -69,7 +74,7 @@ class _ExportKit(RunKit):
     def __init__(self, run: Reopened, roles: dict[str, Asker]) -> None:
         super().__init__(run.task, roles, run.config.split.seed, run.progress, run.config.root)
 
-    def system(self, candidate: Candidate) -> ChatSystem:
+    def exported(self, candidate: Candidate) -> ChatSystem:
         return ChatSystem(Template.of(candidate), ROLE, lambda _: (), self)
 
 

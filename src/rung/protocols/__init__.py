@@ -5,12 +5,13 @@ learns it returns. `rung.testing` checks the promises that show without a climb.
 """
 
 from rung.protocols.documents import DocumentIndex, DocumentStore, JudgedIndex, Retriever
-from rung.protocols.kit import AnsweringKit, Forgiving, Judge, Kit, Metric, Refits, Rung, System
+from rung.protocols.kit import AnsweringKit, Deciding, Forgiving, Judge, Kit, Metric, Refits, Rung, System
 from rung.protocols.models import Model, Provider, TokenModel, Tunable
 from rung.protocols.tuning import RegressionSuite, Sent, Tuner, TuningRun, TuningSpace
 
 __all__ = [
     "AnsweringKit",
+    "Deciding",
     "DocumentIndex",
     "DocumentStore",
     "Forgiving",

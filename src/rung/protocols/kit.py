@@ -86,6 +86,15 @@ class System(Protocol):
     async def answer(self, inputs: Mapping[str, str]) -> Answer: ...
 
 
+@runtime_checkable
+class Deciding(System, Protocol):
+    """A System that chooses among answers that it knows, and tells how much speaks for each."""
+
+    async def decided(self, inputs: Mapping[str, str]) -> tuple[Answer, Mapping[str, float]]:
+        """Return the answer, and a number for each known answer: the greatest is that of the answer."""
+        ...
+
+
 class AnsweringKit(Protocol):
     """All that answering and judging one example takes: models by role, documents, randomness, progress."""
 

@@ -41,6 +41,7 @@ END = " endoftext"  # in every text, so that it says nothing; keeps blank texts 
 PIECES = (3, 5)  # characters, shortest and longest run within a word
 
 Predict = Callable[[str], str]
+Decide = Callable[[str], Mapping[str, float]]  # a text -> how much speaks for each answer; the greatest is given
 
 
 class Baseline(BaseModel):
@@ -87,7 +88,8 @@ class Baseline(BaseModel):
     @staticmethod
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system fitted again from the rows in `learned`; kit is not asked."""
-        return BaselineSystem(_predictor(learned_as(candidate, BaselineLearned)))
+        learned = learned_as(candidate, BaselineLearned)
+        return LinearSystem(_decider(learned)) if learned.method == "linear" else BaselineSystem(_predictor(learned))
 
     def _kept(self, train: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         if len(train) <= self.most_rows:
@@ -107,6 +109,21 @@ class BaselineSystem:
         start = time.perf_counter()
         text = self.predict("\n".join(inputs.values()))
         return Answer(text, latency_s=time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class LinearSystem:
+    """Answers by a linear classifier, and tells how much speaks for each answer that it knows (`rung.protocols.Deciding`)."""
+
+    decide: Decide
+
+    async def answer(self, inputs: Mapping[str, str]) -> Answer:
+        return (await self.decided(inputs))[0]
+
+    async def decided(self, inputs: Mapping[str, str]) -> tuple[Answer, Mapping[str, float]]:
+        start = time.perf_counter()
+        found = self.decide("\n".join(inputs.values()))
+        return Answer(max(found, key=found.__getitem__), latency_s=time.perf_counter() - start), found
 
 
 def _require_repeated_answers(train: Sequence[Example]) -> None:
@@ -166,7 +183,23 @@ def _predictor(learned: BaselineLearned) -> Predict:
     if learned.method == "nearest":
         index = Index.of(texts)
         return lambda text: answers[index.nearest(text, 1)[0]]
-    return _linear(texts, answers, learned.penalty or 1.0)
+    decide = _decider(learned)
+    return lambda text: max(found := decide(text), key=found.__getitem__)
+
+
+def _decider(learned: BaselineLearned) -> Decide:
+    texts, answers = [text for text, _ in learned.rows], [target for _, target in learned.rows]
+    pipeline = fitted_linear(texts, answers, learned.penalty or 1.0)
+    classes = [str(name) for name in pipeline.classes_]
+
+    def decide(text: str) -> Mapping[str, float]:
+        with ONE_AT_A_TIME:
+            found = pipeline.decision_function([text + END])[0]
+        if len(classes) == 2:  # one number: what speaks for the second
+            return {classes[0]: -float(found), classes[1]: float(found)}
+        return dict(zip(classes, found.tolist(), strict=True))
+
+    return decide
 
 
 def fitted_linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Any:
@@ -187,13 +220,3 @@ def fitted_linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Any
     with ONE_AT_A_TIME:
         pipeline.fit([t + END for t in texts], answers)
     return pipeline
-
-
-def _linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Predict:
-    pipeline = fitted_linear(texts, answers, c)
-
-    def predict(t: str) -> str:
-        with ONE_AT_A_TIME:
-            return str(pipeline.predict([t + END])[0])
-
-    return predict

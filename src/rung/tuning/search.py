@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from rung.errors import NotOffered
+from rung.models.tuned import tuned_role
 from rung.prompts.race import mean_score, racing_order
 from rung.prompts.templates import ChatSystem, Template
 from rung.protocols import AnsweringKit, Kit, Tuner, TuningRun, TuningSpace
@@ -101,10 +103,18 @@ def candidate_of(tried: Try, weights: Weights, role: str, name: str | None = Non
 
 def tuned_system(candidate: Candidate, kit: AnsweringKit) -> ChatSystem:
     """Bring tuned weights to life as a role of their own, or the model tuned elsewhere. Raises IntegrityError if they changed."""
-    learned = learned_as(candidate, TunedLearned)
-    here = learned.weights
-    role = str(candidate.model) if here is None else kit.tuning_space(learned.base).role(here)
-    return ChatSystem(Template.of(candidate), role, lambda _: (), kit)
+    return ChatSystem(
+        Template.of(candidate), _role(learned_as(candidate, TunedLearned), candidate, kit), lambda _: (), kit
+    )
+
+
+def _role(learned: TunedLearned, candidate: Candidate, kit: AnsweringKit) -> str:
+    if learned.weights is None:
+        return str(candidate.model)
+    try:
+        return kit.tuning_space(learned.base).role(learned.weights)
+    except NotOffered:  # a run that is opened again tunes nothing: changed weights are found when they are asked
+        return tuned_role(learned.base, learned.weights)
 
 
 async def tune(tried: Try, at: TuningPlace) -> Tuned:

@@ -1,0 +1,138 @@
+"""`rung serve`: the winner of a run behind an OpenAI-compatible address, as it was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from rung.cli._permission import permit_run
+from rung.cli._screen import Screen, echo, print_json
+
+if TYPE_CHECKING:
+    from rung.serve.server import Limits, Server
+    from rung.serve.winner import Winner
+
+
+def serve(
+    folder: Path = typer.Argument(..., help="The run folder."),
+    host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on; one that others reach needs a token."),
+    port: int = typer.Option(8000, "--port", min=0, max=65535, help="Port; 0: any that is free."),
+    approach: str = typer.Option(None, "--approach", help="Which one; by default the winner, else the tentative pick."),
+    name: str = typer.Option(None, "--name", help="The model's name; by default the task's."),
+    token_env: str = typer.Option(None, "--token-env", help="Environment variable that holds the token of requests."),
+    shadow: str = typer.Option(
+        None, "--shadow", help="A second approach that answers, too: logged and counted, never shown."
+    ),
+    fallback: str = typer.Option(
+        None, "--fallback", help="The approach that answers where the served one is not sure enough."
+    ),
+    wrong: float = typer.Option(
+        0.05, "--wrong", min=0.001, max=0.5, help="With --fallback: wrong answers among those not passed on, at most."
+    ),
+    log: Path = typer.Option(None, "--log", help="Write requests and answers to this file, private texts masked."),
+    deadline: float = typer.Option(60.0, "--deadline", min=0.1, help="Seconds for one request."),
+    at_once: int = typer.Option(4096, "--at-once", min=1, help="Requests under way; more are refused with 429."),
+    grace: float = typer.Option(30.0, "--grace", min=0.0, help="Seconds for open requests when it is stopped."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Answer requests by the code and settings that were measured: /v1/chat/completions, /v1/predict, /v1/models.
+
+    Before the port opens, 20 stored dev examples are answered again; exit code 1 when the answers are not the measured ones.
+    Ctrl-C or SIGTERM: what is under way is answered, new requests are refused.
+    """
+    import asyncio
+
+    from rung.serve.server import Limits
+
+    permit_run(folder)
+    limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
+
+    async def work() -> None:
+        from rung.serve.winner import opened
+
+        async with opened(folder, approach, Screen(quiet=as_json)) as winner:
+            server = await _server(winner, limits, name, token_env, log)
+            await _joined(server, shadow, fallback, wrong)
+            await _listen(server, host, port, as_json)
+
+    asyncio.run(work())
+    return 0
+
+
+async def _server(winner: Winner, limits: Limits, name: str | None, token_env: str | None, log: Path | None) -> Server:
+    from rung.serve.log import RequestLog
+    from rung.serve.server import Server
+
+    token = _token(token_env, winner) if token_env else None
+    kept = RequestLog(log, _say) if log else None
+    return Server(winner, name or winner.task.name, limits, token, kept, _say)
+
+
+async def _joined(server: Server, shadow: str | None, other: str | None, wrong: float) -> None:
+    """Let further approaches of the run join in; each must answer as it was measured."""
+    from rung.serve.shadow import Shadow
+    from rung.serve.winner import beside, checked, fallback
+
+    if other:
+        server.fallback = await fallback(server.winner, other, wrong)
+        await checked(server.fallback.winner)
+        found = server.fallback.threshold
+        _say(
+            f"{server.fallback.winner.label} answers where {server.winner.label} is less than {found.least:.0%} sure; on dev "
+            f"{found.kept:.0%} are kept, {found.wrong} of {found.n} wrong"
+        )
+    if shadow:
+        server.shadow = Shadow(await beside(server.winner, shadow), server.log, server.counts)
+        await checked(server.shadow.winner)
+
+
+async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:
+    import asyncio
+    import signal
+
+    from rung.serve.winner import checked
+
+    winner, found = server.winner, await checked(server.winner)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    async with server.listening(host, port) as url:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        if as_json:
+            print_json(
+                {
+                    "url": url,
+                    "model": server.name,
+                    "approach": winner.label,
+                    "checked": found.n,
+                    "changed": found.answers_changed,
+                }
+            )
+        else:
+            kept = found.n - found.answers_changed
+            echo(
+                f"{winner.label}: {kept} of {found.n} stored dev examples got the measured answer again, the score changed by "
+                f"{found.gain:+.2f}"
+            )
+            echo(f"{server.name} is served at {url}; Ctrl-C stops")
+        await stop.wait()
+        _say(f"stopping: {server.counts.in_flight} requests under way")
+    if server.log is not None:
+        server.log.close()
+
+
+def _say(text: str) -> None:
+    echo(text, err=True)
+
+
+def _token(variable: str, winner: Winner) -> str:
+    from rung.config.environment import variable as value_of
+    from rung.errors import RungError
+
+    found = (value_of(variable, winner.run.config.root) or "").strip()
+    if len(found) < 16:
+        raise RungError(
+            f"the environment variable {variable} must hold a token of at least 16 characters (openssl rand -hex 16)"
+        )
+    return found
