@@ -61,6 +61,7 @@ def test_the_main_path_is_one_short_file():
 
 BROAD = {
     "cli/__init__.py",  # what nobody foresaw becomes exit code 5
+    "exports/alone/command_line.py",  # 2026-11-29: a thread's failure is handed to who waits for its answer
     "foreign.py",  # 2026-11-28: calls of libraries and users' functions, in place of lists of up to fourteen classes
 }
 MOST_CLASSES = 5  # of one `except`; more is a guess at what code that is not ours raises: use `rung.foreign`
