@@ -40,6 +40,13 @@ def request(inputs: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
+def read(message: Mapping[str, Any], cut_off: bool = False) -> str:
+    """Return the answer in a reply: the message of its first choice, and whether its length cut it off."""
+    from endpoint import processed, said
+
+    return str(processed()(said(message, cut_off)))
+
+
 def answer(inputs: Mapping[str, str], by: Callable[[list[dict[str, str]]], str] | None = None) -> str:
     """Ask, and return the answer for one row. `by` answers the chat in place of the endpoint."""
     from endpoint import asked, processed
