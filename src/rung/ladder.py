@@ -141,7 +141,7 @@ async def _rung(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Lea
     subject = replace(Subject.of(label, fitted, given, learned.dev), met=learned.results[label].good_enough)
     learned.diagnosis = await examine(subject, task, kit, evaluator.run, replace(budget, calls=0) if ends else budget)
     learned.diagnoses.append(learned.diagnosis)
-    say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.quality.status.replace('_', ' ')}")
+    say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.status.replace('_', ' ')}")
     return ends
 
 

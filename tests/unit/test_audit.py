@@ -18,7 +18,7 @@ from rung.data.split import split, split_given
 from rung.engine.plan import power_lines
 from rung.stats.power import power_met
 from rung.stats.sizes import NEEDS
-from rung.types import Dataset, Example, MetricSpec, Task
+from rung.types import Dataset, Example, Floor, MetricSpec, Task
 
 WORDS = {
     label: [f"{label}{a}{b}" for a in ("ka", "mo", "tir", "sul", "wen") for b in ("do", "pri", "xa", "lum")]
@@ -225,7 +225,12 @@ def test_answers_that_are_no_labels():
 def test_majority_that_reaches_the_goal_and_rare_labels():
     rows = with_rows(data(300, labels=("bill",)), {i: {"target": "rare"} for i in range(6)})
     parts = split(rows)
-    assert "which reaches the goal 0.9" in one(parts, "balance").message
+    reached = one(parts, "balance")
+    assert (reached.severity, "which reaches the goal 0.9" in reached.message) == ("stop", True)
+    guarded = task(floors=(Floor(0.8, 0.02, "recall", "rare"),))
+    assert one(parts, "balance", guarded).severity == "note"  # always the commonest is not good enough there
+    of_the_commonest = task(floors=(Floor(0.8, 0.02, "recall", "bill"),))
+    assert one(parts, "balance", of_the_commonest).severity == "stop"
     rare = one(parts, "rare-labels")
     assert "1 label has fewer than 5 training rows: 'rare'" in rare.message
     visible = {e.id for e in (*parts.train, *parts.dev) if e.target == "rare"}

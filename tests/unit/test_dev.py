@@ -77,7 +77,7 @@ def test_dev_is_no_use_of_the_test_set_and_one_after_a_climb_neither(tmp_path):
 
 @pytest.mark.slow
 def test_a_step_that_was_not_reached_is_all_that_is_paid_for_later(tmp_path):
-    easy = ladder(tmp_path, "prompt", "fewshot", task={"goal": 0.3})
+    easy = ladder(tmp_path, "prompt", "fewshot", task={"goal": 0.4})
     climb(easy, tmp_path / "a")
     assert RunFolder.open(tmp_path / "a").measured == ("prompt",)
     first = spent(tmp_path / "a")["calls"]

@@ -61,7 +61,7 @@ def project(root: Path, label: str = "billing", model: dict | None = None, **tas
     fake = {"provider": "fake", "name": f"m{ALL}", "answers": {}, **(model or {})}
     raw = {
         "task": {"name": "t", "kind": "classification", "instruction": f"Which? {ALL}", "inputs": [f"text{ALL}"],
-                 "target": "team", "goal": 0.5, **task},
+                 "target": "team", "goal": 0.6, **task},
         "data": {"path": "rows.jsonl"}, "split": {"test": 0.4, "dev": 0.15}, "models": {"main": fake}, "ladder": ["prompt"], "diagnosis": {"calls": 0},
     }  # fmt: skip
     (root / "rung.yaml").write_text(yaml.safe_dump(raw))

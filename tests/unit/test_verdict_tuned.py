@@ -8,7 +8,7 @@ from rung.decide.knowledge import asks_for_facts
 from rung.decide.tuned import (
     below,
     best_below,
-    breaks_a_limit,
+    fails_beside_goal,
     forecasts,
     gain_over_best,
     gate_was_open,
@@ -353,8 +353,8 @@ def test_an_approach_over_a_limit_is_short_of_the_goal_and_no_measure_of_the_gai
     low = result(share(200, 400), t)
     tuned = result(share(391, 400), t)
     ladder = {"baseline": low, "prompt": dear, "finetune": tuned}
-    assert breaks_a_limit(dear)
-    assert not breaks_a_limit(replace(low, limits_held=False))  # it misses the goal as it is
+    assert fails_beside_goal(dear)
+    assert not fails_beside_goal(replace(low, limits_held=False))  # it misses the goal as it is
     assert not_short(t, "main", {"baseline": low, "prompt": dear}) is None
     assert best_below(t, "finetune", ladder) == "baseline"
     assert worth_tuning(t, "finetune", ladder, 7)

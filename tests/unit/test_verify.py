@@ -196,7 +196,12 @@ def test_a_row_that_is_no_test_row_is_named(folder):
 def test_a_row_whose_judge_gave_no_answer_is_not_scored_again(folder, cause, judged_again):
     rows = list(folder.rung("prompt").outcomes.need())
     rows[0] = Outcome(
-        rows[0].example_id, rows[0].group, rows[0].answer, None, Failure(cause, "the judging model: busy")
+        rows[0].example_id,
+        rows[0].group,
+        rows[0].answer,
+        None,
+        Failure(cause, "the judging model: busy"),
+        label=rows[0].label,
     )
     folder.rung("prompt").outcomes.save(tuple(rows))
     assert ("prompt: scores of the stored answers" in differing(folder)) is judged_again

@@ -6,23 +6,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from rung.config.approaches import stored_name
+from rung.config.documents import DocumentsSection
 from rung.config.entries import named_entry
 from rung.config.expected import check_expected
+from rung.config.floors import FloorSection
 from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
+from rung.config.section import Section
 from rung.config.steering import steers_of
 from rung.types import Limits, MetricSpec, Task, content_hash, usual_tolerance
 
 FORM = "format"  # the key of the right form's share among a result's estimates
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and no key that is not known."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class TaskSection(Section):
@@ -78,6 +81,26 @@ class TaskSection(Section):
         None, description="narrow: one kind of request; general: anything may be asked, so nothing is tuned"
     )
 
+    floors: tuple[FloorSection, ...] = Field(
+        (),
+        description="more that must hold, each as sure as the goal: {label: fraud, recall: 0.9}, {where: {lang: de}, at_least: 0.85}, "
+        "{metric: format, at_least: 0.99}",
+    )
+    slices: tuple[str, ...] = Field(
+        (), description="columns by whose values results are told apart in the report; floors add their own"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what a file without floors does not have, so that its hash is that of the runs before there were any."""
+        plain: dict[str, Any] = write(self)
+        return {k: v for k, v in plain.items() if k not in ("floors", "slices") or v}
+
+    @property
+    def sliced_by(self) -> tuple[str, ...]:
+        """The columns by which results are told apart: those named, and those of floors."""
+        return tuple(dict.fromkeys([*self.slices, *(column for floor in self.floors for column in floor.where)]))
+
     @field_validator("name")
     @classmethod
     def _names_a_folder(cls, value: str) -> str:
@@ -87,7 +110,7 @@ class TaskSection(Section):
             )
         return value
 
-    @field_validator("inputs", "accepted_answers", mode="before")
+    @field_validator("inputs", "accepted_answers", "slices", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -151,45 +174,6 @@ class DataSection(Section):
         if (self.train is None) != (self.test is None):
             raise ValueError("give both `train` and `test`")
         return self
-
-
-class DocumentsSection(Section):
-    """The user's documents, for rungs that look answers up."""
-
-    path: Path = Field(description="the folder: Markdown, text, HTML, PDF, DOCX, CSV and JSONL files, at any depth")
-    embedder: str | None = Field(
-        None,
-        description="the role under `models` that makes vectors; none: the role `embedder` if there is one, else words alone",
-    )
-    relevant: Path | None = Field(
-        None,
-        description="a file that tells which documents hold the answer to which row: row id, document, grade (tabs between)",
-    )
-    chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where a rung does not choose")
-    hidden: Literal["leave_out", "keep"] = Field(
-        "leave_out",
-        description="text that no reader sees (hidden by styles, hidden runs, not drawn); panels that open by a click are always read",
-    )
-    store: str = Field(
-        "sqlite:.rung/documents.sqlite",
-        description="where the index is kept: a retriever plugin, a colon, and the place",
-    )
-
-    @field_validator("store")
-    @classmethod
-    def _plugin_and_place(cls, value: str) -> str:
-        name, colon, place = value.partition(":")
-        if not (name and colon and place):
-            raise ValueError(
-                "is written as RETRIEVER:PLACE, for example sqlite:.rung/documents.sqlite or lance:vectors"
-            )
-        return value
-
-    @property
-    def retriever(self) -> tuple[str, str]:
-        """The plugin's name, and the place."""
-        name, _, place = self.store.partition(":")
-        return name, place
 
 
 class SplitSection(Section):
@@ -370,6 +354,8 @@ class Config(Section):
             scope=section.scope,
             limits=Limits(**self.limits.model_dump(), concurrency=self.volume.concurrency),
             service=service_of(self.models, self.volume.requests_per_month),
+            floors=tuple(floor.as_floor() for floor in section.floors),
+            slices=section.sliced_by,
         )
 
 

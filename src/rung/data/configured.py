@@ -63,6 +63,7 @@ def _load(
         group=group_by,
         also=config.task.accepted_answers,
         any_of_list=config.task.target_lists == "any",
+        slices=config.task.sliced_by,
     )
     return load_columns(path, columns, on_note, most)
 

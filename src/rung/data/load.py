@@ -23,6 +23,7 @@ class Columns:
     """Which columns of a file are what. `id` and `group` may be None: ids are then made, rows stand alone.
 
     `also`: columns with further right answers. `any_of_list`: a list of texts or numbers in a target column holds several.
+    `slices`: columns that tell results apart.
     """
 
     inputs: tuple[str, ...]
@@ -31,9 +32,10 @@ class Columns:
     group: str | None
     also: tuple[str, ...] = ()
     any_of_list: bool = True
+    slices: tuple[str, ...] = ()
 
     def named(self) -> list[str]:
-        return [*self.inputs, *filter(None, (self.target, *self.also, self.id, self.group))]
+        return [*self.inputs, *filter(None, (self.target, *self.also, self.id, self.group)), *self.slices]
 
 
 def load(
@@ -138,7 +140,7 @@ class _Intake:
         if not self.examples and not self.empty_count:
             self._first(row)
         for name in self.columns.named():
-            optional = (self.columns.group, *self.columns.also)
+            optional = (self.columns.group, *self.columns.also, *self.columns.slices)
             if name not in row.cells and name not in optional and not holds(row.cells, name):
                 raise missing_column(name, list(row.cells), file=self.file, row=row)
         inputs = {name: self._text(row, name) for name in self.columns.inputs}
@@ -151,7 +153,9 @@ class _Intake:
         content = [inputs, target, *([others] if others else [])]
         row_id = self._made_id(content) if self.columns.id is None else self._given_id(row, self.columns.id)
         group = self._text(row, self.columns.group) if self.columns.group is not None else ""
-        self.examples.append(Example(row_id, inputs, target, group.strip() or row_id, tuple(others)))
+        slices = {name: self._text(row, name) for name in self.columns.slices}
+        example = Example(row_id, inputs, target, group.strip() or row_id, tuple(others), slices=slices)
+        self.examples.append(example)
 
     def close(self, on_note: Callable[[str], None] | None) -> None:
         if not self.empty_count:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
 from rung.stats.ppi import rectified_gain, rectified_non_inferior
-from rung.types import Answer, Comparison, Outcome, Result, Task, groups_of
+from rung.types import Answer, Comparison, Loss, Outcome, Result, Task, groups_of
 
 _Quantity = Callable[[Answer], float | None]
 _Pair = tuple[Outcome, float, float]
@@ -50,7 +50,38 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
         n=len(pairs),
         method=test.method,
         fixed_share=sum(y >= 1 for _, y in wrong) / len(wrong) if wrong else None,
+        worse=_losses(below, above, task, seed) if test.gain > 0 else (),
     )
+
+
+def _losses(below: Result, above: Result, task: Task, seed: int) -> tuple[Loss, ...]:
+    """Return the labels and slices that `above` makes significantly worse: a paired test of each, by Holm over all of them.
+
+    What got no answer counts as wrong for `below` and as right for `above`.
+    """
+    pairs = _paired(below, above, task, gains="lower")
+    parts: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        label, slices = pair[0].label, pair[0].slices
+        names = [f"label {label!r}"] if label is not None else []
+        for name in [*names, *(f"{column} {value!r}" for column, value in slices.items())]:
+            parts.setdefault(name, []).append(pair)
+    raw = [_loss(rows, seed) for rows in parts.values()]
+    adjusted = holm([p for p, _ in raw], len(raw))
+    found = []
+    for (name, rows), p, (_, method) in zip(parts.items(), adjusted, raw, strict=True):
+        before, after = sum(x for _, x, _ in rows) / len(rows), sum(y for _, _, y in rows) / len(rows)
+        if p < task.alpha and after < before:
+            found.append(Loss(name, before, after, len(rows), float(p), len(raw), method))
+    return tuple(found)
+
+
+def _loss(rows: Sequence[_Pair], seed: int) -> tuple[float, str]:
+    differences = [b - a for _, a, b in rows]
+    groups = groups_of([o for o, _, _ in rows])
+    binary = all(d in (-1.0, 0.0, 1.0) for d in differences)
+    method = "sign flip by group" if groups is not None else "exact McNemar" if binary else "sign flip"
+    return sign_flip(differences, groups, seed=seed), method
 
 
 def neighbours(results: Mapping[str, Result], task: Task, seed: int) -> tuple[Comparison, ...]:

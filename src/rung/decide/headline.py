@@ -65,7 +65,16 @@ def first_upper(text: str) -> str:
 
 
 def meets(label: str, result: Result) -> str:
-    """Say that nothing has to be tuned, since an approach meets the goal."""
+    """Say that nothing has to be tuned, since an approach meets the goal, and the floors where there are any."""
+    return _meets(label, result).replace("meets the goal", reached(result))
+
+
+def reached(result: Result) -> str:
+    """Say what an approach reaches that is good enough."""
+    return "meets the goal and every floor" if result.floors else "meets the goal"
+
+
+def _meets(label: str, result: Result) -> str:
     who, chat = approach(label, result), result.candidate.chat
     if result.candidate.model is None:
         return f"No fine-tuning needed, and no LLM: {who} meets the goal."
@@ -77,6 +86,7 @@ def meets(label: str, result: Result) -> str:
 
 AWAITED = "So far nothing cheaper meets the goal; waiting for the model tuned elsewhere."
 JUSTIFIED = "Fine-tuning is justified: it meets the goal, and nothing cheaper does."
+JUSTIFIED_WITH_FLOORS = "Fine-tuning is justified: it meets the goal and every floor, and nothing cheaper does."
 
 
 def pays(before: Result, after: Result, requests: str | None, always: bool) -> str:

@@ -46,7 +46,7 @@ def at_once(concurrency: int) -> str:
 
 def limits_left_open(task: Task, result: Result) -> str:
     """Name the limits that are neither kept nor broken in two or three words, for a cell; empty: none."""
-    if result.limits_held is not None or result.quality.status == "misses":
+    if result.limits_held is not None or result.status == "misses":
         return ""
     parts = ["cost unknown" if result.priced is None else "cost not settled"] if cost_open(task, result) else []
     parts += ["latency not settled"] if latency_open(task, result) else []

@@ -300,8 +300,10 @@ def _against_least(own: MatrixInput, value: float, all_values: Sequence[float | 
 
 
 def _quality(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
-    leaning = 0 if own.rejected else {"meets": 2, "inconclusive": 0, "misses": -1}[own.result.quality.status]
-    words = {"meets": "goal met", "inconclusive": "inconclusive", "misses": "goal missed"}[own.result.quality.status]
+    status = own.result.status
+    leaning = 0 if own.rejected else {"meets": 2, "inconclusive": 0, "misses": -1}[status]
+    words = {"meets": "goal met", "inconclusive": "inconclusive", "misses": "goal missed"}[status]
+    words = "goal met, a floor missed" if status == "misses" and own.result.quality.status == "meets" else words
     words = "goal met, and yet it does not win" if own.rejected else words
     return leaning, f"{own.label}: {words}, {own.result.estimates[task.metrics[0].name]}"
 

@@ -37,8 +37,8 @@ def must_fall_short(
 def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str | None:
     """Return which rung below is not shown to miss the goal, with the cheaper way; None when all are."""
     for label, result in below.items():
-        status, other = result.quality.status, result.candidate.model
-        if status == "misses" or breaks_a_limit(result):
+        status, other = result.status, result.candidate.model
+        if status == "misses" or fails_beside_goal(result):
             continue
         if task.objective == "cheapest" and result.good_enough and other not in (None, model):
             continue
@@ -54,9 +54,9 @@ def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str
     return None
 
 
-def breaks_a_limit(result: Result) -> bool:
-    """Whether an approach falls short although its quality meets the goal: it costs or takes more than the limits allow."""
-    return result.quality.status == "meets" and result.limits_held is False
+def fails_beside_goal(result: Result) -> bool:
+    """Whether an approach falls short although its score meets the goal: it misses a floor, or breaks a limit."""
+    return result.quality.status == "meets" and (result.limits_held is False or bool(result.missed_floors))
 
 
 def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
@@ -66,8 +66,8 @@ def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
 
 
 def best_below(task: Task, label: str, results: Mapping[str, Result]) -> str | None:
-    """Return the rung below with the highest measured quality, of equal ones the lowest; those over a limit are left aside."""
-    lower = {name: result for name, result in below(label, results).items() if not breaks_a_limit(result)}
+    """Return the rung below with the highest measured quality, of equal ones the lowest; those that fail beside the goal are left aside."""
+    lower = {name: result for name, result in below(label, results).items() if not fails_beside_goal(result)}
     metric = task.metrics[0].name
     return max(lower, key=lambda k: lower[k].estimates[metric].point, default=None)
 
@@ -121,9 +121,9 @@ def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool
 
 
 def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: int) -> bool:
-    """Whether tuning is shown to gain at least `min_gain` over the best rung below, of those that keep the limits."""
+    """Whether tuning is shown to gain at least `min_gain` over the best rung below, of those that keep floors and limits."""
     lower = below(label, results)
-    if lower and all(breaks_a_limit(result) for result in lower.values()):
+    if lower and all(fails_beside_goal(result) for result in lower.values()):
         return True
     gain = gain_over_best(task, label, results, seed)
     return gain is not None and gain.p_value < task.alpha and gain.gain >= task.min_gain

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from rung.decide import headline as words
 from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
 from rung.decide.economics import break_even, requests
+from rung.decide.floors import (
+    evidence_of,
+    examples_needed,
+    fails_a_floor,
+    first_fault,
+    floor_counterfactuals,
+    floor_reasons,
+    loss_reasons,
+    missed_headline,
+    open_headline,
+)
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
@@ -94,30 +105,14 @@ def decide(climb: Climbed) -> Verdict:
         headline=headline,
         reasons=(
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
+            *(r for label, result in climb.results.items() for r in floor_reasons(climb.task, label, result)),
+            *loss_reasons(climb.comparisons),
             *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
             *cheaper_equal_reasons(climb.task, alternatives, climb.results),
         ),
-        counterfactuals=(
-            *(
-                (f"{climb.stopped.why[:1].upper()}{climb.stopped.why[1:]}.",)
-                if decision == "stopped" and climb.stopped
-                else ()
-            ),
-            *(
-                (UNCORRECTED,)
-                if provisional
-                else counterfactuals(climb.task, winner, climb.counted, climb.task.service.requests_per_month)
-            ),
-            *(
-                volumes(climb.task, winner, climb.counted, climb.uses, climb.task.service.requests_per_month)
-                if winner
-                else ()
-            ),
-            *tuned_counterfactuals(climb.task, climb.forecasts, climb.results),
-            *label_counterfactuals(climb.task, climb.findings, winner),
-        ),
-        examples_needed=climb.results[open_rung].quality.examples_needed if open_rung and not_settled else None,
+        counterfactuals=tuple(_changes(climb, winner, decision, provisional is not None)),
+        examples_needed=examples_needed(climb.results[open_rung]) if open_rung and not_settled else None,
         minimum_detectable_effect=_smallest_gain(climb),
         exploratory=exploratory,
         provisional=provisional,
@@ -125,6 +120,23 @@ def decide(climb: Climbed) -> Verdict:
         earlier=climb.earlier,
         basis=_basis(climb, decision, subject, tentative_pick),
     )
+
+
+def _changes(climb: Climbed, winner: str | None, decision: Decision, provisional: bool) -> Iterator[str]:
+    """Yield what would change the answer."""
+    task, requests_per_month = climb.task, climb.task.service.requests_per_month
+    if decision == "stopped" and climb.stopped:
+        yield f"{climb.stopped.why[:1].upper()}{climb.stopped.why[1:]}."
+    if provisional:
+        yield UNCORRECTED
+    else:
+        yield from counterfactuals(task, winner, climb.counted, requests_per_month)
+    if winner:
+        yield from volumes(task, winner, climb.counted, climb.uses, requests_per_month)
+    if not provisional:
+        yield from floor_counterfactuals(winner, climb.counted, climb.test_rows)
+    yield from tuned_counterfactuals(task, climb.forecasts, climb.results)
+    yield from label_counterfactuals(task, climb.findings, winner)
 
 
 def _headline(
@@ -144,9 +156,12 @@ def _headline(
         return _headline_open(climb, open_rung, pick)
     if decision == "inconclusive":
         return words.AWAITED
-    over = [k for k, r in climb.counted.items() if r.quality.status == "meets" and r.limits_held is False]
+    over = [k for k, r in climb.counted.items() if r.status == "meets" and r.limits_held is False]
     if over:
         return words.over_limit(task, over[0], results[over[0]])
+    short = fails_a_floor(climb.counted)
+    if short is not None:
+        return missed_headline(words.approach(short, results[short]), results[short])
     trained = [k for k in results if k in climb.trained]
     return words.missed(
         task,
@@ -162,9 +177,8 @@ def _headline(
 
 def _core(climb: Climbed, decision: Decision, subject: str | None) -> str:
     """Return the outcome as a clause, for a headline that begins with what keeps it from being shown."""
-    who = words.approach(subject, climb.results[subject]) if subject is not None else "no approach"
-    if decision == "meets":
-        return f"{who} meets the goal"
+    if decision == "meets" and subject is not None:
+        return f"{words.approach(subject, climb.results[subject])} {words.reached(climb.results[subject])}"
     if decision == "stopped":
         return "the budget ended the run before an answer"
     return "the test examples do not settle it" if decision == "inconclusive" else "nothing measured meets the goal"
@@ -176,14 +190,18 @@ def _basis(climb: Climbed, decision: Decision, subject: str | None, pick: str | 
         return ""
     result = climb.results[subject]
     line = words.evidence_line(climb.task, result.estimates[climb.task.metrics[0].name])
-    return line if decision == "meets" else words.near_line(subject, result, line, pick is not None)
+    if decision == "meets":
+        return line
+    fault = first_fault(result)
+    floor = f" {evidence_of(fault)}" if fault is not None else ""
+    return words.near_line(subject, result, line, pick is not None) + floor
 
 
 def _tuned_wins(climb: Climbed, winner: str, alternatives: Sequence[CheaperEqual]) -> str:
     """Say that fine-tuning is what the goal takes, or that it gives the same for less."""
     taken = next((a for a in alternatives if a.label == winner and a.holds(climb.task.alpha)), None)
     if taken is None:
-        return words.JUSTIFIED
+        return words.JUSTIFIED_WITH_FLOORS if climb.task.floors else words.JUSTIFIED
     before, after = (climb.results[k] for k in (taken.reference, winner))
     offers = [offer(climb.task, k, climb.results[k], climb.uses) for k in (taken.reference, winner)]
     pair = break_even(offers[0], offers[1], climb.task.service.requests_per_month)
@@ -192,7 +210,9 @@ def _tuned_wins(climb: Climbed, winner: str, alternatives: Sequence[CheaperEqual
 
 
 def _nearest(climb: Climbed) -> str | None:
-    """The approach that may win with the highest score, else the highest of all; None where nothing was measured."""
+    """The approach that may win and misses the least: floors alone, else the highest score; None where nothing was measured."""
+    if (short := fails_a_floor(climb.counted)) is not None:
+        return short
     metric, among = climb.task.metrics[0].name, climb.counted or climb.results
     return max(among, key=lambda k: among[k].estimates[metric].point, default=None)
 
@@ -251,22 +271,23 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
         return words.unpriced(climb.task, label, result)
     if label in climb.trained and result.good_enough:
         return words.unproven(gain_over_best(climb.task, label, climb.results, climb.seed))
-    return words.undecided(result, result.estimates[climb.task.metrics[0].name].n, tentative_pick)
+    n = result.estimates[climb.task.metrics[0].name].n
+    if result.quality.status == "meets" and result.open_floors:
+        return open_headline(words.approach(label, result), result, n)
+    return words.undecided(result, n, tentative_pick)
 
 
 def _lean(climb: Climbed) -> str | None:
     """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
     for label, result in climb.counted.items():
-        if result.quality.probability_good >= PICKED_FROM and result.limits_held is not False:
+        if result.probability_good >= PICKED_FROM and result.limits_held is not False:
             return label
     return None
 
 
 def _open_question(climb: Climbed) -> str | None:
     """The rung whose inconclusive result keeps the verdict open: the tentative pick, else the inconclusive one most likely good enough."""
-    inconclusive = {
-        k: r for k, r in climb.counted.items() if r.quality.status == "inconclusive" and r.limits_held is not False
-    }
+    inconclusive = {k: r for k, r in climb.counted.items() if r.status == "inconclusive" and r.limits_held is not False}
     unproven = {
         k: r
         for k, r in climb.counted.items()
@@ -276,14 +297,12 @@ def _open_question(climb: Climbed) -> str | None:
     if not waiting:
         return None
     tentative_pick = _lean(climb)
-    return (
-        tentative_pick if tentative_pick in waiting else max(waiting, key=lambda k: waiting[k].quality.probability_good)
-    )
+    return tentative_pick if tentative_pick in waiting else max(waiting, key=lambda k: waiting[k].probability_good)
 
 
 def _unpriced(climb: Climbed) -> dict[str, Result]:
     """The rungs that meet the goal and whose limit cannot be judged: a price is unknown."""
-    return {k: r for k, r in climb.counted.items() if r.quality.status == "meets" and r.limits_held is None}
+    return {k: r for k, r in climb.counted.items() if r.status == "meets" and r.limits_held is None}
 
 
 def _smallest_gain(climb: Climbed) -> float | None:

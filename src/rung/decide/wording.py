@@ -157,7 +157,7 @@ def _probable(q: Quality) -> str:
 
 def _limits(task: Task, label: str, result: Result) -> Iterator[Reason]:
     """Say how an approach stands to the limits, where that could matter: its quality does not miss the goal already."""
-    if result.quality.status == "misses" and result.limits_held is None:
+    if result.status == "misses" and result.limits_held is None:
         return
     if result.limits_held is not True:
         broken = result.limits_held is False
@@ -201,7 +201,7 @@ def counterfactuals(
         yield from _if_limits_were_wider(task, label, result)
         if q.status == "inconclusive" and q.examples_needed is not None:
             yield f"About {q.examples_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
-    short = {label: r for label, r in results.items() if r.quality.status != "meets"}
+    short = {label: r for label, r in results.items() if r.quality.status != "meets" and not r.missed_floors}
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
         return
@@ -226,6 +226,8 @@ def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str |
 
 
 def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str]:
+    if lower.missed_floors:
+        return
     if lower.quality.status == "inconclusive":
         rows = lower.quality.examples_needed
         more = f"; about {rows:,} test rows would tell" if rows else ""
@@ -235,7 +237,7 @@ def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str
 
 
 def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[str]:
-    if result.quality.status != "meets" or result.limits_held is not False:
+    if result.status != "meets" or result.limits_held is not False:
         return
     wanted = []
     priced, limit = result.priced, task.limits.cost_per_1k_usd

@@ -24,7 +24,7 @@ from rung.engine.contract import fit_usable, rung_of
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.errors import BudgetSpent, NotOffered
-from rung.evaluate.kit import RunKit
+from rung.evaluate.kit import RunKit, apart
 from rung.evaluate.measure import summarise
 from rung.evaluate.roles import askers
 from rung.models.client import open_clients
@@ -158,7 +158,7 @@ async def _approach(
     if step is config.ladder[-1]:  # nothing follows that its experiments would help to choose
         budget = replace(budget, calls=0)
     diagnosis = await diagnose(Subject.of(label, fitted, given, dev), kit, budget)
-    result = summarise(fitted.candidate, fitted.dev, given.task, len(config.planned))
+    result = summarise(fitted.candidate, apart(kit, fitted.dev, given.dev), given.task, len(config.planned))
     found.trained |= rung.trains and not step.trained_elsewhere
     found.approaches.append(OnDev(label, result, diagnosis))
     below: Candidate | None = fitted.candidate if rung.asks else given.below

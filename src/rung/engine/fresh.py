@@ -12,6 +12,7 @@ from rung.engine.reopen import Reopened, reopened
 from rung.engine.sides import measured_label
 from rung.errors import RungError
 from rung.evaluate.evaluator import visiting_order
+from rung.evaluate.kit import apart
 from rung.evaluate.measure import summarise
 from rung.judging.human_labels import human_labels_of
 from rung.progress import Progress, Silent, paid
@@ -58,7 +59,7 @@ async def _again(run: Reopened, label: str) -> Result:
         outcomes = await kit.answer(candidate, rows, lambda row: bar.advance(usd=paid(row)))
     again = summarise(
         candidate,
-        outcomes,
+        apart(kit, outcomes, rows),
         run.task,
         len(run.folder.planned),
         test_sha256=before.test_sha256,

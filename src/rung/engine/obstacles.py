@@ -61,6 +61,7 @@ def obstacles(config: Config) -> tuple[Obstacle, ...]:
         *_of_models(config),
         *_of_steps(config),
         *_of_metrics(config),
+        *_of_floors(config),
         *_of_regression_tasks(config),
         *_of_documents(config),
     )
@@ -179,6 +180,16 @@ def _of_metrics(config: Config) -> Iterator[Obstacle]:
             held_metric(spec.plugin, plugins.make_at(config.root, "metrics", spec.plugin, spec.settings))
         except PluginError as error:
             yield Obstacle(Problem(f"task.metrics.{index}", str(error)), "plan")
+
+
+def _of_floors(config: Config) -> Iterator[Obstacle]:
+    """Return floors on a judge's opinion: it decides beside human labels alone, and too few of these lie in a slice."""
+    named = {spec.name: spec for spec in config.task.metrics}
+    for index, floor in enumerate(config.task.floors):
+        spec = named.get(floor.metric) if floor.metric is not None else next(iter(named.values()), None)
+        if spec is not None and getattr(plugins.find("metrics", spec.plugin), "opinion", False):
+            says = f"is about scores of {spec.name!r}, which decides only beside human labels: name a metric that is no opinion"
+            yield Obstacle(Problem(f"task.floors.{index}", says), "climb")
 
 
 def _of_documents(config: Config) -> Iterator[Obstacle]:

@@ -19,7 +19,7 @@ from rung.engine.stored import stored_config, stored_kit
 from rung.errors import IntegrityError
 from rung.evaluate.alpha import differing
 from rung.evaluate.answering import judge
-from rung.evaluate.kit import RunKit
+from rung.evaluate.kit import RunKit, apart
 from rung.evaluate.measure import as_served, summarise
 from rung.judging.human_labels import HumanLabels, human_labels_of
 from rung.judging.trust import trust_of
@@ -84,7 +84,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
             chat = results[label].candidate.chat
             plain = chat is not None and not isinstance(chat, RagLearned)  # citations are taken out before these steps
             steps = step_of(chat.postprocessing, task.labels) if chat is not None and plain else None
-            yield _scores(label, results[label].outcomes, rows, kit, steps)
+            yield _scores(label, results[label].outcomes, rows, kit, steps, task)
             taken = run.rung(label).profile.get()
             yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken)
     yield from _learnt_anew(run, task, results)
@@ -185,7 +185,12 @@ def _conclusions(run: RunFolder, results: Mapping[str, Result]) -> Iterator[Chec
 
 
 def _scores(
-    label: str, outcomes: tuple[Outcome, ...], rows: Mapping[str, Example], kit: RunKit, steps: Step | None
+    label: str,
+    outcomes: tuple[Outcome, ...],
+    rows: Mapping[str, Example],
+    kit: RunKit,
+    steps: Step | None,
+    task: Task,
 ) -> Check:
     wrong = [f"{o.example_id} is no test row" for o in outcomes if o.example_id not in rows]
     answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
@@ -193,6 +198,12 @@ def _scores(
         again = asyncio.run(_judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None], kit))
     except IntegrityError as error:
         return Check(f"{label}: scores of the stored answers", len(outcomes), str(error))
+    before_tables = not task.floors and all(o.label is None and not o.slices for o in outcomes)
+    if not before_tables:
+        known = {o.example_id for o in answered}
+        others = [o for o in outcomes if o.example_id in rows and o.example_id not in known]
+        again, told = (list(apart(kit, some, list(rows.values()))) for some in (again, others))
+        wrong += [o.example_id for o, new in zip(others, told, strict=True) if o != new]
     for stored, new in zip(answered, again, strict=True):
         if to_json(new, Outcome) != to_json(stored, Outcome) or not _as_said(stored, steps):
             wrong.append(stored.example_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from rung.evaluate.alpha import level_of
 from rung.evaluate.consistency import consistency_of
-from rung.evaluate.kit import RunKit, priced_by_token
+from rung.evaluate.kit import RunKit, apart, priced_by_token
 from rung.evaluate.measure import as_served, summarise, unanswered
 from rung.evaluate.profile import enough, is_stored, profile, requests_of
 from rung.judging.human_labels import HumanLabels, human_labels_of, is_opinion
@@ -64,7 +64,8 @@ class Evaluator:
         stopped_at: int | None = None
         with self.progress.stage(f"{label}: {candidate.name} on test", len(rows)) as bar:
             for part in _parts(rows, curtailment.looks if curtailment else (len(rows),)):
-                outcomes += await kit.answer(candidate, part, lambda row: bar.advance(usd=paid(row)))
+                answered = await kit.answer(candidate, part, lambda row: bar.advance(usd=paid(row)))
+                outcomes += apart(kit, answered, part)
                 if curtailment and len(outcomes) < len(rows) and _certain(curtailment, outcomes, self.task):
                     stopped_at = len(outcomes)
                     break
@@ -94,7 +95,7 @@ class Evaluator:
         """
         task, candidate = self.task, result.candidate
         kept = result if stored is None else stored
-        if task.limits.p95_latency_s is None or result.quality.status == "misses":
+        if task.limits.p95_latency_s is None or result.status == "misses":
             if result != kept:
                 self.run.rung(label).save_measured(result)
             return result

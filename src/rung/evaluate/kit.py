@@ -15,12 +15,13 @@ from rung.errors import IntegrityError, NotOffered, RungError
 from rung.evaluate.answering import OnRow, Scorer, answer_rows, scorer
 from rung.evaluate.first_answers import FirstAnswers
 from rung.evaluate.roles import Asker, Roles
+from rung.evaluate.told_apart import form_of, told_apart
 from rung.metrics.accepted import AnyRight
 from rung.models.client import Client
 from rung.models.settings import ProviderSettings
 from rung.progress import Progress, paid
 from rung.protocols import DocumentIndex, Judge, Kit, Metric, RegressionSuite, System, TuningSpace
-from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task
+from rung.types import Candidate, Completion, Example, Message, ModelCard, Outcome, Request, Task, by_id
 
 JUDGED_AT_LEAST = 5  # rows, all without a judgement, that mean the metric is broken
 
@@ -152,6 +153,11 @@ class RunKit:
     def free(self, candidate: Candidate) -> bool:
         """Whether answering and judging another row costs no money."""
         return self._roles.free(candidate)
+
+
+def apart(kit: RunKit, outcomes: Sequence[Outcome], examples: Sequence[Example]) -> tuple[Outcome, ...]:
+    """Return the outcomes of these examples with what tables and floors need of each: its label, its slices."""
+    return told_apart(outcomes, by_id(examples), kit._task, form_of(next(iter(kit.metrics.values()))))
 
 
 def priced_by_token(kit: RunKit, candidate: Candidate) -> bool:

@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 
 from rung.errors import RungError
+from rung.evaluate.estimating import claim_of, estimate_of
+from rung.evaluate.floors import FORMAT, judged_floors
+from rung.evaluate.tables import tables_of
 from rung.judging.human_labels import HumanLabels, corrected, provisional
 from rung.stats.distribution import student_quantile
-from rung.stats.estimate import Sample, cluster_variance, group_numbers, interval_mean, mean_group_size
+from rung.stats.estimate import Sample, cluster_variance, group_numbers, mean_group_size
 from rung.stats.estimate import summarise as sample_of
 from rung.stats.latency import TAIL, lower_bound, requests_for_bound, requests_to_settle, upper_bound
-from rung.stats.sequential import LOOKS
-from rung.stats.threeway import judge_sample
 from rung.types import (
     Candidate,
     Estimate,
@@ -33,8 +34,11 @@ from rung.types import (
 )
 
 ALONE = "alone"  # "<metric>:alone" in Result.estimates: the judge's own mean, which labels corrected
+NO_SCORE = (
+    "no row has a score: every row failed, and neither rows that the metric could not judge nor those that task.failure_score: null "
+    "leaves out have one; look at why they fail with `rung climb --quick`"
+)
 ROUNDING = 1e-9  # a relative difference of dollars that is none
-FORMAT = "format"  # key of the format-adherence estimate in Result.estimates
 
 
 def unanswered(outcomes: Sequence[Outcome]) -> int:
@@ -77,10 +81,7 @@ def summarise(
     deciding = task.metrics[0].name
     rows = scored(outcomes, deciding, task.failure_score)
     if not rows:
-        raise RungError(
-            "no row has a score: every row failed, and neither rows that the metric could not judge nor those that "
-            "task.failure_score: null leaves out have one; look at why they fail with `rung climb --quick`"
-        )
+        raise RungError(NO_SCORE)
     divisor = planned_rungs if level is None else task.alpha / level
     quality = _quality(outcomes, task, divisor)
     estimates = _estimates(outcomes, task, stopped_at is not None)
@@ -117,6 +118,8 @@ def summarise(
         labels=labels,
         unscored=dict(sorted(Counter(name for o in outcomes for name in o.unscored).items())),
         level=level,
+        floors=judged_floors(outcomes, task, divisor, stopped_at is not None),
+        tables=tables_of(outcomes, task, stopped_at is not None, fields=people is None),
     )
 
 
@@ -137,9 +140,7 @@ def scored_sample(outcomes: Sequence[Outcome], task: Task) -> Sample | None:
 def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Quality:
     """Judge one approach. What got no answer, or no judgement, is unknown: wrong for *meets*, right for *misses*."""
     bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    groups = groups_of([o for o, _ in bounded])
-    worst, best = (sample_of([b[end] for _, b in bounded], groups) for end in (0, 1))
-    quality = judge_sample(worst, task.goal, task.tolerance, task.alpha, planned_rungs, best=best)
+    quality = claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs)
     silent, lacking = unanswered(outcomes), unrecorded(outcomes)
     unjudged = sum(o.unjudged for o in outcomes)
     if quality.status != "inconclusive" or not silent + lacking + unjudged:
@@ -160,29 +161,12 @@ def _estimates(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> 
         rows = [(o, b) for o in outcomes if (b := o.bounds(spec.name, task.failure_score)) is not None]
         judged_none = all(o.scores is None or spec.name in o.unscored for o in outcomes)
         if rows and not (judged_none and any(o.unscored for o in outcomes)):  # failed examples alone are no estimate
-            found[spec.name] = _estimate(rows, stopped_early)
+            found[spec.name] = estimate_of(rows, stopped_early)
     forms = [(o, o.adheres(task.metrics[0].name)) for o in outcomes]
     known = [(o, (float(adheres), float(adheres))) for o, adheres in forms if adheres is not None]
     if known and any(o.failure is None for o, _ in known):
-        found[FORMAT] = _estimate(known, stopped_early)
+        found[FORMAT] = estimate_of(known, stopped_early)
     return found
-
-
-def _estimate(rows: Sequence[tuple[Outcome, tuple[float, float]]], stopped_early: bool) -> Estimate:
-    """Return the mean of what is known; the interval holds wherever the unknown lies between its bounds."""
-    # An interval taken at whichever of ten looks stopped the rung misses too often (9 % of nominal 5): divide the error.
-    level = 1.0 - 0.05 / LOOKS if stopped_early else 0.95
-    groups = groups_of([o for o, _ in rows])
-    worst, best = (interval_mean([bounds[end] for _, bounds in rows], groups, level) for end in (0, 1))
-    known = [low for _, (low, high) in rows if low == high]
-    return Estimate(
-        mean=None if stopped_early or not known else float(np.mean(known)),
-        low=worst.low,
-        high=best.high,
-        n=worst.n,
-        method=worst.method,
-        n_effective=worst.n_eff,
-    )
 
 
 def _tokens_per_request(outcomes: Sequence[Outcome]) -> float | None:

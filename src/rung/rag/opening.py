@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rung import plugins
 from rung.config import Config
-from rung.config.sections import DocumentsSection
+from rung.config.documents import DocumentsSection
 from rung.contracts import held_store
 from rung.documents.folder import Synced, contents, files_in, sync
 from rung.documents.index import StoredDocumentIndex, check_embedder

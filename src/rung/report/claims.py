@@ -1,15 +1,16 @@
-"""What a run claims of the approach that it names: it meets the goal, and it keeps each limit. One list for JUnit and pull requests."""
+"""What a run claims of the approach that it names: it meets the goal and each floor, and keeps each limit. One list for JUnit and pull requests."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rung.decide.floors import fails_a_floor
 from rung.decide.limits import latency
 from rung.report import figures
 from rung.report.load import Report, RungReport
-from rung.types import Result
+from rung.types import Result, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Claim:
 
 
 def claims(report: Report) -> tuple[Claim, ...]:
-    """Return the claims, the goal first: all hold if and only if an approach is shown to be good enough."""
+    """Return the claims, the goal first, then floors and limits: all hold if and only if an approach is shown to be good enough."""
     rung = named(report)
     result = rung.result if rung is not None else None
-    limits = tuple(_limits(report, result))
+    limits = (*_floors(report, result), *_limits(report, result))
     score = figures.quality(report.estimate(rung)) if rung is not None else "nothing is measured"
     return (_goal(report, result, limits, f"{score}, goal {report.task.goal:g}"), *limits)
 
@@ -39,8 +40,13 @@ def named(report: Report) -> RungReport | None:
     """Return the rung that the claims are about: the winner, else the tentative pick, else one that meets the goal, else the last."""
     measured = [rung for rung in report.rungs if rung.result is not None]
     verdict = {report.verdict.winner, report.verdict.tentative_pick} if report.verdict is not None else set()
-    good = [rung for rung in measured if rung.result is not None and rung.result.quality.status == "meets"]
-    return next(iter([*(r for r in measured if r.label in verdict), *good, *reversed(measured)]), None)
+    good = [r for r in measured if r.result is not None and r.result.status == "meets"]
+    near = [
+        r
+        for r in measured
+        if r.result is not None and r.label == fails_a_floor({m.label: m.result for m in measured if m.result})
+    ]
+    return next(iter([*(r for r in measured if r.label in verdict), *good, *near, *reversed(measured)]), None)
 
 
 def unfinished(report: Report) -> str:
@@ -57,6 +63,22 @@ def _goal(report: Report, result: Result | None, limits: tuple[Claim, ...], meas
         return Claim(name, "holds", measured)
     kind = "provisional" if verdict.provisional is not None else verdict.decision
     return Claim(name, "fails" if kind == "misses" else "open", measured, kind)
+
+
+def _floors(report: Report, result: Result | None) -> Iterator[Claim]:
+    for index, floor in enumerate(report.task.floors):
+        name = f"{floor.name} is at least {floor.at_least:g}"
+        found = result.floors[index] if result is not None and index < len(result.floors) else None
+        if found is None:
+            yield Claim(name, "unmeasured", "no approach is measured")
+            continue
+        measured = figures.quality(found.estimate) if found.estimate is not None else str(found.quality.advice)
+        states: Mapping[Status, Claim] = {
+            "meets": Claim(name, "holds", measured),
+            "misses": Claim(name, "fails", measured, "floor"),
+            "inconclusive": Claim(name, "open", f"not settled: {measured}", "inconclusive"),
+        }
+        yield states[found.quality.status]
 
 
 def _limits(report: Report, result: Result | None) -> Iterator[Claim]:

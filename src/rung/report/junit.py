@@ -1,4 +1,4 @@
-"""The report as JUnit XML, for build servers: one test case "meets the goal" and one for each limit.
+"""The report as JUnit XML, for build servers: one test case "meets the goal" and one for each floor and limit.
 
 The form is that of https://github.com/testmoapp/junitxml (read 2026-11), which the usual readers share.
 """
@@ -12,6 +12,7 @@ from rung.report import figures
 from rung.report.claims import Claim, claims, named, unfinished
 from rung.report.escape import visible
 from rung.report.load import Report, RungReport, load_report
+from rung.report.told_apart import STATES
 from rung.store.run import RunFolder
 
 
@@ -70,7 +71,7 @@ def _cases(report: Report) -> list[ET.Element]:
 
 
 def _limit(report: Report, claim: Claim) -> ET.Element:
-    case = _case(report, claim.name, named(report))
+    case = _case(report, claim.name, named(report), claim.measured)
     if claim.state == "unmeasured":
         ET.SubElement(case, "skipped", message=claim.measured)
     elif claim.red:
@@ -78,7 +79,7 @@ def _limit(report: Report, claim: Claim) -> ET.Element:
     return case
 
 
-def _case(report: Report, name: str, rung: RungReport | None) -> ET.Element:
+def _case(report: Report, name: str, rung: RungReport | None, measured: str | None = None) -> ET.Element:
     case = ET.Element("testcase", classname=f"rung.{visible(report.task.name)}", name=name)
     result = rung.result if rung is not None else None
     if rung is None or result is None:
@@ -86,6 +87,7 @@ def _case(report: Report, name: str, rung: RungReport | None) -> ET.Element:
     about = {
         "approach": rung.label,
         "candidate": result.candidate.name,
+        "measured": measured,
         "quality": figures.quality(report.estimate(rung)),
         "lower bound": f"{result.quality.lower:.4f}",
         "upper bound": f"{result.quality.upper:.4f}",
@@ -118,7 +120,15 @@ def _line(report: Report, rung: RungReport) -> str:
     seen = f"{figures.quality(report.estimate(rung))}, bounds {quality.lower:.3f} to {quality.upper:.3f}"
     aim = f"goal {task.goal:.2f} on {task.metrics[0].name}, tolerance {task.tolerance:g}"
     word = {"meets": "meets the goal", "misses": "misses the goal"}.get(quality.status, quality.status)
-    why = [quality.advice, rung.diagnosis.sentence if rung.diagnosis is not None and not result.good_enough else None]
+    floors = [
+        f"{f.floor.name} {STATES[f.quality.status]} ({figures.quality(f.estimate)}, floor {f.floor.at_least:g})"
+        for f in result.floors
+    ]
+    why = [
+        *floors,
+        quality.advice,
+        rung.diagnosis.sentence if rung.diagnosis is not None and not result.good_enough else None,
+    ]
     return "; ".join(filter(None, [f"{word}: {seen}", aim, *why]))
 
 

@@ -59,7 +59,7 @@ class RungReport:
     def state(self) -> str:
         """One of meets, misses, inconclusive, waiting, skipped, not_reached."""
         if self.result is not None:
-            return self.result.quality.status
+            return self.result.status
         if self.awaited:
             return "waiting"
         return "skipped" if self.skipped is not None else "not_reached"
@@ -131,7 +131,7 @@ class Report:
         """What the audit found, less what it foretold and the verdict has settled since."""
         settled = set()
         if self.verdict is not None:
-            settled |= {"power"} if self.verdict.decision in ("meets", "misses") else set()
+            settled |= {"power", "floors"} if self.verdict.decision in ("meets", "misses") else set()
             settled |= (
                 {"visible-gain"} if self.comparisons else set()
             )  # the verdict tells it, with the rows that differed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rung.report import figures
+from rung.report import figures, told_apart
 from rung.report.advice import matrix_of
 from rung.report.answer_form import form_lines
 from rung.report.economics import economics_of, month
@@ -31,6 +31,10 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"## rung: {safe(report.task.name)}"
     yield ""
     yield from answer(report, said)
+    if said.floors:
+        yield from (f"- {safe(line)}" for line in said.floors)
+        yield ""
+    yield from _told_apart(report)
     if said.cause:
         yield safe(said.cause)
         yield ""
@@ -54,6 +58,26 @@ def _judge(report: Report) -> Iterator[str]:
     yield from (f"- **The judge**: {safe(line)}" for line in report.trust.warnings)
     yield from (f"- The judge {safe(fact.name)}: {safe(fact.value)}" for fact in facts(report.trust))
     yield ""
+
+
+def _told_apart(report: Report) -> Iterator[str]:
+    """Write the tables by label, slice and field, each where there is one."""
+    found = told_apart.tables(report)
+    if found is None:
+        return
+    if labels := told_apart.label_rows(found):
+        rows = [(safe(r.name), f"{r.n:,}", r.score, *r.more) for r in labels]
+        yield from table(("label", "test examples", "recall", "precision", "F1"), "lrrrr", rows)
+        yield ""
+    for title, found_rows in (
+        ("average", told_apart.average_rows(found)),
+        ("slice", told_apart.slice_rows(found)),
+        ("field", told_apart.field_rows(found)),
+    ):
+        if found_rows:
+            rows = [(safe(r.name), f"{r.n:,}", r.score) for r in found_rows]
+            yield from table((title, "test examples", "score"), "lrr", rows)
+            yield ""
 
 
 def approaches(report: Report, said: Summary) -> Iterator[str]:

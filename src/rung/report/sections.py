@@ -9,7 +9,7 @@ from typing import Any
 from rung.decide.economics import Offer, break_even_sentence, requests
 from rung.decide.matrix import TITLES
 from rung.diagnosis.calibration import right_about
-from rung.report import advice, charts, economics, predictions
+from rung.report import advice, charts, economics, predictions, told_apart
 from rung.report.failure import first_failure
 from rung.report.load import Report
 from rung.report.rows import side_by_side
@@ -48,6 +48,22 @@ def _ladder(report: Report) -> Mapping[str, Any]:
         "chart_wide": charts.ladder(report, 980.0, 380.0, found.efficient) if several else "",
         "chart_narrow": charts.ladder(report, 360.0, 400.0, found.efficient) if several else "",
         "bills": {o.label: economics.month(o, found.requests_per_month) for o in found.offers},
+    }
+
+
+def _tables(report: Report) -> Mapping[str, Any]:
+    found = told_apart.tables(report)
+    return {
+        "tables_subject": told_apart.subject(report),
+        "floor_results": told_apart.floors(report),
+        "floor_states": told_apart.STATES,
+        "told_tables": found,
+        "label_rows": told_apart.label_rows(found) if found else [],
+        "confusion_matrix": told_apart.matrix(found) if found else None,
+        "worst_confusions": told_apart.confusions(found) if found else [],
+        "average_rows": told_apart.average_rows(found) if found else [],
+        "slice_rows": told_apart.slice_rows(found) if found else [],
+        "field_rows": told_apart.field_rows(found) if found else [],
     }
 
 
@@ -105,6 +121,7 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("ladder", "Approaches", "_ladder.html", _ladder),
     ReportSection("failure", None, "_failure.html"),
     ReportSection("why", "Failures", "_why.html", _why),
+    ReportSection("tables", None, "_tables.html", _tables),
     ReportSection("reasons", "Why", "_reasons.html"),
     ReportSection("economics", "Costs", "_economics.html", _economics),
     ReportSection("gains", "Gains", "_gains.html", _gains),

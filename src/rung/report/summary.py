@@ -16,6 +16,7 @@ from rung.decide.limits import latency_open, limits_left_open
 from rung.report import figures
 from rung.report.gains import usual
 from rung.report.load import Report, RungReport
+from rung.report.told_apart import floor_lines, loss_lines
 from rung.store.run import export_place
 from rung.types import Diagnosis, Result, rate
 from rung.usual_names import shown_name
@@ -62,6 +63,7 @@ class Summary:
     lead: str
     rest: str
     basis: str
+    floors: tuple[str, ...]  # one sentence each
     notes: tuple[str, ...]
     lines: tuple[ApproachLine, ...]
     footnote: str
@@ -84,6 +86,7 @@ def summary(report: Report, place: Path | None = None) -> Summary:
         lead=lead,
         rest=rest,
         basis=basis,
+        floors=tuple(floor_lines(report, basis)),
         notes=tuple(_notes(report)),
         lines=tuple(_line(report, rung) for rung in report.rungs),
         footnote=_footnote(report),
@@ -107,6 +110,7 @@ def _notes(report: Report) -> Iterator[str]:
     verdict = report.verdict
     if verdict is not None and verdict.provisional:
         yield f"Provisional: {verdict.provisional}"
+    yield from loss_lines(report)
 
 
 def _line(report: Report, rung: RungReport) -> ApproachLine:
@@ -130,6 +134,8 @@ def _came_of_it(report: Report, rung: RungReport, result: Result | None) -> str:
     said = RESULTS[rung.state]
     if result is None:
         return said
+    if result.quality.status == "meets" and result.status != "meets":
+        said = "misses a floor" if result.missed_floors else "a floor is open"
     if result.limits_held is False:
         return f"{said}, over limit"
     left_open = limits_left_open(report.task, result)
@@ -221,7 +227,7 @@ def _stored(report: Report) -> set[str]:
 
 def _decides(report: Report, where: str) -> Command:
     """Return how an inconclusive run goes on."""
-    open_ = next((r.result for r in report.measured if r.result and r.result.quality.status == "meets"), None)
+    open_ = next((r.result for r in report.measured if r.result and r.result.status == "meets"), None)
     if open_ is not None and open_.cost_per_1k_usd is None and report.task.limits.cost_per_1k_usd is not None:
         return Command("rung climb", f"after adding a price for {open_.candidate.model} to rung.yaml")
     if open_ is not None and latency_open(report.task, open_):

@@ -26,6 +26,7 @@ from rung.report.load import Report, load_report
 from rung.report.predictions import summary as calibration
 from rung.report.runs import RunLine
 from rung.report.summary import ApproachLine, Command, Summary, summary
+from rung.report.told_apart import detail_lines
 from rung.report.tuned import tuning_lines
 from rung.store.run import RunFolder
 from rung.types import Comparison, Skipped
@@ -33,6 +34,7 @@ from rung.types import Comparison, Skipped
 COLOURS = {"meets": "green", "misses": "red", "inconclusive": "yellow"}
 PLAIN = {"−": "-", "…": "...", "“": '"', "”": '"', "→": "->"}  # for terminals that cannot write these
 NARROW = 80  # columns below which cost and latency are left out
+FLOORS_SHOWN = 3
 LONGEST_NAME = 24  # characters of an approach
 
 
@@ -101,6 +103,10 @@ def _after(report: Report, said: Summary, console: Console) -> None:
     verdict = report.verdict
     if verdict is not None and verdict.decision == "stopped" and verdict.counterfactuals:
         _line(console, verdict.counterfactuals[0], "yellow", indent=2)
+    for line in said.floors[:FLOORS_SHOWN]:
+        _line(console, line, indent=2)
+    if len(said.floors) > FLOORS_SHOWN:
+        _line(console, f"{len(said.floors) - FLOORS_SHOWN} more floors: see the report.", "dim", indent=2)
     if said.cause:
         _line(console, said.cause, indent=2)
     for rung in report.measured:
@@ -153,7 +159,7 @@ def _details(report: Report, console: Console) -> None:
             tried = ", ".join(f"{c.name} {c.count} of {c.share.n}" for c in rung.diagnosis.experiments)
             if tried:
                 _line(console, f"{rung.label}: re-run with one change, these pass: {tried}")
-    for line in (*form_lines(report), *knowledge_lines(report)):
+    for line in (*detail_lines(report), *form_lines(report), *knowledge_lines(report)):
         _line(console, line)
     for line in tuning_lines(report):
         _line(console, line)

@@ -38,7 +38,7 @@ class MeasuredRung:
 
     @property
     def status(self) -> Status:
-        return self.result.quality.status
+        return self.result.status
 
     @property
     def good_enough(self) -> bool:

@@ -149,6 +149,8 @@ class Outcome:
     """One example answered: a Score or a Failure by metric name, or a failure of the example; never both, never neither.
 
     The deciding metric's failure is the example's. `unscored`: the other metrics that could not judge the answer, with why.
+    `label`: the expected answer of a classification; `said`: the label that the answer is, None for none of them; `slices`: the
+    example's own. All three are told of test examples alone, so that tables by label and slice can be made from outcomes.
     `abstained` where the answer or the expected output says "I do not know" in some words, whatever the score.
     """
 
@@ -159,6 +161,9 @@ class Outcome:
     failure: Failure | None = None
     abstained: Abstention | None = None
     unscored: Mapping[str, Failure] = field(default_factory=dict)
+    label: str | None = None
+    said: str | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.failure is None):

@@ -9,6 +9,8 @@ from typing import Literal
 from rung.types.answers import Estimate, Outcome
 from rung.types.candidates import Candidate
 from rung.types.costs import RequestCost
+from rung.types.tables import Loss, Tables
+from rung.types.tasks import Floor
 
 Status = Literal["meets", "misses", "inconclusive"]
 Decision = Literal["meets", "inconclusive", "misses", "stopped"]
@@ -65,6 +67,19 @@ class Priced:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class FloorResult:
+    """One floor judged: the same three ways as the goal, at the same level. `estimate` None: no example could tell.
+
+    `examples_needed`: test examples in all, where about so many would decide; None where that is unknown or nothing is open.
+    """
+
+    floor: Floor
+    quality: Quality
+    estimate: Estimate | None
+    examples_needed: int | None = None
+
+
 @dataclass(frozen=True)
 class Result:
     """One rung measured on the frozen test rows."""
@@ -95,9 +110,31 @@ class Result:
         None  # one-sided, of "meets": the approach's share of alpha by dev; None: alpha / planned rungs
     )
 
+    floors: tuple[FloorResult, ...] = ()  # in the task's order
+    tables: Tables | None = None  # None: measured before there were any
+
+    @property
+    def status(self) -> Status:
+        """All claims about quality taken together: *misses* if any is missed, *inconclusive* if any is open."""
+        each = [self.quality.status, *(f.quality.status for f in self.floors)]
+        return "misses" if "misses" in each else "inconclusive" if "inconclusive" in each else "meets"
+
+    @property
+    def probability_good(self) -> float:
+        """The probability of the least likely claim: what all of them together have at most."""
+        return min([self.quality.probability_good, *(f.quality.probability_good for f in self.floors)])
+
     @property
     def good_enough(self) -> bool:
-        return self.quality.status == "meets" and self.limits_held is True
+        return self.status == "meets" and self.limits_held is True
+
+    @property
+    def missed_floors(self) -> tuple[FloorResult, ...]:
+        return tuple(f for f in self.floors if f.quality.status == "misses")
+
+    @property
+    def open_floors(self) -> tuple[FloorResult, ...]:
+        return tuple(f for f in self.floors if f.quality.status == "inconclusive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +155,7 @@ class Comparison:
     n: int
     method: str
     fixed_share: float | None = None
+    worse: tuple[Loss, ...] = ()  # where `upper` gains in all, the labels and slices that it makes significantly worse
 
 
 @dataclass(frozen=True, slots=True)

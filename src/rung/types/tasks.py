@@ -79,6 +79,35 @@ def widest_tolerance(goal: float) -> float:
     return round(min(1.0 - goal, goal) / 2.0, 6)
 
 
+AVERAGES: Mapping[str, str] = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """One more claim about quality: `measure` is at least `at_least` among the examples that `label` and `where` name.
+
+    `where`: column -> its value. `metric`: None for the deciding one, "format" for the share in the right form, or an average over labels
+    (AVERAGES). `recall` counts the examples with the label, `precision` the answers that give it, `f1` both; `score` is the mean of a
+    metric.
+    """
+
+    at_least: float
+    tolerance: float
+    measure: Literal["score", "recall", "precision", "f1"] = "score"
+    label: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    metric: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The claim as the subject of a sentence: "recall of 'fraud'", "the score where lang is 'de'"."""
+        of = f" of {self.label!r}" if self.label is not None else ""
+        there = " and ".join(f"{column} is {value!r}" for column, value in self.where.items())
+        metric = "the score" if self.metric is None else AVERAGES.get(self.metric, self.metric)
+        subject = metric if self.measure == "score" else {"f1": "F1"}.get(self.measure, self.measure)
+        return f"{subject}{of}{f' where {there}' if there else ''}"
+
+
 @dataclass(frozen=True)
 class Task:
     """What is asked of a model, and when it counts as good enough. All rates lie in [0, 1]."""
@@ -103,6 +132,8 @@ class Task:
     scope: Literal["narrow", "general"] | None = None  # told by the user: one kind of request, or anything
     limits: Limits = field(default_factory=Limits)
     service: Service = field(default_factory=Service)
+    floors: tuple[Floor, ...] = ()  # claims beside the goal: an approach is good enough only if it meets all of them
+    slices: tuple[str, ...] = ()  # columns by whose values results are told apart, those of floors among them
 
 
 TWINS = "near-duplicates of "  # what the name of a group begins with that near-duplicates alone make
@@ -114,6 +145,7 @@ class Example:
 
     `others`: further right answers, different from `target`; any one of them is as good. Demonstrations show `target`.
     `own_group`: the group that the file gives, where near-duplicates tie the example to others: `group` is then that of all of them.
+    `slices`: the columns that tell results apart, with their values; no model sees them unless they are inputs too.
     """
 
     id: str
@@ -122,13 +154,15 @@ class Example:
     group: str
     others: tuple[str, ...] = ()
     own_group: str | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
         """Content hash; `id` is part of it, so that a renamed row is a changed row. Made once."""
         found: str | None = getattr(self, "_sha256", None)
         if found is None:
-            more = [list(self.others)] if self.others else []
+            more: list[Any] = [list(self.others)] if self.others else []
+            more += [{"slices": dict(self.slices)}] if self.slices else []
             told = self.group if self.own_group is None else self.own_group  # what ties it is found anew in each split
             found = content_hash([self.id, dict(self.inputs), self.target, told, *more])
             object.__setattr__(
@@ -149,6 +183,7 @@ class Example:
     def as_dict(self) -> dict[str, Any]:
         row = {"id": self.id, "inputs": dict(self.inputs), "target": self.target, "group": self.group}
         row |= {"others": list(self.others)} if self.others else {}
+        row |= {"slices": dict(self.slices)} if self.slices else {}
         return row | ({"own_group": self.own_group} if self.own_group is not None else {})
 
     @classmethod
@@ -160,6 +195,7 @@ class Example:
             row["group"],
             tuple(row.get("others", ())),
             row.get("own_group"),
+            dict(row.get("slices", {})),
         )
 
 

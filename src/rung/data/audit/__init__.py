@@ -9,6 +9,7 @@ from rung.data.audit.audit_input import AuditInput
 from rung.data.audit.balance import check_balance
 from rung.data.audit.contradictions import check_contradictions
 from rung.data.audit.duplicates import check_conflicts, check_duplicates, check_leakage, check_spelling
+from rung.data.audit.floors import check_floors
 from rung.data.audit.length import check_length
 from rung.data.audit.models import check_models
 from rung.data.audit.noise import check_noise
@@ -26,6 +27,7 @@ CHECKS: Mapping[str, Callable[[AuditInput], Iterator[Finding]]] = {
     "size": check_size,
     "several answers": check_several,
     "power": check_power,
+    "floors": check_floors,
     "duplicates": check_duplicates,
     "conflicts": check_conflicts,
     "contradictions": check_contradictions,
@@ -40,7 +42,14 @@ CHECKS: Mapping[str, Callable[[AuditInput], Iterator[Finding]]] = {
 }
 QUICK: tuple[str, ...] = ("size", "several answers", "power", "balance")  # what `rung init` looks at
 OF_SAMPLE: tuple[str, ...] = ("several answers",)  # ... of the first rows of a large file: the others count rows
-OF_INPUTS = ("power", "duplicates", "length", "model", "personal data")  # what can be said without expected outputs
+OF_INPUTS = (
+    "power",
+    "floors",
+    "duplicates",
+    "length",
+    "model",
+    "personal data",
+)  # what can be said without expected outputs
 _ORDER = {"stop": 0, "warn": 1, "note": 2}
 
 

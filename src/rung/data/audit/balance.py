@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rung.data.audit.audit_input import AuditInput, counted, percent, quoted
+from rung.data.audit.floors import label_is_guarded
 from rung.data.near import normal_text
 from rung.types import Finding
 
@@ -14,7 +15,7 @@ FEW_ROWS_PER_LABEL = 2.0
 
 
 def check_balance(case: AuditInput) -> Iterator[Finding]:
-    """Stop at a single label; warn of rare and unseen ones and of a goal that the commonest answer reaches."""
+    """Stop at a single label, and at a goal that the commonest answer reaches; warn of rare and unseen labels."""
     if case.task.kind != "classification":
         return
     everywhere = Counter(e.target for e in case.rows)
@@ -45,13 +46,15 @@ def _commonest(case: AuditInput) -> Iterator[Finding]:
     visible = Counter(e.target for e in (*case.parts.train, *case.parts.dev))
     label, rows = visible.most_common(1)[0]
     share = rows / visible.total()
-    reached = share >= case.task.goal
+    reached = share >= case.task.goal and not label_is_guarded(case)
     yield Finding(
         "balance",
-        "warn" if reached else "note",
+        "stop" if reached else "note",
         f"{counted(len(visible), 'label')}; always answering {quoted([label])} would be right in {percent(share)}"
         + (f", which reaches the goal {case.task.goal:g}." if reached else "."),
-        "Set a goal above that, or a metric that weighs the rare labels." if reached else "Nothing to do.",
+        "Set a goal above that, or say in task.floors how many of a rare label must be found ({label: fraud, recall: 0.9})."
+        if reached
+        else "Nothing to do.",
         measured={"labels": len(visible), "majority_share": round(share, 4)},
     )
 

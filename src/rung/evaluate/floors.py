@@ -1,0 +1,78 @@
+"""Floors judged: each is one more claim, by the three-way rule and at the level of the approach's quality. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rung.evaluate.averages import average_of
+from rung.evaluate.estimating import Bounded, claim_of, estimate_of
+from rung.stats.threeway import judge_sample
+from rung.types import AVERAGES, Floor, FloorResult, Outcome, Quality, Task
+
+FORMAT = "format"  # the metric of a floor on the share of answers in the right form
+
+
+def judged_floors(
+    outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool
+) -> tuple[FloorResult, ...]:
+    """Judge the task's floors on the outcomes of one approach."""
+    return tuple(_judged(floor, outcomes, task, divisor, stopped_early) for floor in task.floors)
+
+
+def rows_of(floor: Floor, outcomes: Sequence[Outcome], task: Task) -> Bounded:
+    """Return the outcomes that a floor is about, with the least and the greatest score of each."""
+    there = _there(floor, outcomes)
+    if floor.measure == "precision":
+        return [(o, _given(o, floor.label)) for o in there if o.said == floor.label or o.unanswered or o.unjudged]
+    if floor.metric == FORMAT:
+        forms = [(o, o.adheres(task.metrics[0].name)) for o in there]
+        return [(o, (0.0, 1.0) if o.unanswered else (float(a), float(a))) for o, a in forms if a is not None]
+    metric = floor.metric or task.metrics[0].name
+    named = [o for o in there if floor.label is None or o.label == floor.label]
+    return [(o, b) for o in named if (b := _bounds(o, metric, task)) is not None]
+
+
+def _bounds(outcome: Outcome, metric: str, task: Task) -> tuple[float, float] | None:
+    """Return the bounds of one score; of a metric that does not decide and could not judge the answer, it is unknown."""
+    if outcome.scores is not None and metric in outcome.unscored:
+        return 0.0, 1.0
+    return outcome.bounds(metric, task.failure_score)
+
+
+def _given(outcome: Outcome, label: str | None) -> tuple[float, float]:
+    """Return whether an answer that gives the label is right; one that is not known may be a wrong or a right one."""
+    if outcome.unanswered or outcome.unjudged:
+        return 0.0, 1.0
+    right = float(outcome.label == label)
+    return right, right
+
+
+def _judged(floor: Floor, outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool) -> FloorResult:
+    if floor.measure == "f1" or floor.metric in AVERAGES:
+        return _averaged(floor, outcomes, task, divisor, stopped_early)
+    rows = rows_of(floor, outcomes, task)
+    if not rows:
+        nothing = f"no answer gives {floor.label!r}" if floor.measure == "precision" else "no test example shows it"
+        return FloorResult(floor, Quality("inconclusive", 0.0, 1.0, 0.0, None, nothing), None)
+    quality = claim_of(rows, floor.at_least, floor.tolerance, task.alpha, divisor)
+    needed = quality.examples_needed
+    in_all = None if needed is None else math.ceil(needed * len(outcomes) / len(rows))
+    return FloorResult(floor, quality, estimate_of(rows, stopped_early), in_all)
+
+
+def _averaged(
+    floor: Floor, outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool
+) -> FloorResult:
+    """Judge a floor on what is no mean of example scores (`rung.stats.aggregate`)."""
+    found = average_of(str(floor.metric or floor.measure), _there(floor, outcomes), task, stopped_early, floor.label)
+    if found is None:
+        return FloorResult(floor, Quality("inconclusive", 0.0, 1.0, 0.0, None, "no test example shows it"), None)
+    quality = judge_sample(found.worst, floor.at_least, floor.tolerance, task.alpha, divisor, best=found.best)
+    needed = quality.examples_needed
+    in_all = None if needed is None else math.ceil(needed * len(outcomes) / found.worst.n)
+    return FloorResult(floor, quality, found.estimate, in_all)
+
+
+def _there(floor: Floor, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    return [o for o in outcomes if all(o.slices.get(c) == v for c, v in floor.where.items())]
