@@ -17,7 +17,7 @@ from rung.diagnosis.experiments import ExperimentBudget, experiment_budget
 from rung.diagnosis.failed_examples import Subject
 from rung.engine.awaited import left_out
 from rung.engine.conclude import gathered, save_conclusion
-from rung.engine.contract import fit_usable, refitted, rung_of
+from rung.engine.contract import fit_usable, measured_as, rung_of
 from rung.engine.examine import examine
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
@@ -131,7 +131,8 @@ async def _rung(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Lea
         say(f"{label}: {len(fitted.skipped)} left out, the first because {fitted.skipped[0].reason}")
     if not learned.results:
         ready.use.note(evaluator.run, evaluator.progress)
-    result = await evaluator.measure(label, _measured_as(step, fitted.candidate, given, evaluator), fitted.dev)
+    candidate = measured_as(step, fitted.candidate, given, kit, evaluator.run)
+    result = await evaluator.measure(label, candidate, fitted.dev)
     learned.results[label], learned.dev[label] = result, fitted.dev
     learned.trained |= {label} if rung.trains else set()
     learned.below = fitted.candidate if rung.asks else learned.below
@@ -143,12 +144,3 @@ async def _rung(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Lea
     learned.diagnoses.append(learned.diagnosis)
     say(f"{label}: {result.estimates[task.metrics[0].name]}, {result.status.replace('_', ' ')}")
     return ends
-
-
-def _measured_as(step: Step, chosen: Candidate, given: FitInput, evaluator: Evaluator) -> Candidate:
-    """Return the candidate that answers the test examples: the chosen one, which now learns from dev, too; one that was measured
-    as it was chosen stays so."""
-    record = evaluator.run.rung(step.label)
-    if record.unedited and record.result.need().candidate.id == chosen.id:
-        return chosen
-    return refitted(step, chosen, given, evaluator.kit)

@@ -143,7 +143,7 @@ def test_a_batch_of_csv_comes_back_with_its_answers_and_overwrites_nothing(tmp_p
     again = run(tmp_path / "out", "--in", str(given), "--out", str(out))
     assert (again.returncode, again.stderr) == (2, f"{out} is there already; name a new file, or remove it\n")
     named = run(tmp_path / "out", "--in", str(out), "--out", str(tmp_path / "b.jsonl"))
-    assert "has a column 'answer' already; give the answers another name with --answer" in named.stderr
+    assert "has a column 'answer' already; give another name with --answer" in named.stderr
     assert run(tmp_path / "out", "--in", str(out), "--out", str(tmp_path / "b.jsonl"), "--answer", "b").returncode == 0
     lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()]
     assert [line["b"] for line in lines] == [line["answer"] for line in lines] == ["delivery", "billing"]
@@ -153,7 +153,7 @@ def test_a_batch_of_csv_comes_back_with_its_answers_and_overwrites_nothing(tmp_p
 @pytest.mark.parametrize(
     ("name", "held", "said"),
     [
-        ("a.csv", b"txet\nx\n", "a.csv, line 2: no column 'text'; there are 'txet'"),
+        ("a.csv", b"txet\nx\n", "a.csv, line 2: no column 'text'; it has 'txet'"),
         ("a.csv", b"text,b\nx\n", "a.csv, line 2: 1 cells, and the header has 2"),
         ("a.csv", b"text,text\nx,y\n", "a.csv has two columns 'text'; rename one"),
         ("a.csv", b"text\n", "a.csv has no row"),

@@ -206,4 +206,4 @@ def test_a_wrong_file_is_told_before_a_model_is_loaded(tmp_path, monkeypatch, ca
     (tmp_path / "a.csv").write_text("other\nx\n")
     monkeypatch.setattr(sys, "argv", ["x", "--in", str(tmp_path / "a.csv"), "--out", str(tmp_path / "b.csv")])
     assert command_line.main(str, ["text"], "", ready=lambda: pytest.fail("loaded")) == 2
-    assert "line 2: no column 'text'; there are 'other'" in capsys.readouterr().err
+    assert "line 2: no column 'text'; it has 'other'" in capsys.readouterr().err

@@ -32,6 +32,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "label": "label run --csv sheet.csv",
     "export": "export run --rung prompt --form rows --out exported",
     "verify": "verify run",
+    "serve": "serve run --port 0",
     "docs": "docs update",
     "plugins": "plugins",
     "demo": "demo --folder shown",

@@ -27,6 +27,7 @@ class Answered(NamedTuple):
 Answer = Callable[[dict[str, str]], str | Answered]
 Job = tuple[int, dict[str, str]]
 Reply = tuple[int, Answered | None, BaseException | None]
+Failed = dict[int, Exception]  # why a row has no answer, by its number
 
 FORMS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}  # how a file's cells are separated; None: JSON
 WAITS_S = (1, 2, 4, 8, 16)  # before a request that may succeed later is sent again
@@ -57,9 +58,9 @@ def main(
     options = _options(columns, about)
     try:
         if options.rows is not None:
-            numbers = _to_answer(options, columns)  # a wrong file is told before a model is loaded
+            total = _to_answer(options, columns)  # a wrong file is told before a model is loaded
             ready()
-            return _batch(options, answer, columns, in_flight, state(), numbers)
+            return _batch(options, answer, columns, in_flight, state(), total)
         texts = [sys.stdin.read() if text == "-" else text for text in options.texts]
         ready()
         show(answer(dict(zip(columns, texts, strict=True))))
@@ -98,9 +99,7 @@ def _options(columns: Sequence[str], about: str) -> argparse.Namespace:
     parser.add_argument("texts", nargs="*", metavar="TEXT", help=f"one text a column ({named}); - reads standard input")
     parser.add_argument("--in", dest="rows", metavar="FILE", help="rows to answer: .csv, .tsv, or .jsonl")
     parser.add_argument("--out", metavar="FILE", help="a new file: the rows with their answers, .csv, .tsv, or .jsonl")
-    parser.add_argument(
-        "--answer", metavar="NAME", default="answer", help="the column for the answers (default: answer)"
-    )
+    parser.add_argument("--answer", metavar="NAME", default="answer", help="column for the answers (default: answer)")
     options = parser.parse_args()
     if options.rows is None and len(options.texts) != len(columns):
         parser.error(f"give {len(columns)} texts, one a column, or --in FILE --out FILE; got {len(options.texts)}")
@@ -109,43 +108,38 @@ def _options(columns: Sequence[str], about: str) -> argparse.Namespace:
     return options
 
 
-def _to_answer(options: argparse.Namespace, columns: Sequence[str]) -> list[int]:
-    """Return the numbers of the rows. Raises Refused for files that cannot be read, or are of another form."""
+def _to_answer(options: argparse.Namespace, columns: Sequence[str]) -> int:
+    """Return how many rows there are. Raises Refused for files that cannot be read, or are of another form."""
     source = Path(options.rows)
     for path in (source, Path(options.out)):
         if path.suffix.lower() not in FORMS:
             raise Refused(f"{path}: name a file that ends in {', '.join(FORMS)}")
     try:
-        return [number for number, row in rows_of(source, columns, options.answer) if inputs_of(row, columns)]
+        return sum(len(inputs_of(row, columns)) > 0 for _, row in rows_of(source, columns, options.answer))
     except OSError as error:
         raise Refused(f"{error.filename or source}: {error.strerror or error}") from error
 
 
 def _batch(
-    options: argparse.Namespace,
-    answer: Answer,
-    columns: Sequence[str],
-    in_flight: int,
-    state: str,
-    numbers: Sequence[int],
+    options: argparse.Namespace, answer: Answer, columns: Sequence[str], in_flight: int, state: str, total: int
 ) -> int:
     source, out = Path(options.rows), Path(options.out)
     try:
         with Journal(source, out, state) as journal:
             left = ((n, inputs_of(r, columns)) for n, r in rows_of(source, columns) if n not in journal.answers)
-            failed = _answer_all(left, answer, in_flight, journal, len(numbers))
+            failed = _answer_all(left, answer, in_flight, journal, total)
             _write(source, out, columns, options.answer, journal, failed)
     except OSError as error:
         raise Refused(f"{error.filename or out}: {error.strerror or error}") from error
     if failed:
         first = min(failed)
         print(
-            f"{len(failed):,} of {len(numbers):,} rows have no answer (row {first}: {told(failed[first])}). The same command asks "
+            f"{len(failed):,} of {total:,} rows have no answer (row {first}: {told(failed[first])}). The same command asks "
             f"for them again; {journal.path} keeps the others.",
             file=sys.stderr,
         )
         return 1
-    print(f"{len(numbers):,} rows answered: {out}", file=sys.stderr)
+    print(f"{total:,} rows answered: {out}", file=sys.stderr)
     return 0
 
 
@@ -161,14 +155,10 @@ def rows_of(source: Path, columns: Sequence[str], new: str | None = None) -> Ite
             for number, (place, row) in enumerate(made, start=1):
                 missing = [column for column in columns if _cell(row, column) is Refused]
                 if missing:
-                    raise Refused(
-                        f"{source}, {place}: no column {missing[0]!r}; there are {', '.join(map(ascii, row))}"
-                    )
+                    raise Refused(f"{source}, {place}: no column {missing[0]!r}; it has {', '.join(map(ascii, row))}")
                 taken = [name for name in row if new is not None and (name == new or name.startswith(f"{new}_"))]
                 if taken:
-                    raise Refused(
-                        f"{source} has a column {taken[0]!r} already; give the answers another name with --answer"
-                    )
+                    raise Refused(f"{source} has a column {taken[0]!r} already; give another name with --answer")
                 yield number, row
             if number == 0:
                 raise Refused(f"{source} has no row")
@@ -267,8 +257,7 @@ class Journal:
     def keep(self, number: int, answered: Answered) -> None:
         """Write an answer down, so that it outlives this process."""
         self.answers[number] = answered
-        more = {"more": answered.more} if answered.more else {}
-        self.add({"row": number, "answer": answered.text, **more})
+        self.add({"row": number, "answer": answered.text, **({"more": answered.more} if answered.more else {})})
 
     def add(self, line: dict[str, Any]) -> None:
         """Write one line down."""
@@ -294,9 +283,7 @@ def _model_digest() -> str:
     return hashlib.sha256("".join(map(_digest, files)).encode()).hexdigest()
 
 
-def _answer_all(
-    left: Iterator[Job], answer: Answer, in_flight: int, journal: Journal, total: int
-) -> dict[int, Exception]:
+def _answer_all(left: Iterator[Job], answer: Answer, in_flight: int, journal: Journal, total: int) -> Failed:
     """Keep `in_flight` rows under way until none is left; return what went wrong by row.
 
     Raises Refused where an error would meet every row; what is under way then is kept where it has come.
@@ -306,7 +293,7 @@ def _answer_all(
     threads = [threading.Thread(target=_work, args=(jobs, done, answer), daemon=True) for _ in range(in_flight)]
     for thread in threads:
         thread.start()
-    failed: dict[int, Exception] = {}
+    failed: Failed = {}
     bar, under_way, in_a_row = Bar(total, len(journal.answers)), 0, 0
     try:
         while True:
@@ -382,9 +369,7 @@ class Bar:
             print(file=sys.stderr)
 
 
-def _write(
-    source: Path, out: Path, columns: Sequence[str], name: str, journal: Journal, failed: dict[int, Exception]
-) -> None:
+def _write(source: Path, out: Path, columns: Sequence[str], name: str, journal: Journal, failed: Failed) -> None:
     """Write the rows in their order with their answers, whole or not at all."""
     part = out.with_name(f".{out.name}.{os.getpid()}.part")
     separator = FORMS[out.suffix.lower()]
