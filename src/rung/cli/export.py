@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from rung.cli._permission import permit_run
 from rung.cli._screen import Screen, echo, print_json
+
+CHECK = "Write nothing: answer the frozen test examples through this server (http://HOST/v1)."
 
 
 def export(
@@ -19,19 +22,19 @@ def export(
     ),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),
-    check: str = typer.Option(
-        None, "--check", help="Write nothing: answer the frozen test examples through this server (http://HOST/v1)."
-    ),
-    model: str = typer.Option(None, "--model", help="With --check: which of its models; by default its only one."),
-    key_env: str = typer.Option(None, "--key-env", help="With --check: environment variable that holds its key."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    check: Annotated[str | None, typer.Option(help=CHECK)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="With --check: which of its models; by default its only one.")
+    ] = None,
+    key_env: Annotated[str | None, typer.Option(help="With --check: environment variable that holds its key.")] = None,
 ) -> int:
     """Write the winner as a folder that runs on its own, or the examples to tune elsewhere.
 
     Baselines and prompts come with a program for one text or a batch. It answers 50 dev examples again and is refused unless
     every answer is the measured one. Tuned weights (`adapter`, `merged`) answer the frozen test examples again and are
-    refused unless they are the same model. `--check URL` re-scores a running
-    server; exit code 1 unless it is shown to be the same model.
+    refused unless they are the same model. `--check URL` re-scores a running server; exit code 1 unless it is shown to be the
+    same model.
     """
     from rung.exports.write import chosen, exported
     from rung.store.run import RunFolder
