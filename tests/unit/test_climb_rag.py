@@ -147,25 +147,23 @@ def test_documents_that_change_while_an_approach_answers_give_no_answers():
     chosen = documents.sha256
     rows = world.rows(3, "row")
 
-    class Writing(RunKit):
-        """Its system puts a document into the index while it answers, as a colleague may."""
+    class Writing:
+        """A system that puts a document into the index while it answers, as a colleague may."""
 
-        def system(self, candidate):
-            class System:
-                async def answer(self, inputs):
-                    documents.put("new.md", "The Alder kettle costs 12 euros.")
-                    return Answer("12 euros")
+        async def answer(self, inputs):
+            documents.put("new.md", "The Alder kettle costs 12 euros.")
+            return Answer("12 euros")
 
-            return System()
+    def answered(candidate):
+        kit = RunKit(world.task(), {}, 7, Silent(), document_index=documents)
+        return asyncio.run(kit.answer(candidate, rows, system=Writing()))
 
-    kit = Writing(world.task(), {}, 7, Silent(), document_index=documents)
     with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the rung rag was chosen"):
-        kit_answer(kit, over(chosen), rows)
+        answered(over(chosen))
     assert documents.sha256 != chosen
-    assert (
-        len(kit_answer(kit, Candidate("prompt", "as-is", PromptLearned(messages=(), columns=()), None), rows)) == 3
-    )  # it searches no documents
-    assert len(kit_answer(kit, over(documents.sha256), rows)) == 3  # the same text again
+    prompted = Candidate("prompt", "as-is", PromptLearned(messages=(), columns=()), None)
+    assert len(answered(prompted)) == 3  # it searches no documents
+    assert len(answered(over(documents.sha256))) == 3  # the same text again
 
 
 def kit_answer(kit, candidate, rows=()):
