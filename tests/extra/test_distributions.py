@@ -34,7 +34,7 @@ def built(source: Path, place: Path, url: str = "") -> tuple[Path, Path]:
 
 ROOMS = (  # of the core: a new one is said here, so that nothing comes along by accident
     *("cli", "config", "data", "data/audit", "data/importers", "decide", "diagnosis", "documents", "engine", "evaluate", "exports", "exports/alone", "judging", "metrics"),
-    *("models", "prompts", "protocols", "rag", "report", "retrievers", "rungs", "stats", "store", "testing", "tuners", "tuning", "types"),
+    *("models", "prompts", "protocols", "rag", "report", "retrievers", "rungs", "stats", "store", "testing", "tuners", "serve", "tuning", "types"),
 )  # fmt: skip
 ABOUT = r"dist-info/(?:METADATA|RECORD|WHEEL|entry_points\.txt|top_level\.txt|licenses/LICENSE)"
 CORE_FILES = (
@@ -42,7 +42,7 @@ CORE_FILES = (
     *(rf"rung/{room}/[a-z0-9_]+\.py" for room in ROOMS),
     r"rung/py\.typed",
     r"rung/report/(?:page|_[a-z]+)\.html",
-    r"rung/report/page\.css",
+    r"rung/report/(?:page\.css|page\.js|runs\.html)",
     r"rung/tuning/abilities\.jsonl",
     rf"rung-[\d.]+\.{ABOUT}",
 )
@@ -52,6 +52,8 @@ NANO_FILES = (
     r"rung_nano/py\.typed",
     rf"rung_nano/weights/nano-[sl]/(?:{_WEIGHTS})",
     r"rung_nano/examples/[a-z-]+/(?:rung\.yaml|small-model\.yaml|rows\.jsonl|live-prompt\.txt|documents/[a-z0-9-]+\.md)",
+    r"rung_nano/real/[a-z-]+/(?:rung\.yaml|rows\.jsonl|live-prompt\.txt)",
+    r"rung_nano/real/weights\.json",
     rf"rung_nano-[\d.]+\.{ABOUT}",
 )
 

