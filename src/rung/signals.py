@@ -35,6 +35,7 @@ def program(load: Callable[[], Callable[[], int]]) -> NoReturn:
     try:
         _listen()
         code = load()()
+        _done()
     except KeyboardInterrupt:  # while importing, or between two steps of leaving
         sys.stderr.write(f"rung: {SAID}\n")
     except MemoryError:  # while importing; later the command line tells it
@@ -62,6 +63,14 @@ def _listen() -> None:
                 os.set_blocking(end, end == woken)
             signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
             threading.Thread(target=_watch, args=(woken,), name="rung-signals", daemon=True).start()
+
+
+def _done() -> None:
+    """Let a signal that comes from now on end the process at once: Python taking itself apart hears none, an alarm would kill it."""
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
