@@ -121,7 +121,7 @@ def test_a_server_that_fails_or_is_something_else_is_said_so(run):
             await checked(run, url, model)
 
     for said, asked in (
-        ("m-1, m-2; name one", {"served": ("m-1", "m-2")}),
+        ("m-1, m-2; name one of them", {"served": ("m-1", "m-2")}),
         ("does not serve 'm-9'; it serves m-1", {"model": "m-9"}),
     ):
         with pytest.raises(RungError, match=said):

@@ -105,7 +105,7 @@ async def target_at(url: str, model: str | None, key: str | None) -> Target:
     except ODD_SHAPE:
         raise RungError(f"{url}/models does not list models as OpenAI writes them") from None
     if model is None and len(known) != 1:
-        raise RungError(f"{url} serves {', '.join(known) or 'nothing'}; name one (--model)")
+        raise RungError(f"{url} serves {', '.join(known) or 'nothing'}; name one of them")
     name = next(iter(known)) if model is None else model
     if name not in known:
         raise RungError(f"{url} does not serve {name!r}; it serves {', '.join(known)}")

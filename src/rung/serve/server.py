@@ -88,7 +88,7 @@ class Server:
         self._loopback = is_loopback(host)
         if not self._loopback and self.token is None:
             raise RungError(
-                f"{host} can be reached from other machines: name the environment variable that holds a token (--token-env), "
+                f"{host} can be reached from other machines: name the environment variable that holds a token (`rung serve --token-env NAME`), "
                 "or serve on 127.0.0.1"
             )
         limits = self.limits
@@ -109,7 +109,7 @@ class Server:
                 await site.start()
             except OSError as error:
                 raise RungError(
-                    f"cannot listen on {host}:{port} ({error.strerror or error}); choose another --port"
+                    f"cannot listen on {host}:{port} ({error.strerror or error}); choose another port"
                 ) from None
             at = f"[{host}]" if ":" in host else host
             self.url = f"http://{at}:{runner.addresses[0][1]}/v1"
