@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from bench.statistics import early_stop, intervals, judged, ladders, pairs, races
+from bench.statistics import averages, early_stop, intervals, judged, ladders, pairs, races
 from bench.statistics.table import publish
 
 SCRIPTS = {
@@ -15,6 +15,7 @@ SCRIPTS = {
     "intervals": intervals.tables,
     "races": races.tables,
     "judged": judged.tables,
+    "averages": averages.tables,
 }
 
 

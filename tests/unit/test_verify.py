@@ -57,6 +57,7 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
         ("baseline: estimates, bounds, cost, latency", True),
         ("prompt: scores of the stored answers", True),
         ("prompt: estimates, bounds, cost, latency", True),
+        ("baseline: learnt from train and dev", True),
         ("levels by dev", True),
         ("prompt: what was predicted of it", True),
         ("comparisons", True),
@@ -211,13 +212,14 @@ def test_a_climb_without_a_verdict_is_not_verified_to_its_end(folder):
     folder.verdict.forget()
     checks = verify(folder)
     assert checks[-1] == Check("verdict", 0, "the climb has not come to a verdict yet")
-    assert [c.passed for c in checks] == [True] * 12 + [False]
+    assert [c.passed for c in checks] == [True] * 13 + [False]
     folder.rung("prompt").result.forget()
     assert [
         c.what for c in verify(folder) if "baseline" in c.what or "prompt: s" in c.what or "prompt: e" in c.what
     ] == [
         "baseline: scores of the stored answers",
         "baseline: estimates, bounds, cost, latency",
+        "baseline: learnt from train and dev",
     ]
 
 
@@ -232,4 +234,4 @@ def test_a_result_that_stopped_early_is_recomputed_as_one(folder):
     change(folder, "rungs/prompt/result.json", lambda c: c.update(stopped_early_at=3))
     said = differing(folder)["prompt: estimates, bounds, cost, latency"]
     assert "estimates.format.mean: stored 1.0, recomputed None" in said  # no mean is told after an early stop
-    assert said.endswith(" and 2 more")
+    assert said.endswith(" and 26 more")
