@@ -445,6 +445,7 @@ def test_no_message_of_the_library_advises_a_flag_of_the_command_line():
     inside = {
         "cli",
         "report/summary.py",
+        "report/sent.py",  # the command that prints an example
         "tuning/trl.py",  # a program that is written, and commands of others
         "tuning/vendors.py",
         *(f"exports/{name}.py" for name in programs),
