@@ -2,7 +2,7 @@
 
 Each is a smooth function of counts, so that it moves with one example by that example's influence, and its variance is that
 of the mean of influences, by group where there are groups. The rest is the picture of `rung.stats.estimate`: n examples are worth `n_eff`
-yes/no ones. docs/statistics.md has the formulas and the measured coverage.
+yes/no ones. docs/statistics.md has the formulas; `bench.statistics` measures the coverage.
 """
 
 from __future__ import annotations
