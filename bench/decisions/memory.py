@@ -1,7 +1,7 @@
 """Climb a world in memory: rung's own ladder, races, curtailment, comparisons and verdict, on outcomes that are given.
 
 What is left out of a real climb: files, cache, clients, audit, and the diagnosis of dev failures (it decides nothing).
-`rung.evaluate.measure.judge_sample` and the power search behind the verdict's sentence are remembered: for 0/1 scores of ungrouped
+`rung.evaluate.estimating.judge_sample` and the power search behind the verdict's sentence are remembered: for 0/1 scores of ungrouped
 rows they depend on the number of hits alone.
 """
 
@@ -27,12 +27,13 @@ from rung.diagnosis.experiments import ExperimentBudget
 from rung.diagnosis.failed_examples import Subject
 from rung.engine.first_use import TestUse
 from rung.engine.prepare import Prepared
+from rung.evaluate import estimating
 from rung.evaluate import evaluator as run
-from rung.evaluate import measure as measuring
 from rung.evaluate.evaluator import Evaluator, Rules
 from rung.metrics.normalized_match import NormalizedMatch
 from rung.progress import Progress, Silent
 from rung.prompts import race as _race
+from rung.protocols import Metric
 from rung.stats.sequential import Curtailment
 from rung.store.records import AlphaShare
 from rung.store.register import TestSet
@@ -50,6 +51,7 @@ from rung.types import (
     Result,
     Score,
     Split,
+    Task,
     Verdict,
 )
 
@@ -113,11 +115,13 @@ def config_of(world: World, root: Path = Path(), **more: Any) -> Config:
 class _Kit:
     """The kit of a climb in memory: outcomes are looked up, calls counted."""
 
+    _task: Task
     rights: Rights
     tokens: Mapping[str, float]
     labels: Mapping[str, str]
     seed: int
     keeps_trials: ClassVar[bool] = False  # nobody reads them
+    metrics: ClassVar[Mapping[str, Metric]] = {METRIC: NormalizedMatch()}
     asked: defaultdict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     async def run(self, candidate: Candidate, examples: Sequence[Example]) -> tuple[Outcome, ...]:
@@ -259,6 +263,7 @@ async def climb(
     split = Split(rows, tuple(dev), config.split.seed, len(test), len(test), "", {})
     ready = Prepared(task, split, (), _Unnoted())
     kit = _Kit(
+        task,
         rights,
         {label_of(r): r.tokens for r in world.ladder},
         {label_of(r): r.label for r in world.ladder},
@@ -310,7 +315,7 @@ def remembering() -> Any:
     leave out the search for the smallest visible gain."""
     consistency = run.consistency_of
     judge, visible, racing, visiting = (
-        measuring.judge_sample,
+        estimating.judge_sample,
         deciding.minimum_detectable_effect,
         _race.racing_order,
         run.visiting_order,
@@ -334,11 +339,12 @@ def remembering() -> Any:
             _ORDERS[key] = visiting(test, seed)
         return _ORDERS[key]
 
-    measuring.judge_sample, _race.racing_order, run.visiting_order = remembered, raced, visited
+    estimating.judge_sample, _race.racing_order, run.visiting_order = remembered, raced, visited
     run.consistency_of = lambda *given: None  # a measurement beside the verdict
     deciding.minimum_detectable_effect = lambda *given, **named: None
     try:
         yield
     finally:
-        measuring.judge_sample, deciding.minimum_detectable_effect = judge, visible
-        _race.racing_order, run.visiting_order, run.consistency_of = racing, visiting, consistency
+        estimating.judge_sample, deciding.minimum_detectable_effect = judge, visible
+        _race.racing_order, run.visiting_order = racing, visiting
+        run.consistency_of = consistency

@@ -25,6 +25,7 @@ READS = {
     "reply-vendor": 12,
     "metrics": 13,
     "unwrap": 10,
+    "reply-chat": 3,
     "reply-embeddings": 4,  # what an endpoint says is read to 20,000 characters, every place of it with 64 around
     **{f"document-{form}": 2 for form in ("html", "markdown", "text", "csv", "json", "docx", "pdf")},
 }  # times a target reads its text
