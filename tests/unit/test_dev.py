@@ -142,8 +142,8 @@ def test_from_python_with_rows_in_memory(tmp_path, monkeypatch):
     assert isinstance(seen, rung.DevRun)
     assert [line["approach"] for line in seen.frame()] == ["prompt"]
     assert {line["set"] for line in seen.examples()} == {"dev"}
-    assert len(seen.examples()) == 45
-    assert "on 45 dev examples: prompt" in repr(seen)
+    assert len(seen.examples()) == 60
+    assert "on 60 dev examples: prompt" in repr(seen)
     assert {p.name for p in tmp_path.iterdir()} == {FOLDER}
     climbed = rung.climb(made, "runs/a", ladder=["prompt"], **task)
     assert spent(climbed.folder)["taken"] == seen.look.spent["main"]["calls"]

@@ -19,7 +19,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ROWS = 48
 BASE = {
     "version": 1,
-    "task": {"name": "shown", "instruction": "Answer.", "inputs": ["text"], "target": "answer", "goal": 0.5},
+    "task": {"name": "shown", "instruction": "Answer.", "inputs": ["text"], "target": "answer", "goal": 0.6},
     "data": {"path": "rows.jsonl"},
     "models": {"main": {"provider": "openai", "name": "m", "base_url": "http://localhost:1/v1"}},
     "ladder": ["prompt"],
@@ -55,11 +55,17 @@ def whole(block):
 def laid_out(place, config):
     """Write what a configuration names: rows, documents, a prompt, a rubric, variables."""
     task = config["task"]
+    floors = task.get("floors", ())
+    slices = {c: v for floor in floors for c, v in floor.get("where", {}).items()} | dict.fromkeys(
+        task.get("slices", ()), "a"
+    )
+    label = next((floor["label"] for floor in floors if "label" in floor), "tea")
     columns = [*task["inputs"], *(config["data"].get("group_by", "").split()), "id"]
     used = {m.get("column") for m in config["models"].values() if m.get("column")}
     rows = [
         {c: f"{c} number {i} speaks of {'tea' if i % 2 else 'salt'}" for c in (*columns, *used)}
-        | {task.get("target", "answer"): '{"a": 1}' if task.get("kind") == "extraction" else "tea" if i % 2 else "salt"}
+        | {c: v if i % 3 else "other" for c, v in slices.items()}
+        | {task.get("target", "answer"): '{"a": 1}' if task.get("kind") == "extraction" else label if i % 2 else "salt"}
         for i in range(ROWS)
     ]
     names = [config["data"]["path"], *(m["path"] for m in config["models"].values() if "path" in m)]
