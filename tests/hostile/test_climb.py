@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import yaml
 
 from rung.config.prompt import read_prompt
 from rung.exports import alone, prompt, rag
+from rung.report import page as report_page
 from rung.report.data import as_data
 from rung.report.forms import Format, rendered
 from rung.store.run import RunFolder
@@ -114,6 +116,8 @@ def test_every_form_of_the_report_holds(climb):
     forms = {form: rendered(climb.run, form) for form in Format}
     assert held.foreign_attributes(forms[Format.html]) == []
     assert set(held.elements(forms[Format.html])) <= KNOWN
+    ours = (Path(report_page.__file__).parent / "page.js").read_text(encoding="utf-8").strip()
+    assert [s.strip() for s in re.findall(r"(?is)<script[^>]*>(.*?)</script", forms[Format.html])] == [ours]
     assert held.markdown_foreign(forms[Format.markdown]) == set()
     assert held.markdown_foreign(held.bare_comment(forms[Format.github])) == set()
     assert held.formulas(forms[Format.csv]) == []
@@ -135,7 +139,7 @@ def test_every_form_of_the_report_holds(climb):
 
 KNOWN = set(
     "article html head meta title style body header span nav a main section p h1 h2 h3 h4 dl div dt dd ul li ol details summary code b figure svg line text rect g "
-    "circle table thead tr th tbody td small pre footer input label path polyline figcaption del ins".split()
+    "circle table thead tr th tbody td small pre footer input label path polyline figcaption del ins select option output script".split()
 )
 
 
