@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rung.errors import RungError
 from rung.prompts.similar import chooser
-from rung.prompts.templates import Template
+from rung.prompts.templates import Template, columns_in
 from rung.report.load import Report, load_report
 from rung.store.run import RunFolder
 from rung.types import Candidate, Example, Message, Outcome, RagLearned
@@ -27,8 +27,9 @@ def sent_by(report: Report, candidate: Candidate) -> Sent | None:
     provider = models.get(candidate.model, {}).get("provider") if candidate.model is not None else None
     if learned is None or isinstance(learned, RagLearned) or provider in GIVEN_THE_ROW:
         return None
-    template, choose = Template.of(candidate), chooser(learned)
-    columns = set(learned.columns)
+    template, choose, columns = Template.of(candidate), chooser(learned), set(learned.columns)
+    if not any(columns_in(m.content, learned.columns) for m in template.messages):
+        return None  # a folder that was changed: no prompt without a place for the input was ever sent
     return lambda inputs: template.render(inputs, choose(inputs)) if columns <= inputs.keys() else ()
 
 
