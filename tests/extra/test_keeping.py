@@ -9,6 +9,7 @@ from rung.ladder import climb
 from rung.store.run import RunFolder
 from rung.types import Fitted
 from rung_nano import EXAMPLES
+from tests.tiers import NIGHTLY
 
 pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
@@ -41,12 +42,13 @@ def voice(root, kept, recipe):
     }  # fmt: skip
     raw = {
         "task": task, "data": rows_of("brand-voice", root, 160), "split": {"test": 0.25, "dev": 0.25, "seed": 7},
-        "models": {"main": MAIN}, "regression_tasks": [str(kept)],
+        "models": {"main": MAIN}, "regression_tasks": [str(kept)], "general_abilities": False,
         "ladder": ["baseline", {"finetune": {"tuner": {"lora": recipe}, "force": True}}],
     }  # fmt: skip
     return climb(parse_config(raw, root), root / "run")
 
 
+@pytest.mark.skipif(not NIGHTLY, reason="four CPU-minutes of tuning: `make nightly`")
 def test_a_recipe_that_forgets_is_found_out_and_mended(tmp_path):
     other = notes(tmp_path / "notes")
     assert other.verdict.winner == "prompt"
