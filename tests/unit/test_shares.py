@@ -11,8 +11,10 @@ from rung.data.shares import Shares, shares_by_need, shares_of
 from rung.engine.check import check
 from rung.engine.plan import plan, rest_of_plan
 from rung.engine.start import other_configuration, start
+from rung.exports.rows import for_tuning
 from rung.progress import Silent
 from rung.store.run import RunFolder
+from rung.types import Example
 from tests.unit.test_check_tells_all import project
 
 
@@ -102,3 +104,13 @@ def test_a_run_with_the_shares_of_before_goes_on(tmp_path):
     other = other_configuration(RunFolder.open(tmp_path / "run"), config_of(tmp_path, split={"test": 0.5}))
     assert other is not None
     assert "split.test" in str(other)
+
+
+def test_rows_for_tuning_elsewhere_are_divided_for_tuning():
+    """A run that tunes nothing trains on few rows; whole groups stay together, and no row is lost."""
+    train = tuple(Example(f"t{i}", {"text": "a"}, "x", f"t{i}") for i in range(20))
+    dev = tuple(Example(f"d{i}", {"text": "a"}, "x", f"g{i % 20}") for i in range(40))
+    more, fewer = for_tuning(train, dev)
+    assert (len(more), len(fewer)) == (42, 18)  # 9 of 60 are wanted: nine groups, each of two
+    assert {e.id for e in (*more, *fewer)} == {e.id for e in (*train, *dev)}
+    assert not {e.group for e in more} & {e.group for e in fewer}

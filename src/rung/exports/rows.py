@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rung.data.shares import DEV_OF_A_TRAINING_FILE
 from rung.engine.reopen import Reopened
 from rung.errors import RungError
+from rung.plugins import rung_type
 from rung.prompts.templates import Template
 from rung.tuning.elsewhere import RowsElsewhere, recipe
-from rung.types import Candidate, RagLearned
+from rung.types import Candidate, Example, RagLearned
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,26 @@ class Rows:
     async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
         if dtype is not None:
             raise RungError(f"rows are text and have no number format; leave `dtype` ({dtype}) away")
-        rows = RowsElsewhere(Template.of(candidate), run.split.train, run.split.dev, "tuned")
+        train, dev = run.split.train, run.split.dev
+        if not any(rung_type(step.rung).trains for step in run.config.ladder):
+            train, dev = for_tuning(train, dev)
+        rows = RowsElsewhere(Template.of(candidate), train, dev, "tuned")
         return rows.write(out, _recipe(run, label, candidate))
+
+
+def for_tuning(train: tuple[Example, ...], dev: tuple[Example, ...]) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Return the rows of a run that tunes nothing, divided for tuning: it needed few to train, and they are few.
+
+    Of all that are no test rows, 15 % stay dev rows (`DEV_OF_A_TRAINING_FILE`), by whole groups; the other dev rows train.
+    """
+    wanted = math.ceil(DEV_OF_A_TRAINING_FILE * (len(train) + len(dev)))
+    kept: set[str] = set()
+    stays: list[Example] = []
+    for example in dev:
+        if example.group in kept or len(stays) < wanted:
+            kept.add(example.group)
+            stays.append(example)
+    return (*train, *(e for e in dev if e.group not in kept)), tuple(stays)
 
 
 def _recipe(run: Reopened, label: str, candidate: Candidate) -> dict[str, Any]:
