@@ -222,6 +222,12 @@ def test_our_own_fault_is_exit_5_and_keyboard_interrupt_4(run, monkeypatch, tmp_
     assert code == 5
     assert "internal error, please report it: oops" in err
 
+    def in_a_library(**_):
+        raise RuntimeError("KeyboardInterrupt: \n\nAt:\n  somewhere")
+
+    monkeypatch.setattr(cli, "app", in_a_library)
+    assert run("plugins")[0] == 4
+
     def interrupted(**_):
         raise KeyboardInterrupt
 

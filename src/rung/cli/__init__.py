@@ -153,6 +153,8 @@ def _outcome(as_json: bool) -> int:
         _throw_away_quietly()
         return _failed(INTERRUPTED, "MemoryError", NO_MEMORY, as_json)
     except Exception as error:  # noqa: BLE001 - the one place where anything may be caught: it becomes exit code 5
+        if str(error).startswith("KeyboardInterrupt"):  # so C++ code (pybind11) tells an interrupt that fell into it
+            return _failed(INTERRUPTED, "Interrupted", SAID, as_json)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _failed(
                 2, "RungError", f"{str(error.filename)[:80]}... is a longer name than a file can have", as_json
