@@ -270,7 +270,9 @@ asyncio.run(model.complete(Request((Message("user", "Where is my parcel?"),))))
 print(time.process_time())
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(out.stdout) <= 20.0  # CPU seconds: 3.6 on a quiet machine, 8.3 on a busy one, most of it transformers' import
+    assert (
+        float(out.stdout) <= 20.0
+    )  # CPU seconds: 3.6 on a quiet machine, 8.3 on a busy one, most of it transformers' import
 
 
 def test_the_note_is_honest():
