@@ -15,6 +15,7 @@ import yaml
 
 from rung.config.prompt import read_prompt
 from rung.exports import alone, prompt, rag
+from rung.exports.rows import for_tuning
 from rung.report import page as report_page
 from rung.report.data import as_data
 from rung.report.forms import Format, rendered
@@ -182,7 +183,8 @@ def test_what_is_exported_is_data_beside_constant_code(climb, tmp_path):
 
 def test_the_exported_rows_are_the_rows(climb):
     place = climb.run.path / "exports/prompt-rows"
-    for part, examples in (("train", climb.run.parts.train.need()), ("dev", climb.run.parts.dev.need())):
+    train, dev = for_tuning(tuple(climb.run.parts.train.need()), tuple(climb.run.parts.dev.need()))
+    for part, examples in (("train", train), ("dev", dev)):
         lines = [json.loads(line) for line in (place / f"chat-{part}.jsonl").read_text("utf-8").split("\n")[:-1]]
         answered = [e for e in examples if e.target.strip()]
         assert [chat["messages"][-1]["content"] for chat in lines] == [e.target for e in answered]
