@@ -133,3 +133,26 @@ def test_a_server_that_fails_or_is_something_else_is_said_so(run):
     with pytest.raises(RungError, match="no measured rung 'rag'"):
         check_server(run, "rag", "http://127.0.0.1:9/v1")
     assert json.loads((run / "run.json").read_text())["status"] == "done"
+
+
+def test_a_list_of_models_that_comes_in_parts_is_read_whole():
+    async def models(request):
+        reply = aiohttp.web.StreamResponse(headers={"Content-Type": "application/json"})
+        await reply.prepare(request)
+        for part in (b'{"data": [{"id": ', b'"m-1"}', b"]}"):
+            await reply.write(part)
+            await asyncio.sleep(0.05)
+        return reply
+
+    async def work():
+        app = aiohttp.web.Application()
+        app.add_routes([aiohttp.web.get("/v1/models", models)])
+        runner = aiohttp.web.AppRunner(app)
+        await runner.setup()
+        await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            return await target_at(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", None, None)
+        finally:
+            await runner.cleanup()
+
+    assert asyncio.run(work()).name == "m-1"

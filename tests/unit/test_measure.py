@@ -14,10 +14,11 @@ from scipy import stats
 
 from rung.decide.limits import limits_broken, limits_open, what_settles
 from rung.errors import RungError
-from rung.evaluate.measure import FORMAT, abstentions, scored, summarise, unanswered
+from rung.evaluate.measure import abstentions, scored, summarise, unanswered
 from rung.stats.estimate import wilson
 from rung.stats.threeway import judge
 from rung.types import (
+    FORMAT,
     Answer,
     Candidate,
     Completion,

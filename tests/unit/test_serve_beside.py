@@ -128,12 +128,9 @@ def test_a_fallback_needs_a_confidence_and_a_promise_that_can_be_shown(monkeypat
         async def other(*_):
             return replace(winner, label="fewshot")
 
-        async def all_seen(_):
-            return seen
-
         monkeypatch.setattr(opening, "beside", other)
-        monkeypatch.setattr(opening, "_seen", all_seen)
-        return await opening.fallback(replace(winner, system=system, confidence=confidence), "fewshot", 0.05)
+        served = replace(winner, system=system, confidence=confidence, seen=tuple(seen))
+        return await opening.fallback(served, "fewshot", 0.05)
 
     numbers = {"a": 9.0, "b": 0.0}
     with pytest.raises(RungError, match="prompt tells no confidence"):

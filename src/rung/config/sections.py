@@ -23,9 +23,7 @@ from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
 from rung.config.section import Section
 from rung.config.steering import steers_of
-from rung.types import Limits, MetricSpec, Task, content_hash, usual_tolerance
-
-FORM = "format"  # the key of the right form's share among a result's estimates
+from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash, usual_tolerance
 
 
 class TaskSection(Section):
@@ -132,9 +130,9 @@ class TaskSection(Section):
                 f"a metric is named twice in {', '.join(names)}; give each a `name` of its own, such as "
                 f"{{{self.metrics[0].plugin}: {{name: tone}}}}"
             )
-        if FORM in names:
+        if FORMAT in names:
             raise ValueError(
-                f"a metric may not be named {FORM!r}: reports call the share of answers in the right form so"
+                f"a metric may not be named {FORMAT!r}: reports call the share of answers in the right form so"
             )
         if raw := stray(self.instruction, (*self.inputs, self.target)):
             raise ValueError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from rung.decide.factors import FACTORS, Fact, Source
 from rung.decide.limits import latency
 from rung.stats.sizes import NEEDS
-from rung.types import Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
+from rung.types import FORMAT, Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
 
 COLUMNS: tuple[str, ...] = ("prompting", "rag", "finetune")
 TITLES: Mapping[str, str] = {"prompting": "Prompting, few-shot", "rag": "RAG", "finetune": "Fine-tuning"}
@@ -260,7 +260,7 @@ def _gain(own: MatrixInput, task: Task) -> Seen:
 
 
 def _form(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
-    form = own.result.estimates.get("format")
+    form = own.result.estimates.get(FORMAT)
     if form is None:
         return None
     leaning = 2 if form.low >= task.goal else -1 if form.high < task.goal else 1 if form.point >= task.goal else 0

@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from rung.evaluate.averages import average_of
 from rung.evaluate.estimating import Bounded, claim_of, estimate_of
 from rung.stats.threeway import judge_sample
-from rung.types import AVERAGES, Floor, FloorResult, Outcome, Quality, Task
-
-FORMAT = "format"  # the metric of a floor on the share of answers in the right form
+from rung.types import AVERAGES, FORMAT, Floor, FloorResult, Outcome, Quality, Task
 
 
 def judged_floors(
@@ -22,7 +20,7 @@ def judged_floors(
 
 def rows_of(floor: Floor, outcomes: Sequence[Outcome], task: Task) -> Bounded:
     """Return the outcomes that a floor is about, with the least and the greatest score of each."""
-    there = _there(floor, outcomes)
+    there = [o for o in outcomes if floor.covers(o.slices)]
     if floor.measure == "precision":
         return [(o, _given(o, floor.label)) for o in there if o.said == floor.label or o.unanswered or o.unjudged]
     if floor.metric == FORMAT:
@@ -65,14 +63,11 @@ def _averaged(
     floor: Floor, outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool
 ) -> FloorResult:
     """Judge a floor on what is no mean of example scores (`rung.stats.aggregate`)."""
-    found = average_of(str(floor.metric or floor.measure), _there(floor, outcomes), task, stopped_early, floor.label)
+    there = [o for o in outcomes if floor.covers(o.slices)]
+    found = average_of(str(floor.metric or floor.measure), there, task, stopped_early, floor.label)
     if found is None:
         return FloorResult(floor, Quality("inconclusive", 0.0, 1.0, 0.0, None, "no test example shows it"), None)
     quality = judge_sample(found.worst, floor.at_least, floor.tolerance, task.alpha, divisor, best=found.best)
     needed = quality.examples_needed
     in_all = None if needed is None else math.ceil(needed * len(outcomes) / found.worst.n)
     return FloorResult(floor, quality, found.estimate, in_all)
-
-
-def _there(floor: Floor, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    return [o for o in outcomes if all(o.slices.get(c) == v for c, v in floor.where.items())]

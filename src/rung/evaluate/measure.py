@@ -11,7 +11,7 @@ import numpy as np
 
 from rung.errors import RungError
 from rung.evaluate.estimating import claim_of, estimate_of
-from rung.evaluate.floors import FORMAT, judged_floors
+from rung.evaluate.floors import judged_floors
 from rung.evaluate.tables import tables_of
 from rung.judging.human_labels import HumanLabels, corrected, provisional
 from rung.stats.distribution import student_quantile
@@ -19,6 +19,7 @@ from rung.stats.estimate import Sample, cluster_variance, group_numbers, mean_gr
 from rung.stats.estimate import summarise as sample_of
 from rung.stats.latency import TAIL, lower_bound, requests_for_bound, requests_to_settle, upper_bound
 from rung.types import (
+    FORMAT,
     Candidate,
     Estimate,
     Outcome,

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from rung.evaluate.averages import average_of
 from rung.evaluate.estimating import estimate_of
-from rung.types import AVERAGES, Confused, FieldScore, LabelScore, Outcome, SliceScore, Tables, Task
+from rung.types import AVERAGES, MOST_VALUES, Confused, FieldScore, LabelScore, Outcome, SliceScore, Tables, Task
 
-MOST = 50  # fields of an answer, and values of a column: beyond these a table tells nobody anything
+MOST_FIELDS = 50  # of an answer: beyond these a table tells nobody anything
 OFTEN = 0.05  # share of the answers that must hold a field for it to be one
 
 
@@ -58,7 +58,7 @@ def _slices(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Ite
     metric = task.metrics[0].name
     for column in task.slices:
         sizes = Counter(o.slices[column] for o in outcomes if column in o.slices)
-        for value in sorted(v for v, _ in sizes.most_common(MOST)):
+        for value in sorted(v for v, _ in sizes.most_common(MOST_VALUES)):
             there = [o for o in outcomes if o.slices.get(column) == value]
             rows = [(o, b) for o in there if (b := o.bounds(metric, task.failure_score)) is not None]
             if rows:
@@ -71,7 +71,7 @@ def _fields(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Ite
     metric = task.metrics[0].name
     scored = [(o, o.scores[metric].parts) for o in outcomes if o.scores is not None]
     counts = Counter(name for _, parts in scored for name in parts)
-    names = [n for n in counts if counts[n] >= max(2.0, OFTEN * len(scored))][:MOST]
+    names = [n for n in counts if counts[n] >= max(2.0, OFTEN * len(scored))][:MOST_FIELDS]
     failed = [(o, b) for o in outcomes if o.scores is None and (b := o.bounds(metric, task.failure_score)) is not None]
     for name in names:
         rows = [(o, (parts[name],) * 2) for o, parts in scored if name in parts]

@@ -31,6 +31,7 @@ from rung.store.run import RunFolder
 from rung.types import Answer, Candidate, Message, Request
 
 PATIENCE_S = 10.0  # for the list of models
+LONGEST_LIST = 1_000_000  # bytes that are read of it
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,10 @@ async def target_at(url: str, model: str | None, key: str | None) -> Target:
         ):
             if reply.status != 200:
                 raise RungError(f"{url}/models answers with status {reply.status}; name the address up to and with /v1")
-            found = json.loads(await reply.content.read(1_000_000))["data"]
+            body = b""
+            while len(body) < LONGEST_LIST and (part := await reply.content.read(LONGEST_LIST)):
+                body += part  # as it comes: a read returns what is there
+            found = json.loads(body)["data"]
             known = {str(m["id"]): m.get("owned_by") == "rung" and "root" in m for m in found}
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         raise RungError(f"{url} cannot be reached ({type(error).__name__}); is the server running?") from None

@@ -8,8 +8,6 @@ from typing import Any, Literal, Protocol
 
 from rung.types import Estimate, ModelTrial, Result, Task
 
-FORMAT = "format"  # key of the format-adherence estimate in Result.estimates
-
 
 def quality(estimate: Estimate | None) -> str:
     """Write a mean with its interval, or bounds alone where the rung stopped early."""

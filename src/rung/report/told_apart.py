@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rung.decide.floors import evidence_of, loss_line
 from rung.report.claims import named
 from rung.report.load import Report, RungReport
-from rung.types import AVERAGES, Confused, FloorResult, Tables, rate
+from rung.types import AVERAGES, Confused, Estimate, FloorResult, Tables, rate
 
 WIDEST_MATRIX = 12  # labels, up to which the confusion matrix is drawn
 WORST = 20  # confusions that are listed, of a task with more labels
@@ -67,9 +67,9 @@ def label_rows(found: Tables) -> list[Row]:
         Row(
             each.label,
             each.recall.n,
-            _score(each.recall.mean, each.recall.low, each.recall.high),
+            _score(each.recall),
             (
-                "-" if each.precision is None else _score(each.precision.mean, each.precision.low, each.precision.high),
+                "-" if each.precision is None else _score(each.precision),
                 rate(each.f1),
             ),
         )
@@ -79,19 +79,17 @@ def label_rows(found: Tables) -> list[Row]:
 
 def average_rows(found: Tables) -> list[Row]:
     """Write the averages over all labels."""
-    return [Row(AVERAGES[kind], e.n, _score(e.mean, e.low, e.high)) for kind, e in found.averages.items()]
+    return [Row(AVERAGES[kind], e.n, _score(e)) for kind, e in found.averages.items()]
 
 
 def slice_rows(found: Tables) -> list[Row]:
     """Write the table by slice."""
-    return [
-        Row(f"{s.column}: {s.value}", s.score.n, _score(s.score.mean, s.score.low, s.score.high)) for s in found.slices
-    ]
+    return [Row(f"{s.column}: {s.value}", s.score.n, _score(s.score)) for s in found.slices]
 
 
 def field_rows(found: Tables) -> list[Row]:
     """Write the table by field."""
-    return [Row(f.name, f.score.n, _score(f.score.mean, f.score.low, f.score.high)) for f in found.fields]
+    return [Row(f.name, f.score.n, _score(f.score)) for f in found.fields]
 
 
 def matrix(found: Tables) -> Matrix | None:
@@ -124,6 +122,6 @@ def detail_lines(report: Report) -> Iterator[str]:
         yield f"{rung.label}, {row.name}: {row.score} of {row.n:,}"
 
 
-def _score(mean: float | None, low: float, high: float) -> str:
-    span = f"{rate(low)} to {rate(high)}"
-    return span if mean is None else f"{rate(mean)} ({span})"
+def _score(e: Estimate) -> str:
+    span = f"{rate(e.low)} to {rate(e.high)}"
+    return span if e.mean is None else f"{rate(e.mean)} ({span})"

@@ -39,6 +39,7 @@ from rung.serve.wire import (
     listed,
     models,
     predicted,
+    usage_of,
 )
 
 CHAT, PREDICT, MODELS, HEALTH, METRICS = "/v1/chat/completions", "/v1/predict", "/v1/models", "/health", "/metrics"
@@ -208,9 +209,9 @@ class Server:
             self._note(number, way, asked, began, {"status": refused.status, "error": refused.code})
             raise
         answer = given.answer
-        for call in answer.calls:
-            self.counts.tokens["input"] += call.input_tokens or 0
-            self.counts.tokens["output"] += call.output_tokens or 0
+        usage = usage_of(answer)
+        self.counts.tokens["input"] += usage["prompt_tokens"]
+        self.counts.tokens["output"] += usage["completion_tokens"]
         if self.log is not None:
             told = {
                 "answer": answer.text,

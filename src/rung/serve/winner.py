@@ -20,6 +20,7 @@ from rung.serve.confidence import Confidence, Threshold, threshold
 from rung.store.records import Parity
 from rung.types import Answer, Candidate, Example, Failure, Outcome, Task
 
+Seen = tuple[tuple[Mapping[str, float], bool], ...]
 CHECKED = 20  # stored dev examples that are answered again before the port opens
 
 
@@ -28,6 +29,7 @@ class Winner:
     """One approach at work. `confidence` is None where the approach tells none.
 
     `before`: the approach as it answered the dev examples, where it has learnt from these since; None: it is the same.
+    `seen`: what speaks for each answer to the dev examples, and whether the answer that was given is right.
     """
 
     run: Reopened
@@ -36,6 +38,7 @@ class Winner:
     system: System
     confidence: Confidence | None = None
     before: System | None = None
+    seen: Seen = ()
 
     @property
     def on_dev(self) -> System:
@@ -83,8 +86,8 @@ async def _of(run: Reopened, label: str) -> Winner:
     chosen_one = run.chosen(label)
     before = None if chosen_one == candidate else revived(chosen_one, run.task, run.kit())
     winner = Winner(run, label, candidate, revived(candidate, run.task, run.kit()), before=before)
-    confidence = Confidence.fitted(await _seen(winner))
-    return winner if confidence is None else replace(winner, confidence=confidence)
+    seen = await _seen(winner)
+    return replace(winner, confidence=Confidence.fitted(seen), seen=seen)
 
 
 async def checked(winner: Winner, count: int = CHECKED) -> Parity:
@@ -133,18 +136,17 @@ def _alone(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     return outcomes if several else tuple(replace(o, group=o.example_id) for o in outcomes)
 
 
-async def _seen(winner: Winner) -> list[tuple[Mapping[str, float], bool]]:
-    """Return what speaks for each answer to the dev examples, and whether the answer that was given is right."""
+async def _seen(winner: Winner) -> Seen:
     system = winner.on_dev
     if not isinstance(system, Deciding):
-        return []
+        return ()
     outcomes = {o.example_id: o for o in winner.run.folder.rung(winner.label).dev.get() or ()}
     metric, seen = winner.task.metrics[0].name, []
     for example in winner.run.split.dev:
         value = outcomes[example.id].value(metric, winner.task.failure_score) if example.id in outcomes else None
         if value is not None:
             seen.append(((await system.decided(example.inputs))[1], value >= 1.0))
-    return seen
+    return tuple(seen)
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ async def fallback(winner: Winner, approach: str, promised: float) -> Fallback:
     other = await beside(winner, approach)
     if winner.confidence is None:
         raise RungError(f"{winner.label} tells no confidence, so nothing says when {other.label} should answer instead")
-    seen = [(winner.confidence.of(numbers), right) for numbers, right in await _seen(winner)]
+    seen = [(winner.confidence.of(numbers), right) for numbers, right in winner.seen]
     found = threshold(seen, promised)
     if found is None:
         wrong = sum(not right for _, right in seen)

@@ -10,7 +10,7 @@ from rung.background import beside
 from rung.engine.fresh import measured_again
 from rung.errors import RungError
 from rung.store.run import RunFolder
-from rung.types import Decision, Estimate, Result, Status, Task, Verdict
+from rung.types import FORMAT, Decision, Estimate, Result, Status, Task, Verdict
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +48,7 @@ class MeasuredRung:
     @property
     def right_form(self) -> float | None:
         """Share of answers in exactly the form asked for; None where the metric knows no form, or it stopped early."""
-        form = self.result.estimates.get("format")
+        form = self.result.estimates.get(FORMAT)
         return form.mean if form is not None else None
 
     @property

@@ -67,7 +67,9 @@ from rung.types.results import (
 from rung.types.tables import Confused, FieldScore, LabelScore, Loss, SliceScore, Tables
 from rung.types.tasks import (
     AVERAGES,
+    FORMAT,
     KINDS,
+    MOST_VALUES,
     TWINS,
     Dataset,
     Example,
@@ -109,9 +111,11 @@ __all__ = [
     "AS_STORED",
     "AVERAGES",
     "COLUMNS",
+    "FORMAT",
     "HOURS_A_MONTH",
     "KINDS",
     "LEARNED_KINDS",
+    "MOST_VALUES",
     "NAMED_TASK",
     "NO_PASSAGES",
     "TRANSPORT",

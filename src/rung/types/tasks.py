@@ -79,6 +79,8 @@ def widest_tolerance(goal: float) -> float:
     return round(min(1.0 - goal, goal) / 2.0, 6)
 
 
+FORMAT = "format"  # the right form's share: its key among a result's estimates, and the metric of a floor on it
+MOST_VALUES = 50  # of a column, up to which results are told apart by it
 AVERAGES: Mapping[str, str] = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
 
 
@@ -106,6 +108,10 @@ class Floor:
         metric = "the score" if self.metric is None else AVERAGES.get(self.metric, self.metric)
         subject = metric if self.measure == "score" else {"f1": "F1"}.get(self.measure, self.measure)
         return f"{subject}{of}{f' where {there}' if there else ''}"
+
+    def covers(self, slices: Mapping[str, str]) -> bool:
+        """Whether an example with these values is among those that `where` names."""
+        return all(slices.get(column) == value for column, value in self.where.items())
 
 
 @dataclass(frozen=True)

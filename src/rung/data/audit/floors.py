@@ -10,10 +10,7 @@ from rung.data.audit.audit_input import AuditInput, counted, percent, quoted
 from rung.data.audit.power import as_many_rows, independent_rows
 from rung.stats.aggregate import even_size
 from rung.stats.power import hits_for_met, power_met, rows_for_met
-from rung.types import AVERAGES, Example, Finding, Floor
-
-FORMAT = "format"  # what a floor calls the share of answers in the right form
-MOST_VALUES = 50  # of a column, up to which results are told apart by it
+from rung.types import AVERAGES, FORMAT, MOST_VALUES, Example, Finding, Floor
 
 
 def check_floors(case: AuditInput) -> Iterator[Finding]:
@@ -35,12 +32,7 @@ def check_floors(case: AuditInput) -> Iterator[Finding]:
 
 def rows_of(floor: Floor, examples: Sequence[Example]) -> list[Example]:
     """Return the examples that a floor is about; for precision, those that should be answered with its label."""
-    return [
-        e
-        for e in examples
-        if (floor.label is None or e.target == floor.label)
-        and all(e.slices.get(column) == value for column, value in floor.where.items())
-    ]
+    return [e for e in examples if floor.label in (None, e.target) and floor.covers(e.slices)]
 
 
 def _trouble(floor: Floor, case: AuditInput) -> Finding | None:
