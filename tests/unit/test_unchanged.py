@@ -9,6 +9,7 @@ import sqlite3
 import pytest
 
 from rung import ladder
+from rung.cli.climb import climb_and_report
 from rung.engine import unchanged
 from rung.engine.named_files import named_files_sha256
 from rung.errors import IntegrityError
@@ -157,3 +158,22 @@ def test_what_every_named_file_holds_counts(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path, elsewhere, ignore=shutil.ignore_patterns("elsewhere"))
     assert named_files_sha256(config.model_copy(update={"root": elsewhere})) in seen
+
+
+@pytest.mark.slow
+def test_the_page_is_written_again_only_where_it_may_be_another(tmp_path, monkeypatch):
+    config, run = world(tmp_path, 300, model=FORMAT_ONLY), tmp_path / "run"
+    assert climb_and_report(config, run, as_json=True) == climb_and_report(config, run, as_json=True)
+    written = RunFolder.open(run).page.stat().st_mtime_ns
+    climb_and_report(config, run, as_json=True)
+    assert RunFolder.open(run).page.stat().st_mtime_ns == written
+    before = RunFolder.open(run).page.read_bytes()
+    RunFolder.open(run).page.unlink()
+    climb_and_report(config, run, as_json=True)
+    assert RunFolder.open(run).page.read_bytes() == before
+
+    # a climb that ended another way and was killed before its page was written
+    climb(world(tmp_path, 300, model=FORMAT_ONLY, volume={"requests_per_month": 1000}), run)
+    assert RunFolder.open(run).page.read_bytes() == before
+    climb_and_report(world(tmp_path, 300, model=FORMAT_ONLY, volume={"requests_per_month": 1000}), run, as_json=True)
+    assert RunFolder.open(run).page.read_bytes() != before

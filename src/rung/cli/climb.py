@@ -85,7 +85,8 @@ def climb_and_report(config: Config, folder: Path, as_json: bool, verbose: bool 
 
     run = run_climb(config, folder, Screen(quiet=as_json))
     opened = RunFolder.open(folder)
-    page = write_page(opened)
+    if not (run.read_back and opened.page_is_current):
+        write_page(opened)
     if as_json:
         print_json({**as_data(opened), "exit_code": run.exit_code})
         return run.exit_code
@@ -93,7 +94,7 @@ def climb_and_report(config: Config, folder: Path, as_json: bool, verbose: bool 
     render_text(opened, console(), verbose=verbose, place=folder)
     if run.unanswered_rows:
         echo(f"  {run.unanswered_rows} test examples got no answer: the same command asks them again")
-    echo(f"\nReport: {page}")
+    echo(f"\nReport: {opened.page}")
     return run.exit_code
 
 

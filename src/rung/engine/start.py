@@ -33,6 +33,7 @@ class ClimbResult:
     verdict: Verdict
     results: dict[str, Result]
     unanswered_rows: int  # test examples without an answer by transport trouble; the same command asks them again
+    read_back: bool = False  # nothing changed since an earlier climb came to this end
 
     @property
     def exit_code(self) -> int:

@@ -33,6 +33,7 @@ from rung.types import Result, Task, content_hash
 
 _RUNS_CODE = "python"  # the plug-in, of either kind, that runs a file of the user's
 _FACT = "stands_on"
+_SOURCES = (".py", ".html", ".css", ".js")
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "genai-prices")  # whose versions may move a number
 
 
@@ -54,7 +55,7 @@ def recalled(run: RunFolder, config: Config, progress: Progress) -> ClimbResult 
     progress.say("nothing has changed since this climb ended: its verdict is read back, nothing is asked")
     run.status("done")
     results = {label: run.rung(label).measured() for label in run.measured}
-    return ClimbResult(run.path, run.verdict.need(), results, 0)
+    return ClimbResult(run.path, run.verdict.need(), results, 0, read_back=True)
 
 
 def _all_ours(config: Config) -> bool:
@@ -96,6 +97,6 @@ def _code() -> Iterator[Any]:
     yield [rung.__version__, platform.python_version()]
     yield [version(package) for package in _PACKAGES]
     here = Path(rung.__file__).parent
-    for file in sorted(here.rglob("*.py")):
+    for file in sorted(f for f in here.rglob("*.*") if f.suffix in _SOURCES):
         at = file.stat()
         yield [file.relative_to(here).as_posix(), at.st_size, at.st_mtime_ns]

@@ -330,6 +330,11 @@ class RunFolder(_Head):
         """Where the report as a page lies."""
         return self.path / PAGE
 
+    @property
+    def page_is_current(self) -> bool:
+        """Whether the page was written after the verdict."""
+        return self.page.is_file() and self.page.stat().st_mtime_ns >= self.verdict.where.stat().st_mtime_ns
+
 
 def _is_time(at: object) -> bool:
     try:
