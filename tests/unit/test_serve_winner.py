@@ -69,6 +69,57 @@ def test_another_answer_refuses_to_start_once_the_difference_is_shown(run, share
         assert refused.value.exit_code == 1
 
 
+@pytest.fixture
+def begun(run, monkeypatch):
+    """Run `rung serve` with further words, up to the port; return how it ended, and the server."""
+    from rung import cli
+    from rung.cli import serve as verb
+
+    def begin(*words):
+        servers = []
+
+        async def listen(server, *_):
+            servers.append(server)
+
+        monkeypatch.setattr(verb, "_listen", listen)
+        monkeypatch.setattr("sys.argv", ["rung", "serve", str(run), *words])
+        return cli.run(), *servers
+
+    return begin
+
+
+def test_the_start_goes_unchecked_only_when_told_so_and_health_says_it(begun, monkeypatch):
+    async def refuse(*_):
+        raise NotTheSame("another answer")
+
+    code, server = begun()
+    assert (code, server.checked["checked"], server.checked["changed"]) == (0, server.check.n, 0)
+    monkeypatch.setattr("rung.serve.winner.checked", refuse)
+    assert begun() == (1,)
+    code, server = begun("--no-check")
+    found = json.loads(server._look("/health").body)
+    assert (code, found["checked"]) == (0, 0)
+    assert "nothing shows that it answers as it was measured" in found["warning"]
+
+
+def test_the_variable_of_the_token_may_stand_in_rung_yaml_and_an_option_goes_before_it(begun, run, monkeypatch):
+    head = run / "run.json"
+    before = head.read_text()
+    facts = json.loads(before)
+    facts["config"]["serve"] = {"token_env": "FROM_FILE"}
+    head.write_text(json.dumps(facts))
+    monkeypatch.setenv("FROM_FILE", "a" * 16)
+    monkeypatch.setenv("FROM_OPTION", "b" * 16)
+    try:
+        assert begun()[1].token == "a" * 16
+        assert begun("--token-env", "FROM_OPTION")[1].token == "b" * 16
+        monkeypatch.delenv("FROM_FILE")
+        assert begun() == (2,)
+    finally:
+        head.write_text(before)
+    assert begun()[1].token is None
+
+
 def test_a_folder_from_elsewhere_that_wants_a_variable_is_not_served(run, tmp_path, monkeypatch):
     facts = json.loads((run / "run.json").read_text())
     there = tmp_path / "run"

@@ -21,7 +21,9 @@ def serve(
     port: int = typer.Option(8000, "--port", min=0, max=65535, help="Port; 0: any that is free."),
     approach: str = typer.Option(None, "--approach", help="Which one; by default the winner, else the tentative pick."),
     name: str = typer.Option(None, "--name", help="The model's name; by default the task's."),
-    token_env: str = typer.Option(None, "--token-env", help="Environment variable that holds the token of requests."),
+    token_env: str = typer.Option(
+        None, "--token-env", help="Environment variable that holds the token; by default that of rung.yaml."
+    ),
     shadow: str = typer.Option(
         None, "--shadow", help="A second approach that answers, too: logged and counted, never shown."
     ),
@@ -32,6 +34,9 @@ def serve(
         0.05, "--wrong", min=0.001, max=0.5, help="With --fallback: wrong answers among those not passed on, at most."
     ),
     log: Path = typer.Option(None, "--log", help="Write requests and answers to this file, private texts masked."),
+    no_check: bool = typer.Option(
+        False, "--no-check", help="Open the port unchecked, such as after documents changed; /health says so."
+    ),
     deadline: float = typer.Option(60.0, "--deadline", min=0.1, help="Seconds for one request."),
     at_once: int = typer.Option(4096, "--at-once", min=1, help="Requests under way; more are refused with 429."),
     grace: float = typer.Option(30.0, "--grace", min=0.0, help="Seconds for open requests when it is stopped."),
@@ -50,11 +55,13 @@ def serve(
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
 
     async def work() -> None:
-        from rung.serve.winner import opened
+        from rung.serve.winner import checked, opened
 
         async with opened(folder, approach, Screen(quiet=as_json)) as winner:
             server = await _server(winner, limits, name, token_env, log)
-            await _joined(server, shadow, fallback, wrong)
+            await _joined(server, shadow, fallback, wrong, no_check)
+            if not no_check:
+                server.check = await checked(winner)
             await _listen(server, host, port, as_json)
 
     asyncio.run(work())
@@ -65,19 +72,21 @@ async def _server(winner: Winner, limits: Limits, name: str | None, token_env: s
     from rung.serve.log import RequestLog
     from rung.serve.server import Server
 
-    token = _token(token_env, winner) if token_env else None
+    variable = token_env or winner.run.config.serve.token_env
+    token = _token(variable, winner) if variable else None
     kept = RequestLog(log, _say) if log else None
     return Server(winner, name or winner.task.name, limits, token, kept, _say)
 
 
-async def _joined(server: Server, shadow: str | None, other: str | None, wrong: float) -> None:
-    """Let further approaches of the run join in; each must answer as it was measured."""
+async def _joined(server: Server, shadow: str | None, other: str | None, wrong: float, no_check: bool) -> None:
+    """Let further approaches of the run join in; each must answer as it was measured, unless nothing is checked."""
     from rung.serve.shadow import Shadow
     from rung.serve.winner import beside, checked, fallback
 
     if other:
         server.fallback = await fallback(server.winner, other, wrong)
-        await checked(server.fallback.winner)
+        if not no_check:
+            await checked(server.fallback.winner)
         found = server.fallback.threshold
         _say(
             f"{server.fallback.winner.label} answers where {server.winner.label} is less than {found.least:.0%} sure; on dev "
@@ -85,16 +94,17 @@ async def _joined(server: Server, shadow: str | None, other: str | None, wrong: 
         )
     if shadow:
         server.shadow = Shadow(await beside(server.winner, shadow), server.log, server.counts)
-        await checked(server.shadow.winner)
+        if not no_check:
+            await checked(server.shadow.winner)
 
 
 async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:
     import asyncio
     import signal
 
-    from rung.serve.winner import checked
+    from rung.serve.server import UNCHECKED
 
-    winner, found = server.winner, await checked(server.winner)
+    winner, found = server.winner, server.check
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     async with server.listening(host, port) as url:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -105,15 +115,15 @@ async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:
                     "url": url,
                     "model": server.name,
                     "approach": winner.label,
-                    "checked": found.n,
-                    "changed": found.answers_changed,
+                    **server.checked,
                 }
             )
         else:
-            kept = found.n - found.answers_changed
             echo(
-                f"{winner.label}: {kept} of {found.n} stored dev examples got the measured answer again, the score changed by "
-                f"{found.gain:+.2f}"
+                f"{winner.label}: {found.n - found.answers_changed} of {found.n} stored dev examples got the measured answer "
+                f"again, the score changed by {found.gain:+.2f}"
+                if found is not None
+                else f"{winner.label}: {UNCHECKED}"
             )
             echo(f"{server.name} is served at {url}; Ctrl-C stops")
         await stop.wait()

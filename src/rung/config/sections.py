@@ -218,6 +218,14 @@ class VolumeSection(Section):
     )
 
 
+class ServeSection(Section):
+    """How `rung serve` is reached."""
+
+    token_env: str | None = Field(
+        None, min_length=1, description="the environment variable that holds the token of requests, as --token-env"
+    )
+
+
 class DiagnosisSection(Section):
     """How much may be asked to find out why rows failed: experiments on failed dev rows, never on test rows."""
 
@@ -284,6 +292,7 @@ class Config(Section):
     stop_early: bool = Field(True, description="stop a rung as soon as its verdict is certain")
     limits: LimitsSection = LimitsSection()
     volume: VolumeSection = VolumeSection()
+    serve: ServeSection = ServeSection()
     root: Path = Field(Path(), exclude=True, description="the folder of the file; relative paths start there")
 
     @field_validator("ladder", mode="before")
@@ -302,10 +311,10 @@ class Config(Section):
 
     @property
     def steers(self) -> dict[str, Any]:
-        """Everything that steers the climb, as plain data; limits, volume, and how fast and at what price a model is asked
+        """Everything that steers the climb, as plain data; limits, volume, service, and how fast and at what price a model is asked
         may change between resumptions. Where models are candidates, what a request costs chooses among them, and may not."""
         cost = (self.limits.cost_per_1k_usd, self.volume.requests_per_month) if self.tries_models else None
-        return steers_of(self.model_dump(mode="json", exclude={"limits", "volume", "root"}), cost)
+        return steers_of(self.model_dump(mode="json", exclude={"limits", "volume", "serve", "root"}), cost)
 
     @property
     def tries_models(self) -> bool:

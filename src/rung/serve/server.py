@@ -41,9 +41,11 @@ from rung.serve.wire import (
     predicted,
     usage_of,
 )
+from rung.store.records import Parity
 
 CHAT, PREDICT, MODELS, HEALTH, METRICS = "/v1/chat/completions", "/v1/predict", "/v1/models", "/health", "/metrics"
 WAYS: Mapping[str, str] = {CHAT: "POST", PREDICT: "POST", MODELS: "GET", HEALTH: "GET", METRICS: "GET"}
+UNCHECKED = "started with --no-check: nothing shows that it answers as it was measured"
 LAST_WORDS_S = 0.5  # before a server that stops closes its port, and its connections: what is on its way is told so
 
 
@@ -61,7 +63,10 @@ class Limits:
 
 @dataclass
 class Server:
-    """One approach behind an address. `token`: None where none is needed; `say` is told what an operator should know."""
+    """One approach behind an address. `token`: None where none is needed; `say` is told what an operator should know.
+
+    `check`: what the stored dev examples showed before the start; None: nothing was checked, and /health says so.
+    """
 
     winner: Winner
     name: str
@@ -71,6 +76,7 @@ class Server:
     say: Callable[[str], None] = print
     fallback: Fallback | None = None
     shadow: Shadow | None = None
+    check: Parity | None = None
     counts: Counts = field(default_factory=Counts)
     stopping: bool = False
     url: str = ""
@@ -79,6 +85,13 @@ class Server:
     _run: str = field(default_factory=lambda: secrets.token_hex(6))
     _number: Any = field(default_factory=itertools.count)
     _started: int = field(default_factory=lambda: int(time.time()))
+
+    @property
+    def checked(self) -> dict[str, Any]:
+        """How many stored dev examples were answered again before the start, and how many otherwise; or that none were."""
+        if self.check is None:
+            return {"checked": 0, "warning": UNCHECKED}
+        return {"checked": self.check.n, "changed": self.check.answers_changed}
 
     @asynccontextmanager
     async def listening(self, host: str, port: int) -> AsyncIterator[str]:
@@ -192,7 +205,8 @@ class Server:
 
     def _look(self, way: str) -> web.Response:
         if way == HEALTH:
-            return _said(json.dumps({"status": "ok", "model": self.name, "approach": self.winner.label}).encode())
+            about = {"status": "ok", "model": self.name, "approach": self.winner.label, **self.checked}
+            return _said(json.dumps(about).encode())
         if way == METRICS:
             return web.Response(text=self.counts.text(), content_type="text/plain")
         root = f"{self.winner.label}/{self.winner.candidate.id}"
