@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from rung import cli
 from rung.decide.across import Side, across
-from rung.decide.compare import compare
-from rung.decide.wording import bound
+from rung.decide.compare import adjust, neighbours
+from rung.decide.wording import bound, difference
 from rung.engine.sides import side
 from rung.errors import IntegrityError, RungError
+from rung.stats.paired import compare_paired
 from rung.store.sealed import sealed_test
+from rung.types import Score
 from tests.unit._results import result, task
 from tests.unit._run_folder import LADDER, Made, build
 
@@ -181,7 +183,7 @@ def held_against(a, b, alpha=0.05, groups=None):
             found = replace(
                 found, outcomes=tuple(replace(o, group=g) for o, g in zip(found.outcomes, groups, strict=True))
             )
-        sides.append(Side(name, found, t, 1, False))
+        sides.append(Side(name, found, t, 1, False, 7))
     return across(*sides)
 
 
@@ -213,10 +215,49 @@ def test_what_is_said_never_contradicts_the_interval_beside_it(score, data):
         )
 
 
+@pytest.mark.parametrize("score", [BITS, GRADES], ids=["0/1", "graded"])
+@given(data=st.data())
+def test_a_pair_of_a_ladder_has_one_interval_that_no_reader_contradicts(score, data):
+    """The verdict's comparison and `rung compare` give one interval, whatever number of pairs corrects the p-value."""
+    rows = data.draw(st.integers(9, 40))
+    t = task(0.9, alpha=data.draw(st.sampled_from([0.01, 0.05, 0.2])))
+    ladder = {name: result(data.draw(st.lists(score, min_size=rows, max_size=rows)), t) for name in "abc"}
+    for pair in adjust(neighbours(ladder, t, seed=3), data.draw(st.integers(3, 6))):
+        sides = [Side(name, ladder[name], t, 1, False, 3) for name in (pair.lower, pair.upper)]
+        alone = across(*sides).comparison
+        assert replace(pair, p_adjusted=pair.p_value) == alone
+        shown = {
+            "no significant difference": pair.low <= 0 <= pair.high,
+            "significantly better": pair.low > 0,
+            "significantly worse": pair.high < 0,
+            "better as a single pair, not among all pairs compared": pair.low > 0,
+            "worse as a single pair, not among all pairs compared": pair.high < 0,
+        }
+        assert shown[difference(pair, t.alpha)], pair
+
+
+def test_graded_scores_are_resampled_alike_in_the_verdict_and_in_a_comparison(tmp_path):
+    run = build(tmp_path / "run")
+    for label in ("baseline", "prompt"):
+        kept = run.rung(label).outcomes
+        mild = (0.0, 0.21, 0.47, 0.66, 1.0)
+        kept.save(
+            tuple(
+                replace(o, scores={"normalized_match": Score(mild[(n * n + n * len(label)) % 5], adheres=True)}) if o.scores else o
+                for n, o in enumerate(kept.need())
+            )
+        )
+    measured = {label: run.rung(label).measured() for label in ("baseline", "prompt")}
+    [stored] = neighbours(measured, run.task, run.parts.manifest.need()["seed"])
+    found = across(side(f"{run.path}:baseline"), side(f"{run.path}:prompt")).comparison
+    assert (found.gain, found.low, found.high) == (stored.gain, stored.low, stored.high)
+    assert "bootstrap" in found.method
+
+
 def test_the_very_case_an_exact_test_that_does_not_reject_beside_an_interval_without_0():
     """5 wins and no loss: McNemar's p is 0.0625, and Newcombe's interval lies above 0."""
     a, b = [1.0] * 35 + [0.0] * 5, [1.0] * 40
-    bare = compare(("a", result(a, task())), ("b", result(b, task())), task(), seed=0)
+    bare = compare_paired(a, b)
     assert bare.p_value > 0.05
     assert bare.low > 0
     found = held_against(a, b)

@@ -46,6 +46,13 @@ def test_the_gain_is_upper_minus_lower_with_its_interval_and_both_names():
     assert (found.wins, found.losses) == (40, 30)
 
 
+def test_graded_scores_that_add_up_alike_keep_their_wins_and_losses():
+    a, b = [0.0, 0.21, 0.47, 0.66, 1.0] * 20, [0.0, 0.66, 0.21, 1.0, 0.47] * 20
+    found = paired(graded(a), graded(b))
+    assert (found.wins, found.losses, found.ties) == (40, 40, 20)
+    assert found.gain == pytest.approx(0.0, abs=1e-12)
+
+
 def test_the_seed_and_the_groups_reach_the_test():
     a, b = [0.1 * (i % 7) for i in range(40)], [0.1 * ((3 * i) % 10) for i in range(40)]
     for groups in (None, 20):

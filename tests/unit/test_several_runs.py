@@ -80,7 +80,7 @@ def test_one_page_pairs_what_shares_a_test_set_and_goes_on_past_the_rest(runs):
     assert [run.page for run in found.runs] == ["a/report.html", None, None, None]
     better, other, torn = found.pairs
     assert (better.second, better.word) == ("b", "significantly better")
-    assert better.p_adjusted == better.found.comparison.p_value < 0.05
+    assert better.found.comparison.p_adjusted == better.found.comparison.p_value < 0.05
     assert other.why_not.startswith("the test sets differ (200 examples there, 60 here)")
     assert torn.why_not == "torn cannot be read"
     said = Page(render_several(found)).said
@@ -94,7 +94,7 @@ def test_several_pairs_are_corrected_together(runs, tmp_path):
         build(tmp_path / name, (LADDER[1], Made("fewshot", 0.93, 0.0001, 0.4)), sizes=(40, 20, 200))
     one = several([runs / "a", tmp_path / "x"], tmp_path / "p").pairs[0]
     two = several([runs / "a", tmp_path / "x", tmp_path / "y"], tmp_path / "p").pairs
-    assert [pair.p_adjusted for pair in two] == [min(1.0, 2 * one.p_adjusted)] * 2
+    assert [pair.found.comparison.p_adjusted for pair in two] == [min(1.0, 2 * one.found.comparison.p_value)] * 2
 
 
 def test_the_grid_tells_regressed_failing_and_differing_dev_examples_apart(runs):

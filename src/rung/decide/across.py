@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rung.decide.compare import compare, shown_cheaper_or_faster, shown_not_worse
+from rung.decide.wording import difference
 from rung.errors import IntegrityError, RungError
 from rung.stats.paired import NonInferiority
 from rung.types import Comparison, Result, Task
-
-SIDE = 1e-6  # a bound that lies on one side of 0
 
 
 @dataclass(frozen=True)
@@ -21,13 +20,13 @@ class Side:
     task: Task
     opened: int  # how often that run's test part was opened
     revealed: bool
+    seed: int  # of the run: equal pairs are resampled alike wherever they are shown
 
 
 @dataclass(frozen=True)
 class Across:
-    """Two measured rungs on the same test rows, one pair: no correction. The interval of `comparison` holds 0 where no difference
-    is shown, and only there. `not_worse`: whether `upper` is shown to be at most `margin` worse. `spares`: "cheaper" or "faster" where it is
-    significantly so, row by row. `notes`: what weakens the comparison.
+    """Two measured rungs on the same test rows, one pair: no correction. `not_worse`: whether `upper` is shown to be at most
+    `margin` worse. `spares`: "cheaper" or "faster" where it is significantly so, row by row. `notes`: what weakens the comparison.
     """
 
     comparison: Comparison
@@ -50,13 +49,7 @@ class Across:
     @property
     def word(self) -> str:
         """What is shown of the difference."""
-        return (
-            "significantly better"
-            if self.better
-            else "significantly worse"
-            if self.worse
-            else "no significant difference"
-        )
+        return difference(self.comparison, self.alpha)
 
 
 def across(one: Side, two: Side) -> Across:
@@ -76,32 +69,19 @@ def across(one: Side, two: Side) -> Across:
             f"{one.name} is judged by {one.task.metrics[0].name} and {two.name} by {two.task.metrics[0].name}, or with other "
             "settings; give both tasks one first metric"
         )
-    found = compare((one.name, a), (two.name, b), two.task, seed=0)
+    found = compare((one.name, a), (two.name, b), two.task, seed=two.seed)
     if found is None:
         raise RungError(f"{one.name} and {two.name} share no test row that has a score in both")
     return Across(
-        comparison=_agreeing(found, two.task.alpha),
+        comparison=found,
         lower=one,
         upper=two,
         alpha=two.task.alpha,
         margin=two.task.min_gain,
         not_worse=shown_not_worse(a, b, two.task),
-        spares=shown_cheaper_or_faster(a, b, two.task, seed=0),
+        spares=shown_cheaper_or_faster(a, b, two.task, seed=two.seed),
         notes=tuple(_notes(one, two, found)),
     )
-
-
-def _agreeing(found: Comparison, alpha: float) -> Comparison:
-    """Return the comparison with an interval that says of 0 what its test says.
-
-    The two are computed in different ways (exact McNemar beside Newcombe, sign flips beside a bootstrap) and may differ near
-    the edge. A gain of 0 that the test does not reject belongs into the interval, which can only widen; one that it rejects, at `alpha`, does not:
-    for a true gain of 0 the interval then fails exactly as often as the test.
-    """
-    low, high = min(found.low, found.gain), max(found.high, found.gain)
-    if found.p_value >= alpha or found.gain == 0:
-        return replace(found, low=min(low, 0.0), high=max(high, 0.0))
-    return replace(found, low=max(low, SIDE)) if found.gain > 0 else replace(found, high=min(high, -SIDE))
 
 
 def _notes(one: Side, two: Side, found: Comparison) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from rung.stats.paired import NonInferiority, compare_paired, holm, non_inferior, sign_flip
+from rung.stats.paired import NonInferiority, agreeing, compare_paired, holm, non_inferior, sign_flip
 from rung.stats.ppi import rectified_gain, rectified_non_inferior
 from rung.types import Answer, Comparison, Loss, Outcome, Result, Task, groups_of
 
@@ -19,7 +20,7 @@ _Differences = tuple[list[float], list[float], list[float], list[str] | None, li
 def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, seed: int) -> Comparison | None:
     """Return upper against lower on the rows that both visited, or None when no row has a value in both.
 
-    `p_adjusted` is still the raw p-value: `adjust` corrects it over the ladder.
+    The interval holds 0 exactly where no difference is shown at the task's alpha. `p_adjusted` is still the raw p-value: `adjust` corrects it over the ladder.
     """
     (lower_name, below), (upper_name, above) = lower, upper
     pairs = _paired(below, above, task, gains="upper")
@@ -34,6 +35,7 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
         test = rectified_gain(*_differences(below, above, pairs))
     else:
         test = compare_paired(a, b, groups_of([o for o, _, _ in pairs]), seed=seed)
+    test = agreeing(test, task.alpha)
     wrong = [(x, y) for x, y in zip(a, b, strict=True) if x < 1]
     return Comparison(
         lower=lower_name,
@@ -164,7 +166,7 @@ def _paired(lower: Result, upper: Result, task: Task, *, gains: Literal["upper",
 
 
 def _gaining_side(pairs: Sequence[_Pair]) -> Literal["upper", "lower"]:
-    return "upper" if sum(b - a for _, a, b in pairs) > 0 else "lower"
+    return "upper" if math.fsum(b - a for _, a, b in pairs) > 1e-9 else "lower"
 
 
 def _differences(lower: Result, upper: Result, pairs: Sequence[_Pair]) -> _Differences:

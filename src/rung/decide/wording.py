@@ -49,6 +49,14 @@ def bound(value: float) -> str:
     return f"{value:+.3f}"
 
 
+def difference(pair: Comparison, alpha: float) -> str:
+    """Say what a comparison shows: by its own p-value, as its interval does, and by the one that counts all pairs compared."""
+    if pair.p_value >= alpha or pair.gain == 0:
+        return "no significant difference"
+    word = "better" if pair.gain > 0 else "worse"
+    return f"significantly {word}" if pair.p_adjusted < alpha else f"{word} as a single pair, not among all pairs compared"
+
+
 def tally(wins: int, losses: int) -> str:
     """Write wins and losses as words."""
     return f"{wins:,} {'win' if wins == 1 else 'wins'}, {losses:,} {'loss' if losses == 1 else 'losses'}"

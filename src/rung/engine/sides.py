@@ -31,4 +31,5 @@ def side(name: str) -> Side:
         verdict = run.verdict.get()
         rung = (verdict.winner or verdict.tentative_pick if verdict else None) or measured[-1]
     rung = measured_label(run, rung)
-    return Side(f"{path}:{rung}", run.rung(rung).measured(), run.task, run.times_opened, run.revealed)
+    seed = run.parts.manifest.need()["seed"]
+    return Side(f"{path}:{rung}", run.rung(rung).measured(), run.task, run.times_opened, run.revealed, seed)

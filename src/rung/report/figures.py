@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from rung.types import Estimate, ModelTrial, Result, Task
+from rung.decide.wording import bound
+from rung.types import Comparison, Estimate, ModelTrial, Result, Task
 
 
 def quality(estimate: Estimate | None) -> str:
@@ -130,6 +131,17 @@ def count(number: float | None) -> str:
 def signed(value: float) -> str:
     """Write a difference with its sign and a true minus."""
     return f"{value:+.3f}".replace("-", "−")
+
+
+def span(low: float, high: float) -> str:
+    """Write the interval of a difference."""
+    return f"{bound(low)} to {bound(high)}".replace("-", "−")
+
+
+def p_values(pair: Comparison) -> str:
+    """Write the p-value of a pair, and the one that counts all pairs compared where it is another."""
+    alone, adjusted = p_value(pair.p_value), p_value(pair.p_adjusted)
+    return alone if alone == adjusted else f"{alone}, {adjusted.removeprefix('p = ')} adjusted"
 
 
 def p_value(p: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rung import plugins
+from rung.decide.wording import difference
 from rung.report.figures import percent
 from rung.report.load import Report
 from rung.types import TRANSPORT, Comparison
@@ -22,14 +23,7 @@ def usual(label: str) -> str:
 
 def claim(report: Report, pair: Comparison) -> str:
     """Say what a comparison shows."""
-    if pair.p_adjusted < report.task.alpha:
-        return "significantly better" if pair.gain > 0 else "significantly worse"
-    return "no significant difference"
-
-
-def disagrees(report: Report, pair: Comparison) -> bool:
-    """Whether the interval and the p-value say different things; then the p-value decides."""
-    return (pair.low > 0 or pair.high < 0) != (pair.p_adjusted < report.task.alpha)
+    return difference(pair, report.task.alpha)
 
 
 def fixed_of(report: Report, pair: Comparison) -> str:

@@ -105,14 +105,14 @@ def approaches(report: Report, said: Summary) -> Iterator[str]:
 def _gains(report: Report) -> Iterator[str]:
     if not report.comparisons:
         return
-    head = ("upper over lower", "gain", "interval", "wins / losses", "adjusted", "fixed")
+    head = ("upper over lower", "gain", "interval", "wins / losses", "p", "fixed")
     rows = [
         (
             f"{safe(c.upper)} over {safe(c.lower)}",
             figures.signed(c.gain),
-            f"{figures.signed(c.low)} to {figures.signed(c.high)} (n={c.n})",
+            f"{figures.span(c.low, c.high)} (n={c.n})",
             f"{c.wins} / {c.losses}",
-            figures.p_value(c.p_adjusted),
+            figures.p_values(c),
             fixed(report, c),
         )
         for c in report.comparisons

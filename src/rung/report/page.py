@@ -184,6 +184,8 @@ _FIGURES = (
     "percent",
     "count",
     "signed",
+    "span",
+    "p_values",
     "p_value",
     "examples",
     "failures",
@@ -200,7 +202,6 @@ _VIEWS: dict[str, Any] = {
     "fixed_of": gains.fixed_of,
     "regained_of": gains.regained_of,
     "claim": gains.claim,
-    "disagrees": gains.disagrees,
     "segments": _segments,
     "name_of": shown_name,
 }

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rung.decide.across import Across, across
+from rung.decide.compare import adjust
 from rung.engine.sides import side
 from rung.errors import IntegrityError, RungError
 from rung.report.load import LoadedSide, Report, dev_side
@@ -24,7 +25,6 @@ from rung.report.rows import (
     cut,
 )
 from rung.report.runs import RunLine, read_run
-from rung.stats.paired import holm
 from rung.store.run import RunFolder
 from rung.types import Example
 
@@ -62,17 +62,12 @@ class PairOfRuns:
     first: str
     second: str
     found: Across | None = None
-    p_adjusted: float = 1.0
     why_not: str = ""
 
     @property
     def word(self) -> str:
-        """What the adjusted p-value says of the difference."""
-        if self.found is None:
-            return "not compared"
-        if self.p_adjusted >= self.found.alpha:
-            return "no significant difference"
-        return "significantly better" if self.found.comparison.gain > 0 else "significantly worse"
+        """What is shown of the difference, the number of later runs counted."""
+        return "not compared" if self.found is None else self.found.word
 
 
 @dataclass(frozen=True)
@@ -124,9 +119,10 @@ def _run(folder: Path, name: str, page: Path) -> RunOnPage:
 def _pairs(runs: Sequence[RunOnPage]) -> Iterator[PairOfRuns]:
     first = runs[0]
     pairs = [_pair(first, later) for later in runs[1:]]
-    tried = [pair.found.comparison.p_value for pair in pairs if pair.found is not None]
-    adjusted = iter(holm(tried, len(tried)) if tried else ())
-    yield from (replace(pair, p_adjusted=float(next(adjusted))) if pair.found is not None else pair for pair in pairs)
+    compared = [pair.found for pair in pairs if pair.found is not None]
+    adjusted = iter(adjust([found.comparison for found in compared], 0))
+    for pair in pairs:
+        yield pair if pair.found is None else replace(pair, found=replace(pair.found, comparison=next(adjusted)))
 
 
 def _pair(first: RunOnPage, later: RunOnPage) -> PairOfRuns:
@@ -197,7 +193,7 @@ def several_data(found: Several) -> dict[str, Any]:
             "first": pair.first,
             "second": pair.second,
             "difference": pair.word,
-            "p_adjusted": pair.p_adjusted if pair.found is not None else None,
+            "p_adjusted": pair.found.comparison.p_adjusted if pair.found is not None else None,
             "comparison": asdict(pair.found.comparison) if pair.found is not None else None,
             "why_not": pair.why_not or None,
         }

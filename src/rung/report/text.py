@@ -19,7 +19,7 @@ from rung.report.advice import matrix_of
 from rung.report.answer_form import form_lines
 from rung.report.economics import economics_of, lines
 from rung.report.escape import terminal, visible
-from rung.report.gains import fixed
+from rung.report.gains import claim, fixed
 from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, load_report
@@ -189,14 +189,9 @@ def _blank(console: Console) -> None:
 
 
 def _pair(report: Report, pair: Comparison) -> str:
-    if pair.p_adjusted >= report.task.alpha:
-        word = "shows no significant difference from"
-    else:
-        word = "beats" if pair.gain > 0 else "is worse than"
     return (
-        f"{pair.upper} {word} {pair.lower}: {figures.signed(pair.gain)} (95 % CI {figures.signed(pair.low)} to "
-        f"{figures.signed(pair.high)}, n={pair.n}), {tally(pair.wins, pair.losses)}, "
-        f"{figures.p_value(pair.p_adjusted)} adjusted; {fixed(report, pair)}"
+        f"{pair.upper} against {pair.lower}: {claim(report, pair)}, {figures.signed(pair.gain)} (95 % CI {figures.span(pair.low, pair.high)}, "
+        f"n={pair.n}), {tally(pair.wins, pair.losses)}, {figures.p_values(pair)}; {fixed(report, pair)}"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +34,7 @@ from rung.stats.estimate import (
 
 BOOTSTRAP = 4_000
 BLOCK = 2_000_000  # random numbers drawn at once: bounds the memory of resampling
+SIDE = 1e-6  # a bound that lies on one side of 0
 WIDEST_EXACT = 400_000  # largest sum of group differences for which the exact distribution is built
 
 
@@ -41,7 +42,7 @@ WIDEST_EXACT = 400_000  # largest sum of group differences for which the exact d
 class PairedTest:
     """The second rung against the first on the same `n` rows. `gain`: mean of the second minus mean of the first.
 
-    The p-value (two-sided, gain = 0) decides; low and high illustrate and may disagree with it near the edge.
+    The p-value (two-sided, gain = 0) decides; low and high may disagree with it near the edge, but for `agreeing`.
     """
 
     gain: float
@@ -53,6 +54,21 @@ class PairedTest:
     ties: int
     n: int
     method: str
+
+
+def agreeing(found: PairedTest, alpha: float) -> PairedTest:
+    """Return the test with an interval that says of 0 what its p-value says at `alpha`, and that holds the gain.
+
+    The two are computed in different ways (exact McNemar beside Newcombe, sign flips beside a bootstrap) and may differ near
+    the edge. A gain of 0 that the test does not reject belongs into the interval, which can only widen; one that it rejects does not:
+    for a true gain of 0 the interval then fails exactly as often as the test.
+    """
+    low, high = min(found.low, found.gain), max(found.high, found.gain)
+    if found.p_value >= alpha or found.gain == 0:
+        return replace(found, low=min(low, 0.0), high=max(high, 0.0))
+    if found.gain > 0:
+        return replace(found, low=max(low, min(SIDE, found.gain)), high=high)
+    return replace(found, low=low, high=min(high, max(-SIDE, found.gain)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rung.stats.estimate import interval_mean
-from rung.stats.paired import compare_paired, holm, non_inferior
+from rung.stats.paired import agreeing, compare_paired, holm, non_inferior
 from rung.tuning.abilities import chance_of
 from rung.types import Estimate, Forgetting, RegressionResult, Retention
 
@@ -26,7 +26,7 @@ def compare_kept(
     """
     names = [name for name in before if len(before[name].keys() & after.get(name, {}).keys()) >= FEWEST]
     pairs = {name: _paired(before[name], after[name]) for name in names}
-    tests = {name: compare_paired(a, b, None, seed=seed) for name, (a, b) in pairs.items()}
+    tests = {name: agreeing(compare_paired(a, b, None, seed=seed), alpha) for name, (a, b) in pairs.items()}
     able = [name for name in names if interval_mean(pairs[name][0]).low > chance_of(name)]
     adjusted = dict(zip(able, holm([tests[n].p_value for n in able], max(1, len(able))), strict=True))
     found = []
