@@ -243,7 +243,9 @@ def test_graded_scores_are_resampled_alike_in_the_verdict_and_in_a_comparison(tm
         mild = (0.0, 0.21, 0.47, 0.66, 1.0)
         kept.save(
             tuple(
-                replace(o, scores={"normalized_match": Score(mild[(n * n + n * len(label)) % 5], adheres=True)}) if o.scores else o
+                replace(o, scores={"normalized_match": Score(mild[(n * n + n * len(label)) % 5], adheres=True)})
+                if o.scores
+                else o
                 for n, o in enumerate(kept.need())
             )
         )

@@ -54,7 +54,9 @@ def difference(pair: Comparison, alpha: float) -> str:
     if pair.p_value >= alpha or pair.gain == 0:
         return "no significant difference"
     word = "better" if pair.gain > 0 else "worse"
-    return f"significantly {word}" if pair.p_adjusted < alpha else f"{word} as a single pair, not among all pairs compared"
+    return (
+        f"significantly {word}" if pair.p_adjusted < alpha else f"{word} as a single pair, not among all pairs compared"
+    )
 
 
 def tally(wins: int, losses: int) -> str:
