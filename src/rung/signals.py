@@ -23,7 +23,7 @@ PATIENCE_S = 1.0
 SAID = "interrupted; what a climb has stored is kept, and the same command goes on"
 NO_MEMORY = (
     "this machine (or the limit of this shell) has not the memory for it; what a climb has stored is kept: close other programs, "
-    "take fewer rows or a smaller model, and run the same command again"
+    "take fewer examples or a smaller model, and run the same command again"
 )
 _LEAVING = threading.Lock()  # never released: who holds it says the last word
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))

@@ -55,7 +55,7 @@ def test_a_template_that_takes_no_chat_at_all_is_told_on_both_ways(tmp_path):
     asked, reader = of_a_model(tmp_path, "{{ raise_exception('only poems') }}")
     with pytest.raises(ModelError, match="the chat template of mine refuses a chat .only poems"):
         asked(PLAIN)
-    with pytest.raises(TuningError, match="the chat template refuses a row .only poems"):
+    with pytest.raises(TuningError, match="the chat template refuses an example .only poems"):
         reader.encode(TuningRow("r", PLAIN, ANSWER))
 
 

@@ -107,8 +107,8 @@ def test_a_tuned_model_is_measured_like_any_other_and_says_how_it_came_about(cli
     fit = RunFolder.open(run.folder).read("rungs/finetune/fit.json")
     assert fit["candidate"]["learned"]["weights"]["form"] == "adapter"
     assert fit["candidate"]["learned"]["forced"] == [
-        "60 training rows are below the minimum of 500 for style, where tuning is likely to overfit; few-shot needs a "
-        "handful of rows and costs nothing to change"
+        "60 training examples are below the minimum of 500 for style, where tuning is likely to overfit; few-shot needs a "
+        "handful of examples and costs nothing to change"
     ]
     tuning = fit["tuning"]
     assert [p["rows"] for p in tuning["curve"]] == [15, 30, 60]
@@ -122,7 +122,7 @@ def test_force_never_wins_and_the_reasons_say_so(climbed):
     _, run = climbed
     assert run.verdict.winner is None
     told = [r.claim for r in run.verdict.reasons if "by force" in r.claim]
-    assert told[0].startswith("finetune ran by force and cannot win: 60 training rows are below the minimum of 500")
+    assert told[0].startswith("finetune ran by force and cannot win: 60 training examples are below the minimum of 500")
 
 
 def test_every_number_of_a_tuned_climb_can_be_recomputed(climbed):
@@ -212,7 +212,7 @@ def test_a_model_whose_weights_are_elsewhere_is_skipped_with_the_way_out(tmp_pat
 def test_below_the_minimum_the_rung_is_skipped_and_few_shot_named(tmp_path):
     run = climb(experiment(tmp_path, 60, ladder=["baseline", "finetune"]), tmp_path / "run")
     [skipped] = [r for r in run.verdict.reasons if "finetune was not run" in r.claim]
-    assert "30 training rows are below the minimum of 500 for style" in skipped.rule
+    assert "30 training examples are below the minimum of 500 for style" in skipped.rule
     assert "few-shot" in skipped.rule
 
 
@@ -228,7 +228,7 @@ def test_a_plan_tells_time_memory_tokens_and_dollars(tmp_path):
     assert "GB of memory" in tuned.note
     planned = plan(experiment(tmp_path, ladder=["baseline", "finetune"])).rungs
     shut = next(r for r in planned if r.rung == "finetune")
-    assert shut.note.startswith("will be skipped: 60 training rows are below the minimum")
+    assert shut.note.startswith("will be skipped: 60 training examples are below the minimum")
 
 
 def test_full_tuning_serves_a_model_of_its_own_through_transformers_too(tmp_path):
@@ -249,7 +249,7 @@ def test_exports_answer_the_test_rows_again_and_are_refused_when_answers_change(
     assert verb.export(run.folder, "finetune", None, tmp_path / "adapter", None, False) == 0
     assert verb.export(run.folder, "finetune", "merged", tmp_path / "merged", "float32", False) == 0
     said = capsys.readouterr().out
-    assert "on the 36 frozen test rows no answers changed" in said
+    assert "on the 36 frozen test examples no answers changed" in said
     assert said.count("generate.py, alone under `python -I`, answered 24 dev examples again (none otherwise)") == 2
     command = [sys.executable, "-I", str(tmp_path / "adapter/generate.py"), "hello"]
     without = subprocess.run(command, env={}, capture_output=True, text=True, check=False)

@@ -235,7 +235,7 @@ def test_preflight_fails_where_inference_sends_something_else():
     found = recipe().preflight(NANO, rows(8), lambda messages: (*sent_by_nano(messages)[:-1], 7), 3)
     [failed] = found.failed
     assert failed.what == "train and inference templates"
-    assert "they differ in row m0001 from token" in failed.found
+    assert "they differ in example m0001 from token" in failed.found
     assert "give both the same chat_template.jinja" in failed.found
 
 
@@ -299,10 +299,10 @@ def test_rows_longer_than_the_context_are_left_out_whole_and_too_many_of_them_fa
     some = recipe().preflight(NANO, [*rows(60), *long], sent_by_nano, 3)
     [lengths] = [c for c in some.checks if c.what == "nothing truncated"]
     assert lengths.passed
-    assert lengths.found.startswith("2 of 62 rows are longer than the context of 2048 tokens (m0101, m0102;")
+    assert lengths.found.startswith("2 of 62 examples are longer than the context of 2048 tokens (m0101, m0102;")
     many = recipe().preflight(NANO, [*rows(4), *long], sent_by_nano, 3)
     assert [c.what for c in many.failed] == ["nothing truncated"]
-    with pytest.raises(TuningError, match="no training row fits the context of nano-s"):
+    with pytest.raises(TuningError, match="no training example fits the context of nano-s"):
         recipe().preflight(NANO, long, sent_by_nano, 3)
 
 

@@ -56,7 +56,7 @@ def shorter() -> str:
             },
             "the tokenizer of odd names no end token, so a tuned model would never stop",
         ),
-        ({"config__json": shorter()}, "no training row fits the context of odd (20 tokens"),
+        ({"config__json": shorter()}, "no training example fits the context of odd (20 tokens"),
     ],
 )
 def test_a_base_that_cannot_be_tuned_costs_the_other_rungs_nothing(tmp_path, changes, words):
@@ -88,7 +88,7 @@ def test_a_prompt_too_long_for_the_base_is_left_out_and_the_short_one_is_tuned(t
     assert "finetune@small" in run.results
     fit = RunFolder.open(run.folder).read("rungs/finetune@small/fit.json")
     [left_out] = [s for s in fit["skipped"] if s["what"] == "finetune, whole prompt"]
-    assert "no training row fits the context of odd (160 tokens" in left_out["reason"]
+    assert "no training example fits the context of odd (160 tokens" in left_out["reason"]
     assert fit["candidate"]["learned"]["under"] == "short"
 
 

@@ -148,7 +148,7 @@ def make_diagnosis(label: str, dev: Sequence[Outcome]) -> Diagnosis:
     parts = (
         ("format", loose, "a lenient reading of the same answer is right", "state the exact output form in the prompt"),
         ("label confusion", rest[:half], "returns and delivery are taken for each other", "show examples of both"),
-        ("unexplained", rest[half:], "no experiment explains these rows", "read them; a larger model may tell"),
+        ("unexplained", rest[half:], "no experiment explains these examples", "read them; a larger model may tell"),
     )
     causes = tuple(
         Cause(
@@ -162,7 +162,7 @@ def make_diagnosis(label: str, dev: Sequence[Outcome]) -> Diagnosis:
         for name, rows, evidence, suggests in parts
         if rows
     )
-    sentence = f"{len(failed)} of {len(dev)} dev rows failed."
+    sentence = f"{len(failed)} of {len(dev)} dev examples failed."
     experiments, untried = (), ()
     if label != "baseline" and len(failed) > 2:
         experiments = tuple(_experiment(failed, *words) for words in EXPERIMENTS)
@@ -173,7 +173,7 @@ def make_diagnosis(label: str, dev: Sequence[Outcome]) -> Diagnosis:
 
 
 EXPERIMENTS = (
-    ("missing convention", 2, "fewshot", "the 3 training rows most like them are shown", "show near examples"),
+    ("missing convention", 2, "fewshot", "the 3 training examples most like them are shown", "show near examples"),
     ("unstable", 7, None, "they are asked again 2 times word for word", "set the temperature to 0"),
 )
 
@@ -184,7 +184,7 @@ def _experiment(failed: Sequence[Outcome], name: str, every: int, rung: str | No
     fixed = tuple(i for n, i in enumerate(tried) if n % every == 0)
     share = _share(len(fixed), len(tried))
     told = Prediction(rung, fixed, tuple(i for i in tried if i not in fixed) if rung else (), share)
-    evidence = f"{len(fixed)} of {len(tried)} failed rows pass once {words}."
+    evidence = f"{len(fixed)} of {len(tried)} failed examples pass once {words}."
     return Cause(name, len(fixed), share, evidence, fixed[:5], suggests, "experiment", told)
 
 
@@ -203,11 +203,11 @@ def _share(count: int, total: int) -> Estimate:
 
 
 FINDINGS = (
-    Finding("power", "warn", "With 200 test rows a rung truly at 0.93 meets 0.90 with probability 0.47.",
-            "add about 180 test rows, or set a tolerance of 0.03"),
+    Finding("power", "warn", "With 200 test examples an approach truly at 0.93 meets 0.90 with probability 0.47.",
+            "add about 180 test examples, or set a tolerance of 0.03"),
     Finding("duplicates", "note", "12 rows repeat another row exactly.", "nothing: they were kept on one side",
             ("train-0003", "train-0007")),
-    Finding("labels", "stop", "2 rows with equal input have different teams.", "decide which team is right",
+    Finding("labels", "stop", "2 examples with equal input have different teams.", "decide which team is right",
             ("train-0001", "train-0002")),
 )  # fmt: skip
 

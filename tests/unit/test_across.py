@@ -53,7 +53,7 @@ def test_any_two_rungs_of_one_run(runs):
 
 
 def test_other_test_rows_are_refused(runs):
-    with pytest.raises(IntegrityError, match="were measured on different test rows"):
+    with pytest.raises(IntegrityError, match="were measured on different test examples"):
         across(side(str(runs / "a")), side(str(runs / "other")))
 
 
@@ -67,7 +67,7 @@ def test_other_metrics_are_refused(runs, tmp_path):
 
 
 def test_an_unknown_rung_is_named(runs):
-    with pytest.raises(RungError, match="has no measured rung 'rag'; measured: baseline, prompt, fewshot"):
+    with pytest.raises(RungError, match="has no measured approach 'rag'; measured: baseline, prompt, fewshot"):
         across(side(f"{runs / 'a'}:rag"), side(str(runs / "b")))
 
 
@@ -83,8 +83,8 @@ def test_what_weakens_a_comparison_is_told(runs, tmp_path):
     assert found.comparison.n == 60
     name = f"{tmp_path / 'c'}:prompt"
     assert found.notes == (
-        f"{name} stopped early: only the 60 rows that both visited are compared",
-        f"the test rows of {name} were shown to people: what was made after that is not judged fairly",
+        f"{name} stopped early: only the 60 examples that both visited are compared",
+        f"the test examples of {name} were shown to people: what was made after that is not judged fairly",
     )
 
 
@@ -124,7 +124,7 @@ def test_a_run_without_a_winner_stands_for_its_lean_and_without_one_for_its_last
     assert across(side(str(runs / "a")), side(str(folder.path))).upper.name.endswith(":prompt")
     for name in ("baseline", "prompt"):
         folder.rung(name).result.forget()
-    with pytest.raises(RungError, match=r"run has no measured rung yet; run `rung climb` there first"):
+    with pytest.raises(RungError, match=r"run has no measured approach yet; run `rung climb` there first"):
         across(side(str(runs / "a")), side(str(folder.path)))
 
 
@@ -140,7 +140,7 @@ def test_the_rules_are_those_of_the_second_task(runs, tmp_path):
     folder.write("run.json", head)
     found = across(side(f"{runs / 'a'}:baseline"), side(f"{folder.path}:prompt"))
     assert (found.alpha, found.margin, found.lower.task.alpha, found.upper.task.alpha) == (0.01, 0.3, 0.05, 0.01)
-    assert found.notes == ("the two tasks count failed rows differently; both are counted as the second one does",)
+    assert found.notes == ("the two tasks count failed examples differently; both are counted as the second one does",)
     timeouts = folder.rung("prompt").measured().failures["timeout"]
     assert timeouts > 0
     assert found.comparison.n == 200  # what got no answer is unknown and never left out
@@ -169,7 +169,7 @@ def test_rungs_without_a_common_scored_row_cannot_be_compared(tmp_path):
     one, two = (build(tmp_path / name, (LADDER[0],)) for name in ("one", "two"))
     kept = two.rung("baseline").outcomes
     kept.save(tuple(replace(o, example_id=f"x{o.example_id}") for o in kept.need()))
-    with pytest.raises(RungError, match="share no test row that has a score in both"):
+    with pytest.raises(RungError, match="share no test example that has a score in both"):
         across(side(str(one.path)), side(str(two.path)))
 
 

@@ -135,7 +135,7 @@ def test_the_plan_counts_the_requests_of_the_bound_and_says_so(tmp_path):
     examined = plan(config).rungs[-1]
     assert examined.dev_calls == config.diagnosis.calls + 59
     assert (
-        "59 requests for the latency of a rung at concurrency 1, as many as the bound of the limit of 0.3 s takes"
+        "59 requests for the latency of an approach at concurrency 1, as many as the bound of the limit of 0.3 s takes"
         in examined.note
     )
 

@@ -83,8 +83,8 @@ def test_size_counts_training_rows_after_the_split():
     parts = split(data(400))
     few = one(parts, "size")
     assert few.severity == "warn"
-    assert few.message.startswith(f"{len(parts.train)} training rows for classification: below the minimum of 200")
-    assert f"collect {200 - len(parts.train)} more training rows before a model is tuned" in few.next_step
+    assert few.message.startswith(f"{len(parts.train)} training examples for classification: below the minimum of 200")
+    assert f"collect {200 - len(parts.train)} more training examples before a model is tuned" in few.next_step
     assert few.measured["train"] == len(parts.train) < 200 < 400
     middle = one(split(data(600)), "size")
     assert (middle.severity, middle.measured["minimum"]) == ("note", 200)
@@ -98,13 +98,13 @@ def test_power_is_that_of_the_statistics():
     assert finding.measured["probability_met"] == pytest.approx(power_met(0.92, n, 0.9, 0.02, 0.05, 5), abs=1e-4)
     assert finding.severity == "warn"
     assert finding.message.startswith(
-        f"{n} test rows: a system truly at 0.92 meets the goal 0.9 (tolerance 0.02, 5 planned rungs) with "
+        f"{n} test examples: a system truly at 0.92 meets the goal 0.9 (tolerance 0.02, 5 planned approaches) with "
     )
     assert (
-        "bring 614 test rows (about 1,535 in all), or lower the goal" in finding.next_step
+        "bring 614 test examples (about 1,535 in all), or lower the goal" in finding.next_step
     )  # .055 would be too wide a tolerance
     more = one(split(data(750), test=0.4), "power", planned_rungs=5)
-    assert "or accept a tolerance of 0.04, which these rows carry" in more.next_step
+    assert "or accept a tolerance of 0.04, which these examples carry" in more.next_step
 
 
 @pytest.mark.slow
@@ -122,7 +122,9 @@ def test_grouped_rows_count_for_less():
     assert "groups (worth about" in finding.message
     bring = math.ceil(finding.measured["examples_needed"] * len(parts.test) / finding.measured["effective"])
     in_all = round(bring * len(rows) / len(parts.test))
-    assert f"bring {bring:,} test rows (about {in_all:,} in all)" in finding.next_step  # of both sorts the grouped ones
+    assert (
+        f"bring {bring:,} test examples (about {in_all:,} in all)" in finding.next_step
+    )  # of both sorts the grouped ones
     [told, gain] = power_lines(task(), parts, 3)
     assert told == f"{finding.message} {finding.next_step}"  # `rung plan` says what `rung check` says
     assert gain.startswith("The minimum detectable effect is ")
@@ -170,7 +172,7 @@ def test_conflicts_real_and_of_case():
     finding = one(parts, "conflicts")
     assert finding.severity == "warn"
     assert finding.message.startswith(
-        "1 input has expected outputs that differ from row to row (3 rows, at least 2 of them"
+        "1 input has expected outputs that differ from example to example (3 examples, at least 2 of them"
     )
     case = split(with_rows(rows, {3: {"inputs": same, "target": "BILL"}}), seed=0)
     assert one(case, "conflicts").severity == "note"
@@ -186,14 +188,14 @@ def test_leakage_of_given_files_by_reason():
     assert set(why) == {"equal", "near"}
     assert why["equal"].example_ids == ("id0003",)
     assert why["near"].example_ids == ("id0004",)
-    assert why["equal"].message == "1 training row has the text of a test row (1 test row concerned)."
+    assert why["equal"].message == "1 training example has the text of a test example (1 test example concerned)."
     assert "They are set aside" in why["equal"].next_step
 
 
 def test_an_input_that_holds_the_answer():
     rows = Dataset(tuple(replace(e, inputs={**e.inputs, "queue": e.target}) for e in data(100).examples), "x")
     finding = one(split(rows), "leakage", task(inputs=("q", "queue")))
-    assert "the input column 'queue' holds the expected output itself in 100 % of the rows" in finding.message
+    assert "the input column 'queue' holds the expected output itself in 100 % of the examples" in finding.message
 
 
 def test_label_spelling():
@@ -211,7 +213,7 @@ def test_label_spelling():
 def test_one_label_stops():
     finding = one(split(data(60, labels=("bill",))), "balance")
     assert finding.severity == "stop"
-    assert finding.message == "every row has the expected output 'bill': there is nothing to tell apart."
+    assert finding.message == "every example has the expected output 'bill': there is nothing to tell apart."
     two_spellings = with_rows(data(60, labels=("bill",)), {i: {"target": "BILL"} for i in range(0, 60, 2)})
     assert one(split(two_spellings), "balance").severity == "stop"
 
@@ -232,7 +234,7 @@ def test_majority_that_reaches_the_goal_and_rare_labels():
     of_the_commonest = task(floors=(Floor(0.8, 0.02, "recall", "bill"),))
     assert one(parts, "balance", of_the_commonest).severity == "stop"
     rare = one(parts, "rare-labels")
-    assert "1 label has fewer than 5 training rows: 'rare'" in rare.message
+    assert "1 label has fewer than 5 training examples: 'rare'" in rare.message
     visible = {e.id for e in (*parts.train, *parts.dev) if e.target == "rare"}
     assert set(rare.example_ids) == visible
 
@@ -258,7 +260,7 @@ def test_length_against_context_and_empty_inputs():
         (f.check, f.severity): f for f in audit(parts, task(), checks=("length",), models={"main": {"context": 512}})
     }
     over = findings["length", "warn"]
-    assert over.message.startswith("1 row may exceed the context of main (512 tokens)")
+    assert over.message.startswith("1 example may exceed the context of main (512 tokens)")
     assert "models.main.context" in over.next_step
     assert findings["empty-inputs", "warn"].measured == {"rows": 1}
     assert findings["length", "note"].measured["longest_tokens"] > 3000
@@ -278,7 +280,7 @@ def test_suspects_on_a_hand_made_case():
 
 
 def test_suspects_refuse_other_shapes():
-    with pytest.raises(ValueError, match="one row for each is needed"):
+    with pytest.raises(ValueError, match="one example for each is needed"):
         suspects([[0.5, 0.5]], [0, 1])
 
 
@@ -305,7 +307,7 @@ def test_labels_that_words_do_not_decide_are_not_contradicted():
     drawn = {i: {"target": rng.choice(("bill", "ship", "login"))} for i in range(300)}
     finding = one(split(with_rows(rows, drawn)), "suspect-labels")
     assert (finding.severity, finding.example_ids) == ("note", ())
-    assert "labels were not judged: a word model that never saw the row is right on 3" in finding.message
+    assert "labels were not judged: a word model that never saw the example is right on 3" in finding.message
     assert "hardly more than always answering the commonest label" in finding.message
 
 
@@ -344,8 +346,8 @@ def test_a_plan_says_of_grouped_test_rows_what_the_audit_says():
     test = tuple(Example(f"e{i}", {"text": f"t {i}"}, "a", f"g{i % 24}") for i in range(97))
     task = Task("t", "Do.", ("text",), "team", "classification", (MetricSpec("normalized_match"),), 0.9)
     said = " ".join(power_lines(task, Parts(test[:2], test[:2], test, 7, Duplicates((), (), ())), 3))
-    assert "97 test rows in 24 groups (worth about 84 independent rows)" in said
-    assert "No gain between two rungs is visible" in said
+    assert "97 test examples in 24 groups (worth about 84 independent examples)" in said
+    assert "No gain between two approaches is visible" in said
 
 
 def test_the_labels_of_many_rows_are_judged_on_a_sample_and_the_finding_says_so():
@@ -358,5 +360,5 @@ def test_the_labels_of_many_rows_are_judged_on_a_sample_and_the_finding_says_so(
     assert whole.judged_in_words == ""
     assert sample.judged == tuple(sample.rows[i * 300 // 200] for i in range(200))
     (found,) = [f for f in check_noise(sample) if f.check == "suspect-labels"]
-    assert found.message.endswith(" Looked at were 200 of 300 rows, evenly spread.")
+    assert found.message.endswith(" Looked at were 200 of 300 examples, evenly spread.")
     assert found.measured["rows"] == 200

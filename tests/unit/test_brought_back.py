@@ -127,7 +127,7 @@ def test_a_model_that_is_awaited_is_no_missing_role_and_costs_nothing_in_the_pla
     there = plan(project(tmp_path, TUNED)).rungs[1]
     assert there.dev_calls == 75
     assert there.test_calls == 200
-    with pytest.raises(ConfigError, match="models.tuned: is missing, and the rung prompt@tuned asks it"):
+    with pytest.raises(ConfigError, match="models.tuned: is missing, and the approach prompt@tuned asks it"):
         project(tmp_path, ladder=[{"prompt": {"model": "tuned"}}, *LADDER])
 
 

@@ -118,7 +118,7 @@ CASES = {
         "file",
         "models.vectors",
     ),
-    "rows that are not there": (put("data", "path", "none.csv"), "file", "data.path"),
+    "examples that are not there": (put("data", "path", "none.csv"), "file", "data.path"),
     "folder of documents that is not there": (put("documents", {"path": "none"}), "file", "documents.path"),
     "judgements that are not there": (
         both(file("docs/a.md", "# A\n\nText."), put("documents", {"path": "docs", "relevant": "none.tsv"})),
@@ -354,7 +354,7 @@ def test_check_says_what_a_climb_would_find_in_its_folder(made, tmp_path):
     path.write_text(yaml.safe_dump(raw))
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS[1:]))
     [said] = findings(path, folder)
-    assert "is not what this run was started on: 1 row vanished" in said
+    assert "is not what this run was started on: 1 example vanished" in said
     assert {p: p.read_bytes() for p in folder.rglob("*.json*")} == before, "check writes nothing"
 
 
@@ -453,7 +453,7 @@ RAISED = {
     "tuning/regression.py _from_run": "regression",
     "rag/opening.py section_of": "commands about documents; a climb without them leaves rag out",
     "rag/admin.py _derived": "rung docs measure",
-    "documents/index.py search": "a way to search that a rung chose among those that are there",
+    "documents/index.py search": "a way to search that an approach chose among those that are there",
     "evaluate/roles.py __getitem__": "role that is not there",
     "cli/demo.py _fetched": "weights that cannot be fetched, before anything is read",
     "evaluate/roles.py _on_weights": "weights of a run, asked outside a run folder",

@@ -150,7 +150,7 @@ def test_quick_leaves_no_run_behind(run, tmp_path):
     write_config(tmp_path)
     code, out, _ = run("climb", "--quick")
     assert code == 0
-    assert "on 40 dev rows (test set untouched)" in out
+    assert "on 40 dev examples (test set untouched)" in out
     assert "format:" in out
     assert not (tmp_path / "runs").exists()
 
@@ -292,7 +292,7 @@ def test_quick_asks_the_first_model_of_the_ladder(run, tmp_path):
     (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
     code, out, err = run("climb", "--quick")
     assert code == 0, err
-    assert "The bare instruction as the prompt, on 40 dev rows" in out
+    assert "The bare instruction as the prompt, on 40 dev examples" in out
 
 
 def test_a_terminal_without_the_letters_shows_codes_and_json_stays_json(tmp_path, monkeypatch):

@@ -90,7 +90,7 @@ def test_a_tampered_answer_is_noticed(tmp_path):
     row = json.loads(lines[0])
     row["answer"]["text"] = "something else"
     path.write_text("\n".join([json.dumps(row), *lines[1:]]))
-    assert any("rows score differently now" in c.differs for c in verify(RunFolder.open(tmp_path / "run")))
+    assert any("examples score differently now" in c.differs for c in verify(RunFolder.open(tmp_path / "run")))
 
 
 def test_the_same_command_asks_nothing_again_and_leaves_the_test_part_shut(tmp_path, climbed):
@@ -111,7 +111,7 @@ def test_another_configuration_or_other_rows_are_refused_with_what_changed(tmp_p
     config = world(tmp_path, 200, model=NEEDS_EXAMPLES)
     rows = (tmp_path / "rows.jsonl").read_text().splitlines()
     (tmp_path / "rows.jsonl").write_text("\n".join([rows[0].replace('"text": "', '"text": "changed '), *rows[1:]]))
-    with pytest.raises(IntegrityError, match=r"1 row changed \(r0000\)"):
+    with pytest.raises(IntegrityError, match=r"1 example changed \(r0000\)"):
         climb(config, tmp_path / "run")
 
 
@@ -300,6 +300,6 @@ def test_a_rung_cannot_reach_the_test_part(tmp_path, monkeypatch):
     assert len(Spy.found) == 3
     for texts in Spy.found:
         reached = "\n".join(texts)
-        assert train_rows[0]["inputs"]["text"] in reached, "the walk must be able to find rows that are there"
+        assert train_rows[0]["inputs"]["text"] in reached, "the walk must be able to find examples that are there"
         assert not [r["id"] for r in test_rows if r["inputs"]["text"] in reached]
         assert str(run_folder) not in reached, "the run folder's path would lead to the test file"

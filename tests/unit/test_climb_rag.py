@@ -81,7 +81,8 @@ def test_retrieval_is_the_verdict_and_every_number_can_be_recomputed(once):
     assert [c.name for c in known.causes] == ["does not know"]
     [reason] = [r for r in run.verdict.reasons if r.rule == RULE]
     assert (
-        f"{known.rows} of {known.rows} dev rows are wrong without passages (does not know {known.rows})" in reason.claim
+        f"{known.rows} of {known.rows} dev examples are wrong without passages (does not know {known.rows})"
+        in reason.claim
     )
     assert all(Archive(folder).look_up(key).resolves for key in reason.evidence)
     assert all(check.passed for check in verify(folder))
@@ -138,7 +139,7 @@ def test_answers_over_different_documents_are_never_mixed():
     kit = RunKit(world.task(), {}, 7, Silent(), document_index=documents)
     candidate = over(documents.sha256)
     documents.put("new.md", "The Alder kettle costs 12 euros.")
-    with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the rung rag was chosen"):
+    with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the approach rag was chosen"):
         kit_answer(kit, candidate)
 
 
@@ -158,7 +159,7 @@ def test_documents_that_change_while_an_approach_answers_give_no_answers():
         kit = RunKit(world.task(), {}, 7, Silent(), document_index=documents)
         return asyncio.run(kit.answer(candidate, rows, system=Writing()))
 
-    with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the rung rag was chosen"):
+    with pytest.raises(IntegrityError, match="the documents have changed since 'k=1' of the approach rag was chosen"):
         answered(over(chosen))
     assert documents.sha256 != chosen
     prompted = Candidate("prompt", "as-is", PromptLearned(messages=(), columns=()), None)

@@ -68,7 +68,7 @@ def test_what_was_learned_of_each_measured_rung_reaches_the_decision(run):
     part = {"rows": 10, "groups": 10, "sha256": "", "ids": {}}
     rest = {"quarantined": {}, "seed": 0, "given": False, "settings": {}}
     run.parts.manifest.save({"train": part, "dev": part, "test": part, **rest})
-    tuning = Tuning("toy", Preflight((), ""), (), (), "about 800 more rows", seconds=1800, lesson_usd=0.25)
+    tuning = Tuning("toy", Preflight((), ""), (), (), "about 800 more examples", seconds=1800, lesson_usd=0.25)
     run.rung("prompt").save_fitted(Fitted(plain.candidate, ()))
     run.rung("finetune@small").save_fitted(replace(Fitted(tuned.candidate, ()), tuning=tuning))
     run.rung("finetune@small").profile.save(Profile("c", 2, 0.2, None, None, seconds=(0.1, None, 0.3)))
@@ -77,7 +77,7 @@ def test_what_was_learned_of_each_measured_rung_reaches_the_decision(run):
     run.rung("prompt").diagnosis.save(Diagnosis("prompt", 40, 20, (), None, ""))
     run.rung("rag").diagnosis.save(Diagnosis("rag", 40, 20, (), None, "", knowledge=known))
     found = gathered(run, configured(run), results, SPENT, None)
-    assert found.forecasts == {"finetune@small": "about 800 more rows"}
+    assert found.forecasts == {"finetune@small": "about 800 more examples"}
     assert found.knowledge == {"rag": known}
     assert found.uses == {
         "prompt": Use(),

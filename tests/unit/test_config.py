@@ -58,7 +58,7 @@ def test_every_problem_is_reported_at_once(root):
     assert "rung.yaml has 5 problems" in text
     assert "task.goal: must be less than or equal to 1 (found 1.7)" in text
     assert "task.metric: no such key; did you mean 'metrics'?" in text
-    assert "leave no training rows" in text
+    assert "leave no training examples" in text
     assert "give either `path`, or both `train` and `test`" in text
     assert "no rungs plugin is called 'fewshots'; did you mean 'fewshot'" in text
 
@@ -66,8 +66,8 @@ def test_every_problem_is_reported_at_once(root):
 def test_missing_model_is_named_with_the_rung_that_asks_it(root):
     raw = {**GOOD, "models": {}}
     text = problems(raw, root)
-    assert "models.main: is missing, and the rung prompt asks it" in text
-    assert "models.main: is missing, and the rung fewshot asks it" in text
+    assert "models.main: is missing, and the approach prompt asks it" in text
+    assert "models.main: is missing, and the approach fewshot asks it" in text
 
 
 def test_unknown_provider_and_setting(root):
@@ -238,7 +238,7 @@ def test_a_file_whose_anchors_multiply_is_refused_and_not_read_for_ever(tmp_path
     [
         ("limits: 5", "limits: must be a mapping (found 5)"),
         ("split: abc", "split: must be a mapping (found 'abc')"),
-        ("ladder: prompt", "the ladder is a list of rungs"),
+        ("ladder: prompt", "the ladder is a list of approaches"),
         ("ladder: [{a: 1, b: 2}]", "write a name or a name with settings"),
     ],
 )

@@ -375,8 +375,8 @@ def test_a_rung_that_breaks_its_word_is_caught():
     with pytest.raises(Broken) as caught:
         check_rung(Peeking, name="peeking")
     for promise in (
-        "Fitted.dev holds every dev row", "trained_on names training rows only", "nothing of a dev row is inside",
-        "training rows inside the candidate are named", "equal rows and seed give the same candidate",
+        "Fitted.dev holds every dev example", "trained_on names training examples only", "nothing of a dev example is inside",
+        "training examples inside the candidate are named", "equal examples and seed give the same candidate",
         "asks tells whether",
     ):  # fmt: skip
         assert promise in str(caught.value)
@@ -384,7 +384,7 @@ def test_a_rung_that_breaks_its_word_is_caught():
 
 class Never(Peeking):
     async def fit(self, given, kit):
-        raise NotOffered("this rung wants documents")
+        raise NotOffered("this approach wants documents")
 
 
 def test_a_rung_may_decline_with_a_reason():

@@ -114,4 +114,4 @@ def test_the_verb_counts_slips_and_asks_nothing_twice(run, tmp_path):  # noqa: F
     assert "consistency by token_f1 means nothing: it knows no exact form" in err
     code, _, err = run("consistency", "runs/routing", "--rung", "rag")
     assert code == 2
-    assert "has no measured rung 'rag'; measured: baseline, prompt" in err
+    assert "has no measured approach 'rag'; measured: baseline, prompt" in err

@@ -100,7 +100,7 @@ def test_whatever_reads_a_damaged_file_says_so_in_a_sentence(climbed, tmp_path, 
             if said is not None:
                 told += 1
                 assert "run folder" not in said.split("; ")[-1], (name, verb)
-                assert str(run) in said or "no row has a score" in said, (name, verb, said)
+                assert str(run) in said or "no example has a score" in said, (name, verb, said)
     assert told > 10
 
 

@@ -213,7 +213,7 @@ def test_a_dry_run_writes_nothing_and_shows_the_changes(tmp_path):
     assert sorted(tmp_path.iterdir()) == there
     assert "label-spelling: " in result.stdout
     assert " team: 'Billing ' -> 'billing'  (the usual spelling of this label" in result.stdout
-    assert "test rows concerned and kept as they are: " in result.stdout
+    assert "test examples concerned and kept as they are: " in result.stdout
     assert "nothing was written (--dry-run)" in result.stdout
 
 
@@ -242,7 +242,9 @@ def test_rows_that_a_run_has_frozen_as_test_rows_are_not_cleaned_away(tmp_path, 
     monkeypatch.chdir(tmp_path)
     loaded = load_config(config, {"seed": 99})
     freeze(part_rows(loaded, read_rows(loaded))[1], tmp_path / "runs" / "t")
-    with pytest.raises(RungError, match=r"holds a test set that was frozen otherwise \(seed 99, \d+ rows; here seed 7"):
+    with pytest.raises(
+        RungError, match=r"holds a test set that was frozen otherwise \(seed 99, \d+ examples; here seed 7"
+    ):
         clean(config, "label-spelling")
     assert clean(config, "label-spelling", "--seed", "99")["changes"]
     assert clean(config, "label-spelling", "--folder", "runs/other")["changes"]

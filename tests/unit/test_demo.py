@@ -45,7 +45,7 @@ def test_an_example_is_copied_and_climbed_and_what_was_changed_stays(climbs, tmp
 def test_a_second_configuration_lies_beside_the_first_and_has_a_run_of_its_own(climbs, capsys):
     code, seen = climbs("house-records/small-model")
     assert (code, seen[-1]) == (0, ("house-records-small-model", Path("rung-demo/house-records/run-small-model")))
-    assert "change small-model.yaml or the rows" in capsys.readouterr().out
+    assert "change small-model.yaml or the examples" in capsys.readouterr().out
 
 
 def test_an_unknown_name_lists_what_ships(climbs, capsys):

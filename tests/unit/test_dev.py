@@ -38,7 +38,7 @@ def test_the_whole_ladder_is_run_on_dev_and_nothing_else_is_left_behind(tmp_path
     assert len(seen.examples) == 45
     lines = dev_lines(seen)
     assert CHOSEN in lines
-    assert not any("test row" in line for line in lines)
+    assert not any("test example" in line for line in lines)
 
 
 @pytest.mark.slow

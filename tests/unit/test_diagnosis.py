@@ -81,22 +81,22 @@ def only(found):
 def test_every_row_right():
     found = diagnosed(said([e.target for e in DEV]))
     assert (found.failed, found.causes, found.next_rung) == (0, (), None)
-    assert found.sentence == "At prompt no dev row failed (n=12)."
+    assert found.sentence == "At prompt no dev example failed (n=12)."
 
 
 def test_without_dev_rows():
-    assert diagnosed([], ()).sentence == "At prompt no dev row failed (n=0)."
+    assert diagnosed([], ()).sentence == "At prompt no dev example failed (n=0)."
 
 
 @pytest.mark.parametrize(
     ("outcome", "name", "evidence"),
     [
-        (failing(DEV[0], "model", "status 500 after 5 attempts."), "transport", "On 1 row no answer came: status 500 after 5 attempts (1)."),
-        (failing(DEV[0], "timeout", "no answer in 60 s"), "transport", "On 1 row no answer came: no answer in 60 s (1)."),
-        (failing(DEV[0], "metric", "no such column", "x"), "metric", "On 1 row the metric cannot judge the answer: no such column (1)."),
-        (failing(DEV[0], "refusal", "content filter"), "refusal", "On 1 row the model declined to answer."),
-        (failing(DEV[0], "truncated", "the answer was cut off at max_tokens", "deliv"), "truncation", "On 1 row the model's limits were exceeded: the answer was cut off at max_tokens (1)."),
-        (failing(DEV[0], "truncated", "9 tokens, the context holds 8"), "truncation", "On 1 row the model's limits were exceeded: 9 tokens, the context holds 8 (1)."),
+        (failing(DEV[0], "model", "status 500 after 5 attempts."), "transport", "On 1 example no answer came: status 500 after 5 attempts (1)."),
+        (failing(DEV[0], "timeout", "no answer in 60 s"), "transport", "On 1 example no answer came: no answer in 60 s (1)."),
+        (failing(DEV[0], "metric", "no such column", "x"), "metric", "On 1 example the metric cannot judge the answer: no such column (1)."),
+        (failing(DEV[0], "refusal", "content filter"), "refusal", "On 1 example the model declined to answer."),
+        (failing(DEV[0], "truncated", "the answer was cut off at max_tokens", "deliv"), "truncation", "On 1 example the model's limits were exceeded: the answer was cut off at max_tokens (1)."),
+        (failing(DEV[0], "truncated", "9 tokens, the context holds 8"), "truncation", "On 1 example the model's limits were exceeded: 9 tokens, the context holds 8 (1)."),
     ],
 )  # fmt: skip
 def test_rows_without_a_score(outcome, name, evidence):
@@ -182,7 +182,7 @@ def test_a_right_label_that_the_metric_does_not_read_is_a_matter_of_form():
     """No lenient reading of this metric finds the label, but it is the only one named."""
     metric, the_task = Regex(pattern="label=(.*)"), task(metrics=(MetricSpec("regex"),))
     cause = only(diagnosed(said(["delivery"], DEV[:1], metric, the_task), DEV[:1], metric=metric, the_task=the_task))
-    assert (cause.name, cause.evidence) == ("format", "On 1 row the answer is right and only its form is wrong.")
+    assert (cause.name, cause.evidence) == ("format", "On 1 example the answer is right and only its form is wrong.")
 
 
 def test_the_mix_in_counts_shares_and_words():
@@ -192,15 +192,15 @@ def test_the_mix_in_counts_shares_and_words():
     assert [(c.name, c.count) for c in found.causes] == [("label confusion", 4), ("format", 1), ("outside labels", 1)]
     first, form, outside = found.causes
     assert first.evidence == (
-        "On 4 rows the answer is another label: refund instead of delivery (3); delivery instead of refund (1)."
+        "On 4 examples the answer is another label: refund instead of delivery (3); delivery instead of refund (1)."
     )
-    assert form.evidence == "On 1 row the answer is right and only its form is wrong."
-    assert outside.evidence == "On 1 row the answer names none of the labels, or several: 'blue' (1)."
+    assert form.evidence == "On 1 example the answer is right and only its form is wrong."
+    assert outside.evidence == "On 1 example the answer names none of the labels, or several: 'blue' (1)."
     assert (first.share.mean, first.share.n, first.share.method) == (4 / 6, 6, "wilson")
     assert first.share.low < 4 / 6 < first.share.high
     assert first.example_ids == ("d0", "d3", "d5", "d6")
     assert found.sentence == (
-        "At prompt 6 of 9 dev rows failed, 4 of them by label confusion (30% to 90% of the failures); first: "
+        "At prompt 6 of 9 dev examples failed, 4 of them by label confusion (30% to 90% of the failures); first: "
         "post-processing (lead-in removed) lifts the dev score from 0.333 to 0.444 at no cost; then fewshot."
     )
 
@@ -208,11 +208,11 @@ def test_the_mix_in_counts_shares_and_words():
 def test_all_rows_failed_by_one_cause():
     found = diagnosed([failing(e, "model", "status 503") for e in DEV])
     assert found.sentence == (
-        "At prompt 12 of 12 dev rows failed, all by transport; run the same command again: unanswered rows are asked again."
+        "At prompt 12 of 12 dev examples failed, all by transport; run the same command again: unanswered examples are asked again."
     )
     assert found.next_rung is None
     one = diagnosed(said(["refund"], DEV[:1]), DEV[:1])
-    assert one.sentence == "At prompt 1 of 1 dev row failed, by label confusion; next to try: fewshot."
+    assert one.sentence == "At prompt 1 of 1 dev example failed, by label confusion; next to try: fewshot."
 
 
 def test_few_rows_are_listed_of_many():
@@ -240,9 +240,9 @@ def test_causes_of_json_answers():
     causes = {c.name: c for c in found.causes}
     assert {n: c.count for n, c in causes.items()} == {"format": 3, "content": 2, "knowledge": 1}
     assert causes["format"].evidence == (
-        "On 1 row the answer is right and only its form is wrong; on 2 rows it cannot be read in the form asked for."
+        "On 1 example the answer is right and only its form is wrong; on 2 examples it cannot be read in the form asked for."
     )
-    assert causes["content"].evidence == "On 2 rows the content of the answer is wrong, most often in: due (2)."
+    assert causes["content"].evidence == "On 2 examples the content of the answer is wrong, most often in: due (2)."
 
 
 def test_weak_lines_are_named():
@@ -252,8 +252,8 @@ def test_weak_lines_are_named():
     found = diagnosed(said(texts, dev, Lines(), the_task), dev, metric=Lines(), the_task=the_task)
     causes = {c.name: c.evidence for c in found.causes}
     assert causes == {
-        "format": "On 1 row the answer is right and only its form is wrong.",
-        "content": "On 2 rows the content of the answer is wrong, most often in: line 3 equals target (2), count (1).",
+        "format": "On 1 example the answer is right and only its form is wrong.",
+        "content": "On 2 examples the content of the answer is wrong, most often in: line 3 equals target (2), count (1).",
     }
 
 
@@ -265,10 +265,10 @@ def test_missing_and_wrong_facts_call_for_documents():
     texts = ["I do not have that information.", "2 years", "3 years", "23 years"]
     found = diagnosed(said(texts, dev, None, FACTS), dev, the_task=FACTS)
     assert only(found).evidence == (
-        "On 1 row the model says that it does not know; on 2 rows the fact that it gives is wrong."
+        "On 1 example the model says that it does not know; on 2 examples the fact that it gives is wrong."
     )
     assert found.next_rung == "rag"
-    assert found.sentence == "At prompt 3 of 4 dev rows failed, all by knowledge; next to try: rag."
+    assert found.sentence == "At prompt 3 of 4 dev examples failed, all by knowledge; next to try: rag."
 
 
 def test_what_no_model_was_asked_says_nothing_of_what_models_know():
@@ -295,7 +295,7 @@ def test_all_rungs_and_like_rows_against_the_file():
     found = suspects([RIGHT])
     assert found["suspect label"].example_ids == ("r0",)
     assert found["suspect label"].evidence == (
-        "On 1 row all rungs agree against the file, and the nearest dev rows do not favour the file's label: "
+        "On 1 example all approaches agree against the file, and the nearest dev examples do not favour the file's label: "
         "refund, not login (1)."
     )
     assert "correct them" in found["suspect label"].suggests
@@ -374,7 +374,7 @@ def test_post_processing_comes_before_any_higher_approach():
     found = diagnosed(said(["Team: delivery"], DEV[:1]), DEV[:1])
     assert found.form == FormLoss(1, 0.0, 1.0, "after_lead", 1.0)
     assert found.sentence == (
-        "At prompt 1 of 1 dev row failed, by format; first: post-processing (lead-in removed) lifts the dev score from 0.000 to "
+        "At prompt 1 of 1 dev example failed, by format; first: post-processing (lead-in removed) lifts the dev score from 0.000 to "
         "1.000 at no cost."
     )
     assert diagnosed(said(["refund"], DEV[:1]), DEV[:1]).form is None
@@ -383,7 +383,7 @@ def test_post_processing_comes_before_any_higher_approach():
 def test_where_the_goal_is_met_nothing_more_is_advised():
     found = diagnosed(said(["refund"], DEV[:1]), DEV[:1], met=True)
     assert found.next_rung is None
-    assert found.sentence == "At prompt 1 of 1 dev row failed, by label confusion; the goal is met."
+    assert found.sentence == "At prompt 1 of 1 dev example failed, by label confusion; the goal is met."
 
 
 def test_the_larger_half_names_the_next_rung():

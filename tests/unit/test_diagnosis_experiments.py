@@ -71,7 +71,7 @@ def test_a_missing_instruction_shows_when_the_rule_is_stated():
     cause = experiments(found)["missing instruction"]
     assert (cause.count, cause.share.n, cause.found_by) == (30, 30, "experiment")
     assert cause.evidence == (
-        "30 of 30 failed rows pass once the rules that they broke are stated (label confusion 30 of 30)."
+        "30 of 30 failed examples pass once the rules that they broke are stated (label confusion 30 of 30)."
     )
     assert cause.predicts.rung is None
     assert set(cause.predicts.fixed) == {e.id for e in DEV}
@@ -92,7 +92,7 @@ def test_a_missing_convention_shows_when_near_examples_stand_in_the_prompt():
     chats = [r.messages for r in kit.requests if shown(r.messages)]
     train = {e.text for e in TRAIN}
     assert all(m.content in train for chat in chats for m in chat[1:-1] if m.role == "user")
-    assert "tried again, 30 of 30 pass by missing convention" in found.sentence
+    assert "re-run with one change, 30 of 30 pass (cause: missing convention)" in found.sentence
 
 
 def test_capacity_shows_when_a_larger_model_is_asked():
@@ -114,7 +114,7 @@ def test_unstable_rows_pass_when_they_are_merely_asked_again():
     cause = experiments(found)["unstable"]
     assert (cause.count, cause.share.n, cause.predicts.rung) == (20, 30, None)
     assert cause.evidence == (
-        "20 of 30 failed rows pass at least once when they are asked again 2 times word for word; 20 get another text."
+        "20 of 30 failed examples pass at least once when they are asked again 2 times word for word; 20 get another text."
     )
     assert set(cause.predicts.fixed) == {e.id for e in DEV[:20]}
     assert cause.predicts.not_fixed == ()  # steady rows may still be fixed by what the next rung does
@@ -162,7 +162,7 @@ def test_what_does_not_apply_says_why():
     found, _ = diagnosed(lambda role, r: wrong(r.messages), rung="fewshot", candidate=near)
     assert {s.what: s.reason for s in found.untried}["missing convention"] == "the prompt shows near examples already"
     found, _ = diagnosed(lambda role, r: wrong(r.messages), train=())
-    assert {s.what: s.reason for s in found.untried}["missing convention"] == "there are no training rows to show"
+    assert {s.what: s.reason for s in found.untried}["missing convention"] == "there are no training examples to show"
 
 
 def test_causes_by_reading_foretell_what_the_experiment_did_to_their_rows():

@@ -33,7 +33,7 @@ def test_passing_answers_are_learnt_and_others_dropped():
     assert (lesson.asked, lesson.passed, lesson.own_kept, len(lesson.rows)) == (40, 30, 0, 30)
     assert {row.id for row in lesson.rows} == {row.id for i, row in enumerate(ROWS) if i % 4}
     assert all(row.target in TASK.labels for row in lesson.rows)  # the teacher's answer, stripped
-    assert lesson.sentence == "prompt (as-is) of models.main answered 40 training rows, 30 passed the metric"
+    assert lesson.sentence == "prompt (as-is) of models.main answered 40 training examples, 30 passed the metric"
 
 
 def test_mixed_keeps_the_expected_answer_of_the_file():
@@ -44,5 +44,5 @@ def test_mixed_keeps_the_expected_answer_of_the_file():
 
 
 def test_a_bad_teacher_is_refused():
-    with pytest.raises(NotOffered, match="is right on 0 of 40 training rows: too few to learn from"):
+    with pytest.raises(NotOffered, match="is right on 0 of 40 training examples: too few to learn from"):
         asyncio.run(teach(kit(1), TEACHER, ROWS, TASK))

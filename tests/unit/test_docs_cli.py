@@ -300,4 +300,4 @@ def test_without_judgements_relevance_is_derived_from_the_expected_answers(run, 
     assert found["figures"]["recall@5"]["mean"] == 1.0
     assert found["figures"]["ndcg@10"]["n"] < len(rows)  # the test set stays sealed
     code, out, err = run("docs", "measure")
-    assert "rows have a document that holds their expected answer; it was found by words" in " ".join(err.split())
+    assert "examples have a document that holds their expected answer; it was found by words" in " ".join(err.split())

@@ -47,7 +47,7 @@ def test_rows_of_a_data_file_among_the_documents_leak_and_test_rows_are_not_name
     table = [document(f"question: {r.inputs['question']}\nanswer: {r.target}", f"rows.jsonl#{r.id}") for r in ROWS]
     [finding] = leakage(table, ROWS, {"r1"})
     assert finding.message == (
-        "2 of 3 rows stand in the documents word for word, question and answer together (1 of them in the sealed test set): "
+        "2 of 3 examples stand in the documents word for word, question and answer together (1 of them in the sealed test set): "
         "in rows.jsonl#r1, rows.jsonl#r2."
     )
     assert finding.example_ids == ("r2",)
@@ -66,5 +66,5 @@ def test_a_climb_tells_of_leaking_documents(tmp_path):
         climb(config, tmp_path / "run")
         findings = json.loads((tmp_path / "run" / "findings.json").read_text())
         [finding] = [f for f in findings if f["check"] == "document leakage"]
-        assert finding["message"].startswith("300 of 300 rows stand in the documents word for word")
+        assert finding["message"].startswith("300 of 300 examples stand in the documents word for word")
         assert "(120 of them in the sealed test set)" in finding["message"]

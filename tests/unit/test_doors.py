@@ -214,7 +214,7 @@ def test_what_is_unknown_of_a_door_is_said():
     apart = tuple(replace(o, example_id=f"x{o.example_id}") for o in large.outcomes)
     [said] = claims(t, large, replace(large, outcomes=apart))
     assert said.claim == (
-        "finetune does not take the place of prompt: no row was scored at both, not cheaper, latency not compared (fewer than "
+        "finetune does not take the place of prompt: no example was scored at both, not cheaper, latency not compared (fewer than "
         "50 requests of its own at both)"
     )
 

@@ -73,10 +73,10 @@ def test_what_cannot_be_written_says_why(tmp_path, monkeypatch):
     without_baseline(monkeypatch)
     climb(world(tmp_path, 100, model=NEEDS_EXAMPLES, ladder=["baseline"]), tmp_path / "run")
     with pytest.raises(
-        RungError, match="has no winner and no tentative pick; name one of its measured rungs: baseline"
+        RungError, match="has no winner and no tentative pick; name one of its measured approaches: baseline"
     ):
         verb.export(tmp_path / "run", None, None, None, None, False)
-    with pytest.raises(RungError, match=r"has no measured rung 'prompt'; measured: baseline"):
+    with pytest.raises(RungError, match=r"has no measured approach 'prompt'; measured: baseline"):
         verb.export(tmp_path / "run", "prompt", None, None, None, False)
     with pytest.raises(RungError, match=r"baseline can be written in no form \(.*prompt: it asks no prompt"):
         verb.export(tmp_path / "run", "baseline", None, None, None, False)
@@ -95,7 +95,7 @@ def test_what_cannot_be_written_names_what_can(tmp_path, monkeypatch):
     climb(world(tmp_path, 100, model=FORMAT_ONLY, ladder=["baseline", "prompt"]), tmp_path / "run")
     with pytest.raises(
         RungError,
-        match=r"baseline can be written in no form .*\. Of this run these can be written: prompt \(as prompt or rows\)\.",
+        match=r"baseline can be written in no form .*\. Of this run these can be written: prompt \(as prompt or examples\)\.",
     ):
         verb.export(tmp_path / "run", "baseline", None, None, None, False)
     with pytest.raises(RungError, match=r"baseline cannot be written as 'rows': .*: prompt \(as rows\)\."):
@@ -128,7 +128,7 @@ def test_the_same_model_is_said_only_when_the_difference_is_shown_to_be_small():
     before = tuple(outcome(i, float(i % 10 > 0)) for i in range(600))
     equal = compared(before, before, t, "merged")
     assert (equal.same, equal.refused, equal.answers_changed, equal.gain) == (True, False, 0, 0.0)
-    assert equal.sentence.startswith("the same model: on the 600 frozen test rows no answers changed")
+    assert equal.sentence.startswith("the same model: on the 600 frozen test examples no answers changed")
     few = compared(before[:12], before[:12], t, "merged")
     assert (few.same, few.refused) == (False, False)  # nothing changed, and too few rows to show it
     assert few.sentence.startswith("not confirmed to be the same model")

@@ -130,7 +130,7 @@ def test_a_server_that_fails_or_is_something_else_is_said_so(run):
         asyncio.run(work(status=401))
     with pytest.raises(RungError, match="cannot be reached"):
         asyncio.run(target_at("http://127.0.0.1:9/v1", None, None))
-    with pytest.raises(RungError, match="no measured rung 'rag'"):
+    with pytest.raises(RungError, match="no measured approach 'rag'"):
         check_server(run, "rag", "http://127.0.0.1:9/v1")
     assert json.loads((run / "run.json").read_text())["status"] == "done"
 

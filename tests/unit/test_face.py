@@ -225,7 +225,7 @@ def test_wrong_arguments_are_all_named_before_anything_is_written():
     assert "ladder.0: no rungs plugin is called 'promt'; did you mean 'prompt'" in said
     with pytest.raises(TypeError, match="climb takes no argument 'gaol'; did you mean 'goal'"):
         rung.climb(MADE, gaol=0.9)
-    with pytest.raises(ConfigError, match="models.main: is missing, and the rung prompt asks it"):
+    with pytest.raises(ConfigError, match="models.main: is missing, and the approach prompt asks it"):
         rung.climb(MADE, "runs/a", **TASK)
     assert not Path("runs").exists()
 

@@ -175,7 +175,7 @@ def test_a_plan_asks_the_role_that_the_rung_declares(install, tmp_path):
         models={"small": {"provider": "fake", "answers": {}}},
         ladder=[{"flashcards": {"pupil": "small"}}],
     )
-    assert asked_roles(config) == {"small": ("the rung flashcards",)}
+    assert asked_roles(config) == {"small": ("the approach flashcards",)}
     assert plan(config).rungs[0].dev_calls > 0
     with pytest.raises(ConfigError, match=r"models\.nobody"):
         climb(world(tmp_path, 200, ladder=[{"flashcards": {"pupil": "nobody"}}]), tmp_path / "run")
@@ -189,7 +189,7 @@ def test_its_stored_candidates_say_what_is_missing_once_it_is_gone(run, install)
     assert json.loads(to_json(fitted.candidate, Candidate))["learned"]["kind"] == "flashcards"
     install()
     with pytest.raises(
-        UnknownPlugin, match=r"learned 'flashcards', which no installed rung knows .* install the plug-in"
+        UnknownPlugin, match=r"learned 'flashcards', which no installed approach knows .* install the plug-in"
     ):
         run.load("rungs/flashcards/fit.json", Fitted)
 
@@ -267,9 +267,9 @@ class PlansNothing(Flashcards):
     [
         (Raises, "rungs plugin 'flashcards': fit must give a Fitted .* and raised ZeroDivisionError: division by zero"),
         (GivesNothing, "rungs plugin 'flashcards': fit must give a Fitted .*, not NoneType None"),
-        (ForgetsRows, "rungs plugin 'flashcards': fit must give a Fitted .* every dev row in order, not list"),
-        (OtherName, "rungs plugin 'flashcards': fit must give a Fitted whose candidate names its rung"),
-        (GivesTexts, "rungs plugin 'flashcards': fit must give a Fitted .* every dev row in order, not list"),
+        (ForgetsRows, "rungs plugin 'flashcards': fit must give a Fitted .* every dev example in order, not list"),
+        (OtherName, "rungs plugin 'flashcards': fit must give a Fitted whose candidate names its approach"),
+        (GivesTexts, "rungs plugin 'flashcards': fit must give a Fitted .* every dev example in order, not list"),
         (says("billing"), "rungs plugin 'flashcards': answer must give an Answer with text, .* not str 'billing'"),
         (says(Answer("billing", latency_s=float("nan"))), "answer must give an Answer .* not Answer .*"),
         (says(Answer("billing", (PAID_BACK,))), "answer must give an Answer .* dollars are 0 or more, not Answer .*"),

@@ -176,7 +176,7 @@ def test_a_service_that_is_not_there_is_named():
         ({"headers_env": {"x-auth": KEY}}, "write the variable's NAME, never the key"),
         (
             {"body": {"q": "hello"}},
-            "holds neither {{prompt}} nor {{messages}} nor a column, so that every row would ask the same",
+            "holds neither {{prompt}} nor {{messages}} nor a column, so that every example would ask the same",
         ),
         ({"body": {"q": "Chat: {{messages}}"}}, "has {{messages}} inside a longer text"),
         ({"body": {"q": "{{prompt}}", "key": "sk-abcdefgh123"}}, "holds what looks like a key"),

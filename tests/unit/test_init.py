@@ -72,8 +72,8 @@ def test_writes_a_file_that_loads_and_says_why(tickets):
     assert [m.name for m in config.task.metrics] == ["normalized_match"]
     assert config.models["main"]["provider"] == "openai"
     assert "target: 'team' is a usual name for the expected output" in said
-    assert "kind: classification, the expected outputs are 3 short labels over 400 rows" in said
-    assert "group_by: 'customer' repeats over rows" in said
+    assert "kind: classification, the expected outputs are 3 short labels over 400 examples" in said
+    assert "group_by: 'customer' repeats over examples" in said
     assert "goal 0.9 is a placeholder of mine" in said
     assert "models.main holds placeholders" in said
     assert "too small for min_gain 2 points" in said
@@ -258,7 +258,7 @@ def test_rows_that_cannot_be_used_are_told_of_at_once(tickets):
     rows = tickets.read_text().splitlines()
     tickets.write_text("\n".join([*rows, rows[0].replace('"access"', '""').replace('"billing"', '""')]))
     assert "warn: " in (said := run("init", tickets, "--yes").stdout)
-    assert "1 row has no expected output in 'team' (line 401) and is set aside" in said
+    assert "1 example has no expected output in 'team' (line 401) and is set aside" in said
 
 
 def test_of_a_large_file_only_the_first_rows_are_read_and_nothing_is_said_of_their_number(tickets, monkeypatch):
@@ -267,7 +267,7 @@ def test_of_a_large_file_only_the_first_rows_are_read_and_nothing_is_said_of_the
     rows = tickets.read_text().splitlines()
     tickets.write_text("\n".join([*rows, "no JSON"]))
     said = run("init", tickets, "--yes").stdout
-    assert "only the first 300 rows were looked at; `rung check` looks at all" in said
+    assert "only the first 300 examples were looked at; `rung check` looks at all" in said
     assert "smallest visible gain" not in said  # 300 rows are not what there is
     assert "warn" not in said
     with pytest.raises(ConfigError, match="line 401: bad JSON"):
@@ -365,9 +365,9 @@ def test_check_prints_findings_and_exits_zero(tickets):
     run("init", tickets, "--yes", "--model", "m-1")
     result = run("check", "rung.yaml")
     assert result.return_value == 0
-    assert "400 rows of classification: " in result.stdout
+    assert "400 examples of classification: " in result.stdout
     assert "0 stop, " in result.stdout
-    assert "training rows for" in result.stdout
+    assert "training examples for" in result.stdout
 
 
 def test_check_says_what_a_drafted_file_still_wants(tickets, monkeypatch):

@@ -49,7 +49,7 @@ def test_missing_judgements_stand_in_the_way_of_every_claim_and_a_refusal_counts
 
 
 def test_where_nothing_could_be_judged_there_is_no_score():
-    with pytest.raises(RungError, match="no row has a score"):
+    with pytest.raises(RungError, match="no example has a score"):
         measured(*[UNREAD] * 10)
 
 

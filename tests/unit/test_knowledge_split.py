@@ -105,7 +105,7 @@ def test_a_prompt_that_lacks_facts_points_to_rag():
     assert cause.predicts.rung == "rag"
     assert cause.count == cause.share.n > 5
     assert found.next_rung == "rag"
-    assert "pass by does not know" in found.sentence
+    assert "pass (cause: does not know)" in found.sentence
 
 
 def test_a_prompt_whose_failures_passages_do_not_mend_does_not():

@@ -121,7 +121,7 @@ def test_a_rung_measured_after_the_labels_waits_for_its_own_and_two_labelled_run
     assert run.results["prompt"].quality.status == "misses"
     assert run.verdict.provisional is None
     [pair] = folder.read("comparisons.json")
-    assert pair["method"] == "prediction-powered t, 100 labelled rows"
+    assert pair["method"] == "prediction-powered t, 100 labelled examples"
     assert pair["p_value"] < 0.001
     assert [c.differs for c in verify(folder) if c.differs] == []
 
@@ -175,7 +175,7 @@ def test_a_larger_draw_is_another_look_only_after_the_first_was_labelled(climbed
     again = climb(config, tmp_path / "run").results["prompt"]
     assert again.quality.lower < lower  # half of alpha at each look
     assert again.estimates["judge"].method.endswith("111 labels, look 2")
-    with pytest.raises(RungError, match="111 rows are drawn already, and a smaller draw could be chosen"):
+    with pytest.raises(RungError, match="111 examples are drawn already, and a smaller draw could be chosen"):
         draw(folder, 7, 50)
 
 
@@ -224,7 +224,7 @@ def test_each_sitting_opens_the_test_part_once_and_says_what_was_shown(measured)
     session(folder, config, None)
     new = folder.events()[before:]
     assert [e["event"] for e in new] == ["test_opened", "test_labelled"]
-    assert new[0]["why"] == "label answers: people see inputs and answers of 100 rows"
+    assert new[0]["why"] == "label answers: people see inputs and answers of 100 examples"
     assert new[1]["expected_shown"] is False
 
 

@@ -80,18 +80,20 @@ def test_a_candidate_answers_questions():
 
 
 def test_what_a_candidate_is_not_is_said():
-    with pytest.raises(ValueError, match="candidate 'one' of rung 'any' holds a PromptLearned, not a RagLearned"):
+    with pytest.raises(
+        ValueError, match="candidate 'one' of the approach 'any' holds a PromptLearned, not a RagLearned"
+    ):
         learned_as(candidate(LEARNED[2]), RagLearned)
     stored = json.loads(to_json(candidate(LEARNED[2]), Candidate))
     for kind, error, said in (
-        ("cards", UnknownPlugin, "a stored candidate learned 'cards', which no installed rung knows"),
+        ("cards", UnknownPlugin, "a stored candidate learned 'cards', which no installed approach knows"),
         (None, IntegrityError, "damaged at learned: .*what a candidate learned carries its kind"),
     ):
         stored["learned"]["kind"] = kind
         with pytest.raises(error, match=said):
             from_json(json.dumps(stored), Candidate)
     stored["learned"]["kind"] = "cards"
-    with pytest.raises(ValidationError, match="no rung learns the kind 'cards'; there are: baseline, prompt"):
+    with pytest.raises(ValidationError, match="no approach learns the kind 'cards'; there are: baseline, prompt"):
         TypeAdapter(Candidate).validate_python(stored)
     stored["learned"] |= {"kind": "rag"}
     with pytest.raises(IntegrityError, match="damaged at learned"):

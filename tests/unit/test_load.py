@@ -78,7 +78,7 @@ def test_doubled_id_names_both_lines(tmp_path):
 
 
 def test_empty_id_is_refused(tmp_path):
-    with pytest.raises(DataError, match="line 2, column 'id': the row has no id"):
+    with pytest.raises(DataError, match="line 2, column 'id': the example has no id"):
         read(put(tmp_path, "d.jsonl", '{"id":"x","q":"a","a":"b"}\n{"id":null,"q":"a","a":"b"}'))
 
 
@@ -104,11 +104,11 @@ def test_one_row_is_a_dataset(tmp_path):
 
 
 BAD = [
-    ("d.csv", "", "holds no rows; put one example a line"),
-    ("d.csv", "q,a\n", "holds no rows"),
-    ("d.jsonl", "\n\n", "holds no rows"),
-    ("d.json", "[]", "holds no rows"),
-    ("d.json", "  ", "holds no rows"),
+    ("d.csv", "", "holds no examples; put one example a line"),
+    ("d.csv", "q,a\n", "holds no examples"),
+    ("d.jsonl", "\n\n", "holds no examples"),
+    ("d.json", "[]", "holds no examples"),
+    ("d.json", "  ", "holds no examples"),
     ("d.csv", "q,b\nx,y\n", "there is no column 'a'"),
     ("d.csv", "question,answer\nx,y\n", "there is no column 'q'"),
     ("d.csv", "q,aa\nx,y\n", "there is no column 'a'; did you mean 'aa'? Columns: 'q', 'aa'"),
@@ -158,7 +158,7 @@ BAD = [
     (
         "d.csv",
         "q,a\n" + "x,\n" * 12,
-        "12 rows have no expected output in 'a' (cells B2, B3, B4, B5, B6, B7, B8, B9, B10, B11 and 2 more), and no row has one",
+        "12 examples have no expected output in 'a' (cells B2, B3, B4, B5, B6, B7, B8, B9, B10, B11 and 2 more), and no example has one",
     ),
     ("d.jsonl", '{"q": "\\ud800", "a": "y"}', "line 1, column 'q': holds half of a surrogate pair at character 1"),
     (
@@ -185,7 +185,7 @@ def test_rows_without_an_expected_output_are_set_aside_and_counted(tmp_path):
     data = load(put(tmp_path, "d.csv", 'q,a\nx,\ny,ok\nz,  \nw,""\n'), inputs=["q"], target="a", on_note=told.append)
     assert [(e.inputs["q"], e.target) for e in data.examples] == [("y", "ok")]
     assert told == [
-        "3 rows have no expected output in 'a' (cells B2, B4, B5) and are set aside; where nothing is the right answer, write it "
+        "3 examples have no expected output in 'a' (cells B2, B4, B5) and are set aside; where nothing is the right answer, write it "
         "as a word, for example 'none' or '{}'"
     ]
 

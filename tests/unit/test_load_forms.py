@@ -194,7 +194,7 @@ def test_other_bad_workbooks(tmp_path):
     path = tmp_path / "d.xlsx"
     path.write_bytes(b"\xd0\xcf\x11\xe0 protected")
     refused(path, "is no readable workbook")
-    refused(book(tmp_path), "holds no rows")
+    refused(book(tmp_path), "holds no examples")
     refused(book(tmp_path, ["q", "q"], ["one", "x"]), "the header names 'q' twice")
     refused(book(tmp_path, ["q", "a"], ["one", "#N/A"]), "(cell B2): the cell holds the error #N/A")
     (tmp_path / "d.xls").write_bytes(b"x")

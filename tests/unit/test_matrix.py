@@ -38,7 +38,7 @@ def test_the_leanings_of_the_rule_of_thumb():
 def test_what_the_rows_and_the_file_tell():
     found = known()
     assert (found["few_examples"].holds, found["few_examples"].source) == (True, "data")
-    assert found["few_examples"].words == "300 training rows; tuning classification wants 200, better 2,000"
+    assert found["few_examples"].words == "300 training examples; tuning classification wants 200, better 2,000"
     assert (found["knowledge_external"].holds, found["knowledge_external"].words) == (False, "the answers are labels")
     assert (found["task_is_narrow"].holds, found["task_is_narrow"].source) == (True, "data")
     assert (found["data_changes_often"].holds, found["data_changes_often"].source) == (None, "assumed")
@@ -267,7 +267,7 @@ def test_rows_asked_closed_book_and_with_passages_are_better_evidence():
 
     row = found(20, 80)
     assert (row["prompting"].evidence, row["rag"].evidence) == (-1, 2)
-    assert row["rag"].value == "dev rows right with passages: 0.80 (95 % CI 0.71 to 0.87, n=100)"
+    assert row["rag"].value == "dev examples right with passages: 0.80 (95 % CI 0.71 to 0.87, n=100)"
     row = found(78, 80)
     assert (row["prompting"].evidence, row["rag"].evidence) == (1, 0)
 
@@ -292,9 +292,9 @@ def test_limits_are_what_cost_and_latency_are_held_against():
 @pytest.mark.parametrize(
     ("rows", "evidence", "words"),
     [
-        (150, -2, "150 training rows: below the minimum of 200 for classification"),
-        (300, 1, "300 training rows: above the minimum of 200 for classification"),
-        (2500, 2, "2,500 training rows: the ideal of 2,000 is reached"),
+        (150, -2, "150 training examples: below the minimum of 200 for classification"),
+        (300, 1, "300 training examples: above the minimum of 200 for classification"),
+        (2500, 2, "2,500 training examples: the ideal of 2,000 is reached"),
     ],
 )
 def test_the_minimum_of_the_kind_stands_beside_the_rule_of_500(rows, evidence, words):
@@ -507,6 +507,6 @@ def test_a_form_shown_to_be_exactly_at_the_goal_speaks_for_its_column():
 def test_a_rule_of_thumb_against_a_column_is_told_as_one():
     [said] = measured_matrix([], {}, rows=300).disagreements
     assert said == (
-        f"{FACTORS['few_examples']}: a rule of thumb speaks against Fine-tuning, the evidence does not (300 training rows: above "
+        f"{FACTORS['few_examples']}: a rule of thumb speaks against Fine-tuning, the evidence does not (300 training examples: above "
         "the minimum of 200 for classification)."
     )

@@ -123,7 +123,7 @@ def test_each_metric_has_its_own_estimate_over_rows_left_in():
     counted = summed(rows, replace(t, failure_score=0.0))
     assert (counted.estimates["token_f1"].mean, counted.estimates["token_f1"].n) == (0.25, 3)
     told = (
-        "no row has a score: every row failed, and neither rows that the metric could not judge nor those that "
+        "no example has a score: every example failed, and neither examples that the metric could not judge nor those that "
         "task.failure_score: null leaves out have one; look at why they fail with `rung climb --quick`"
     )
     with pytest.raises(RungError, match=f"^{re.escape(told)}$"):
@@ -143,7 +143,7 @@ def test_cost_is_the_mean_over_answered_rows_and_unknown_where_one_price_is():
     bare = summed([*rows, row(3, [call(None)])])
     assert (bare.cost_per_1k_usd, bare.cost_note) == (None, "the price of this model is unknown")
     silent = summed([outcome(0, None)])
-    assert (silent.cost_per_1k_usd, silent.cost_note) == (None, "no row was answered")
+    assert (silent.cost_per_1k_usd, silent.cost_note) == (None, "no example was answered")
 
 
 def test_latency_is_the_median_and_the_95th_percentile_of_answered_rows():

@@ -83,7 +83,7 @@ def test_contains_says_what_is_missing_and_judges_no_form():
 
 def test_contains_refuses_texts_that_every_answer_holds():
     assert judged(contains(), "anything", " ") == Failure(
-        "metric", "the target of row 'r1' is empty, and every answer contains that"
+        "metric", "the target of example 'r1' is empty, and every answer contains that"
     )
     with pytest.raises(ValidationError, match="holds an empty text, which every answer contains; leave it out"):
         contains(texts=("a", " "))
@@ -202,8 +202,8 @@ def test_numeric_says_why_there_is_no_score():
     assert judged(numeric(pick="only"), "6 x 7 = 42") == Failure("parse", "the answer holds 3 numbers, and they differ")
     assert judged(numeric(pick="only"), "42, so 42").value == 1.0
     assert numeric(pick="only").lenient("6 x 7 = 42", row("42"), TASK) == 1.0
-    assert judged(numeric(), "42", "none") == Failure("metric", "the target of row 'r1' holds no number, not one")
-    assert judged(numeric(), "42", "4 or 2").message == "the target of row 'r1' holds 2 numbers, not one"
+    assert judged(numeric(), "42", "none") == Failure("metric", "the target of example 'r1' holds no number, not one")
+    assert judged(numeric(), "42", "4 or 2").message == "the target of example 'r1' holds 2 numbers, not one"
     assert numeric().lenient("42", row("none"), TASK) is None
     assert judged(numeric(), "41 km").note == "the answer says 41"
 

@@ -97,7 +97,7 @@ def test_what_is_no_query_is_a_parse_failure(answer, why):
 
 def test_a_target_that_is_no_query_is_the_rows_fault():
     assert judged("SELECT 1", "n/a").cause == "metric"
-    assert judged("SELECT 1", "hello").message == "the target of row 'r1' is no SQL statement: 'hello'"
+    assert judged("SELECT 1", "hello").message == "the target of example 'r1' is no SQL statement: 'hello'"
     assert lenient("SELECT 1", "hello") is None
 
 

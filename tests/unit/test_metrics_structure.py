@@ -167,7 +167,7 @@ def test_a_target_that_is_not_json_is_told_with_its_row():
     failure = score(plugins.make("metrics", "json_fields"), {"a": 1}, "oops")
     assert isinstance(failure, Failure)
     assert failure.cause == "metric"
-    assert failure.message.startswith("the target of row 'r1' is not JSON")
+    assert failure.message.startswith("the target of example 'r1' is not JSON")
 
 
 SCHEMA = {
@@ -339,7 +339,7 @@ def test_absent_texts_and_input_columns():
     assert score(metric, "Dear Ann, Sorry!", "x", name="Ann").value == pytest.approx(1 / 3)
     assert score(metric, "Dear you", "x", name="Ann").value == 1.0
     failure = score(metric, "Dear you", "x", text="q")
-    assert failure == Failure("metric", "absent_inputs names 'name'; the row's input columns are text")
+    assert failure == Failure("metric", "absent_inputs names 'name'; the example's input columns are text")
 
 
 def test_sections():

@@ -271,7 +271,7 @@ def test_passages_are_tried_with_every_model_too(tmp_path):
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ({"models": ["small", "gone"]}, "models.gone: is missing, and the rung prompt asks it"),
+        ({"models": ["small", "gone"]}, "models.gone: is missing, and the approach prompt asks it"),
         ({"models": ["small"], "model": "main"}, "give model or models, not both"),
         ({"models": ["small", "small"]}, "models names one of them twice"),
         ({"effort": ["much"]}, "ladder.0.effort.0"),

@@ -123,7 +123,7 @@ def test_a_fence_around_a_fifth_of_the_answers_is_taken_off_and_the_climb_ends_t
     assert all(check.passed for check in verify(run))
     shown = StringIO()
     render_text(run, Console(file=shown, width=200), verbose=True)
-    line = f"prompt: {edit.before} {edit.mean_before:.3f}; {edit.after} {edit.mean_after:.3f} (the same {edit.rows} dev rows"
+    line = f"prompt: {edit.before} {edit.mean_before:.3f}; {edit.after} {edit.mean_after:.3f} (the same {edit.rows} dev examples"
     assert line in shown.getvalue()
 
 

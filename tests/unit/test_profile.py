@@ -52,7 +52,7 @@ def test_trouble_is_a_note_and_leaves_a_gap():
     found = profiled(KitForTests(task(), refuse))
     assert (found.n, found.seconds, found.note) == (0, (None,) * ROWS, "not this one")
     assert (found.tokens, found.output_tokens, found.p50_s) == (None, None, None)
-    assert profiled(KitForTests(task()), []).note == "there are no dev rows to ask"
+    assert profiled(KitForTests(task()), []).note == "there are no dev examples to ask"
 
 
 def test_passages_are_counted_as_they_stand_in_a_prompt():

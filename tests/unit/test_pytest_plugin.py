@@ -77,7 +77,7 @@ def test_a_run_can_be_opened_without_pytest(folder):
 
 
 def test_what_is_not_there_is_named(folder):
-    with pytest.raises(RungError, match=r"no measured rung 'rag'; measured: baseline, prompt, fewshot"):
+    with pytest.raises(RungError, match=r"no measured approach 'rag'; measured: baseline, prompt, fewshot"):
         rung.open_run(folder / "runs" / "routing").rung("rag")
     with pytest.raises(RungError, match="is not a run folder"):
         rung.open_run(folder)
@@ -140,7 +140,7 @@ def test_a_run_is_asked_again_and_what_was_measured_stays(tmp_path):
     assert all(c.passed for c in verify(folder))
     with pytest.raises(RungError, match="'fewshot' was not asked again; asked: prompt"):
         same.rung("fewshot")
-    with pytest.raises(RungError, match="no measured rung 'rag'"):
+    with pytest.raises(RungError, match="no measured approach 'rag'"):
         rung.open_run(tmp_path / "run", fresh="rag")
 
 

@@ -371,7 +371,9 @@ def test_the_present_feature_is_the_first_candidate_and_the_others_must_beat_it(
     folder = RunFolder.open(tmp_path / "run")
     fitted = folder.load("rungs/prompt@now/fit.json", Fitted)
     assert [t.candidate.name for t in fitted.trials] == ["as-is"]
-    assert fitted.skipped[0].reason.startswith("live is given the row alone, not the chat: instructions and examples")
+    assert fitted.skipped[0].reason.startswith(
+        "live is given the example alone, not the chat: instructions and examples"
+    )
     [left_out] = folder.load("skipped.json", tuple[Skipped, ...])
     assert (left_out.what, left_out.reason) == ("fewshot@now", fitted.skipped[0].reason)
     [pair] = folder.load("comparisons.json", tuple[Comparison, ...])

@@ -126,7 +126,7 @@ def test_documents_may_be_named_by_row_or_without_ending(tmp_path):
     with pytest.raises(DataError, match="names no document of the index; documents are called d0, for example"):
         read_relevant(tmp_path / "q", ["d0"])
     (tmp_path / "q").write_text("q1\td0\t1\nq2\td0\tmuch\n")
-    with pytest.raises(DataError, match="line 2: is no judgement; write the row's id, a document and a grade"):
+    with pytest.raises(DataError, match="line 2: is no judgement; write the example's id, a document and a grade"):
         read_relevant(tmp_path / "q", ["d0"])
 
 
@@ -144,5 +144,5 @@ def test_the_weight_is_chosen_where_fusion_is_best_and_never_below_words_alone(d
     assert tried[0].figures["ndcg@10"].n == 2
     alone = asyncio.run(choose_weight(document_index, {"q2": "refund"}, relevant))
     assert (alone[0].dense_weight, alone[0].mode) == (0.0, "bm25")
-    with pytest.raises(DataError, match="none of the rows has a relevant document"):
+    with pytest.raises(DataError, match="none of the examples has a relevant document"):
         asyncio.run(measure(document_index, {"other": "x"}, relevant, "bm25"))

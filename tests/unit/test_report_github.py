@@ -68,7 +68,7 @@ def test_where_it_cannot_be_paired_it_says_why_and_names_no_folder(runs, tmp_pat
     for label in empty.measured:
         empty.rung(label).result.forget()
     text = render_github(RunFolder.open(runs / "main"), RunFolder.open(tmp_path / "empty"))
-    assert "not compared, the baseline has no measured rung yet" in text
+    assert "not compared, the baseline has no measured approach yet" in text
     assert str(tmp_path) not in text
 
 

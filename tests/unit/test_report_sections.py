@@ -161,7 +161,7 @@ def checked(fixed, kept, not_fixed, surprises, found_by="experiment"):
 
 def test_the_summary_says_how_good_the_diagnosis_was():
     assert summary([checked(10, 8, 10, 1)]) == (
-        "By experiment it was right about 85 % of 20 predictions (64 % to 95 %, as if each stood alone): 80 % of the rows "
+        "By experiment it was right about 85 % of 20 predictions (64 % to 95 %, as if each stood alone): 80 % of the examples "
         "predicted to be fixed were, 10 % of the others."
     )
     assert summary([checked(10, 5, 10, 5)]).endswith("; it did not tell them apart.")
@@ -176,7 +176,7 @@ def test_what_a_cause_foretells_in_words():
 
     assert predicts(cause("fewshot")) == "fewshot fixes 50 % (9 % to 91 %)"
     assert predicts(cause("@large")) == "models.large fixes 50 % (9 % to 91 %)"
-    assert predicts(cause(None)) == "the next rung fixes 50 % (9 % to 91 %)"
+    assert predicts(cause(None)) == "the next approach fixes 50 % (9 % to 91 %)"
     assert predicts(replace(cause(None), predicts=None)) == "nothing"
 
 

@@ -61,7 +61,7 @@ def test_a_run_that_meets_its_goal_is_green_whatever_other_approaches_did(run):
     assert aim in about["approach: prompt"]
     of_winner = properties(found["meets the goal"])
     assert (of_winner["approach"], of_winner["candidate"]) == ("fewshot", "label-list")
-    assert properties(found["meets the goal"])["failed rows"]
+    assert properties(found["meets the goal"])["failed examples"]
 
 
 def concluded(folder, **changes):

@@ -84,7 +84,7 @@ def test_all_the_rest_is_printed_where_it_is_asked_for(run):
         "prompt: 1 candidate was left out; prompt long-rules: its longest prompt has 4,210 tokens; toy-1 reads 4,096",
         "prompt against baseline: significantly better, +0.290 (95 % CI +0.220 to +0.356, n=200), 61 wins, 3 losses, p < 0.001;",
         "baseline: 35 of 80 dev examples failed: format 5, label confusion 15, unexplained 15",
-        "stop: 2 rows with equal input have different teams. Next: decide which team is right",
+        "stop: 2 examples with equal input have different teams. Next: decide which team is right",
     ):
         assert line in text
         assert line not in printed(run)
@@ -221,7 +221,7 @@ def test_the_verb_wants_one_run_folder(tmp_path):
         (figures.seconds(75), "75 s"),
         (figures.seconds(600), "10 min"),
         (figures.seconds(9000), "2 h 30 min"),
-        (figures.seconds(None), "unknown: no row was answered"),
+        (figures.seconds(None), "unknown: no example was answered"),
         (figures.percent(0.999), "> 99 %"),
         (figures.percent(1.0), "100 %"),
         (figures.percent(0.001), "< 1 %"),

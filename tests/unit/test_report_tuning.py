@@ -18,7 +18,7 @@ TUNING = Tuning(
     Preflight((), ""),
     (),
     CURVE,
-    "about 800 more rows for 0.95",
+    "about 800 more examples for 0.95",
     prompt_tokens=40.0,
     prompt_tokens_below=160.0,
 )
@@ -34,7 +34,7 @@ def remedy(name, dev, kept, chosen=False):
 def test_the_curve_shows_every_point_and_the_goal():
     drawn = str(learning_curve(TUNING, 0.95))
     assert drawn.count("<circle") == 3
-    for text in ("125", "250", "500", "0.82", "goal 0.95", "Learning curve: dev score 0.70 on 125 rows"):
+    for text in ("125", "250", "500", "0.82", "goal 0.95", "Learning curve: dev score 0.70 on 125 examples"):
         assert text in drawn
     assert str(learning_curve(replace(TUNING, curve=CURVE[:1]), 0.95)) == ""
 

@@ -24,7 +24,10 @@ def test_a_rung_without_model_asks_none(tmp_path):
 
 def test_roles_come_in_order_of_first_use_with_all_that_ask_them(tmp_path):
     found = roles(tmp_path, ["baseline", {"prompt": {"model": "small"}}, "prompt", {"fewshot": {"model": "small"}}])
-    assert found == {"small": ("the rung prompt@small", "the rung fewshot@small"), "main": ("the rung prompt",)}
+    assert found == {
+        "small": ("the approach prompt@small", "the approach fewshot@small"),
+        "main": ("the approach prompt",),
+    }
 
 
 @pytest.mark.parametrize(

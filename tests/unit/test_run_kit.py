@@ -46,7 +46,7 @@ def kit(asker: Asker = ASKER, **changes) -> RunKit:
 
 
 def test_a_role_that_is_not_configured_is_named_with_those_that_are():
-    with pytest.raises(ConfigError, match="a rung asks for this model, but it is not configured") as error:
+    with pytest.raises(ConfigError, match="an approach asks for this model, but it is not configured") as error:
         kit().card("other")
     problem = error.value.problems[0]
     assert (problem.path, problem.allowed) == ("models.other", "main, judge")

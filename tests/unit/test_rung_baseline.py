@@ -43,7 +43,7 @@ def test_majority_stays_on_a_tie_and_one_answer_allows_no_classifier():
     assert fitted.candidate.name == "majority"
     assert fitted.candidate.learned == BaselineLearned(method="majority", answer="same")
     assert [(s.what, s.reason) for s in fitted.skipped] == [
-        ("baseline linear", "all 12 training rows have the answer 'same': a classifier needs two")
+        ("baseline linear", "all 12 training examples have the answer 'same': a classifier needs two")
     ]
 
 
@@ -53,11 +53,11 @@ def test_nearest_wins_where_answers_follow_single_rows():
     dev = [row(100 + i, f"please bring {w}", f"document_store {w}") for i, w in enumerate(words)]
     fitted, _ = fit(train, dev)
     assert fitted.candidate.name == "nearest"
-    assert "8 different answers in 8 training rows are no labels" in fitted.skipped[0].reason
+    assert "8 different answers in 8 training examples are no labels" in fitted.skipped[0].reason
 
 
 def test_not_offered_for_free_text_and_without_rows():
-    with pytest.raises(NotOffered, match="baseline needs training rows, and there are none"):
+    with pytest.raises(NotOffered, match="baseline needs training examples, and there are none"):
         fit([], examples(5, "d"))
     long = [row(i, f"q{i}", f"a long answer of its own kind numbered {i} that never comes twice") for i in range(20)]
     with pytest.raises(NotOffered, match=r"only 0% of 20 training answers occur twice.*longer than 13 words"):
@@ -88,7 +88,7 @@ def test_a_stored_candidate_answers_as_before(name: str):
 def test_rows_are_capped_at_random_and_the_user_is_told():
     fitted, kit = fit(examples(90, "t"), examples(6, "d"), most_rows=30)
     assert len(fitted.candidate.trained_on) == 30
-    assert kit.said == ["baseline: learns from 30 of 90 training rows"]
+    assert kit.said == ["baseline: learns from 30 of 90 training examples"]
 
 
 def test_blank_inputs_are_answered():

@@ -84,7 +84,10 @@ def test_no_examples_where_they_do_not_help_and_it_is_said():
     fitted, kit = fit(lambda m: topic_of(m[-1].content))
     assert fitted.candidate.name == "k=0"
     reason = {s.what: s.reason for s in fitted.skipped}["fewshot examples"]
-    assert "on 60 dev rows no choice of them was ahead of none, or worth its tokens where the goal is reached" in reason
+    assert (
+        "on 60 dev examples no choice of them was ahead of none, or worth its tokens where the goal is reached"
+        in reason
+    )
     assert kit.said[-1] == "fewshot: examples do not help enough; k=0 is kept"
 
 
@@ -122,16 +125,18 @@ def test_examples_are_never_near_dev_rows():
 
 
 def test_not_offered_without_rows_to_show():
-    with pytest.raises(NotOffered, match="fewshot shows training rows as examples, and there are none"):
+    with pytest.raises(NotOffered, match="fewshot shows training examples, and there are none"):
         fit(copies, train=[])
-    with pytest.raises(NotOffered, match="all 60 training rows equal or nearly equal a dev row: none can be shown"):
+    with pytest.raises(
+        NotOffered, match="all 60 training examples equal or nearly equal a dev example: none can be shown"
+    ):
         fit(copies, train=[Example(f"c{e.id}", e.inputs, e.target, e.group) for e in DEV])
 
 
 def test_too_few_rows_for_a_size():
     fitted, _ = fit(at_least(1), train=TRAIN[:4])
     reasons = {s.what: s.reason for s in fitted.skipped}
-    assert reasons["fewshot k=5"] == reasons["fewshot k=8"] == "only 4 training rows can be shown"
+    assert reasons["fewshot k=5"] == reasons["fewshot k=8"] == "only 4 training examples can be shown"
 
 
 def test_examples_that_exceed_the_context_are_skipped():
@@ -139,7 +144,7 @@ def test_examples_that_exceed_the_context_are_skipped():
     fitted, _ = fit(None, kit=kit)
     skipped = {s.what: s.reason for s in fitted.skipped}
     assert {s for s in skipped if "k=8" in s} >= {"fewshot fixed k=8", "fewshot diverse k=8", "fewshot nearest k=8"}
-    assert "60 of 60 dev rows do not fit" in skipped["fewshot nearest k=8"]
+    assert "60 of 60 dev examples do not fit" in skipped["fewshot nearest k=8"]
     assert all(kit.count_tokens("main", r.messages) + 10 <= 70 for r in kit.requests)
     with pytest.raises(NotOffered, match="the prompt leaves no room for examples"):
         fit(None, kit=KitForTests(task(), at_least(5), context=12, max_tokens=10))
@@ -184,7 +189,7 @@ def test_nearest_shows_the_most_similar_row_last():
 def test_the_pool_is_capped_and_the_user_is_told():
     fitted, kit = fit(at_least(1), pool=20, selections=("nearest",))
     assert len(fitted.candidate.trained_on) == 20
-    assert "fewshot: chooses examples from 20 of 90 rows" in kit.said
+    assert "fewshot: chooses examples from 20 of 90 examples" in kit.said
 
 
 def outcomes_of(values: list[float], tokens: int) -> tuple[Outcome, ...]:

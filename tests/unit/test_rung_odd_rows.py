@@ -86,7 +86,7 @@ def test_odd_texts_and_labels(odd):
     told = {
         text for text in asked if any(text.endswith(f"\n\n{e.text}") for e in dev)
     }  # the instruction in the user turn
-    assert asked - told == {e.text for e in dev}, "each row stands in its request as it is"
+    assert asked - told == {e.text for e in dev}, "each example stands in its request as it is"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -129,12 +129,12 @@ def test_what_a_plan_says_of_a_prompt_without_rewrites():
 def test_a_baseline_plans_no_call():
     plan = Baseline().plan(FitInput(task(), tuple(TRAIN), tuple(examples(30, "d"))), KitForTests(task()))
     assert (plan.candidates, plan.dev_calls, plan.chats) == (3, 0, ())
-    with pytest.raises(NotOffered, match="baseline needs training rows"):
+    with pytest.raises(NotOffered, match="baseline needs training examples"):
         Baseline().plan(FitInput(task(), (), tuple(examples(30, "d"))), KitForTests(task()))
 
 
 def test_plans_refuse_like_fits():
-    with pytest.raises(NotOffered, match="fewshot shows training rows as examples, and there are none"):
+    with pytest.raises(NotOffered, match="fewshot shows training examples, and there are none"):
         FewShot().plan(FitInput(task(), (), tuple(examples(30, "d"))), KitForTests(task()))
 
 

@@ -207,7 +207,7 @@ def test_a_prompt_longer_than_the_context_is_skipped_with_counts():
     skipped = {s.what: s.reason for s in fitted.skipped}
     assert set(skipped) == {"prompt definitions", "prompt structured-definitions"}
     assert skipped["prompt definitions"].startswith("its prompt is too long for scripted-1: up to ")
-    assert "10 for the answer, the context holds 60; 60 of 60 dev rows do not fit" in skipped["prompt definitions"]
+    assert "10 for the answer, the context holds 60; 60 of 60 dev examples do not fit" in skipped["prompt definitions"]
     assert all(kit.count_tokens("main", r.messages) + 10 <= 60 for r in kit.requests)
 
 

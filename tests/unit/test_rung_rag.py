@@ -73,7 +73,7 @@ def test_passages_that_do_not_help_are_left_out_and_the_rung_says_so():
     kit, found = fitted(world.document_index(), rung=SEARCHED, reads=None, abilities={"base": 0.9})
     assert found.candidate.name == NO_PASSAGES
     [note] = [s for s in found.skipped if s.what == "rag passages"]
-    assert "asks exactly what the rung below asks" in note.reason
+    assert "asks exactly what the approach below asks" in note.reason
     assert any("do not help enough" in line for line in kit.said)
 
 

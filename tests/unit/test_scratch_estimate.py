@@ -28,7 +28,7 @@ def test_the_reason_names_what_the_rows_hold():
         "600 million parameters on 12 billion tokens: 4.3e+19 FLOPs (6ND), about 30 hours of one H100 at 40% of its peak"
         in text
     )
-    assert "The training rows hold about 10 thousand tokens, one part in 1.2 million of that" in text
+    assert "The training examples hold about 10 thousand tokens, one part in 1.2 million of that" in text
     assert text.endswith("Tune such a model instead")
 
 

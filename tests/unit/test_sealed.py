@@ -72,7 +72,7 @@ def test_the_hash_of_the_whole_part_is_checked_beside_those_of_its_rows(frozen):
     run.write("parts/manifest.json", manifest)
     with pytest.raises(
         IntegrityError,
-        match=r"0 rows differ \(in order\)\. Restore the file; the answers of this run stay in the project's cache",
+        match=r"0 examples differ \(in order\)\. Restore the file; the answers of this run stay in the project's cache",
     ):
         sealed_test(RunFolder(folder)).read("curiosity")
 
@@ -83,7 +83,7 @@ def test_the_hash_of_each_row_is_checked_beside_that_of_the_whole_part(frozen):
     manifest = run.read("parts/manifest.json")
     manifest["test"]["ids"][parts.test[3].id] = "0" * 64
     run.write("parts/manifest.json", manifest)
-    with pytest.raises(IntegrityError, match=rf"1 rows differ \({parts.test[3].id}\)"):
+    with pytest.raises(IntegrityError, match=rf"1 examples differ \({parts.test[3].id}\)"):
         sealed_test(RunFolder(folder)).read("curiosity")
 
 
@@ -99,7 +99,7 @@ def test_five_rows_that_differ_are_named_missing_ones_first(frozen, changed, mor
     manifest = RunFolder(folder).read("parts/manifest.json")["test"]["ids"]
     missing = [i for i in manifest if i in {e.id for e in parts.test[: changed - 1]}]
     named = ", ".join([*missing, "new"][:5])
-    assert f"{changed} rows differ ({named}{' ...' if more else ''})" in str(caught.value)
+    assert f"{changed} examples differ ({named}{' ...' if more else ''})" in str(caught.value)
 
 
 def test_what_people_are_shown_is_written_down_with_its_reason(frozen):
@@ -116,9 +116,9 @@ def test_what_people_are_shown_is_written_down_with_its_reason(frozen):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: [rows[0].replace('"l', '"k'), *rows[1:]], r"1 rows differ \(r\d+\)"),
-        (lambda rows: rows[:-1], r"1 rows differ \(r\d+\)"),
-        (lambda rows: [*rows[1:], rows[0]], r"0 rows differ \(in order\)"),
+        (lambda rows: [rows[0].replace('"l', '"k'), *rows[1:]], r"1 examples differ \(r\d+\)"),
+        (lambda rows: rows[:-1], r"1 examples differ \(r\d+\)"),
+        (lambda rows: [*rows[1:], rows[0]], r"0 examples differ \(in order\)"),
     ],
 )
 def test_a_changed_test_part_is_refused_and_the_attempt_is_written_down(frozen, change, message):
@@ -296,7 +296,7 @@ def test_importing_the_door_is_no_use_without_the_folder():
     assert first.name == "run"
     assert first.default is inspect.Parameter.empty
     holders = [v for v in vars(door).values() if isinstance(v, RunFolder | Path | Example | SealedTest)]
-    assert not holders, "the module keeps no folder, no right and no row"
+    assert not holders, "the module keeps no folder, no right and no example"
 
 
 def test_the_door_keeps_nothing_after_it_was_used(frozen):

@@ -147,7 +147,7 @@ def test_an_approach_that_was_not_measured_or_left_no_dev_answers_is_refused(run
             split = winner.run.split if dev else replace(winner.run.split, dev=())
             return await checked(replace(winner, run=replace(winner.run, split=split)))
 
-    with pytest.raises(RungError, match="no measured rung 'rag'"):
+    with pytest.raises(RungError, match="no measured approach 'rag'"):
         asyncio.run(work("rag"))
     with pytest.raises(RungError, match="no stored answers to dev examples"):
         asyncio.run(work(dev=False))

@@ -50,7 +50,7 @@ def test_a_list_is_the_answer_itself_where_the_file_says_so_or_it_holds_objects(
 
 def test_a_row_without_any_right_answer_is_named(tmp_path):
     file = written(tmp_path / "rows.jsonl", {"q": "a", "answer": [], "second": ""})
-    with pytest.raises(DataError, match=r"1 row has no expected output in 'answer' \(line 1\)"):
+    with pytest.raises(DataError, match=r"1 example has no expected output in 'answer' \(line 1\)"):
         load(file, inputs=["q"], target="answer", also=["second"])
     with pytest.raises(DataError, match="there is no column 'third'"):
         load(file, inputs=["q"], target="answer", also=["third"])
@@ -111,7 +111,7 @@ def test_a_climb_counts_any_right_answer_and_the_audit_says_so(tmp_path):
     assert run.results["prompt"].estimates["normalized_match"].mean == 1.0
     findings = RunFolder.open(tmp_path / "run").read("findings.json")
     [note] = [f for f in findings if f["check"] == "several answers"]
-    assert "160 rows of 320 hold several right answers (up to 2)" in note["message"]
+    assert "160 examples of 320 hold several right answers (up to 2)" in note["message"]
     assert "target_lists: whole" in note["next_step"]
 
 

@@ -113,7 +113,7 @@ def test_other_kinds_are_not_stratified_but_sized():
 
 def test_too_few_rows_say_how_many_are_needed():
     with pytest.raises(
-        SplitError, match=r"1 row cannot give dev \(share 0.15\) its 2 rows; at least 14 rows are needed"
+        SplitError, match=r"1 example cannot give dev \(share 0.15\) its 2 examples; at least 14 examples are needed"
     ):
         split(data(1))
     split(data(20, labels=2))
@@ -122,12 +122,14 @@ def test_too_few_rows_say_how_many_are_needed():
 def test_a_group_bigger_than_every_part_is_named():
     rows = data(100)
     big = tuple(replace(e, group="acme") if i < 60 else e for i, e in enumerate(rows.examples))
-    with pytest.raises(SplitError, match=r"group 'acme' holds 60 of 100 rows, more than the largest part \(45 rows\)"):
+    with pytest.raises(
+        SplitError, match=r"group 'acme' holds 60 of 100 examples, more than the largest part \(45 examples\)"
+    ):
         split(Dataset(big, "x"))
 
 
 def test_starved_parts_are_refused():
-    with pytest.raises(SplitError, match=r"the rows form only 2 inseparable groups"):
+    with pytest.raises(SplitError, match=r"the examples form only 2 inseparable groups"):
         split(data(100, groups=2), test=0.5, dev=0.25)
 
 
@@ -177,7 +179,7 @@ def test_ids_in_both_files_are_told_apart():
 
 
 def test_given_with_nothing_left_says_so():
-    with pytest.raises(SplitError, match="0 rows left after 30 leaking rows were set aside"):
+    with pytest.raises(SplitError, match="0 examples left after 30 leaking examples were set aside"):
         split_given(data(30), data(30))
 
 
@@ -213,7 +215,7 @@ def test_freezing_again_is_harmless_and_other_parts_are_refused(frozen):
     parts, folder, made = frozen
     assert freeze(parts, folder) == made
     with pytest.raises(
-        IntegrityError, match=r"already holds other frozen parts \(seed 7, 24 test rows\); choose another"
+        IntegrityError, match=r"already holds other frozen parts \(seed 7, 24 test examples\); choose another"
     ):
         freeze(split(data(60), seed=8), folder)
 
@@ -226,10 +228,10 @@ def edit(path, change):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: [rows[0].replace("label", "lapel"), *rows[1:]], r"1 row changed \(id\d+\)"),
-        (lambda rows: rows[2:], r"2 rows vanished \(id\d+, id\d+\)"),
-        (lambda rows: [*rows, rows[0].replace("id0", "xx0")], r"1 row appeared \(xx0\d+\)"),
-        (lambda rows: [rows[1], rows[0], *rows[2:]], "the order of the rows or the manifest itself changed"),
+        (lambda rows: [rows[0].replace("label", "lapel"), *rows[1:]], r"1 example changed \(id\d+\)"),
+        (lambda rows: rows[2:], r"2 examples vanished \(id\d+, id\d+\)"),
+        (lambda rows: [*rows, rows[0].replace("id0", "xx0")], r"1 example appeared \(xx0\d+\)"),
+        (lambda rows: [rows[1], rows[0], *rows[2:]], "the order of the examples or the manifest itself changed"),
     ],
 )
 def test_a_changed_part_is_refused_with_what_changed(frozen, change, message):
@@ -246,8 +248,8 @@ def test_changed_source_rows_are_refused_with_what_changed(frozen):
     changed = (replace(rows[0], target="other"), *rows[2:], replace(rows[1], id="new"))
     with pytest.raises(
         IntegrityError,
-        match=r"rows.jsonl is not what this run was started on: 1 row changed \(id0000\); 1 row vanished \(id0001\); "
-        r"1 row appeared \(new\). The frozen parts stay as they are",
+        match=r"rows.jsonl is not what this run was started on: 1 example changed \(id0000\); 1 example vanished \(id0001\); "
+        r"1 example appeared \(new\). The frozen parts stay as they are",
     ):
         check_unchanged(Dataset(changed, "rows.jsonl"), parts.manifest)
 

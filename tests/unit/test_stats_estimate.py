@@ -170,11 +170,11 @@ def test_met_needs_eight_groups():
 
 
 def test_messages_name_the_thing():
-    with pytest.raises(ValueError, match="no scores; an interval needs at least one scored row"):
+    with pytest.raises(ValueError, match="no scores; an interval needs at least one scored example"):
         interval_mean([])
-    with pytest.raises(ValueError, match=r"score 1\.5 of row 1 is outside \[0, 1\]; turn losses over"):
+    with pytest.raises(ValueError, match=r"score 1\.5 of example 1 is outside \[0, 1\]; turn losses over"):
         interval_mean([0.0, 1.5])
-    with pytest.raises(ValueError, match="score nan of row 0"):
+    with pytest.raises(ValueError, match="score nan of example 0"):
         interval_mean([float("nan")])
     with pytest.raises(ValueError, match="2 scores came with 1 group names"):
         interval_mean([0.0, 1.0], ["a"])
@@ -184,7 +184,7 @@ def test_messages_name_the_thing():
         wilson(1, 2, 95)
     with pytest.raises(ValueError, match=r"alpha is 0\.95; it must lie between 0 and 0\.5"):
         sample_lower(summarise([1.0], None), 0.95)
-    with pytest.raises(ValueError, match="3 hits of 2 rows is no rate"):
+    with pytest.raises(ValueError, match="3 hits of 2 examples is no rate"):
         wilson(3, 2)
 
 

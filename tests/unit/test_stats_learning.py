@@ -12,19 +12,19 @@ def test_the_law_is_found_again_where_the_scores_are_certain():
     assert found.exponent == pytest.approx(0.5, abs=0.01)
     assert found.examples_needed == pytest.approx(1600, rel=0.02)
     assert found.doubling == pytest.approx(0.1 - 2.0 * 800**-0.5, abs=1e-3)
-    assert found.sentence.startswith("about 1,200 more rows for 0.95 on dev (between ")
+    assert found.sentence.startswith("about 1,200 more examples for 0.95 on dev (between ")
 
 
 def test_a_flat_curve_says_that_more_rows_will_not_help():
     found = forecast([(100, 0.80, 2000), (200, 0.80, 2000), (400, 0.80, 2000)], goal=0.95, min_gain=0.02)
     assert (found.examples_needed, found.low) == (None, None)
     assert found.reach < 0.05
-    assert found.sentence.startswith("more rows will not help: twice the rows would bring about +0.00")
+    assert found.sentence.startswith("more examples will not help: twice the examples would bring about +0.00")
 
 
 def test_a_goal_reached_is_said_and_few_dev_rows_make_it_vague():
     reached = forecast([(100, 0.90, 150), (200, 0.94, 150), (400, 0.97, 150)], goal=0.95, min_gain=0.02)
-    assert reached.sentence.startswith("the goal of 0.95 is reached on dev with 400 rows")
+    assert reached.sentence.startswith("the goal of 0.95 is reached on dev with 400 examples")
     sharp, vague = (forecast([(100, 0.6, n), (200, 0.7, n), (400, 0.77, n)], 0.84, 0.02) for n in (4000, 40))
     assert sharp.low is not None
     assert sharp.high is not None
@@ -32,7 +32,7 @@ def test_a_goal_reached_is_said_and_few_dev_rows_make_it_vague():
 
 
 def test_one_size_is_no_curve():
-    with pytest.raises(ValueError, match="two or more numbers of rows"):
+    with pytest.raises(ValueError, match="two or more numbers of examples"):
         forecast([(100, 0.5, 50), (100, 0.6, 50)], 0.9, 0.02)
 
 
@@ -81,8 +81,8 @@ def test_every_figure_is_that_of_the_fitted_draws():
         return f"{int(float(f'{rows:.1e}')):,}"
 
     assert found.sentence == (
-        f"about {two_digits(middle - 400)} more rows for 0.84 on dev (between {two_digits(low - 400)} and "
-        f"{two_digits(high - 400)}); twice the rows would bring about {found.doubling:+.3f} on dev "
+        f"about {two_digits(middle - 400)} more examples for 0.84 on dev (between {two_digits(low - 400)} and "
+        f"{two_digits(high - 400)}); twice the examples would bring about {found.doubling:+.3f} on dev "
         f"({found.doubling_low:+.3f} to {found.doubling_high:+.3f})"
     )
 
@@ -91,6 +91,6 @@ def test_a_goal_out_of_sight_is_said_with_whether_more_rows_would_help():
     found = forecast([(100, 0.50, 4000), (200, 0.56, 4000), (400, 0.61, 4000)], goal=0.99, min_gain=0.02)
     assert (found.examples_needed, found.low, found.high, found.reach) == (None, None, None, 0.0)
     assert found.sentence == (
-        "more rows would help, but 0.99 is not in sight within 10 times the rows: twice the rows would bring about "
+        "more examples would help, but 0.99 is not in sight within 10 times the examples: twice the examples would bring about "
         f"{found.doubling:+.3f} on dev ({found.doubling_low:+.3f} to {found.doubling_high:+.3f})"
     )

@@ -153,7 +153,8 @@ def test_methods_are_named():
     assert compare_paired(a, b).method == "McNemar exact, Newcombe interval"
     assert compare_paired(a, b, list("xxyy")).method == "sign-flip over groups, bootstrap interval over groups"
     assert (
-        compare_paired([0.1, 0.2, 0.3], [0.2, 0.2, 0.9]).method == "sign-flip over rows, bootstrap interval over rows"
+        compare_paired([0.1, 0.2, 0.3], [0.2, 0.2, 0.9]).method
+        == "sign-flip over examples, bootstrap interval over examples"
     )
 
 
@@ -303,13 +304,13 @@ def test_non_inferiority_errs_about_alpha_at_the_margin():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="2 scores against 1; a paired comparison needs the same rows in both"):
+    with pytest.raises(ValueError, match="2 scores against 1; a paired comparison needs the same examples in both"):
         compare_paired([0.0, 1.0], [1.0])
     with pytest.raises(ValueError, match="3 p-values but only 2 planned comparisons; plan them all beforehand"):
         holm([0.1, 0.2, 0.3], 2)
     with pytest.raises(ValueError, match="must all lie between 0 and 1"):
         holm([1.2], 2)
-    with pytest.raises(ValueError, match=r"wins \(-1\) and losses \(2\) are counts of rows"):
+    with pytest.raises(ValueError, match=r"wins \(-1\) and losses \(2\) are counts of examples"):
         mcnemar_exact(-1, 2)
     with pytest.raises(ValueError, match="margin is 2; it must lie between 0 and 1"):
         non_inferior([1.0], [1.0], None, 2, 0.05)

@@ -156,7 +156,7 @@ def test_messages():
         power_met(1.2, 100, *RULE)
     with pytest.raises(ValueError, match=r"discordance is -0\.1"):
         minimum_detectable_effect(100, -0.1, 0.05)
-    with pytest.raises(ValueError, match="n is 0; give the number of test rows"):
+    with pytest.raises(ValueError, match="n is 0; give the number of test examples"):
         minimum_detectable_effect(0, 0.1, 0.05)
     with pytest.raises(ValueError, match=r"margin is 0; it must lie between 0 and 1, for example 0\.02"):
         rows_for_non_inferiority(0, 0.1)

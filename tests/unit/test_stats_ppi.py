@@ -67,11 +67,11 @@ def test_a_kind_judge_is_corrected_downwards():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="2 labels came with 1 judged scores; give both for each labelled row"):
+    with pytest.raises(ValueError, match="2 labels came with 1 judged scores; give both for each labelled example"):
         rectify([1, 0], [1], [1])
     with pytest.raises(ValueError, match="there are no scores"):
         rectify([], [], [1])
-    with pytest.raises(ValueError, match=r"score 1.5 of row 0 is outside \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"score 1.5 of example 0 is outside \[0, 1\]"):
         rectify([1], [1], [1.5])
 
 
@@ -170,7 +170,7 @@ def test_a_gain_without_other_rows_is_the_labels_own():
     assert (found.gain, found.wins, found.losses, found.ties, found.n) == (pytest.approx(20 / 120), 30, 10, 80, 120)
     plain = compare_paired(np.where(dy < 0, 1.0, 0.0), np.where(dy > 0, 1.0, 0.0), seed=1)
     assert found.p_value == pytest.approx(plain.p_value, abs=0.003)
-    assert found.method == "prediction-powered t, 120 labelled rows"
+    assert found.method == "prediction-powered t, 120 labelled examples"
 
 
 def test_not_worse_is_shown_for_equal_rungs_and_rarely_at_the_margin():

@@ -57,13 +57,15 @@ def test_equals_are_rarely_dropped_early():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="0 candidates over 10 dev rows is no race; both must be at least 1"):
+    with pytest.raises(ValueError, match="0 candidates over 10 dev examples is no race; both must be at least 1"):
         halving(0, 10)
     with pytest.raises(ValueError, match=r"eta is 1\.0; it must be above 1"):
         halving(3, 10, 1.0)
     with pytest.raises(ValueError, match="keep is 0; at least one candidate must stay"):
         survivors({"a": [1.0]}, 0)
-    with pytest.raises(ValueError, match=r"candidates have \[1, 2\] scored rows; a race compares the same rows"):
+    with pytest.raises(
+        ValueError, match=r"candidates have \[1, 2\] scored examples; a race compares the same examples"
+    ):
         survivors({"a": [1.0], "b": [1.0, 0.0]}, 1)
 
 

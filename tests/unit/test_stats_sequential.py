@@ -118,11 +118,11 @@ def test_curtailment_keeps_the_verdict_by_simulation():
 
 
 def test_messages():
-    with pytest.raises(ValueError, match="n is 0; the test set needs at least 1 row"):
+    with pytest.raises(ValueError, match="n is 0; the test set needs at least 1 example"):
         Curtailment(0, *RULE)
-    with pytest.raises(ValueError, match="5 hits of 4 rows out of 10 cannot be; hits <= seen <= n must hold"):
+    with pytest.raises(ValueError, match="5 hits of 4 examples out of 10 cannot be; hits <= seen <= n must hold"):
         Curtailment(10, *RULE).decide(5, 4)
-    with pytest.raises(ValueError, match="11 rows out of 10 cannot be"):
+    with pytest.raises(ValueError, match="11 examples out of 10 cannot be"):
         GroupSequential(10, *RULE).decide(5, 11)
     with pytest.raises(ValueError, match="goal is 0"):
         Curtailment(10, 0.0, 0.02, 0.05, 5)

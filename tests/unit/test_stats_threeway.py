@@ -95,7 +95,7 @@ def test_few_groups_never_claim_met():
     assert quality.lower >= 0.3
     assert quality.status == "inconclusive"
     assert quality.advice.startswith(
-        "the test rows come from 5 groups; at least 8 are needed before 'meets' can be said"
+        "the test examples come from 5 groups; at least 8 are needed before 'meets' can be said"
     )
     enough = judge(rows(200, 200), [str(i // 20) for i in range(200)], 0.6, 0.3, 0.05, 1)
     assert enough.status == "meets"
@@ -133,7 +133,7 @@ def test_messages():
         judge([1.0], None, 90, 0.02, 0.05, 5)
     with pytest.raises(ValueError, match=r"tolerance is 0\.95; it must lie between 0 and the goal \(0\.9\)"):
         judge([1.0], None, 0.9, 0.95, 0.05, 5)
-    with pytest.raises(ValueError, match="planned_rungs is 0; count the rungs of the ladder"):
+    with pytest.raises(ValueError, match="planned_rungs is 0; count the approaches of the ladder"):
         judge([1.0], None, 0.9, 0.02, 0.05, 0)
     with pytest.raises(ValueError, match="there are no scores"):
         judge([], None, 0.9, 0.02, 0.05, 5)

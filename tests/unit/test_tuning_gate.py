@@ -26,7 +26,7 @@ def test_the_minimum_of_the_kind_decides_and_few_shot_is_named(kind, minimum):
     t = task(kind=kind)
     assert against(t, minimum, None) == ()
     [reason] = against(t, minimum - 1, None)
-    assert reason.startswith(f"{minimum - 1} training rows are below the minimum of {minimum:,} for {kind}")
+    assert reason.startswith(f"{minimum - 1} training examples are below the minimum of {minimum:,} for {kind}")
     assert "few-shot" in reason
 
 
@@ -44,11 +44,13 @@ def test_knowledge_closes_the_gate_behaviour_does_not():
     assert against(t, 500, diagnosis(format=10, content=20, label_confusion=5)) == ()
     [facts] = against(t, 500, diagnosis(knowledge=20, content=10))
     assert facts == (
-        "20 of 30 failed dev rows of fewshot lack knowledge, which tuning teaches badly; give the model the facts from "
+        "20 of 30 failed dev examples of fewshot lack knowledge, which tuning teaches badly; give the model the facts from "
         "documents (`rag`)"
     )
     [labels] = against(t, 500, diagnosis(suspect_label=12, transport=8, content=10))
-    assert "20 of 30 failed dev rows of fewshot fail for what tuning cannot fix (suspect label, transport)" in labels
+    assert (
+        "20 of 30 failed dev examples of fewshot fail for what tuning cannot fix (suspect label, transport)" in labels
+    )
     assert against(t, 500, diagnosis(knowledge=10, content=11)) == ()
 
 

@@ -68,16 +68,20 @@ def test_tuning_starts_on_training_rows_alone(frozen):
     made, test, _ = frozen
     with pytest.raises((Reached, NotOffered)):  # NotOffered: the packages for tuning are not installed
         tune(FineTune(force=True), made.train, frozen)
-    with pytest.raises(TuningError, match=rf"1 training rows stand in the dev or test set too \({test[0].id}\)"):
+    with pytest.raises(TuningError, match=rf"1 training examples stand in the dev or test set too \({test[0].id}\)"):
         tune(FineTune(force=True), (*made.train, test[0]), frozen)
-    with pytest.raises(TuningError, match=rf"1 training rows stand in the dev or test set too \({made.dev[0].id}\)"):
+    with pytest.raises(
+        TuningError, match=rf"1 training examples stand in the dev or test set too \({made.dev[0].id}\)"
+    ):
         tune(FineTune(force=True), (*made.train, made.dev[0]), frozen)
 
 
 def test_a_dev_row_under_another_name_is_found_by_its_content(frozen):
     made, _, _ = frozen
     copy = replace(made.dev[0], id="copy", group="copy")
-    with pytest.raises(TuningError, match=r"1 training rows stand in the dev or test set too \(copy\): tuning on them"):
+    with pytest.raises(
+        TuningError, match=r"1 training examples stand in the dev or test set too \(copy\): tuning on them"
+    ):
         tune(FineTune(force=True), (*made.train, copy), frozen)
     with pytest.raises((Reached, NotOffered)):  # the same question with another answer is another row
         tune(FineTune(force=True), (*made.train, replace(copy, target="refund?")), frozen)
@@ -88,14 +92,14 @@ def test_of_many_such_rows_five_are_named(frozen):
     ids = sorted(e.id for e in test[:7])
     with pytest.raises(TuningError) as caught:
         tune(FineTune(force=True), (*made.train, *test[:7]), frozen)
-    assert f"7 training rows stand in the dev or test set too ({', '.join(ids[:5])})" in str(caught.value)
+    assert f"7 training examples stand in the dev or test set too ({', '.join(ids[:5])})" in str(caught.value)
 
 
 def test_a_tiny_model_is_trained_on_training_rows_alone_too(frozen):
     made, test, _ = frozen
     with pytest.raises((Reached, NotOffered)):
         tune(ScratchRung(train=True), made.train, frozen)
-    with pytest.raises(TuningError, match="2 training rows stand in the dev or test set too: remove them"):
+    with pytest.raises(TuningError, match="2 training examples stand in the dev or test set too: remove them"):
         tune(ScratchRung(train=True), (*made.train, test[0], made.dev[0]), frozen)
 
 

@@ -97,7 +97,7 @@ def test_changed_rows_are_refused_as_ever(climbed):
     (folder / "rows.jsonl").write_text("\n".join([json.dumps(first), *rows[1:]]) + "\n")
     config = world(folder / "elsewhere", 300, model=FORMAT_ONLY)
     config = config.model_copy(update={"root": folder})
-    with pytest.raises(IntegrityError, match="1 row changed"):
+    with pytest.raises(IntegrityError, match="1 example changed"):
         climb(config, folder / "run")
 
 

@@ -51,7 +51,7 @@ def test_labels_that_hold_every_rung_down_are_named_beside_the_verdict():
     [said] = [c for c in decide(climbed(t, missed, findings=(ceiling,))).counterfactuals if "seem wrong" in c]
     assert said == (
         "9% of the expected outputs seem wrong. A system that is always right would score about 0.91 here (0.88 to "
-        "0.93), below the goal of 0.95: with fixed test rows, or a goal of 0.91 or less, the answer may be another."
+        "0.93), below the goal of 0.95: with fixed test examples, or a goal of 0.91 or less, the answer may be another."
     )
     met = {"baseline": result(share(400, 400), t)}
     assert not [c for c in decide(climbed(t, met, findings=(ceiling,))).counterfactuals if "seem wrong" in c]

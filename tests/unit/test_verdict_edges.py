@@ -198,7 +198,7 @@ def test_each_rung_has_its_reason_with_bound_and_level():
         f"c meets the goal: its lower bound {met.quality.lower:.3f} is not below 0.88; good enough with probability 1.00, and at the "
         "goal itself with 1.00"
     )
-    assert said.rule == "one-sided lower bound at alpha 0.05 / 3 rungs = 0.01667"
+    assert said.rule == "one-sided lower bound at alpha 0.05 / 3 approaches = 0.01667"
     opinion = with_quality(met, provisional="rests on the judge alone")
     assert reason({"c": opinion}, "c rests").rule == "a judge's opinion decides only beside labels (docs/judge.md)"
 
@@ -225,7 +225,7 @@ def test_broken_and_unknown_limits_are_reasons_and_the_headline_counts_them():
     assert (
         reason({"a": broken}, "a breaks a limit").rule
         == reason({"a": unknown}, "a: its cost or latency is unknown").rule
-        == "a rung is good enough only within the limits of the task"
+        == "an approach is good enough only within the limits of the task"
     )
     assert not [r for r in decide(lettered(task(0.9), {"a": good})).reasons if "cost or latency" in r.claim]
     one = decide(lettered(task(0.9), {"a": broken, "b": result(share(200, 400), task(0.9))}))
@@ -297,7 +297,7 @@ def test_what_would_change_a_negative_answer_is_told_of_the_best_that_falls_shor
     lower = best.quality.lower
     wider = math.ceil(1000 * (0.9 - lower) - 1e-9) / 1000
     assert verdict.counterfactuals == (
-        f"About {best.quality.examples_needed:,} test rows would settle 'b' (now 400).",
+        f"About {best.quality.examples_needed:,} test examples would settle 'b' (now 400).",
         f"With a goal of {mark(lower + 0.02, down=True)} or less, 'b' would meet the goal.",
         f"With a tolerance of {wider:g} instead of 0.02, 'b' would meet the goal.",
     )
@@ -316,7 +316,7 @@ def test_what_would_change_a_positive_answer_is_the_goal_and_the_rungs_below():
     q = unclear.quality
     assert verdict.counterfactuals == (
         f"With a goal above {carried}, 'c' would no longer meet the goal.",
-        f"'a' may be enough already (probability {q.probability_good:.2f}); about {q.examples_needed:,} test rows would tell.",
+        f"'a' may be enough already (probability {q.probability_good:.2f}); about {q.examples_needed:,} test examples would tell.",
         f"With a goal of {mark(missed.quality.lower + 0.02, down=True)} or less, 'b' would do.",
     )
     sure = decide(lettered(task(0.9, tolerance=0.02, service=Service(10)), {"a": result([1.0] * 4000, t)}))
@@ -416,14 +416,14 @@ def test_what_of_the_failures_was_knowledge_is_a_reason():
     known = {"rag": split((unknown, unused), (unused,)), "second": split((), ())}
     first, second = knowledge_reasons(known)
     assert first.claim == (
-        "rag: 15 of 40 dev rows are wrong without passages (does not know 12; retrieved but not used 3); wrong with them: "
+        "rag: 15 of 40 dev examples are wrong without passages (does not know 12; retrieved but not used 3); wrong with them: "
         "retrieved but not used 3"
     )
     assert first.evidence == (
         "rag/diagnosis#knowledge.closed.mean",
         "rag/diagnosis#knowledge.retrieved.mean",
     )
-    assert second.claim == "second: 0 of 40 dev rows are wrong without passages (nothing); wrong with them: nothing"
+    assert second.claim == "second: 0 of 40 dev examples are wrong without passages (nothing); wrong with them: nothing"
     diagnoses = {
         label: Diagnosis(label, 40, 20, (), None, "", knowledge=found)
         for label, found in (("prompt", None), ("rag", known["rag"]))
@@ -450,5 +450,5 @@ def test_labels_hold_rungs_down_where_the_goal_is_above_their_ceiling(goal, told
     if told:
         assert found.counterfactuals == (
             "10% of the expected outputs seem wrong. A system that is always right would score about 0.90 here (0.88 "
-            "to 0.93), below the goal of 0.901: with fixed test rows, or a goal of 0.90 or less, the answer may be another.",
+            "to 0.93), below the goal of 0.901: with fixed test examples, or a goal of 0.90 or less, the answer may be another.",
         )

@@ -54,7 +54,7 @@ def test_training_waits_until_every_lower_rung_is_shown_to_miss():
     t = task(0.9)
     miss, inconclusive, met = (result(share(k, 400), t) for k in (280, 362, 390))
     must_fall_short(t, "main", {}, {"baseline": miss, "prompt": miss})
-    with pytest.raises(NotOffered, match="prompt is inconclusive: .* more test rows would tell, and cost less"):
+    with pytest.raises(NotOffered, match="prompt is inconclusive: .* more test examples would tell, and cost less"):
         must_fall_short(t, "main", {}, {"baseline": miss, "prompt": inconclusive})
     with pytest.raises(NotOffered, match="prompt is good enough: .* the cheaper way: ship that one"):
         must_fall_short(t, "main", {}, {"baseline": miss, "prompt": met})
@@ -84,7 +84,7 @@ def test_the_gain_is_measured_against_the_best_rung_below_not_the_one_just_below
     assert verdict.winner == "finetune"
     claim = next(r for r in verdict.reasons if "worth tuning" in r.claim)
     assert claim.claim.startswith(
-        "finetune has a significant gain worth tuning: +0.055 over the best rung below, fewshot (p = "
+        "finetune has a significant gain worth tuning: +0.055 over the best approach below, fewshot (p = "
     )
     assert stops(t, "finetune", results, TUNED, 7)
     near = replace(best, quality=replace(best.quality, status="misses"))
@@ -116,9 +116,11 @@ def test_tuning_is_worth_it_where_its_gain_is_significant_and_large_enough(n, be
     ]
     word = "a" if worth else "no"
     assert said.claim.startswith(
-        f"finetune has {word} significant gain worth tuning: {gain.gain:+.3f} over the best rung below, prompt"
+        f"finetune has {word} significant gain worth tuning: {gain.gain:+.3f} over the best approach below, prompt"
     )
-    assert said.rule.startswith(f"a significant paired gain of at least {min_gain:g} over the best rung below; McNemar")
+    assert said.rule.startswith(
+        f"a significant paired gain of at least {min_gain:g} over the best approach below; McNemar"
+    )
     assert said.evidence == ("prompt/result#estimates", "finetune/result#estimates")
 
 
@@ -150,11 +152,11 @@ def test_force_is_told_and_never_changes_the_verdict():
     low, tuned = result(share(600, 1000), t), result(share(960, 1000), t)
     free = {"prompt": low, "finetune": tuned}
     assert decide(climbed(t, free, planned=PLANNED, trained=TUNED)).winner == "finetune"
-    forced = {"prompt": low, "finetune": tuned_as(tuned, forced=("40 training rows are below the minimum of 200",))}
+    forced = {"prompt": low, "finetune": tuned_as(tuned, forced=("40 training examples are below the minimum of 200",))}
     verdict = decide(climbed(t, forced, planned=PLANNED, trained=TUNED))
     assert (verdict.winner, verdict.decision) == (None, "misses")
     told = next(r for r in verdict.reasons if "by force" in r.claim)
-    assert told.claim == "finetune ran by force and cannot win: 40 training rows are below the minimum of 200"
+    assert told.claim == "finetune ran by force and cannot win: 40 training examples are below the minimum of 200"
     inconclusive = result(share(890, 1000), t)
     assert inconclusive.quality.status == "inconclusive"
     verdict = decide(climbed(t, {"prompt": inconclusive, "finetune": tuned}, planned=PLANNED, trained=TUNED))
@@ -175,9 +177,9 @@ def test_a_small_tuned_model_takes_the_second_door_without_a_gain():
 def test_what_more_rows_would_bring_is_a_counterfactual_of_a_tuned_rung_that_falls_short():
     t = task(0.9)
     results = {"prompt": result(share(600, 1000), t), "finetune": result(share(700, 1000), t)}
-    told = {"finetune": "about 800 more rows for 0.9 on dev"}
+    told = {"finetune": "about 800 more examples for 0.9 on dev"}
     verdict = decide(climbed(t, results, planned=PLANNED, trained=TUNED, forecasts=told))
-    assert "'finetune': about 800 more rows for 0.9 on dev." in verdict.counterfactuals
+    assert "'finetune': about 800 more examples for 0.9 on dev." in verdict.counterfactuals
 
 
 def test_a_rung_below_whose_verdict_was_certain_early_is_asked_for_all_rows_before_tuning_is_judged():
@@ -211,7 +213,7 @@ def test_a_gain_that_is_not_shown_is_told_with_its_size():
     assert told.winner is None
     assert told.headline == "Inconclusive: fine-tuning meets the goal, but its gain over prompt is not significant."
     [said] = [r for r in told.reasons if "worth tuning" in r.claim]
-    assert "+0.018 over the best rung below, prompt (p = " in said.claim
+    assert "+0.018 over the best approach below, prompt (p = " in said.claim
     assert "gain of at least 0.02" in said.rule
 
 
@@ -219,7 +221,7 @@ def test_force_changes_neither_lean_nor_decision_nor_headline():
     """What tuning by force measures stands in the report; the verdict is that of the rungs that may win."""
     t = task(0.9)
     miss = result(share(300, 400), t)
-    reasons = ("60 training rows are below the minimum",)
+    reasons = ("60 training examples are below the minimum",)
     alone = decide(climbed(t, {"prompt": miss}))
     for right in (362, 395):  # inconclusive, and good enough
         forced = tuned_as(result(share(right, 400), t), forced=reasons)
@@ -242,7 +244,7 @@ def test_every_rung_below_is_looked_at_and_the_first_that_is_not_short_is_named(
     miss, unclear, met = (result(share(k, 400), t) for k in (280, 362, 390))
     assert not_short(t, "small", {"a": miss, "b": on("main", met), "c": miss}) is None
     said = not_short(t, "small", {"a": miss, "b": on("main", met), "c": on("main", unclear)})
-    assert said.startswith("c is inconclusive: tuning is allowed only when every rung below misses")
+    assert said.startswith("c is inconclusive: tuning is allowed only when every approach below misses")
     assert not_short(t, "small", {"a": on(None, met)}).startswith(
         "a is good enough"
     )  # asks no model: nothing is larger
@@ -303,8 +305,8 @@ def test_what_is_below_a_rung_is_in_ladder_order_and_the_first_of_equal_ones_is_
 def test_force_and_forgetting_shut_the_gate_and_are_told_one_by_one():
     t = task(0.9)
     low, good = result(share(600, 1000), t), result(share(960, 1000), t)
-    forced = tuned_as(good, forced=("few rows", "7"))
-    assert overridden(forced) == ("few rows", "7")
+    forced = tuned_as(good, forced=("few examples", "7"))
+    assert overridden(forced) == ("few examples", "7")
     assert overridden(good) == ()
     forgets = tuned_as(good, forgets="task notes falls")
     assert (vetoed(forgets), vetoed(good), vetoed(tuned_as(good, forgets=""))) == ("task notes falls", None, None)
@@ -314,33 +316,36 @@ def test_force_and_forgetting_shut_the_gate_and_are_told_one_by_one():
     trained = frozenset({"finetune", "second", "third"})
     said = [r.claim for r in tuned_reasons(t, trained, results, 7)]
     assert [c.split(" (p")[0] for c in said] == [
-        "finetune has a significant gain worth tuning: +0.360 over the best rung below, prompt",
-        "second has no significant gain worth tuning: +0.000 over the best rung below, finetune",
+        "finetune has a significant gain worth tuning: +0.360 over the best approach below, prompt",
+        "second has no significant gain worth tuning: +0.000 over the best approach below, finetune",
         "second cannot win: task notes falls",
-        "third has no significant gain worth tuning: +0.000 over the best rung below, finetune",
-        "third ran by force and cannot win: few rows; 7; finetune is good enough: tuning is allowed only when every rung below "
+        "third has no significant gain worth tuning: +0.000 over the best approach below, finetune",
+        "third ran by force and cannot win: few examples; 7; finetune is good enough: tuning is allowed only when every approach below "
         "misses the goal; the cheaper way: ship that one",
     ]
     [*_, last] = tuned_reasons(t, trained, results, 7)
     assert last.rule == "`force: true` shows what tuning would bring; it never changes the verdict"
     assert last.evidence == ("third/result#candidate.learned.forced",)
     assert list(tuned_reasons(t, frozenset(), results, 7)) == []
-    cheapest, both = task(0.9, objective="cheapest"), {"prompt": good, "finetune": tuned_as(good, forced=("few rows",))}
+    cheapest, both = (
+        task(0.9, objective="cheapest"),
+        {"prompt": good, "finetune": tuned_as(good, forced=("few examples",))},
+    )
     [*_, same_model] = tuned_reasons(cheapest, TUNED, both, 7)
-    assert same_model.claim.startswith("finetune ran by force and cannot win: few rows; prompt is good enough: ")
+    assert same_model.claim.startswith("finetune ran by force and cannot win: few examples; prompt is good enough: ")
     large = {**both, "prompt": replace(good, candidate=replace(good.candidate, model="large"))}
     [*_, other_model] = tuned_reasons(cheapest, TUNED, large, 7)
-    assert other_model.claim == "finetune ran by force and cannot win: few rows"
+    assert other_model.claim == "finetune ran by force and cannot win: few examples"
     verdict = decide(climbed(t, {"prompt": low, "finetune": forgets}, planned=PLANNED, trained=TUNED))
     assert verdict.winner is None
 
 
 def test_forecasts_come_from_the_tuning_of_each_rung():
     tunings = {
-        "a": Tuning("toy", Preflight((), ""), (), (), "about 800 more rows"),
+        "a": Tuning("toy", Preflight((), ""), (), (), "about 800 more examples"),
         "b": Tuning("toy", Preflight((), ""), (), (), None),
     }
-    assert forecasts(tunings) == {"a": "about 800 more rows"}
+    assert forecasts(tunings) == {"a": "about 800 more examples"}
     t = task(0.9)
     good, low = result(share(390, 400), t), result(share(280, 400), t)
     told = {"a": "x", "b": "y", "gone": "z"}

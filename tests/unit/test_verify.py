@@ -47,10 +47,10 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
     checks = verify(folder)
     rows = folder.read("parts/manifest.json")["test"]["rows"]
     assert [(c.what, c.passed) for c in checks] == [
-        ("frozen test rows against the manifest", True),
-        ("frozen training and dev rows against the manifest", True),
+        ("frozen test examples against the manifest", True),
+        ("frozen training and dev examples against the manifest", True),
         ("configuration as the climb began with it", True),
-        ("planned rungs", True),
+        ("planned approaches", True),
         ("task as the configuration tells it", True),
         ("stored answers", True),
         ("baseline: scores of the stored answers", True),
@@ -66,7 +66,7 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
         ("events up to the end of the climb", True),
     ]
     covers = {c.what: c.compared for c in checks}
-    assert {covers[w] for w in covers if "test rows" in w or "scores" in w} == {rows}
+    assert {covers[w] for w in covers if "test examples" in w or "scores" in w} == {rows}
     assert all(covers[w] > 10 for w in ("baseline: estimates, bounds, cost, latency", "comparisons", "verdict"))
     assert folder.times_opened == opened + 1
     assert folder.events()[-1]["why"] == "verify the stored numbers"
@@ -183,13 +183,13 @@ def test_rows_that_score_differently_now_are_counted_and_five_are_named(folder):
 
     rows = edited_rows(folder, "prompt", edit)
     said = differing(folder)["prompt: scores of the stored answers"]
-    assert said == f"6 rows score differently now: {', '.join(r['example_id'] for r in rows[:5])}"
+    assert said == f"6 examples score differently now: {', '.join(r['example_id'] for r in rows[:5])}"
 
 
 def test_a_row_that_is_no_test_row_is_named(folder):
     edited_rows(folder, "prompt", lambda rows: rows[0].update(example_id="made up"))
     assert differing(folder)["prompt: scores of the stored answers"] == (
-        "1 rows score differently now: made up is no test row"
+        "1 examples score differently now: made up is no test example"
     )
 
 
@@ -226,7 +226,7 @@ def test_a_climb_without_a_verdict_is_not_verified_to_its_end(folder):
 def test_a_changed_test_row_stops_it(folder):
     path = folder.path / "parts/test.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
-    with pytest.raises(IntegrityError, match="is not what was frozen: 1 rows differ"):
+    with pytest.raises(IntegrityError, match="is not what was frozen: 1 examples differ"):
         verify(folder)
 
 

@@ -45,7 +45,7 @@ CONFIG = "configuration as the climb began with it"
         (("split", "seed"), 12345, {CONFIG}),
         (("task", "goal"), 0.1, {CONFIG, "task as the configuration tells it"}),
         (("task", "instruction"), "Another.", {CONFIG, "task as the configuration tells it"}),
-        (("ladder",), ["baseline"], {CONFIG, "planned rungs"}),
+        (("ladder",), ["baseline"], {CONFIG, "planned approaches"}),
     ],
 )
 def test_an_edited_configuration_is_noticed(folder, path, value, noticed):
@@ -63,7 +63,7 @@ def test_an_edited_task_and_another_plan_are_noticed(folder):
     folder.write("run.json", {**head, "task": {**head["task"], "goal": 0.2}})
     assert "task as the configuration tells it" in differing(folder)
     folder.write("run.json", {**head, "planned": ["baseline", *head["planned"]]})
-    assert "planned rungs" in differing(folder)
+    assert "planned approaches" in differing(folder)
 
 
 @pytest.mark.parametrize("part", ["train", "dev"])
@@ -76,7 +76,7 @@ def test_an_edited_row_of_any_part_is_noticed(folder, part):
         "\n".join([json.dumps(row | {"target": "returns" if "returns" not in lines[0] else "billing"}), *lines[1:]])
         + "\n"
     )
-    said = differing(folder)["frozen training and dev rows against the manifest"]
+    said = differing(folder)["frozen training and dev examples against the manifest"]
     assert f"{part}.jsonl is not what was frozen" in said
 
 

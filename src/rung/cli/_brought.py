@@ -24,7 +24,7 @@ MOST_STORED = 8  # models whose stored answers become steps of the ladder
 
 
 def inputs_of(found: Found, rows: Sequence[RawRow]) -> tuple[str, ...]:
-    """Return the input columns that a tool's file says, with the system message where it differs from row to row."""
+    """Return the input columns that a tool's file says, with the system message where it differs from example to example."""
     from rung.data.columns import SYSTEM
 
     differs = found.inputs and len({str(r.cells.get(SYSTEM) or "") for r in rows}) > 1
@@ -116,7 +116,7 @@ def stored_of(found: Found, guess: ColumnGuess) -> tuple[StoredDraft, ...]:
 
 
 def without(rows: Sequence[RawRow], columns: frozenset[str]) -> list[RawRow]:
-    """Return the rows without some columns."""
+    """Return the examples without some columns."""
     if not columns:
         return list(rows)
     return [replace(row, cells={k: v for k, v in row.cells.items() if k not in columns}) for row in rows]

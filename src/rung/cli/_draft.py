@@ -134,7 +134,7 @@ def _task(d: Draft) -> list[str]:
         "what the plain prompt tells the model" if d.instruction_is_own else "say it in your own words: models read it"
     )
     lines = [
-        "# Written by `rung init`. The file is the experiment; `rung check` looks at the rows, `rung plan` at the cost,",
+        "# Written by `rung init`. The file is the experiment; `rung check` looks at the examples, `rung plan` at the cost,",
         "# `rung climb` measures. Every key but these has a default.",
         "version: 1",
         "task:",
@@ -155,7 +155,7 @@ def _task(d: Draft) -> list[str]:
         _line(f"  inputs: {_list(d.inputs)}", "the columns the model sees"),
         *_expected(d),
         _line(f"  goal: {d.goal:g}", goal),
-        _line("  min_gain: 0.02", "the smallest gain worth a rung"),
+        _line("  min_gain: 0.02", "the smallest gain worth an approach"),
     ]
 
 
@@ -192,12 +192,12 @@ def _data(d: Draft) -> list[str]:
             _line(f"  test: {as_yaml(d.test)}", "your own test set: kept as it is, and sealed"),
         ]
     if d.id is not None:
-        lines.append(_line(f"  id: {as_yaml(d.id)}", "names the rows; without it ids are made from the content"))
+        lines.append(_line(f"  id: {as_yaml(d.id)}", "names the examples; without it ids are made from the content"))
     if d.group is not None:
-        lines.append(_line(f"  group_by: {as_yaml(d.group)}", "rows that share it stay on one side of the split"))
+        lines.append(_line(f"  group_by: {as_yaml(d.group)}", "examples that share it stay on one side of the split"))
     else:
         lines.append(
-            "  # group_by: customer                       # rows that share this column stay on one side of the split"
+            "  # group_by: customer                       # examples that share this column stay on one side of the split"
         )
     return [*lines, _line("split: {seed: 7}", _shares(d))]
 
@@ -299,7 +299,7 @@ def _asked(d: Draft) -> list[str]:
 def _rest(d: Draft) -> list[str]:
     ladder = f"[{', '.join([*(f'{{prompt: {{model: {s.role}}}}}' for s in d.stored), *_asked(d)])}]"
     return [
-        _line(f"ladder: {ladder}", "planned before the test set is opened; it pays for each rung"),
+        _line(f"ladder: {ladder}", "planned before the test set is opened; it pays for each approach"),
         "# limits: {budget_usd: 5, cost_per_1k_usd: 1.0, p95_latency_s: 2.0}",
         "# volume: {requests_per_month: 100000}",
     ]

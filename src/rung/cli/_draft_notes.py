@@ -67,7 +67,7 @@ def notes_on(draft: Draft, holes: Sequence[str], messages: Sequence[Message]) ->
 
 
 def audited(out: Path, proposal: Proposal) -> tuple[tuple[Finding, ...], list[str]]:
-    """Check the written file as `rung check` would, but for the slow part, and of a large file the first rows alone; new notes of the reading and trouble are told, not raised."""
+    """Check the written file as `rung check` would, but for the slow part, and of a large file the first examples alone; new notes of the reading and trouble are told, not raised."""
     from rung.config import load_config
     from rung.data.audit import OF_SAMPLE, QUICK, audit
     from rung.data.configured import as_task, part_rows, read_rows

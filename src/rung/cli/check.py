@@ -40,7 +40,7 @@ def check(
         print_json({**asdict(found), "source": Path(found.source).name, "stops": found.stops, "exit_code": code})
         return code
     held = ", ".join(f"{n:,} {part}" for part, n in found.parts.items() if n)
-    echo(f"{found.rows:,} rows of {found.kind}: {held} (as they would be split; {found.shares})")
+    echo(f"{found.rows:,} examples of {found.kind}: {held} (as they would be split; {found.shares})")
     _table(found.findings)
     warns = sum(f.severity == "warn" for f in found.findings)
     echo(f"{found.stops} stop, {warns} warn, {len(found.findings) - found.stops - warns} note")
@@ -55,7 +55,7 @@ def _table(findings: Sequence[Finding]) -> None:
     colours = {"stop": "bold red", "warn": "yellow", "note": "dim"}
     for f in findings:
         named = ", ".join(f.example_ids[:IDS_SHOWN]) + (" ..." if len(f.example_ids) > IDS_SHOWN else "")
-        words = f"{f.message} Rows: {named}." if named else f.message
+        words = f"{f.message} Examples: {named}." if named else f.message
         said = Text(visible(words))
         if f.severity != "note":
             said.append(f"\n-> {visible(f.next_step)}", style="bold")

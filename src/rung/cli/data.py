@@ -88,8 +88,8 @@ def _check_frozen(folder: Path, parts: Parts) -> None:
     frozen, here = RunFolder(folder).parts.manifest.get(), parts.manifest
     if frozen is not None and frozen["test"]["sha256"] != here["test"]["sha256"]:
         raise RungError(
-            f"{folder} holds a test set that was frozen otherwise (seed {frozen['seed']}, {frozen['test']['rows']:,} rows; here "
-            f"seed {here['seed']}, {here['test']['rows']:,} rows), and some of its rows would be cleaned away: use the same "
+            f"{folder} holds a test set that was frozen otherwise (seed {frozen['seed']}, {frozen['test']['rows']:,} examples; here "
+            f"seed {here['seed']}, {here['test']['rows']:,} examples), and some of its examples would be cleaned away: use the same "
             "data and --seed, or name the run that counts with --folder"
         )
 
@@ -176,7 +176,7 @@ def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | No
     for change in plan.changes:
         by_check.setdefault((change.check, change.action), []).append(change)
     for (check, action), changes in by_check.items():
-        echo(f"{check}: {len({c.id for c in changes}):,} rows {VERBS[action]}")
+        echo(f"{check}: {len({c.id for c in changes}):,} examples {VERBS[action]}")
         for c in changes[:SHOWN]:
             what = f" {c.column}: {c.before!r} -> {c.after!r}" if action == "correct" else ""
             echo(f"  {MARKS[action]} {c.id}{what}  ({c.reason})")
@@ -185,19 +185,19 @@ def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | No
     kept = plan.counts(plan.kept_test)
     if kept:
         listed = ", ".join(f"{n:,} by {check}" for check, n in kept.items())
-        echo(f"test rows concerned and kept as they are: {listed} (--test-rows cleans them too)")
+        echo(f"test examples concerned and kept as they are: {listed} (--test-rows cleans them too)")
     if not plan.changes:
         echo("nothing to change outside the test set: no new version is written")
         return
     before, after = rows.parts.sizes, _sizes_after(rows.parts, plan)
     sizes = ", ".join(f"{name} {before[name]:,} -> {n:,}" for name, n in after.items())
-    echo(f"rows: {sizes}; {len(plan.altered):,} corrected or masked")
+    echo(f"examples: {sizes}; {len(plan.altered):,} corrected or masked")
     if version is None:
         echo("nothing was written (--dry-run)" if dry_run else "")
         return
     echo(
         f"{'Wrote' if version.fresh else 'Already there, unchanged:'} {version.folder} "
-        f"({', '.join(p.name for p in version.files.values())}, version.json with a reason for each row)"
+        f"({', '.join(p.name for p in version.files.values())}, version.json with a reason for each example)"
     )
     echo("To climb on it, put into rung.yaml:")
     for line in _settings(config, rows.parts, version):

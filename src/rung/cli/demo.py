@@ -92,7 +92,7 @@ def _climbed(where: Path, chosen: str, as_json: bool) -> int:
     run = "run" if chosen == "rung" else f"run-{chosen}"
     code = climb_and_report(load_config(where / f"{chosen}.yaml"), where / run, as_json)
     if not as_json:
-        echo(f"The example's files are in {where}: change {chosen}.yaml or the rows and climb again.")
+        echo(f"The example's files are in {where}: change {chosen}.yaml or the examples and climb again.")
     return 0 if code in (0, 1, 6) else code  # an honest "inconclusive" is no failure of the demonstration
 
 

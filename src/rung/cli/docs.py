@@ -94,7 +94,7 @@ def remove(
 
 @app.command("list", short_help="List what is in the index.")
 def list_(config: Path = CONFIG, as_json: bool = AS_JSON) -> int:
-    """List the files in the index, with the number of documents in each (rows, for a table)."""
+    """List the files in the index, with the number of documents in each (examples, for a table)."""
 
     async def work(admin: DocumentAdmin) -> Any:
         return admin.listed(), admin.document_store.sizes(), admin.document_store.facts("embedder").get("embedder")

@@ -140,7 +140,7 @@ def _looked_at(wishes: Wishes) -> Seen:
 
 
 def propose(wishes: Wishes) -> Proposal:
-    """Look at the rows and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
+    """Look at the examples and fill what was not said. Raises DataError or ConfigError for what cannot be used."""
     from rung.data.assertions import ASSERTIONS
     from rung.data.choice import choose_metric
     from rung.data.columns import kind_of, shared_system
@@ -212,7 +212,7 @@ def _reasons(draft: Draft, guess: ColumnGuess) -> tuple[str, ...]:
 
 def _all_notes(draft: Draft, seen: Seen) -> list[str]:
     left = left_out(draft, seen.found, _names(seen.rows))
-    said = [f"only the first {SAMPLE:,} rows were looked at; `rung check` looks at all"] if seen.more else []
+    said = [f"only the first {SAMPLE:,} examples were looked at; `rung check` looks at all"] if seen.more else []
     return [*seen.told, *stored_notes(draft), *left, *said, *notes_on(draft, seen.holes, seen.messages)]
 
 
@@ -247,7 +247,7 @@ def _sample(file: Path, on_note: Callable[[str], None], found: Found) -> tuple[l
         for _ in reading:
             pass
     if not rows:
-        raise DataError("holds no rows; put one example a line", file=str(file))
+        raise DataError("holds no examples; put one example a line", file=str(file))
     return rows[:SAMPLE], len(rows) > SAMPLE
 
 

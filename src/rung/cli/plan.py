@@ -61,7 +61,7 @@ def plan(
     ends = (
         "the climb stops at the first approach that meets the goal"
         if loaded.task.objective == "good_enough"
-        else "seeking the cheapest, every rung is climbed"
+        else "seeking the cheapest, every approach is climbed"
     )
     screen.print(f"All approaches together {total}; {ends}.")
     if booked is not None:

@@ -11,7 +11,7 @@ from rung.config.section import Section
 
 
 class DocumentsSection(Section):
-    """The user's documents, for rungs that look answers up."""
+    """The user's documents, for approaches that look answers up."""
 
     path: Path = Field(description="the folder: Markdown, text, HTML, PDF, DOCX, CSV and JSONL files, at any depth")
     embedder: str | None = Field(
@@ -20,9 +20,9 @@ class DocumentsSection(Section):
     )
     relevant: Path | None = Field(
         None,
-        description="a file that tells which documents hold the answer to which row: row id, document, grade (tabs between)",
+        description="a file that tells which documents hold the answer to which example: example id, document, grade (tabs between)",
     )
-    chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where a rung does not choose")
+    chunk_words: int = Field(180, ge=10, le=5000, description="words of a passage, where an approach does not choose")
     hidden: Literal["leave_out", "keep"] = Field(
         "leave_out",
         description="text that no reader sees (hidden by styles, hidden runs, not drawn); panels that open by a click are always read",

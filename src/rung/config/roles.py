@@ -17,7 +17,7 @@ def asked_roles(config: Config) -> dict[str, tuple[str, ...]]:
     None names nothing. A model that is tuned elsewhere is asked by its step once it is there.
     """
     found: dict[str, tuple[str, ...]] = {}
-    awaited = {f"the rung {step.label}": role for step, role in awaited_steps(config)}
+    awaited = {f"the approach {step.label}": role for step, role in awaited_steps(config)}
     for who, kind, name, settings in _users(config):
         for role in roles_of(kind, name, settings):
             if awaited.get(who) != role:
@@ -79,6 +79,6 @@ def _of_metric(cls: type[Any]) -> tuple[str, ...]:
 
 def _users(config: Config) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:
     for step in config.ladder:
-        yield f"the rung {step.label}", "rungs", step.rung, step.settings
+        yield f"the approach {step.label}", "rungs", step.rung, step.settings
     for metric in config.task.metrics:
         yield f"the metric {metric.name}", "metrics", metric.plugin, metric.settings

@@ -43,7 +43,7 @@ class TaskSection(Section):
         description="the column with the expected output; none: a metric judges answers without one, such as a judge",
     )
     accepted_answers: tuple[str, ...] = Field(
-        (), description="columns with further right answers; any one of a row's right answers counts"
+        (), description="columns with further right answers; any one of an example's right answers counts"
     )
     target_lists: Literal["any", "whole"] = Field(
         "any", description="a list of texts in a target column: any entry is right, or the whole list is the answer"
@@ -54,7 +54,7 @@ class TaskSection(Section):
         "each: {judge: {name: tone}}",
     )
     goal: float = Field(gt=0, le=1, description="the quality that is good enough, 0 to 1")
-    min_gain: float = Field(0.02, gt=0, lt=1, description="the smallest gain worth a rung")
+    min_gain: float = Field(0.02, gt=0, lt=1, description="the smallest gain worth an approach")
     tolerance: float | None = Field(
         None,
         ge=0,
@@ -73,7 +73,7 @@ class TaskSection(Section):
         description="the score of an example on which the model failed (refusal, cut off, unreadable); null leaves these out",
     )
     facts_change: Literal["often", "rarely"] | None = Field(
-        None, description="how often facts in the answers change; often: no rung is tuned on them"
+        None, description="how often facts in the answers change; often: no approach is tuned on them"
     )
     scope: Literal["narrow", "general"] | None = Field(
         None, description="narrow: one kind of request; general: anything may be asked, so nothing is tuned"
@@ -155,15 +155,15 @@ class TaskSection(Section):
 
 
 class DataSection(Section):
-    """Where the rows are: one file to be split, or the user's own train and test files."""
+    """Where the examples are: one file to be split, or the user's own train and test files."""
 
     path: Path | None = Field(
         None, description="one file (jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml) or a folder of texts"
     )
     train: Path | None = Field(None, description="your own training part")
     test: Path | None = Field(None, description="your own test set")
-    id: str | None = Field(None, description="the column with row ids; none: ids are made from the content")
-    group_by: str | None = Field(None, description="rows that share this column stay on one side of the split")
+    id: str | None = Field(None, description="the column with example ids; none: ids are made from the content")
+    group_by: str | None = Field(None, description="examples that share this column stay on one side of the split")
 
     @model_validator(mode="after")
     def _one_form(self) -> DataSection:
@@ -194,7 +194,7 @@ class SplitSection(Section):
     @model_validator(mode="after")
     def _something_left(self) -> SplitSection:
         if self.test is not None and self.dev is not None and self.test + self.dev >= 1:
-            raise ValueError(f"test {self.test} and dev {self.dev} leave no training rows")
+            raise ValueError(f"test {self.test} and dev {self.dev} leave no training examples")
         return self
 
 
@@ -202,7 +202,7 @@ class LimitsSection(Section):
     """Hard limits. Money in US dollars."""
 
     budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="cap on everything the climb spends")
-    cost_per_1k_usd: float | None = Field(None, ge=0, description="a rung above this is not good enough")
+    cost_per_1k_usd: float | None = Field(None, ge=0, description="an approach above this is not good enough")
     p95_latency_s: float | None = Field(None, gt=0, description="an approach that is slower in use is not good enough")
     latency_requests: int | None = Field(None, gt=0, description="requests that judge it; none: what its bound takes")
 
@@ -227,15 +227,15 @@ class ServeSection(Section):
 
 
 class DiagnosisSection(Section):
-    """How much may be asked to find out why rows failed: experiments on failed dev rows, never on test rows."""
+    """How much may be asked to find out why examples failed: experiments on failed dev examples, never on test examples."""
 
     calls: int = Field(
-        120, ge=0, description="most calls of these experiments for each rung that the climb goes on from; 0: none"
+        120, ge=0, description="most calls of these experiments for each approach that the climb goes on from; 0: none"
     )
 
 
 class Step(Section):
-    """One planned rung: plugin name, settings, and the label it carries in reports: its own name, or that of its model."""
+    """One planned approach: plugin name, settings, and the label it carries in reports: its own name, or that of its model."""
 
     rung: str
     settings: Mapping[str, Any] = Field(default_factory=dict)
@@ -271,7 +271,7 @@ class Config(Section):
     task: TaskSection
     data: DataSection
     documents: DocumentsSection | None = Field(
-        None, description="the user's documents; none: no rung can look answers up"
+        None, description="the user's documents; none: no approach can look answers up"
     )
     split: SplitSection = SplitSection()
     models: Mapping[str, Mapping[str, Any]] = Field(
@@ -289,7 +289,7 @@ class Config(Section):
         True, description="score general abilities before and after tuning; losses only warn"
     )
     diagnosis: DiagnosisSection = DiagnosisSection()
-    stop_early: bool = Field(True, description="stop a rung as soon as its verdict is certain")
+    stop_early: bool = Field(True, description="stop an approach as soon as its verdict is certain")
     limits: LimitsSection = LimitsSection()
     volume: VolumeSection = VolumeSection()
     serve: ServeSection = ServeSection()
@@ -299,7 +299,7 @@ class Config(Section):
     @classmethod
     def _steps(cls, value: Any) -> Any:
         if not isinstance(value, list | tuple) or not value:
-            raise ValueError("the ladder is a list of rungs, for example [baseline, prompt, fewshot]")
+            raise ValueError("the ladder is a list of approaches, for example [baseline, prompt, fewshot]")
         if all(isinstance(entry, Step) for entry in value):
             return value
         return [{"rung": e.plugin, "settings": e.settings, "name": e.name} for e in map(named_entry, value)]

@@ -102,7 +102,7 @@ def _chosen(book: Any, wanted: str | None, file: str, note: Note) -> str:
             file=file,
         )
     if not full:
-        raise DataError("holds no rows; put a header and one example a row", file=file)
+        raise DataError("holds no examples; put a header and one example a row", file=file)
     if len(there) > 1:
         note(f"the sheet {full[0]!r} was read; the other sheets are empty")
     return str(full[0])

@@ -144,11 +144,11 @@ def _conflicts(case: AuditInput) -> Iterator[Change]:
             for row_id in cluster:
                 if not agreed:
                     yield _drop(
-                        row_id, "conflicts", f"equal inputs have {len(answers)} answers, none of them in most rows"
+                        row_id, "conflicts", f"equal inputs have {len(answers)} answers, none of them in most examples"
                     )
                 elif normal_text(case.by_id[row_id].target) != common:
                     yield _drop(
-                        row_id, "conflicts", f"{rows} of {len(cluster)} rows with this input have another answer"
+                        row_id, "conflicts", f"{rows} of {len(cluster)} examples with this input have another answer"
                     )
 
 
@@ -161,7 +161,7 @@ def _label_spelling(case: AuditInput) -> Iterator[Change]:
         for text in e.targets:
             usual, rows = known.get(case.label_form(text), (text, 0))
             if usual != text:
-                reason = f"the usual spelling of this label ({rows} rows)"
+                reason = f"the usual spelling of this label ({rows} examples)"
                 yield Change(e.id, "train", "correct", "label-spelling", reason, case.task.target, text, usual)
 
 
@@ -195,7 +195,7 @@ def _empty(case: AuditInput) -> Iterator[Change]:
 def _leakage(case: AuditInput) -> Iterator[Change]:
     words = {"equal": "has the text of", "near": "has nearly the text of", "group": "has the group of"}
     for q in case.parts.quarantine:
-        yield _drop(q.example.id, "leakage", f"{words[q.why]} a {q.part} row")
+        yield _drop(q.example.id, "leakage", f"{words[q.why]} a {q.part} example")
 
 
 def _private(check: str) -> Callable[[AuditInput], Iterator[Change]]:

@@ -153,7 +153,7 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
     if distinct > MOST_NUMBERS and sum(map(_is_number, targets)) >= ALIKE * n:
         return KindGuess("knowledge", f"the expected outputs are {distinct} different numbers")
     if short >= ALIKE * n and distinct <= max(2, n / 2):
-        return KindGuess("classification", f"the expected outputs are {distinct} short labels over {n:,} rows")
+        return KindGuess("classification", f"the expected outputs are {distinct} short labels over {n:,} examples")
     lines = [[line for line in t.split("\n") if line.strip()] for t in targets]
     if _same_form(lines):
         return KindGuess("style", "the expected outputs are lines of one form")
@@ -203,7 +203,7 @@ def guess_columns(
     unsure: list[str] = []
     row_id = None if target in ID_NAMES else _id_column(texts, {*inputs, *placeholders, target})
     if row_id is not None:
-        reasons.append(f"id: {row_id!r} differs in every row")
+        reasons.append(f"id: {row_id!r} differs in every example")
     if target is None:
         target, why = _answers_text(rows) or _target_column(texts, {*inputs, *placeholders, row_id})
         if target is None:
@@ -212,7 +212,9 @@ def guess_columns(
             reasons.append(f"target: {target!r} {why}")
     group = _group_column(texts, {*inputs, *placeholders, target, row_id})
     if group is not None:
-        reasons.append(f"group_by: {group!r} repeats over rows, and such rows must stay on one side of the split")
+        reasons.append(
+            f"group_by: {group!r} repeats over examples, and such examples must stay on one side of the split"
+        )
     chosen = tuple(inputs)
     said = _named(texts, (*MODEL_NAMES, *RIGHT_NAMES), {target}) if _is_right(target) else []
     if not chosen:
@@ -330,7 +332,7 @@ def _input_columns(
     chosen = [c for c in texts if c in named and any(v.strip() for v in texts[c])]
     chosen = [c for c in chosen if not any(o != c and _contained(texts[c], texts[o]) for o in chosen)]
     if chosen and len(set(texts.get(SYSTEM, ()))) > 1 and SYSTEM not in taken:
-        return (SYSTEM, *chosen), "by their names, and the system message as it differs from row to row"
+        return (SYSTEM, *chosen), "by their names, and the system message as it differs from example to example"
     if chosen:
         return tuple(chosen), "by their names"
     free = [c for c in texts if c not in taken and not c.startswith("__")]

@@ -160,17 +160,17 @@ class _Intake:
     def close(self, on_note: Callable[[str], None] | None) -> None:
         if not self.empty_count:
             if not self.examples:
-                raise DataError("holds no rows; put one example a line", file=self.file)
+                raise DataError("holds no examples; put one example a line", file=self.file)
             return
         kind, _, first = self.empty_targets[0].partition(" ")
         lines = ", ".join([first, *(place.partition(" ")[2] for place in self.empty_targets[1:])])
         more = f" and {self.empty_count - len(self.empty_targets)} more" if self.empty_count > LINES_NAMED else ""
         where = kind if self.empty_count == 1 else f"{kind}s"
-        count = "1 row has" if self.empty_count == 1 else f"{self.empty_count} rows have"
+        count = "1 example has" if self.empty_count == 1 else f"{self.empty_count} examples have"
         said = f"{count} no expected output in {self.columns.target!r} ({where} {lines}{more})"
         advice = "where nothing is the right answer, write it as a word, for example 'none' or '{}'"
         if not self.examples:
-            raise DataError(f"{said}, and no row has one; fill the cells; {advice}", file=self.file)
+            raise DataError(f"{said}, and no example has one; fill the cells; {advice}", file=self.file)
         if on_note is not None:
             on_note(f"{said} and {'is' if self.empty_count == 1 else 'are'} set aside; {advice}")
 
@@ -218,7 +218,7 @@ class _Intake:
     def _given_id(self, row: RawRow, column: str) -> str:
         row_id = self._text(row, column).strip()
         if not row_id:
-            raise DataError("the row has no id", file=self.file, **row.place(column))
+            raise DataError("the example has no id", file=self.file, **row.place(column))
         if row_id in self.id_rows:
             raise DataError(
                 f"the id {row_id[:_FIRST_TEXTS]!r} is also that of {self.id_rows[row_id]}; ids must differ "

@@ -93,7 +93,7 @@ def freeze(parts: Parts, folder: Path) -> Split:
     if frozen is not None:
         if any(frozen[name]["sha256"] != manifest[name]["sha256"] for name in PARTS):
             raise IntegrityError(
-                f"{folder} already holds other frozen parts (seed {frozen['seed']}, {frozen['test']['rows']} test rows); "
+                f"{folder} already holds other frozen parts (seed {frozen['seed']}, {frozen['test']['rows']} test examples); "
                 "choose another run folder for these"
             )
         return _as_split(parts.train, parts.dev, frozen)
@@ -119,7 +119,7 @@ def verify_rows(rows: Sequence[Example], entry: Mapping[str, Any], file: Path) -
     hashes = {e.id: e.sha256 for e in rows}
     changes = describe_changes(entry["ids"], hashes)
     if not changes and part_hash(e.sha256 for e in rows) != entry["sha256"]:
-        changes = "the order of the rows or the manifest itself changed"
+        changes = "the order of the examples or the manifest itself changed"
     if changes:
         raise IntegrityError(
             f"{file} is not what was frozen: {changes}. Restore the file, or climb in a new run folder"
@@ -139,7 +139,7 @@ def check_unchanged(dataset: Dataset, manifest: Mapping[str, Any]) -> None:
     if changes:
         raise IntegrityError(
             f"{dataset.source} is not what this run was started on: {changes}. The frozen parts stay as they are: put "
-            "the old file back, or start a new climb on the new rows in another run folder"
+            "the old file back, or start a new climb on the new examples in another run folder"
         )
 
 
@@ -149,7 +149,7 @@ def describe_changes(before: Mapping[str, str], after: Mapping[str, str]) -> str
     vanished = [i for i in before if i not in after]
     appeared = [i for i in after if i not in before]
     return "; ".join(
-        f"{len(ids)} row{'' if len(ids) == 1 else 's'} {verb} ({', '.join(ids[:IDS_NAMED])}"
+        f"{len(ids)} example{'' if len(ids) == 1 else 's'} {verb} ({', '.join(ids[:IDS_NAMED])}"
         f"{' ...' if len(ids) > IDS_NAMED else ''})"
         for verb, ids in (("changed", changed), ("vanished", vanished), ("appeared", appeared))
         if ids

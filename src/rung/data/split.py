@@ -100,7 +100,7 @@ def _renamed(example: Example) -> Example:
 
 
 def _rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n:,} rows"
+    return "1 example" if n == 1 else f"{n:,} examples"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +164,10 @@ def _enough(n: int, shares: Mapping[str, float], source: str, quarantined: int =
     least = min(shares, key=lambda name: shares[name])
     needed = math.ceil(FEWEST_ROWS / shares[least] - 1e-9)
     if n < needed:
-        left = f" left after {quarantined} leaking rows were set aside" if quarantined else ""
+        left = f" left after {quarantined} leaking examples were set aside" if quarantined else ""
         raise SplitError(
-            f"{_rows(n)}{left} cannot give {least} (share {shares[least]:.2f}) its {FEWEST_ROWS} rows; at least "
-            f"{needed} rows are needed, and a verdict usually wants some hundreds",
+            f"{_rows(n)}{left} cannot give {least} (share {shares[least]:.2f}) its {FEWEST_ROWS} examples; at least "
+            f"{needed} examples are needed, and a verdict usually wants some hundreds",
             file=source,
         )
 
@@ -186,8 +186,8 @@ def _assign(blocks: Sequence[_Block], shares: Mapping[str, float], kind: Kind, s
     room = max(shares.values()) * totals[_ALL]
     if len(largest.rows) > max(room, 1.0):
         raise SplitError(
-            f"{largest.name} holds {len(largest.rows)} of {totals[_ALL]} rows, more than the largest part "
-            f"({math.floor(room)} rows); group by a finer column, or take repeated rows out",
+            f"{largest.name} holds {len(largest.rows)} of {totals[_ALL]} examples, more than the largest part "
+            f"({math.floor(room)} examples); group by a finer column, or take repeated examples out",
             file=source,
         )
     order = list(range(len(blocks)))
@@ -225,7 +225,7 @@ def _check_filled(sizes: Mapping[str, int], shares: Mapping[str, float], blocks:
         if size < max(FEWEST_ROWS, SHORTFALL * math.floor(shares[part] * total)):
             largest = max(blocks, key=lambda b: len(b.rows))
             raise SplitError(
-                f"{part} would hold {_rows(size)} instead of about {round(shares[part] * total)}: the rows form only "
+                f"{part} would hold {_rows(size)} instead of about {round(shares[part] * total)}: the examples form only "
                 f"{len(blocks)} inseparable groups, the largest ({largest.name}) of {_rows(len(largest.rows))}; group by "
                 "a finer column or bring more groups",
                 file=source,

@@ -61,8 +61,8 @@ def across(one: Side, two: Side) -> Across:
     a, b = one.result, two.result
     if a.test_sha256 != b.test_sha256:
         raise IntegrityError(
-            f"{one.name} and {two.name} were measured on different test rows (hashes {a.test_sha256[:12]} and "
-            f"{b.test_sha256[:12]}); only runs on the same frozen rows can be compared row by row"
+            f"{one.name} and {two.name} were measured on different test examples (hashes {a.test_sha256[:12]} and "
+            f"{b.test_sha256[:12]}); only runs on the same frozen examples can be compared example by example"
         )
     if one.task.metrics[0] != two.task.metrics[0]:
         raise IntegrityError(
@@ -71,7 +71,7 @@ def across(one: Side, two: Side) -> Across:
         )
     found = compare((one.name, a), (two.name, b), two.task, seed=two.seed)
     if found is None:
-        raise RungError(f"{one.name} and {two.name} share no test row that has a score in both")
+        raise RungError(f"{one.name} and {two.name} share no test example that has a score in both")
     return Across(
         comparison=found,
         lower=one,
@@ -88,11 +88,11 @@ def _notes(one: Side, two: Side, found: Comparison) -> list[str]:
     notes = []
     for side in (one, two):
         if side.result.stopped_early_at is not None:
-            notes.append(f"{side.name} stopped early: only the {found.n:,} rows that both visited are compared")
+            notes.append(f"{side.name} stopped early: only the {found.n:,} examples that both visited are compared")
         if side.revealed:
             notes.append(
-                f"the test rows of {side.name} were shown to people: what was made after that is not judged fairly"
+                f"the test examples of {side.name} were shown to people: what was made after that is not judged fairly"
             )
     if one.task.failure_score != two.task.failure_score:
-        notes.append("the two tasks count failed rows differently; both are counted as the second one does")
+        notes.append("the two tasks count failed examples differently; both are counted as the second one does")
     return notes

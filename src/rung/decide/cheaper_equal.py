@@ -155,7 +155,7 @@ def _hosting(pair: BreakEven, offers: Mapping[str, Offer]) -> str:
 
 def _quality(alternative: CheaperEqual, task: Task) -> str:
     if alternative.not_worse is None:
-        return "no row was scored at both"
+        return "no example was scored at both"
     word = "at most" if alternative.not_worse.shown else "perhaps more than"
     most = (
         f"{-alternative.not_worse.lower:.3f} worse at most"

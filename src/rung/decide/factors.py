@@ -146,7 +146,7 @@ def _latency(s: Situation) -> Fact:
 
 def _few(s: Situation) -> Fact:
     need = NEEDS[s.task.kind]
-    words = f"{s.train_rows:,} training rows; tuning {s.task.kind} wants {need.minimum:,}, better {need.ideal:,}"
+    words = f"{s.train_rows:,} training examples; tuning {s.task.kind} wants {need.minimum:,}, better {need.ideal:,}"
     return Fact("few_examples", s.train_rows < max(RULE_OF_THUMB, need.minimum), words, "data")
 
 

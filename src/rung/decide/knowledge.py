@@ -10,7 +10,7 @@ DOES_NOT_KNOW, NOT_RETRIEVED, NOT_USED = "does not know", "not retrieved", "retr
 NOT_KNOWLEDGE, NOT_TOLD, HURT = "not a knowledge problem", "no passage known", "hurt by passages"
 KNOWLEDGE_CAUSES: tuple[str, ...] = (DOES_NOT_KNOW, NOT_RETRIEVED, NOT_USED, NOT_KNOWLEDGE, NOT_TOLD, HURT)
 MOST_FACTS = 0.5  # share of the failures that lack a fact from which tuning is not offered
-RULE = "the same dev rows closed book, with the passages found, and with the passage that holds the answer"
+RULE = "the same dev examples closed book, with the passages found, and with the passage that holds the answer"
 
 
 def asks_for_facts(diagnosis: Diagnosis | None) -> str | None:
@@ -49,7 +49,7 @@ def knowledge_reasons(known: Mapping[str, KnowledgeSplit]) -> Iterator[Reason]:
         parts = "; ".join(f"{c.name} {c.count}" for c in split.causes) or "nothing"
         left = "; ".join(f"{c.name} {c.count}" for c in split.failures) or "nothing"
         yield Reason(
-            f"{label}: {wrong} of {split.rows} dev rows are wrong without passages ({parts}); wrong with them: {left}",
+            f"{label}: {wrong} of {split.rows} dev examples are wrong without passages ({parts}); wrong with them: {left}",
             RULE,
             tuple(f"{label}/diagnosis#knowledge.{part}.mean" for part in ("closed", "retrieved")),
         )

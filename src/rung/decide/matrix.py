@@ -218,10 +218,10 @@ def _rows_for_tuning(thumb: int, task: Task, rows: int) -> MatrixCell:
     need = NEEDS[task.kind]
     if rows >= need.ideal:
         return MatrixCell(
-            "finetune", thumb, 2, f"{rows:,} training rows: the ideal of {need.ideal:,} is reached", "data"
+            "finetune", thumb, 2, f"{rows:,} training examples: the ideal of {need.ideal:,} is reached", "data"
         )
     leaning, side = (-2, "below") if rows < need.minimum else (1, "above")
-    words = f"{rows:,} training rows: {side} the minimum of {need.minimum:,} for {task.kind}"
+    words = f"{rows:,} training examples: {side} the minimum of {need.minimum:,} for {task.kind}"
     return MatrixCell("finetune", thumb, leaning, words, "data")
 
 
@@ -247,7 +247,7 @@ def _known(split: KnowledgeSplit, column: str, task: Task) -> Seen:
     apart = split.retrieved.low > split.closed.high
     leaning = (2 if column == "rag" else -1) if apart else 0 if column == "rag" else 1
     words = "closed book" if column == "prompting" else "with passages"
-    return leaning, f"dev rows right {words}: {seen}"
+    return leaning, f"dev examples right {words}: {seen}"
 
 
 def _gain(own: MatrixInput, task: Task) -> Seen:

@@ -47,10 +47,8 @@ def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str
         elif status == "meets":
             state, way = f"good enough in quality, and {limits_open(task, result)}", what_settles(task, result)
         else:
-            state, way = "inconclusive", "more test rows would tell, and cost less than tuning"
-        return (
-            f"{label} is {state}: tuning is allowed only when every rung below misses the goal; the cheaper way: {way}"
-        )
+            state, way = "inconclusive", "more test examples would tell, and cost less than tuning"
+        return f"{label} is {state}: tuning is allowed only when every approach below misses the goal; the cheaper way: {way}"
     return None
 
 
@@ -138,8 +136,8 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
             word = "has a significant gain worth tuning" if enough else "has no significant gain worth tuning"
             keys = tuple(f"{name}/result#estimates" for name in (gain.lower, label))
             yield Reason(
-                f"{label} {word}: {gain.gain:+.3f} over the best rung below, {gain.lower} (p = {gain.p_value:.2g})",
-                f"a significant paired gain of at least {task.min_gain:g} over the best rung below; {gain.method}",
+                f"{label} {word}: {gain.gain:+.3f} over the best approach below, {gain.lower} (p = {gain.p_value:.2g})",
+                f"a significant paired gain of at least {task.min_gain:g} over the best approach below; {gain.method}",
                 keys,
             )
         loss = vetoed(results[label])

@@ -149,11 +149,9 @@ def reasons(
 def _level(task: Task, result: Result, planned_rungs: int) -> str:
     """Say at which level the lower bound stands, and why there."""
     if result.level is None:
-        return (
-            f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} rungs = {task.alpha / planned_rungs:.4g}"
-        )
+        return f"one-sided lower bound at alpha {task.alpha:g} / {planned_rungs} approaches = {task.alpha / planned_rungs:.4g}"
     return (
-        f"one-sided lower bound at {result.level:.3g}, its share of alpha {task.alpha:g} among {planned_rungs} rungs by dev, fixed "
+        f"one-sided lower bound at {result.level:.3g}, its share of alpha {task.alpha:g} among {planned_rungs} approaches by dev, fixed "
         "before its test examples were read"
     )
 
@@ -175,7 +173,7 @@ def _limits(task: Task, label: str, result: Result) -> Iterator[Reason]:
         evidence = tuple(f"{label}/result#{k}" for k in ("cost_per_1k_usd", "served"))
         yield Reason(
             f"{label} {state}" if broken else f"{label}: {state}",
-            "a rung is good enough only within the limits of the task",
+            "an approach is good enough only within the limits of the task",
             evidence,
         )
     elif task.limits.p95_latency_s is not None:
@@ -204,13 +202,13 @@ def counterfactuals(
                 break
             yield from _if_lower_were_enough(task, label, lower)
         if result.cost_per_1k_usd is not None and result.cost_per_1k_usd > 0 and requests_per_month is None:
-            yield "Give volume.requests_per_month to see the monthly bill and from which volume a cheaper rung pays."
+            yield "Give volume.requests_per_month to see the monthly bill and from which volume a cheaper approach pays."
         return
     for label, result in results.items():
         q = result.quality
         yield from _if_limits_were_wider(task, label, result)
         if q.status == "inconclusive" and q.examples_needed is not None:
-            yield f"About {q.examples_needed:,} test rows would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
+            yield f"About {q.examples_needed:,} test examples would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
     short = {label: r for label, r in results.items() if r.quality.status != "meets" and not r.missed_floors}
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
@@ -228,7 +226,7 @@ def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str |
     return [
         f"{f.number('wrong_share'):.0%} of the expected outputs seem wrong. A system that is always right would "
         f"score about {mark(round(f.number('ceiling'), 2))} here ({f.number('low'):.2f} to {f.number('high'):.2f}), below the "
-        f"goal of {mark(task.goal)}: with fixed test rows, or a goal of {mark(f.number('ceiling'), down=True)} or less, the "
+        f"goal of {mark(task.goal)}: with fixed test examples, or a goal of {mark(f.number('ceiling'), down=True)} or less, the "
         "answer may be another."
         for f in findings
         if f.check == "ceiling" and task.goal > f.number("ceiling")
@@ -240,7 +238,7 @@ def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str
         return
     if lower.quality.status == "inconclusive":
         rows = lower.quality.examples_needed
-        more = f"; about {rows:,} test rows would tell" if rows else ""
+        more = f"; about {rows:,} test examples would tell" if rows else ""
         yield f"{label!r} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
     elif lower.quality.status == "misses" and lower.quality.lower >= SMALLEST_GOAL:
         yield f"With a goal of {mark(_carried(lower, task), down=True)} or less, {label!r} would do."

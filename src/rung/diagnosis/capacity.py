@@ -15,7 +15,7 @@ async def capacity(trial: ExperimentRun) -> tuple[Cause, ...]:
     """Ask the larger model for the same rows with the same prompt."""
     candidate = trial.case.subject.candidate
     if candidate.tuned is not None:
-        raise NotOffered(f"the rung {candidate.rung} answers with weights of its own")
+        raise NotOffered(f"the approach {candidate.rung} answers with weights of its own")
     role = trial.means.larger_than(candidate.model or "")
     if role is None:
         raise NotOffered(f"no configured model is known to be larger than models.{candidate.model}")
@@ -24,7 +24,7 @@ async def capacity(trial: ExperimentRun) -> tuple[Cause, ...]:
     card = trial.kit.card(role)
     passed = await trial.passed(replace(candidate, name=f"{candidate.name} by {role}", model=role))
     evidence = (
-        f"{len(passed)} of {len(trial.rows)} failed rows pass when {card.name} (models.{role}) is asked the same "
+        f"{len(passed)} of {len(trial.rows)} failed examples pass when {card.name} (models.{role}) is asked the same "
         f"({trial.by_reading(passed)})."
     )
     suggests = f"try the larger model too (models: [{candidate.model}, {role}]); if it is too dear, teach the small one its answers"

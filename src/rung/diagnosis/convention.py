@@ -17,12 +17,12 @@ async def missing_convention(trial: ExperimentRun) -> tuple[Cause, ...]:
     """Show each row its nearest training rows, chosen by their inputs alone, with their expected answers."""
     candidate = trial.case.subject.candidate
     if candidate.chat is None or isinstance(candidate.learned, RagLearned | TunedLearned):
-        raise NotOffered(f"the rung {candidate.rung} builds its prompt in its own way")
+        raise NotOffered(f"the approach {candidate.rung} builds its prompt in its own way")
     if candidate.chat.nearest is not None:
         raise NotOffered("the prompt shows near examples already")
     passed = await trial.passed(_with_near_examples(trial, candidate))
     evidence = (
-        f"{len(passed)} of {len(trial.rows)} failed rows pass once the {SHOWN} training rows most like them are shown "
+        f"{len(passed)} of {len(trial.rows)} failed examples pass once the {SHOWN} training examples most like them are shown "
         f"({trial.by_reading(passed)})."
     )
     suggests = "show examples in the prompt, the nearest ones for each input"
@@ -59,5 +59,5 @@ def near_rows(trial: ExperimentRun, k: int) -> tuple[Example, ...]:
         wanted.update({train[i].id: train[i] for i in index.nearest(row.text, k + 2)})
     found = apart_from(list(wanted.values()), trial.examples)
     if not found:
-        raise NotOffered("there are no training rows to show")
+        raise NotOffered("there are no training examples to show")
     return found

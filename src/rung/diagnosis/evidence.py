@@ -29,9 +29,7 @@ def evidence_of(case: FailedExamples, name: str, found: Sequence[Outcome]) -> st
         return _format_evidence(case, found)
     if name == "suspect label":
         pairs = _pairs(case, found, "{answered}, not {expected} ({count})")
-        return (
-            f"{on} all rungs agree against the file, and the nearest dev rows do not favour the file's label: {pairs}."
-        )
+        return f"{on} all approaches agree against the file, and the nearest dev examples do not favour the file's label: {pairs}."
     if name == "knowledge":
         return _knowledge_evidence(found)
     if name == "label confusion":

@@ -133,4 +133,4 @@ def share_of(count: int, n: int) -> Estimate:
 
 def rows_of(count: int) -> str:
     """Write a number of rows in words."""
-    return "1 row" if count == 1 else f"{count} rows"
+    return "1 example" if count == 1 else f"{count} examples"

@@ -22,7 +22,7 @@ async def missing_instruction(trial: ExperimentRun) -> tuple[Cause, ...]:
     stated = _stated(trial, candidate)
     passed = await trial.passed(changed(candidate, stated))
     evidence = (
-        f"{len(passed)} of {len(trial.rows)} failed rows pass once the rules that they broke are stated "
+        f"{len(passed)} of {len(trial.rows)} failed examples pass once the rules that they broke are stated "
         f"({trial.by_reading(passed)})."
     )
     cause = trial.cause(
@@ -44,7 +44,7 @@ def changed(candidate: Candidate, template: Template) -> Candidate:
 def template_of(candidate: Candidate) -> Template:
     """Return the chat template of a candidate. Raises NotOffered where it keeps none."""
     if candidate.chat is None:
-        raise NotOffered(f"the rung {candidate.rung} keeps no prompt that could be changed")
+        raise NotOffered(f"the approach {candidate.rung} keeps no prompt that could be changed")
     return Template.of(candidate)
 
 
@@ -64,5 +64,5 @@ def _stated(trial: ExperimentRun, candidate: Candidate) -> Template:
     if rules is not None:
         stated = rules.template
     if stated == base:
-        raise NotOffered("the prompt states every rule that these rows and the training rows show")
+        raise NotOffered("the prompt states every rule that these examples and the training examples show")
     return stated

@@ -64,7 +64,7 @@ _SUGGESTS: Mapping[str, str] = {
     NOT_RETRIEVED: "search better: another query, smaller passages, an embedder, documents in the words of the questions",
     NOT_USED: "show fewer passages or another layout, or take a model that reads better",
     NOT_KNOWLEDGE: "no fact is missing: state the rule, show examples, then tune",
-    NOT_TOLD: "add a document that tells it, or name the documents that are relevant to each row",
+    NOT_TOLD: "add a document that tells it, or name the documents that are relevant to each example",
     HURT: "show fewer passages, or none where the model knows the answer",
 }
 
@@ -107,9 +107,9 @@ async def knowledge(trial: ExperimentRun) -> tuple[Cause, ...]:
     """
     candidate = trial.case.subject.candidate
     if isinstance(candidate.learned, RagLearned):
-        raise NotOffered("all dev rows are split instead, see the knowledge split")
+        raise NotOffered("all dev examples are split instead, see the knowledge split")
     if candidate.chat is None or candidate.model is None:
-        raise NotOffered(f"the rung {candidate.rung} keeps no prompt that passages could be put into")
+        raise NotOffered(f"the approach {candidate.rung} keeps no prompt that passages could be put into")
     document_index = document_index_of(trial.kit)
     open_book = _opened(candidate, document_index)
     found = await _seen(open_book, {o.example_id: o for o in trial.rows}, trial.examples, trial.case, trial.kit)

@@ -24,13 +24,13 @@ CAUSES: tuple[str, ...] = (
     "content",  # wrong in some other way
 )
 _SUGGESTS: Mapping[str, str] = {
-    "transport": "run the same command again: unanswered rows are asked again",
-    "metric": "look at these rows: the metric cannot judge them",
+    "transport": "run the same command again: unanswered examples are asked again",
+    "metric": "look at these examples: the metric cannot judge them",
     "refusal": "say in the prompt what the task is for, or choose another model",
     "truncation": "raise max_tokens, ask for a shorter answer, or shorten the prompt",
     "format": "take the answer out of its wrapping (post-processing) or hold the model to a schema (structured output); then state the "
     "form in the prompt, and last show it by examples",
-    "suspect label": "look at the expected answers of these rows and correct them: no approach can fix them",
+    "suspect label": "look at the expected answers of these examples and correct them: no approach can fix them",
     "knowledge": "give the model the facts from documents at answer time; tuning is no way to teach facts",
     "label confusion": "define the labels in the prompt, then show examples of each; tune only if they are still confused",
     "outside labels": "list the allowed labels in the prompt and demand exactly one, by structured output where the server has it",

@@ -23,7 +23,7 @@ async def unstable(trial: ExperimentRun) -> tuple[Cause, ...]:
         if (o.answer.text if o.answer else None) != first[o.example_id]
     }
     evidence = (
-        f"{len(passed)} of {len(trial.rows)} failed rows pass at least once when they are asked again {REPEATS} times word "
+        f"{len(passed)} of {len(trial.rows)} failed examples pass at least once when they are asked again {REPEATS} times word "
         f"for word; {len(other)} get another text."
     )
     suggests = "set the temperature to 0, or take the majority of several answers"

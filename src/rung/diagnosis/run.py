@@ -213,9 +213,9 @@ def _sentence(
     form, other = cheaper
     rung, n, lost = subject.rung, len(subject.outcomes), sum(c.count for c in found)
     if not lost:
-        return f"At {rung} no dev row failed (n={n})."
+        return f"At {rung} no dev example failed (n={n})."
     first = found[0]
-    how = f"{lost} of {n} dev {'row' if n == 1 else 'rows'} failed"
+    how = f"{lost} of {n} dev {'example' if n == 1 else 'examples'} failed"
     if first.count == lost:
         why = f"{'' if lost == 1 else 'all '}by {first.name}"
     else:
@@ -224,7 +224,9 @@ def _sentence(
     best = max(passing, key=lambda c: len(c.predicts.fixed) if c.predicts else 0, default=None)
     tried = ""
     if best is not None and best.predicts is not None:
-        tried = f"; tried again, {len(best.predicts.fixed)} of {best.predicts.share.n} pass by {best.name}"
+        tried = (
+            f"; re-run with one change, {len(best.predicts.fixed)} of {best.predicts.share.n} pass (cause: {best.name})"
+        )
     steps = [] if subject.met or form is None or _mended_above(subject) else cheapest_first(form, subject.task)
     if other is not None:
         steps.append(other if steps else f"next to try: {other}")

@@ -66,10 +66,10 @@ def leakage(documents: Iterable[Document], rows: Sequence[Example], hidden: Coll
     yield Finding(
         CHECK,
         "warn",
-        f"{len(found):,} of {len(rows):,} rows stand{'s' if one else ''} in the documents word for word, question and answer "
+        f"{len(found):,} of {len(rows):,} examples stand{'s' if one else ''} in the documents word for word, question and answer "
         f"together{f' ({sealed:,} of them in the sealed test set)' if sealed else ''}: in {named}.",
-        "If the documents were made of these rows, a rung that looks them up is measured on what it was given: take them out "
-        "with `rung docs remove`, or use other rows. If users will ask exactly these questions, it is fair.",
+        "If the documents were made of these examples, an approach that looks them up is measured on what it was given: take them out "
+        "with `rung docs remove`, or use other examples. If users will ask exactly these questions, it is fair.",
         tuple(leak.example_id for leak in found if leak.example_id not in hidden)[:_NAMED],
         {"rows": len(found), "test_rows": sealed, "documents": [*files[:_NAMED]]},
     )

@@ -50,7 +50,7 @@ def read_relevant(path: Path, documents: Iterable[str]) -> Relevant:
             if number == 1:  # a header
                 continue
             raise DataError(
-                "is no judgement; write the row's id, a document and a grade, with tabs between",
+                "is no judgement; write the example's id, a document and a grade, with tabs between",
                 file=str(path),
                 line=number,
             ) from error
@@ -86,7 +86,9 @@ async def measure(
         ):
             rows[name].append(value or 0.0)
     if not rows["ndcg@10"]:
-        raise DataError("none of the rows has a relevant document; check that ids in the judgements are the rows' ids")
+        raise DataError(
+            "none of the examples has a relevant document; check that ids in the judgements are the examples' ids"
+        )
     return Measured(
         mode, dense_weight, {name: _estimate(values) for name, values in rows.items()}, tuple(rows["ndcg@10"])
     )

@@ -55,7 +55,7 @@ def _not_measured(config: Config, run: RunFolder) -> Iterator[str]:
     asked = asked_roles(config)
     for step in config.ladder:
         role = answering_role(step) if step.trained_elsewhere else None
-        others = set(asked.get(role or "", ())) - {f"the rung {step.label}"}
+        others = set(asked.get(role or "", ())) - {f"the approach {step.label}"}
         if role is not None and not others and f"measure {step.label}" not in opened:
             yield role
 

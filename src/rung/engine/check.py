@@ -88,7 +88,7 @@ def _changed_rows(config: Config, whole: Dataset, folder: Path | None) -> Iterat
         if (manifest := run.parts.manifest.get()) is not None:
             check_unchanged(whole, manifest)
     except IntegrityError as error:
-        yield Finding("run folder", "stop", f"{error}.", "Name another run folder, or put the rows back.")
+        yield Finding("run folder", "stop", f"{error}.", "Name another run folder, or put the examples back.")
 
 
 def _looked_over(

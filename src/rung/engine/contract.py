@@ -15,10 +15,8 @@ from rung.protocols import Kit, Refits, Rung
 from rung.store.run import RunFolder
 from rung.types import Candidate, FitInput, Fitted, RungPlan
 
-FITTED = (
-    "a Fitted whose candidate names its rung and holds what that learns, with the outcome of every dev row in order"
-)
-REFITTED = "the candidate as the rung chose it, learnt from more rows"
+FITTED = "a Fitted whose candidate names its approach and holds what that learns, with the outcome of every dev example in order"
+REFITTED = "the candidate as the approach chose it, learnt from more examples"
 PLANNED = "a RungPlan"
 
 

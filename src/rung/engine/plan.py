@@ -193,7 +193,7 @@ def _examined(
             calls * min(answer, max((m.max_tokens for m in models), default=answer)),
             max(known) if known and len(known) == len(found) else None,
             max((minutes for _, minutes, _ in found if minutes is not None), default=None),
-            f"experiments on failed dev rows (diagnosis.calls: {config.diagnosis.calls} a rung), and {_alone(task, alone)}",
+            f"experiments on failed dev examples (diagnosis.calls: {config.diagnosis.calls} an approach), and {_alone(task, alone)}",
         )
     ]
 
@@ -201,7 +201,7 @@ def _examined(
 def _alone(task: Task, alone: int) -> str:
     """Say how many requests measure the latency of a rung, and why so many."""
     limit = task.limits.p95_latency_s
-    at_once = f"{alone} requests for the latency of a rung at concurrency {task.limits.concurrency}"
+    at_once = f"{alone} requests for the latency of an approach at concurrency {task.limits.concurrency}"
     if limit is None:
         return at_once
     why = (
@@ -255,7 +255,7 @@ def power_lines(task: Task, parts: Parts, planned_rungs: int) -> Iterator[str]:
         yield _labels_line(task, min(FEWEST_LABELS, independent_rows(parts.test)), truth, rule)
     if task.objective == "cheapest":
         rows = rows_for_non_inferiority(task.min_gain, DISCORDANCE, task.alpha)
-        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test rows at {percent(DISCORDANCE)} disagreement.'
+        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test examples at {percent(DISCORDANCE)} disagreement.'
 
 
 def _labels_line(task: Task, labels: int, truth: float, rule: tuple[float, float, float, int]) -> str:

@@ -67,7 +67,7 @@ def prepare(config: Config, run: RunFolder, progress: Progress) -> Prepared:
     findings = (*documents, *findings)
     _keep(run, task, findings)
     progress.say(
-        f"{len(loaded.whole):,} rows: {len(frozen.train):,} train, {len(frozen.dev):,} dev, {frozen.test_size:,} test (sealed)"
+        f"{len(loaded.whole):,} examples: {len(frozen.train):,} train, {len(frozen.dev):,} dev, {frozen.test_size:,} test (sealed)"
     )
     return Prepared(task, frozen, findings, _use(config, task, frozen, loaded))
 

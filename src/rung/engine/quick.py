@@ -42,9 +42,9 @@ class Look:
     def lines(self) -> Iterator[str]:
         """Write the look as plain lines, example rows under each cause."""
         metric = self.task.metrics[0].name
-        score = str(self.estimate) if self.estimate else "no row has a score"
+        score = str(self.estimate) if self.estimate else "no example has a score"
         asked = "Your prompt as it stands" if self.task.prompt else "The bare instruction as the prompt"
-        yield f"{asked}, on {len(self.rows)} dev rows (test set untouched): {metric} {score}"
+        yield f"{asked}, on {len(self.rows)} dev examples (test set untouched): {metric} {score}"
         answers = {o.example_id: o for o in self.outcomes}
         examples = by_id(self.rows)
         for cause in self.diagnosis.causes:

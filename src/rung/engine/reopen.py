@@ -65,7 +65,7 @@ async def reopened(path: Path, progress: Progress, *, served: bool = False) -> A
     """
     folder = RunFolder.open(path)
     if "task" not in folder.facts:
-        raise RungError(f"{path} ended before its rows were read; run `rung climb` again")
+        raise RungError(f"{path} ended before its examples were read; run `rung climb` again")
     require(stored_config(folder), folder.facts["task"])
     config, task = parse_config(*folder.config, f"the configuration in {path}"), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere

@@ -15,7 +15,7 @@ def measured_label(run: RunFolder, said: str) -> str:
     measured = measured_rungs(run)
     label = next((label for label in (said, stored_label(said)) if label in measured), None)
     if label is None:
-        raise RungError(f"{run.path} has no measured rung {said!r}; measured: {', '.join(measured)}")
+        raise RungError(f"{run.path} has no measured approach {said!r}; measured: {', '.join(measured)}")
     return label
 
 

@@ -70,7 +70,7 @@ def verify(run: RunFolder) -> tuple[Check, ...]:
 def _checks(run: RunFolder) -> Iterator[Check]:
     task, planned = run.task, run.planned
     rows = by_id(sealed_test(run).recompute("verify the stored numbers"))
-    yield Check("frozen test rows against the manifest", len(rows))
+    yield Check("frozen test examples against the manifest", len(rows))
     yield from _given(run, task)
     trust = run.trust.get()
     if trust is not None and trust.labels_sha256 != run.labels.sha256:
@@ -105,9 +105,9 @@ def _given(run: RunFolder, task: Task) -> Iterator[Check]:
     try:
         split = thaw(run.path)
     except IntegrityError as error:
-        yield Check("frozen training and dev rows against the manifest", 0, str(error))
+        yield Check("frozen training and dev examples against the manifest", 0, str(error))
         return
-    yield Check("frozen training and dev rows against the manifest", len(split.train) + len(split.dev))
+    yield Check("frozen training and dev examples against the manifest", len(split.train) + len(split.dev))
     config = stored_config(run)
     started = [e["config"] for e in run.events() if e.get("event") == "climb_started" and "config" in e]
     if started:
@@ -117,7 +117,7 @@ def _given(run: RunFolder, task: Task) -> Iterator[Check]:
             1,
             "" if same else f"config in {run.path / HEAD} was changed since",
         )
-    yield _same("planned rungs", config.planned, run.planned, tuple[str, ...])
+    yield _same("planned approaches", config.planned, run.planned, tuple[str, ...])
     yield _same(
         "task as the configuration tells it", as_task(config, task.kind, (*split.train, *split.dev)), task, Task
     )
@@ -192,7 +192,7 @@ def _scores(
     steps: Step | None,
     task: Task,
 ) -> Check:
-    wrong = [f"{o.example_id} is no test row" for o in outcomes if o.example_id not in rows]
+    wrong = [f"{o.example_id} is no test example" for o in outcomes if o.example_id not in rows]
     answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
     try:
         again = asyncio.run(_judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None], kit))
@@ -207,7 +207,7 @@ def _scores(
     for stored, new in zip(answered, again, strict=True):
         if to_json(new, Outcome) != to_json(stored, Outcome) or not _as_said(stored, steps):
             wrong.append(stored.example_id)
-    differs = f"{len(wrong)} rows score differently now: {', '.join(wrong[:5])}" if wrong else ""
+    differs = f"{len(wrong)} examples score differently now: {', '.join(wrong[:5])}" if wrong else ""
     return Check(f"{label}: scores of the stored answers", len(outcomes), differs)
 
 

@@ -63,7 +63,9 @@ class RunKit:
         self._renew()
         for role, asker in roles.items():
             if asker.client is not None and asker.client.missing:
-                progress.say(f"models.{role} cannot be opened, so its rung will be left out: {asker.client.missing}")
+                progress.say(
+                    f"models.{role} cannot be opened, so its approach will be left out: {asker.client.missing}"
+                )
 
     def _renew(self) -> None:
         self.metrics: dict[str, Metric] = {
@@ -169,7 +171,7 @@ def _same_documents(candidate: Candidate, document_index: DocumentIndex | None) 
     chosen = candidate.chat.documents_sha256 if candidate.chat is not None else None
     if chosen is not None and document_index is not None and document_index.sha256 != chosen:
         raise IntegrityError(
-            f"the documents have changed since {candidate.name!r} of the rung {candidate.rung} was chosen over them; run the "
+            f"the documents have changed since {candidate.name!r} of the approach {candidate.rung} was chosen over them; run the "
             "same command again: it is chosen and measured anew over the documents as they are now"
         )
 

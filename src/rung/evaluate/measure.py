@@ -36,7 +36,7 @@ from rung.types import (
 
 ALONE = "alone"  # "<metric>:alone" in Result.estimates: the judge's own mean, which labels corrected
 NO_SCORE = (
-    "no row has a score: every row failed, and neither rows that the metric could not judge nor those that task.failure_score: null "
+    "no example has a score: every example failed, and neither examples that the metric could not judge nor those that task.failure_score: null "
     "leaves out have one; look at why they fail with `rung climb --quick`"
 )
 ROUNDING = 1e-9  # a relative difference of dollars that is none

@@ -77,7 +77,7 @@ async def profile(
     parts = [h.parts for h in heard if h.parts is not None]
     if stored and not known:
         heard[-1].note = "nobody timed the stored answers: name the column with their seconds as latency"
-    notes = [h.note for h in heard if h.note] if rows else ["there are no dev rows to ask"]
+    notes = [h.note for h in heard if h.note] if rows else ["there are no dev examples to ask"]
     return Profile(
         candidate=candidate.id,
         n=len(known),

@@ -73,7 +73,7 @@ class Roles:
                 return self._askers[role]
             known = ", ".join(self._askers) or "none"
             raise ConfigError(
-                [Problem(f"models.{role}", "a rung asks for this model, but it is not configured", None, known)]
+                [Problem(f"models.{role}", "an approach asks for this model, but it is not configured", None, known)]
             )
         return self._askers[role]
 

@@ -86,7 +86,7 @@ def compared(before: tuple[Outcome, ...], after: tuple[Outcome, ...], task: Task
     scored = [(a, b, a.value(metric, task.failure_score), b.value(metric, task.failure_score)) for a, b in pairs]
     known = [(b, x, y) for _, b, x, y in scored if x is not None and y is not None]
     if not known:
-        raise RungError("no test row has a score in both: there is nothing to compare")
+        raise RungError("no test example has a score in both: there is nothing to compare")
     x, y, groups = [k[1] for k in known], [k[2] for k in known], groups_of([k[0] for k in known])
     worse = non_inferior(x, y, groups, task.min_gain, task.alpha)
     better = non_inferior(y, x, groups, task.min_gain, task.alpha)

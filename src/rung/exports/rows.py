@@ -21,7 +21,7 @@ class Rows:
     """The training and dev rows under the prompt of a rung; test rows stay where they are."""
 
     name: str = "rows"
-    about: str = "training and dev rows as chats, a recipe and a TRL script, to tune elsewhere"
+    about: str = "training and dev examples as chats, a recipe and a TRL script, to tune elsewhere"
 
     def why_not(self, candidate: Candidate) -> str | None:
         if candidate.chat is None:
@@ -30,7 +30,7 @@ class Rows:
 
     async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
         if dtype is not None:
-            raise RungError(f"rows are text and have no number format; leave `dtype` ({dtype}) away")
+            raise RungError(f"examples are text and have no number format; leave `dtype` ({dtype}) away")
         train, dev = run.split.train, run.split.dev
         if not any(rung_type(step.rung).trains for step in run.config.ladder):
             train, dev = for_tuning(train, dev)

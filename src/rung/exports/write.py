@@ -71,7 +71,7 @@ def chosen(folder: RunFolder) -> str:
     found = (verdict.winner or verdict.tentative_pick) if verdict is not None else None
     if found is None:
         raise RungError(
-            f"{folder.path} has no winner and no tentative pick; name one of its measured rungs: "
+            f"{folder.path} has no winner and no tentative pick; name one of its measured approaches: "
             f"{', '.join(measured_rungs(folder))}"
         )
     return found

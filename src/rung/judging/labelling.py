@@ -113,8 +113,8 @@ def draw(folder: RunFolder, seed: int, rows: int | None) -> Draw:
     size = rows or (len(held.rows) if held else FEWEST_LABELS)
     if held is not None and size < len(held.rows):
         raise RungError(
-            f"{len(held.rows)} rows are drawn already, and a smaller draw could be chosen by what the labels say; ask for "
-            f"{len(held.rows)} rows or more"
+            f"{len(held.rows)} examples are drawn already, and a smaller draw could be chosen by what the labels say; ask for "
+            f"{len(held.rows)} examples or more"
         )
     wanted = drawn_rows(first, size, seed)
     if held is not None and len(wanted) == len(held.rows):
@@ -133,7 +133,7 @@ def session(folder: RunFolder, config: Config, rows: int | None) -> LabelSession
     question = question_of(config, task)
     drawn = draw(folder, config.split.seed, rows)
     shown = "inputs, answers and expected outputs" if question.compares else "inputs and answers"
-    examples = by_id(sealed_test(folder).read(f"label answers: people see {shown} of {len(drawn.rows)} rows"))
+    examples = by_id(sealed_test(folder).read(f"label answers: people see {shown} of {len(drawn.rows)} examples"))
     folder.event("test_labelled", rows=len(drawn.rows), expected_shown=question.compares)
     items = tuple(_items(drawn.rows, examples, list(_outcomes(folder).values()), task, question))
     return LabelSession(folder.labels.labels, question, items, folder.labels.labels.get() or ())

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AnyRight:
-    """A metric that compares with the best of a row's right answers; the metric itself knows one target."""
+    """A metric that compares with the best of an example's right answers; the metric itself knows one target."""
 
     metric: Metric
 

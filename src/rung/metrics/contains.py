@@ -20,7 +20,7 @@ class Contains(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    texts: tuple[str, ...] = Field((), description="texts to look for; none: the row's target")
+    texts: tuple[str, ...] = Field((), description="texts to look for; none: the example's target")
     match: Literal["all", "any"] = Field("all", description="whether all texts or any one of them must be there")
     separator: str | None = Field(None, min_length=1, description="separator of several texts in one target")
     casefold: bool = Field(True, description="forgive upper and lower case")
@@ -40,7 +40,7 @@ class Contains(BaseModel):
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         wanted = self._wanted(example)
         if not wanted:
-            return Failure("metric", f"the target of row {example.id!r} is empty, and every answer contains that")
+            return Failure("metric", f"the target of example {example.id!r} is empty, and every answer contains that")
         said = folded(answer, casefold=self.casefold)
         found = {text: self._holds(said, folded(text, casefold=self.casefold)) for text in wanted}
         value = all(found.values()) if self.match == "all" else any(found.values())

@@ -110,7 +110,7 @@ def _target(example: Example) -> dict[str, Any] | Failure:
     try:
         target = parse_json(example.target)
     except ValueError as error:
-        return Failure("metric", f"the target of row {example.id!r} is not JSON: {error}")
+        return Failure("metric", f"the target of example {example.id!r} is not JSON: {error}")
     if not isinstance(target, dict):
-        return Failure("metric", f"the target of row {example.id!r} is JSON but not an object")
+        return Failure("metric", f"the target of example {example.id!r} is JSON but not an object")
     return target

@@ -113,7 +113,7 @@ class Lines(BaseModel):
         missing = [column for column in self.absent_inputs if column not in example.inputs]
         if missing:
             have = ", ".join(example.inputs)
-            return Failure("metric", f"absent_inputs names {missing[0]!r}; the row's input columns are {have}")
+            return Failure("metric", f"absent_inputs names {missing[0]!r}; the example's input columns are {have}")
         said = _raw(answer, self.unit)
         parts = self._judge(said, example, task)
         form = [bool(v) for name, v in parts.items() if not name.endswith(" target")]

@@ -83,5 +83,5 @@ class Numeric(BaseModel):
         found = self._numbers(example.target)
         if len(found) != 1:
             many = "no number" if not found else f"{len(found)} numbers"
-            return Failure("metric", f"the target of row {example.id!r} holds {many}, not one")
+            return Failure("metric", f"the target of example {example.id!r} holds {many}, not one")
         return found[0]

@@ -107,7 +107,7 @@ class PythonFunction(BaseModel):
         if _HUNG[self.function] < MOST_HUNG:
             return _Raised(said)
         return RungError(
-            f"the metric {said} on {MOST_HUNG} rows, the last of them {example.id!r}; look there for a loop or a wait without "
+            f"the metric {said} on {MOST_HUNG} examples, the last of them {example.id!r}; look there for a loop or a wait without "
             "end, fix it and run the same command again: the answers are kept"
         )
 

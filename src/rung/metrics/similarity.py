@@ -15,7 +15,7 @@ class Similarity(BaseModel):
     """Score the cosine of the vectors of answer and target, at least 0; with `threshold`, 1 from there on and else 0.
 
     The vectors come from the model in the role `embedder`. Unlike texts have cosines well above 0 in most models, so a
-    goal or a threshold must be found on rows whose worth is known. Negations and numbers hardly move a cosine: do not
+    goal or a threshold must be found on examples whose worth is known. Negations and numbers hardly move a cosine: do not
     decide on it alone where they matter. Knows no form, so `adheres` is None.
     """
 

@@ -53,7 +53,7 @@ class Sql(BaseModel):
     def score(self, answer: str, example: Example, task: Task) -> Score | Failure:
         target = self._form(example.target)
         if isinstance(target, str):
-            return Failure("metric", f"the target of row {example.id!r} {target}")
+            return Failure("metric", f"the target of example {example.id!r} {target}")
         said = self._form(answer)
         if isinstance(said, str):
             return Failure("parse", f"the answer {said}")

@@ -51,7 +51,7 @@ class Prefix:
         return Prefix((*self.tokens, *tokens), keys, values)
 
 
-_NOW: ContextVar[Prefix | None] = ContextVar("the beginning of the rows that are computed", default=None)
+_NOW: ContextVar[Prefix | None] = ContextVar("the beginning of the examples that are computed", default=None)
 
 
 @contextmanager

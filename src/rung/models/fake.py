@@ -69,7 +69,7 @@ class Faults(BaseModel):
 
 
 class KnownRow(BaseModel):
-    """A row given in memory instead of a file."""
+    """An example given in memory instead of a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,7 +82,7 @@ class KnownRow(BaseModel):
 class FakeModel(ProviderSettings):
     """A model that knows the true answers and gives them as often as `abilities` say. Equal seeds, equal answers.
 
-    `answers`: a jsonl file (relative to rung.yaml), a mapping of input text to answer, or rows. The row asked about is found by its input
+    `answers`: a jsonl file (relative to rung.yaml), a mapping of input text to answer, or examples. The example asked about is found by its input
     columns, as they stand, in the last user turn. A JSON object is answered right or wrong field by field.
     """
 
@@ -96,8 +96,8 @@ class FakeModel(ProviderSettings):
     labels: tuple[str, ...] | None = Field(None, description="allowed labels; default: distinct answers, up to 100")
     seed: int = 0
     abilities: Abilities = Abilities()
-    correlation: float = Field(0.8, ge=0, le=1, description="share of a row's ease that all kinds of prompt share")
-    group_share: float = Field(0.0, ge=0, le=1, description="share of that ease which a group's rows share")
+    correlation: float = Field(0.8, ge=0, le=1, description="share of an example's ease that all kinds of prompt share")
+    group_share: float = Field(0.0, ge=0, le=1, description="share of that ease which a group's examples share")
     noise: float = Field(0.0, ge=0, le=1, description="share of the ease drawn anew for each repeat of a request")
     confusions: Mapping[str, str] = Field(default_factory=dict, description="label -> what it is mistaken for")
     format_slip: float = Share
@@ -113,7 +113,7 @@ class FakeModel(ProviderSettings):
     latency_s: float = Field(0.0, ge=0, description="reported for each answer")
     latency_spread: float = Field(0.0, ge=0, description="standard deviation of the logarithm of latency")
     wait: bool = Field(False, description="really wait for the latency")
-    unknown: str = Field("I do not know.", description="answer to a row that is not among the answers")
+    unknown: str = Field("I do not know.", description="answer to an example that is not among the answers")
     faults: Faults = Faults()
 
     @field_validator("answers")

@@ -32,7 +32,7 @@ class Http(ProviderSettings):
     """A service that answers a POST of JSON. Secrets are named by environment variable only, and never shown.
 
     In the strings of `body`, `{{COLUMN}}` stands for the text of an input column, `{{prompt}}` stands for the text of the chat's last user message (without `task.prompt` the
-    bare row: the one input column as it stands, several as "Column: value" lines); a string that is `{{messages}}` and
+    bare example: the one input column as it stands, several as "Column: value" lines); a string that is `{{messages}}` and
     nothing else becomes the chat, a list of {"role", "content"}. Paths name keys and places in lists, as in
     `data.0.text`, or are JSON Pointers, as in `/data/0/text`. `temperature` and `max_tokens` are not passed on: write them into `body`. A service without
     {{messages}} is measured as it stands: rewrites and examples would not reach it.
@@ -92,7 +92,7 @@ class Http(ProviderSettings):
             raise ValueError("has {{messages}} inside a longer text; it becomes a list, so it must be the whole text")
         if not any(_PLACE.search(text) for text in texts):
             raise ValueError(
-                "holds neither {{prompt}} nor {{messages}} nor a column, so that every row would ask the same"
+                "holds neither {{prompt}} nor {{messages}} nor a column, so that every example would ask the same"
             )
         return body
 

@@ -24,7 +24,7 @@ class Local(ProviderSettings):
     """A chat model that transformers can load from safetensors. Greedy at temperature 0, else seeded draws.
 
     Requests that wait together are computed together, sorted by length, and a beginning that they share is computed once;
-    the answers are those of one row after the other, up to rounding (none in float32 but for ties). `latency_s` is the
+    the answers are those of one example after the other, up to rounding (none in float32 but for ties). `latency_s` is the
     time from asking to answer with batch mates included; `batch: 1` and `concurrency: 1` measure a single use. Code that
     comes with weights is never run. `response_format` is held to, token by token, where llguidance is installed.
     """
@@ -38,7 +38,9 @@ class Local(ProviderSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
-    batch: int = Field(32, ge=1, le=1024, description="rows computed together at most; halved where memory is short")
+    batch: int = Field(
+        32, ge=1, le=1024, description="examples computed together at most; halved where memory is short"
+    )
     concurrency: int = Field(128, ge=1, le=1024, description="requests in flight; many, so that batches fill")
     timeout_s: float = Field(3600.0, gt=0, description="for one answer, waiting for its batch included")
     usd_per_hour: float | None = Field(0.0, ge=0, description="what this machine costs; nothing, unless you say so")

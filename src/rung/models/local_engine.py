@@ -38,9 +38,9 @@ _ENDLESS = 2**31  # the context of a model that names none
 class Engine:
     """Weights and tokenizer of one model. Not for several threads at once.
 
-    Rows are padded on the left, between the beginning that they share and their own part; positions and mask leave the
+    Examples are padded on the left, between the beginning that they share and their own part; positions and mask leave the
     padding out. Where a layer sees a window of columns only, or keeps a state instead of keys, padding would change
-    answers: such models get rows of equal length, and every row whole. A beginning is shared where that computes the same.
+    answers: such models get examples of equal length, and every example whole. A beginning is shared where that computes the same.
     """
 
     def __init__(self, settings: Local, threads: int) -> None:

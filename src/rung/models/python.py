@@ -27,18 +27,18 @@ class PythonFeature(ProviderSettings):
     """A function, sync or async, called with the text of the chat's last user message, or with the whole chat if it has
     a parameter `messages` (a list of {"role", "content"}).
 
-    Without `task.prompt` that text is the bare row: the one input column as it stands, several as "Column: value" lines;
+    Without `task.prompt` that text is the bare example: the one input column as it stands, several as "Column: value" lines;
     `task.prompt` may lay the columns out otherwise. A function without `messages` has its own prompt and is measured
     as it stands: rewrites and examples would not reach it. The function returns a text, or a dict or object
     with `text` and, where known, `input_tokens`, `output_tokens` and `finish`; money comes from the price settings.
-    Sync functions run in threads, `concurrency` at once. A row on which the function raises, hangs or returns no text is
+    Sync functions run in threads, `concurrency` at once. An example on which the function raises, hangs or returns no text is
     tried `attempts` times and then counts as failed; code that cannot work (a missing name or package) and refused access
     stop the climb. `temperature` and `max_tokens` are not passed on. The code runs
     as part of rung, with all its rights.
     """
 
     name: str = Field("python", min_length=1, description="what reports call the feature")
-    attempts: int = Field(2, ge=1, le=100, description="calls for one row, the first included")
+    attempts: int = Field(2, ge=1, le=100, description="calls for one example, the first included")
     function: str = Field(description="file.py:function, relative to rung.yaml, or module:function")
     version: str = Field(
         "", description="change it when code that the function calls has changed: answers are kept for each version"

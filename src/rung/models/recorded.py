@@ -38,7 +38,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Book:
-    """All stored answers by the text of their row, and what is worth telling of them."""
+    """All stored answers by the text of their example, and what is worth telling of them."""
 
     answers: Mapping[str, Stored]
     notices: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Recorded(StoredSettings):
     """What production already answered: the column `column` of the examples, or of the file `path`, whose column `id` holds
     the ids of the examples.
 
-    No call is made and nothing is spent. An example without a stored answer (an empty cell, or no row in the file) counts as
+    No call is made and nothing is spent. An example without a stored answer (an empty cell, or no example in the file) counts as
     unanswered: neither right nor wrong. Cost and latency are unknown unless given: `cost_per_1k_usd`, or the columns `cost`
     (US dollars) and `latency` (seconds). Where examples with equal inputs have different answers, the first one stands.
     The answers are measured as they stand: rewrites, examples and documents cannot reach them.
@@ -190,7 +190,7 @@ class Recorded(StoredSettings):
 
 
 class StoredAnswers:
-    """The stored answers, opened: they are looked up by the text of the row."""
+    """The stored answers, opened: they are looked up by the text of the example."""
 
     def __init__(self, settings: Recorded, book: Book) -> None:
         self._settings = settings

@@ -217,7 +217,7 @@ def _said(found: _Tried) -> str:
     mean = "no score" if found.mean is None else f"{found.mean:.3f}"
     cost = "an unknown cost" if found.cost_per_1k_usd is None else f"${found.cost_per_1k_usd:.2g} per 1,000 requests"
     over = "" if found.affordable else ", over the limit"
-    return f"{found.answerer.name} scores {mean} on {len(found.fitted.dev)} dev rows at {cost}{over}"
+    return f"{found.answerer.name} scores {mean} on {len(found.fitted.dev)} dev examples at {cost}{over}"
 
 
 def _cost(outcomes: Sequence[Outcome], task: Task, role: str) -> float | None:

@@ -200,7 +200,7 @@ class Fit:
         return Skipped(
             what,
             f"its prompt is too long for {model}: up to {self.longest} tokens and {self.answer} for the answer, the context "
-            f"holds {self.context}; {self.too_long} of {self.rows} dev rows do not fit",
+            f"holds {self.context}; {self.too_long} of {self.rows} dev examples do not fit",
         )
 
 

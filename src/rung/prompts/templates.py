@@ -162,7 +162,7 @@ def only_the_row(card: ModelCard) -> str:
     if card.recorded is not None:
         return f"the answers of {card.name} are stored: they are measured as they stand, since nothing else can be asked of it"
     return (
-        f"{card.name} is given the row alone, not the chat: instructions and examples would not reach it, so it is measured "
+        f"{card.name} is given the example alone, not the chat: instructions and examples would not reach it, so it is measured "
         "as it stands"
     )
 
@@ -212,12 +212,12 @@ class ChatSystem:
 def chat_of(candidate: Candidate) -> ChatLearned:
     """Return the chat that a candidate learned. Raises ValueError for one that sends none."""
     if candidate.chat is None:
-        raise ValueError(f"candidate {candidate.name!r} of rung {candidate.rung!r} learned no chat")
+        raise ValueError(f"candidate {candidate.name!r} of the approach {candidate.rung!r} learned no chat")
     return candidate.chat
 
 
 def role_of(candidate: Candidate) -> str:
     """Return the model role that a candidate asks. Raises ValueError for one that asks none."""
     if candidate.model is None:
-        raise ValueError(f"candidate {candidate.name!r} of rung {candidate.rung!r} names no model role to ask")
+        raise ValueError(f"candidate {candidate.name!r} of the approach {candidate.rung!r} names no model role to ask")
     return candidate.model

@@ -176,10 +176,10 @@ class DocumentAdmin:
         golds = {row.id: await gold_of(document_index, row, task) for row in rows}
         found = {row: {gold.passage.document: 1.0} for row, gold in golds.items() if gold is not None}
         if not found:
-            what = "is missing, and no document holds an expected answer; name a file with a row's id, a document and a grade a line"
+            what = "is missing, and no document holds an expected answer; name a file with an example's id, a document and a grade a line"
             raise ConfigError([Problem("documents.relevant", what)])
         self.progress.say(
-            f"{len(found):,} of {len(rows):,} rows have a document that holds their expected answer; it was found by words, which "
+            f"{len(found):,} of {len(rows):,} examples have a document that holds their expected answer; it was found by words, which "
             "favours BM25: judgements in documents.relevant are fairer"
         )
         return found

@@ -39,7 +39,7 @@ def doubted(examples: Sequence[Demonstration], told: Mapping[str, str]) -> str |
     named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
     return (
         f"{len(missing)} of {len(looked)} examples have answers that no document tells, while the others' are told ({named}): "
-        "where a fact has changed since the rows were written, fix the rows"
+        "where a fact has changed since the examples were written, fix the examples"
     )
 
 

@@ -28,5 +28,5 @@ def _mended(rung: RungReport) -> Iterator[str]:
         if of_form and edit.mean_before is not None and edit.mean_after is not None:
             yield (
                 f"{rung.label}: {edit.before} {edit.mean_before:.3f}; {edit.after} {edit.mean_after:.3f} "
-                f"(the same {edit.rows:,} dev rows: {len(edit.better)} better, {len(edit.worse)} worse)"
+                f"(the same {edit.rows:,} dev examples: {len(edit.better)} better, {len(edit.worse)} worse)"
             )

@@ -31,9 +31,9 @@ def learning_curve(tuning: Tuning, goal: float) -> Markup:
         element("text", f"{p.dev:.2f}", x=x, y=y - 10, text_anchor="middle", cls="value")
         for p, (x, y) in zip(points, spots, strict=True)
     ]
-    title = f"Learning curve: dev score {', '.join(f'{p.dev:.2f} on {p.rows} rows' for p in points)}"
+    title = f"Learning curve: dev score {', '.join(f'{p.dev:.2f} on {p.rows} examples' for p in points)}"
     return _drawing(
-        title, low, high, [_goal(goal, low, high), *_line(spots), *values, *labels], "training rows, log scale"
+        title, low, high, [_goal(goal, low, high), *_line(spots), *values, *labels], "training examples, log scale"
     )
 
 

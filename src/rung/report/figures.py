@@ -58,7 +58,7 @@ def models_tried(label: str, models: Sequence[ModelTrial]) -> str:
     """Say which models were candidates of a rung, what each scored on dev at what cost, and which was chosen."""
     said = []
     for m in models:
-        score = "not tried" if m.mean is None else f"{m.mean:.3f} on {m.rows} dev rows"
+        score = "not tried" if m.mean is None else f"{m.mean:.3f} on {m.rows} dev examples"
         price = "cost unknown" if m.cost_per_1k_usd is None else f"{money(m.cost_per_1k_usd)} per 1,000"
         said.append(f"{m.name} {score}, {price}{' (chosen)' if m.kept else ''}")
     return f"{label}: models tried on dev: {'; '.join(said)}"
@@ -74,7 +74,7 @@ def spent(spend: Mapping[str, Any]) -> str:
     return f"{told} ({taken:,} answers were paid for by earlier runs)" if taken else told
 
 
-def seconds(value: float | None, why: str = "no row was answered") -> str:
+def seconds(value: float | None, why: str = "no example was answered") -> str:
     """Write a duration in the unit that a reader would choose; None as "unknown: why"."""
     if value is None:
         return f"unknown: {why}"

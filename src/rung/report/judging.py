@@ -47,9 +47,13 @@ def _facts(t: Trust) -> Iterator[JudgeFact]:
             "error with length", _correlation(t.length_error), "correlation of score less people's: 0 is no bias"
         )
     if t.on_dev is not None:
-        yield JudgeFact("agrees on chosen dev rows", _share(t.on_dev), "hard rows, no random draw: they decide nothing")
+        yield JudgeFact(
+            "agrees on chosen dev examples", _share(t.on_dev), "hard examples, no random draw: they decide nothing"
+        )
     if t.teaches and t.labelled == 0:
-        yield JudgeFact("labels teach most on dev rows", ", ".join(t.teaches[:5]), "`rung label --teach` asks for them")
+        yield JudgeFact(
+            "labels teach most on dev examples", ", ".join(t.teaches[:5]), "`rung label --teach` asks for them"
+        )
     if t.unreadable:
         yield JudgeFact(
             "replies that could not be read", f"{t.unreadable:,} of {t.answers:,}", "failures of cause metric"

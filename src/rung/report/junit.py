@@ -93,7 +93,7 @@ def _case(report: Report, name: str, rung: RungReport | None, measured: str | No
         "upper bound": f"{result.quality.upper:.4f}",
         "cost per 1,000": figures.cost(result.cost_per_1k_usd),
         "p95 latency": figures.percentile(result),
-        "failed rows": figures.failures(result),
+        "failed examples": figures.failures(result),
     }
     _properties(case, about)
     return case

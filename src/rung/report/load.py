@@ -50,7 +50,7 @@ class RungReport:
     diagnosis: Diagnosis | None
     skipped: str | None
     awaited: bool = False  # skipped only until the model tuned elsewhere is there
-    not_reached: str = "the climb ended on a rung below"
+    not_reached: str = "the climb ended on an approach below"
     consistency: Consistency | None = None  # None: no metric of the task knows a form
     profile: Profile | None = None  # one request by itself
     predicted: tuple[PredictionCheck, ...] = ()  # what the rungs below predicted of this one, and what came true
@@ -166,7 +166,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         head = {**head, "status": "interrupted"}  # killed: it could not write so itself
     if "task" not in head:
         raise RungError(
-            f"{folder.path} has nothing to report yet: the climb ended before its rows were read (status "
+            f"{folder.path} has nothing to report yet: the climb ended before its examples were read (status "
             f"{head.get('status')!r}); run `rung climb` again"
         )
     skipped = folder.skipped.get() or ()
@@ -176,7 +176,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     why = (
         "the climb has not come so far"
         if verdict is None or verdict.decision == "stopped"
-        else "the climb ended on a rung below"
+        else "the climb ended on an approach below"
     )
     rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(folder.planned))
     sides = _sides(folder, rungs) if rows else ()
@@ -252,7 +252,7 @@ def _sides(folder: RunFolder, rungs: tuple[RungReport, ...]) -> tuple[LoadedSide
     dev = dev_side(folder, labels)
     sides = [dev] if dev is not None else []
     if folder.revealed:
-        rows = sealed_test(folder).read("show the revealed rows in the report")
+        rows = sealed_test(folder).read("show the revealed examples in the report")
         outcomes = {label: folder.rung(label).outcomes for label in labels}
         sides.append(LoadedSide("test", rows, _by_id(outcomes, folder.task)))
     return tuple(sides)

@@ -15,7 +15,7 @@ def predicts(cause: Cause) -> str:
     told = cause.predicts
     if told is None:
         return "nothing"
-    who = "the next rung" if told.rung is None else told.rung if told.rung[0] != "@" else f"models.{told.rung[1:]}"
+    who = "the next approach" if told.rung is None else told.rung if told.rung[0] != "@" else f"models.{told.rung[1:]}"
     share = told.share
     return f"{who} fixes {percent(share.mean)} ({percent(share.low)} to {percent(share.high)})"
 
@@ -36,5 +36,5 @@ def summary(checked: Sequence[PredictionCheck]) -> str:
     if not fixed or not not_fixed:
         return f"{said}."
     apart = kept / fixed - surprises / not_fixed
-    word = f"{percent(kept / fixed)} of the rows predicted to be fixed were, {percent(surprises / not_fixed)} of the others"
+    word = f"{percent(kept / fixed)} of the examples predicted to be fixed were, {percent(surprises / not_fixed)} of the others"
     return f"{said}: {word}{'' if apart > 0 else '; it did not tell them apart'}."

@@ -96,7 +96,7 @@ def why_not_paired(folder: RunFolder, first: RunFolder, error: IntegrityError) -
     if here["sha256"] != there["sha256"]:
         return (
             f"the test sets differ ({there['rows']:,} examples there, {here['rows']:,} here): only runs on the same frozen examples can be "
-            "compared row by row"
+            "compared example by example"
         )
     if folder.task.metrics[0] != first.task.metrics[0]:
         return f"it is judged by {first.task.metrics[0].name}, this run by {folder.task.metrics[0].name}, or with other settings"

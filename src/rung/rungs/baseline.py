@@ -57,7 +57,7 @@ class Baseline(BaseModel):
     usual_cost: ClassVar[tuple[str, str]] = ("nothing", "seconds")
     said_to_fix: ClassVar[float | None] = None
 
-    most_rows: int = Field(20_000, ge=1, description="training rows kept, at random, where there are more")
+    most_rows: int = Field(20_000, ge=1, description="training examples kept, at random, where there are more")
 
     async def fit(self, given: FitInput, kit: Kit) -> Fitted:
         """Choose by the mean deciding score on all dev rows; the simpler one stays on a tie.
@@ -95,7 +95,7 @@ class Baseline(BaseModel):
         if len(train) <= self.most_rows:
             return tuple(train)
         chosen = sorted(kit.rng("baseline rows").sample(range(len(train)), self.most_rows))
-        kit.say(f"baseline: learns from {self.most_rows} of {len(train)} training rows")
+        kit.say(f"baseline: learns from {self.most_rows} of {len(train)} training examples")
         return tuple(train[i] for i in chosen)
 
 
@@ -128,7 +128,7 @@ class LinearSystem:
 
 def _require_repeated_answers(train: Sequence[Example]) -> None:
     if not train:
-        raise NotOffered("baseline needs training rows, and there are none")
+        raise NotOffered("baseline needs training examples, and there are none")
     counts = Counter(e.target for e in train)
     repeated = sum(n for n in counts.values() if n > 1) / len(train)
     words = median(len(e.target.split()) for e in train)
@@ -136,7 +136,7 @@ def _require_repeated_answers(train: Sequence[Example]) -> None:
     if repeated < REPEATED_SHARE and words > SPAN_WORDS and records < 0.5:
         raise NotOffered(
             f"baseline has no answer to give: only {repeated:.0%} of {len(train)} training answers occur twice, and half "
-            f"of them are longer than {words:g} words; the lowest rung for such free text is prompt"
+            f"of them are longer than {words:g} words; the lowest approach for such free text is prompt"
         )
 
 
@@ -160,11 +160,9 @@ def _candidates(rows: Sequence[Example]) -> tuple[tuple[Candidate, ...], tuple[S
     nearest = _candidate(BaselineLearned(method="nearest", rows=pairs), ids)
     linear = _candidate(BaselineLearned(method="linear", rows=pairs, penalty=1.0), ids)
     if len(counts) < 2:
-        reason = f"all {len(rows)} training rows have the answer {answer!r}: a classifier needs two"
+        reason = f"all {len(rows)} training examples have the answer {answer!r}: a classifier needs two"
     elif len(counts) > MOST_LABELS_PER_ROW * len(rows):
-        reason = (
-            f"{len(counts)} different answers in {len(rows)} training rows are no labels: a classifier cannot be fitted"
-        )
+        reason = f"{len(counts)} different answers in {len(rows)} training examples are no labels: a classifier cannot be fitted"
     else:
         return (majority, nearest, linear), ()
     return (majority, nearest), (Skipped("baseline linear", reason),)

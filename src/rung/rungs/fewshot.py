@@ -45,7 +45,7 @@ MOST_SECOND_LOOKS = 2  # cheaper candidates that get all dev rows after the race
 class FewShot(AsksModels):
     """Sweep the number of examples and the way they are chosen; keep the best, or where that reaches the goal the cheapest that does.
 
-    For the nearest-per-input choice the demonstrations are the pool (at most `pool` training rows) from which k are taken
+    For the nearest-per-input choice the demonstrations are the pool (at most `pool` training examples) from which k are taken
     for each input, the most similar one last.
     """
 
@@ -62,7 +62,7 @@ class FewShot(AsksModels):
 
     k: tuple[int, ...] = Field((1, 3, 5, 8), min_length=1, description="numbers of examples to try; 0 always is")
     selections: tuple[Selection, ...] = Field(SELECTIONS, min_length=1, description="ways of choosing them")
-    pool: int = Field(2000, ge=1, description="most training rows that examples are chosen from")
+    pool: int = Field(2000, ge=1, description="most training examples that examples are chosen from")
 
     async def fit_one(self, given: FitInput, kit: Kit) -> Fitted:
         """Start from the prompt of the rung below and choose examples by dev.
@@ -80,7 +80,9 @@ class FewShot(AsksModels):
         tried = [_with_form(c, given.below) for c in tried]
         fitting, skipped = self._that_fit(tried, dev, kit)
         skipped += [
-            Skipped(f"fewshot k={k}", f"only {len(rows)} training rows can be shown") for k in self.k if k > len(rows)
+            Skipped(f"fewshot k={k}", f"only {len(rows)} training examples can be shown")
+            for k in self.k
+            if k > len(rows)
         ]
         found = await race(fitting, dev, task, kit)
         found = await asked(found, NONE, kit)
@@ -90,7 +92,7 @@ class FewShot(AsksModels):
         found = await asked(found, chosen.name, kit, all_rows=True)
         if learned_as(chosen, FewShotLearned).k == 0:
             reason = (
-                f"on {found.raced} dev rows no choice of them was ahead of none, or worth its tokens where the goal is reached: this "
+                f"on {found.raced} dev examples no choice of them was ahead of none, or worth its tokens where the goal is reached: this "
                 "candidate asks exactly what the prompt below asks"
             )
             skipped.append(Skipped("fewshot examples", reason))
@@ -140,10 +142,12 @@ class FewShot(AsksModels):
         if not kit.card(self.model).reads_chat:
             raise NotOffered(only_the_row(kit.card(self.model)))
         if not train:
-            raise NotOffered("fewshot shows training rows as examples, and there are none")
+            raise NotOffered("fewshot shows training examples, and there are none")
         rows = self._each_once(apart_from([e for e in train if e.target.strip()], dev), kit)
         if not rows:
-            raise NotOffered(f"all {len(train)} training rows equal or nearly equal a dev row: none can be shown")
+            raise NotOffered(
+                f"all {len(train)} training examples equal or nearly equal a dev example: none can be shown"
+            )
         return rows
 
     def _each_once(self, rows: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
@@ -152,7 +156,7 @@ class FewShot(AsksModels):
         if len(rows) <= self.pool:
             return rows
         chosen = sorted(kit.rng("fewshot pool").sample(range(len(rows)), self.pool))
-        kit.say(f"fewshot: chooses examples from {self.pool} of {len(rows)} rows")
+        kit.say(f"fewshot: chooses examples from {self.pool} of {len(rows)} examples")
         return tuple(rows[i] for i in chosen)
 
     def _candidates(

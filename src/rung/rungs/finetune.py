@@ -47,10 +47,10 @@ ROWS_PLANNED_WITH = 20
 
 
 class FineTune(BaseModel):
-    """Tune the model in `model` on the training rows, if the data can carry it.
+    """Tune the model in `model` on the training examples, if the data can carry it.
 
     Tuned weights lie in the run folder and are asked through the client of the base. With `trained: elsewhere` nothing is
-    tuned here: the climb writes the rows and waits for the model in `model`, then measures it by the same rules.
+    tuned here: the climb writes the examples and waits for the model in `model`, then measures it by the same rules.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,13 +74,13 @@ class FineTune(BaseModel):
     mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
     under: Literal["both", "short"] = Field(
         "both",
-        description="prompts to tune under: the bare row and the best prompt so far, or the bare row alone, which is quicker",
+        description="prompts to tune under: the bare example and the best prompt so far, or the bare example alone, which is quicker",
     )
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
     trained: Literal["here", "elsewhere"] = Field(
         "here",
-        description="elsewhere: at a vendor or on another machine; the climb writes the rows for it, waits until `model` stands under "
+        description="elsewhere: at a vendor or on another machine; the climb writes the examples for it, waits until `model` stands under "
         "`models`, and measures it then",
     )
     cost_usd: float | None = Field(
@@ -147,7 +147,7 @@ class FineTune(BaseModel):
         if lesson is not None:
             tuning = replace(tuning, lesson=lesson.sentence, lesson_usd=lesson.cost_usd)
         kit.say(
-            f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev rows; {tuning.forecast}"
+            f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev examples; {tuning.forecast}"
         )
         return Fitted(
             candidate,
@@ -183,7 +183,7 @@ class FineTune(BaseModel):
             seconds=None if need.seconds is None else need.seconds * times,
             memory_bytes=need.memory_bytes,
             disk_bytes=need.disk_bytes,
-            note=f"{len(recipes)} recipes on a quarter of {len(rows)} rows, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
+            note=f"{len(recipes)} recipes on a quarter of {len(rows)} examples, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
         )
         runs = len(recipes) + prompts + 1
         calls = 4 * runs * min(len(dev), 150) + len(dev)
@@ -241,7 +241,7 @@ class FineTune(BaseModel):
                 at.kit.say(f"finetune: not tuned under the {name} prompt: {error}")
                 continue
             results.append(found)
-        at.kit.say(f"finetune: preflight passed; one row as it is tuned: {results[0].shown!r}")
+        at.kit.say(f"finetune: preflight passed; one example as it is tuned: {results[0].shown!r}")
         need = recipe.need(at.space.base, tuning_rows(prompts[0][1], rows), lambda row: len(row.answer) // 3 + 40)
         free = at.space.free_bytes()
         if free is not None and need.disk_bytes is not None and need.disk_bytes > free:
@@ -285,8 +285,8 @@ def _nothing_sealed(space: TuningSpace, rows: Sequence[Example], dev: Sequence[E
     if known:
         named = ", ".join(sorted(known)[:5])
         raise TuningError(
-            f"{len(known)} training rows stand in the dev or test set too ({named}): tuning on them would make every measure "
-            "of it worthless; remove them from the training rows"
+            f"{len(known)} training examples stand in the dev or test set too ({named}): tuning on them would make every measure "
+            "of it worthless; remove them from the training examples"
         )
 
 
@@ -301,7 +301,7 @@ def _trials(found: RecipeRace, role: str, chosen: Candidate) -> tuple[Trial, ...
 
 
 def _left_out(checked: Preflight) -> tuple[Skipped, ...]:
-    return tuple(Skipped("finetune rows", c.found) for c in checked.checks if "left out whole" in c.found)
+    return tuple(Skipped("finetune examples", c.found) for c in checked.checks if "left out whole" in c.found)
 
 
 def _account(

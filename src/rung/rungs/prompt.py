@@ -39,11 +39,11 @@ LATE_LOOKS = 2  # at the most explicit prompt where none scores, and at the inst
 
 
 class Prompt(AsksModels):
-    """Race the user's prompt (candidate 1) against rewrites made from the task and the training rows.
+    """Race the user's prompt (candidate 1) against rewrites made from the task and the training examples.
 
     Where the best misses the goal, it is challenged by itself with the instruction in the user turn. Then it is challenged by itself with rules against the failures that dev showed and, with a `reflection`
     model, by the best prompt that reflective evolution finds. At the end every post-processing step is tried on the answers
-    that are there (`rung.prompts.postprocessing`): it costs nothing, and the strict score decides. Where rows still fail by
+    that are there (`rung.prompts.postprocessing`): it costs nothing, and the strict score decides. Where examples still fail by
     their form, structured output is one more challenger (`rung.prompts.structured`).
     """
 
@@ -64,7 +64,7 @@ class Prompt(AsksModels):
         description="the role of a capable model that rewrites the best prompt from its failures (gepa)",
     )
     reflections: int = Field(20, ge=1, description="times that model is asked, at most")
-    reflection_calls: int = Field(400, ge=1, description="rows answered in that search, at most")
+    reflection_calls: int = Field(400, ge=1, description="examples answered in that search, at most")
 
     @property
     def packages(self) -> tuple[str, ...]:

@@ -40,10 +40,10 @@ SAYING: tuple[Mapping[str, Any], ...] = ({"may_abstain": True}, {"cite": True}, 
 
 
 class Rag(AsksModels):
-    """Answer with passages from `documents`, searched as they are at that moment, in the best prompt of the rung below.
+    """Answer with passages from `documents`, searched as they are at that moment, in the best prompt of the approach below.
 
     Chosen on dev, one after another, the best so far always among those raced: how many passages (none and, where they fit,
-    all documents among them), the prompt (the rung below could not tell its candidates apart where all of them lacked the
+    all documents among them), the prompt (the approach below could not tell its candidates apart where all of them lacked the
     facts), the layout, what is said about passages, the examples, and the search. Passages are never part
     of a candidate, only the hash of all documents is.
     """
@@ -86,7 +86,7 @@ class Rag(AsksModels):
         skipped = [*too_long, *descent.skipped.values()]
         if chosen == without:
             skipped.append(_no_gain(descent, best, without, len(outcomes)))
-            kit.say("rag: passages do not help enough; the prompt of the rung below is kept")
+            kit.say("rag: passages do not help enough; the prompt of the approach below is kept")
         else:
             kit.say(f"rag: {chosen.name} is chosen among {len(descent.seen)} on dev")
         found = descent.whole(chosen)
@@ -235,8 +235,8 @@ def _no_gain(descent: Descent, best: Choice, without: Choice, rows: int) -> Skip
     with_them, alone = descent.mean(best), descent.mean(without)
     return Skipped(
         "rag passages",
-        f"on {rows} dev rows {best.name} scored {_shown(with_them)} and the same prompt without passages {_shown(alone)}: not at "
-        f"least {descent.task.min_gain:g} better, so this candidate asks exactly what the rung below asks",
+        f"on {rows} dev examples {best.name} scored {_shown(with_them)} and the same prompt without passages {_shown(alone)}: not at "
+        f"least {descent.task.min_gain:g} better, so this candidate asks exactly what the approach below asks",
     )
 
 

@@ -34,7 +34,7 @@ from rung.types import (
 
 
 class ScratchRung(BaseModel):
-    """Say what a model from nothing would take, or with `train: true` make a tiny one from the training rows.
+    """Say what a model from nothing would take, or with `train: true` make a tiny one from the training examples.
 
     It runs only when everything below, tuning included, is shown to fall short.
     """
@@ -49,13 +49,13 @@ class ScratchRung(BaseModel):
     said_to_fix: ClassVar[float | None] = None
 
     model: str = Field("main", min_length=1, description="the role whose provider serves it (nano or local)")
-    train: bool = Field(False, description="really train a tiny model on the rows; false: the estimate alone")
+    train: bool = Field(False, description="really train a tiny model on the examples; false: the estimate alone")
     recipe: Mapping[str, Any] = Field(
         default_factory=dict, description="settings of the tuner `scratch` (package rung-nano)"
     )
     parameters: float = Field(0.6e9, gt=0, description="size of the model in the estimate")
     usd_per_gpu_hour: float = Field(USD_PER_GPU_HOUR, gt=0, description="rent of one H100 in the estimate")
-    force: bool = Field(False, description="train although a rung below is enough; never changes the verdict")
+    force: bool = Field(False, description="train although an approach below is enough; never changes the verdict")
 
     _believable = field_validator("usd_per_gpu_hour")(believable)
 
@@ -70,7 +70,7 @@ class ScratchRung(BaseModel):
         at = TuningPlace.of(task, kit, space, dev)
         sealed = space.sealed(rows)
         if sealed:
-            raise TuningError(f"{len(sealed)} training rows stand in the dev or test set too: remove them")
+            raise TuningError(f"{len(sealed)} training examples stand in the dev or test set too: remove them")
         try:
             checked = await asyncio.to_thread(
                 tuner.preflight, space.base, tuning_rows(template, rows), space.sent, at.seed
@@ -116,7 +116,7 @@ class ScratchRung(BaseModel):
     def _rows(self, train: Sequence[Example]) -> tuple[Example, ...]:
         rows = tuple(e for e in train if e.target.strip())
         if not self.train or not rows:
-            more = "; `train: true` makes a tiny model of the rows all the same" if rows else ""
+            more = "; `train: true` makes a tiny model of the examples all the same" if rows else ""
             raise NotOffered(why_not(rows, self.parameters, self.usd_per_gpu_hour) + more)
         return rows
 

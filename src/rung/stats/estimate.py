@@ -91,13 +91,15 @@ def as_scores(scores: ArrayLike) -> FloatArray:
     """Return `scores` as a one-dimensional float array; raise ValueError unless it has rows, all in [0, 1]."""
     values = np.asarray(scores, dtype=float)
     if values.ndim != 1:
-        raise ValueError(f"scores have {values.ndim} dimensions; give one score a row, as a flat list")
+        raise ValueError(f"scores have {values.ndim} dimensions; give one score an example, as a flat list")
     if values.size == 0:
-        raise ValueError("there are no scores; an interval needs at least one scored row")
+        raise ValueError("there are no scores; an interval needs at least one scored example")
     wrong = ~((values >= 0.0) & (values <= 1.0))
     if wrong.any():
         at = int(np.argmax(wrong))
-        raise ValueError(f"score {values[at]} of row {at} is outside [0, 1]; turn losses over and scale scores first")
+        raise ValueError(
+            f"score {values[at]} of example {at} is outside [0, 1]; turn losses over and scale scores first"
+        )
     return values
 
 
@@ -109,7 +111,9 @@ def group_numbers(groups: Sequence[str] | None, n: int) -> np.ndarray[tuple[int]
     if groups is None:
         return None
     if len(groups) != n:
-        raise ValueError(f"{n} scores came with {len(groups)} group names; give one group name a row, or none at all")
+        raise ValueError(
+            f"{n} scores came with {len(groups)} group names; give one group name an example, or none at all"
+        )
     names: dict[str, int] = {}
     numbers = np.array([names.setdefault(g, len(names)) for g in groups], dtype=np.intp)
     return None if len(names) == n and n > 1 else numbers
@@ -290,7 +294,9 @@ def can_claim_met(n_groups: int | None) -> bool:
 
 def _check_counts(hits: float, n: float) -> None:
     if not (n > 0 and 0 <= hits <= n):
-        raise ValueError(f"{hits} hits of {n} rows is no rate; rows must be above 0 and hits between 0 and the rows")
+        raise ValueError(
+            f"{hits} hits of {n} examples is no rate; examples must be above 0 and hits between 0 and the examples"
+        )
 
 
 def _check_level(level: float) -> None:

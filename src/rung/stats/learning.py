@@ -48,7 +48,7 @@ def forecast(points: Sequence[tuple[int, float, int]], goal: float, min_gain: fl
     Raises ValueError for fewer than two points with different rows.
     """
     if len({rows for rows, _, _ in points}) < 2:
-        raise ValueError("a learning curve needs scores at two or more numbers of rows")
+        raise ValueError("a learning curve needs scores at two or more numbers of examples")
     rows = max(r for r, _, _ in points)
     log_a, b = _fits(points)
     now, twice = _error(log_a, b, rows), _error(log_a, b, 2 * rows)
@@ -116,19 +116,19 @@ def _sentence(
     doubling: tuple[float, ...],
 ) -> str:
     low, middle, high = needed
-    twice = f"twice the rows would bring about {doubling[1]:+.3f} on dev ({doubling[0]:+.3f} to {doubling[2]:+.3f})"
+    twice = f"twice the examples would bring about {doubling[1]:+.3f} on dev ({doubling[0]:+.3f} to {doubling[2]:+.3f})"
     if measured >= goal:
-        more = "more rows will hardly help" if doubling[1] < min_gain else "more rows would still help"
-        return f"the goal of {goal:g} is reached on dev with {rows:,} rows; {more}: {twice}"
+        more = "more examples will hardly help" if doubling[1] < min_gain else "more examples would still help"
+        return f"the goal of {goal:g} is reached on dev with {rows:,} examples; {more}: {twice}"
     if middle is not None and middle > rows:
         above = (
             f"{_rounded(high - rows):,}" if high is not None else f"more than {_rounded(int(FURTHEST - 1) * rows):,}"
         )
         below = f"{_rounded(max(0, (low or rows) - rows)):,}"
-        return f"about {_rounded(middle - rows):,} more rows for {goal:g} on dev (between {below} and {above}); {twice}"
+        return f"about {_rounded(middle - rows):,} more examples for {goal:g} on dev (between {below} and {above}); {twice}"
     if doubling[2] < min_gain or doubling[1] < min_gain / 2:
-        return f"more rows will not help: {twice}, and {goal:g} is not in sight within {int(FURTHEST)} times the rows"
-    return f"more rows would help, but {goal:g} is not in sight within {int(FURTHEST)} times the rows: {twice}"
+        return f"more examples will not help: {twice}, and {goal:g} is not in sight within {int(FURTHEST)} times the examples"
+    return f"more examples would help, but {goal:g} is not in sight within {int(FURTHEST)} times the examples: {twice}"
 
 
 def _rounded(rows: int) -> int:

@@ -89,7 +89,7 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     McNemar 1947, Psychometrika 12:153, in its exact conditional form. No discordant row gives 1.
     """
     if wins < 0 or losses < 0:
-        raise ValueError(f"wins ({wins}) and losses ({losses}) are counts of rows; neither may be below 0")
+        raise ValueError(f"wins ({wins}) and losses ({losses}) are counts of examples; neither may be below 0")
     tail = float(at_least(max(wins, losses), wins + losses, 0.5))
     return min(1.0, 2.0 * tail)
 
@@ -258,7 +258,7 @@ def compare_paired(
         p_value, method = mcnemar_exact(wins, losses), "McNemar exact, Newcombe interval"
     else:
         p_value = sign_flip(diff, groups, seed=seed)
-        unit = "rows" if ungrouped else "groups"
+        unit = "examples" if ungrouped else "groups"
         method = f"sign-flip over {unit}, bootstrap interval over {unit}"
     span = paired_interval(first, second, groups, level, seed=seed)
     ties = first.size - wins - losses
@@ -355,14 +355,16 @@ def non_inferior(
 def _same_rows(a: ArrayLike, b: ArrayLike) -> tuple[FloatArray, FloatArray]:
     first, second = as_scores(a), as_scores(b)
     if first.size != second.size:
-        raise ValueError(f"{first.size} scores against {second.size}; a paired comparison needs the same rows in both")
+        raise ValueError(
+            f"{first.size} scores against {second.size}; a paired comparison needs the same examples in both"
+        )
     return first, second
 
 
 def _finite(diff: ArrayLike) -> FloatArray:
     values = np.asarray(diff, dtype=float)
     if values.ndim != 1 or values.size == 0 or not np.all(np.isfinite(values)):
-        raise ValueError("differences must be a flat list of at least one finite number, one a row")
+        raise ValueError("differences must be a flat list of at least one finite number, one an example")
     return values
 
 

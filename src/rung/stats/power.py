@@ -141,7 +141,7 @@ def minimum_detectable_effect(n: int, discordance: float, alpha: float, power: f
     check_alpha(alpha)
     _check_rate(discordance, "discordance")
     if n < 1:
-        raise ValueError(f"n is {n}; give the number of test rows, at least 1")
+        raise ValueError(f"n is {n}; give the number of test examples, at least 1")
     if discordance == 0.0:
         return None
     mass = binomial_mass(n, discordance)
@@ -201,7 +201,7 @@ def check_rule(goal: float, tolerance: float, alpha: float, planned_rungs: float
     if not 0.0 <= tolerance < goal:
         raise ValueError(f"tolerance is {tolerance}; it must lie between 0 and the goal ({goal}), for example 0.02")
     if planned_rungs < 1:
-        raise ValueError(f"planned_rungs is {planned_rungs}; count the rungs of the ladder, at least 1")
+        raise ValueError(f"planned_rungs is {planned_rungs}; count the approaches of the ladder, at least 1")
 
 
 def _check_rate(value: float, name: str) -> None:

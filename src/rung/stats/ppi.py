@@ -68,7 +68,7 @@ def rectify(
     """
     y, f = as_scores(labels), as_scores(judged)
     if y.size != f.size:
-        raise ValueError(f"{y.size} labels came with {f.size} judged scores; give both for each labelled row")
+        raise ValueError(f"{y.size} labels came with {f.size} judged scores; give both for each labelled example")
     alone, correction = summarise(y, groups), float(y.mean() - f.mean())
     rest = np.asarray(others, dtype=float)
     if rest.size == 0:
@@ -116,7 +116,7 @@ def rectified_gain(
         losses=losses,
         ties=y.size - wins - losses,
         n=y.size + np.size(others),
-        method=f"prediction-powered t, {y.size} labelled rows",
+        method=f"prediction-powered t, {y.size} labelled examples",
     )
 
 

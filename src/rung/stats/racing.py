@@ -35,7 +35,7 @@ def halving(candidates: int, rows: int, eta: float = 2.0, first: int | None = No
     Two candidates get a look at half of the rows, where one that is clearly worse may go.
     """
     if candidates < 1 or rows < 1:
-        raise ValueError(f"{candidates} candidates over {rows} dev rows is no race; both must be at least 1")
+        raise ValueError(f"{candidates} candidates over {rows} dev examples is no race; both must be at least 1")
     if eta <= 1.0:
         raise ValueError(f"eta is {eta}; it must be above 1: the factor by which candidates become fewer")
     if candidates == 2 and rows >= 2 * FEWEST_ROWS:
@@ -64,7 +64,9 @@ def survivors(scores: Mapping[str, Sequence[float]], keep: int) -> tuple[str, ..
         raise ValueError(f"keep is {keep}; at least one candidate must stay")
     lengths = {len(s) for s in scores.values()}
     if len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"candidates have {sorted(lengths)} scored rows; a race compares the same rows, at least one")
+        raise ValueError(
+            f"candidates have {sorted(lengths)} scored examples; a race compares the same examples, at least one"
+        )
     means = {name: float(np.mean(values)) for name, values in scores.items()}
     order = sorted(scores, key=lambda name: -means[name])  # stable: proposal order breaks ties
     leader = np.asarray(scores[order[0]], dtype=float)

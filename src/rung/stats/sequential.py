@@ -79,7 +79,7 @@ class Curtailment:
         have the rate seen so far, and also at both ends of its 90 % Wilson interval. At `n` it is the verdict itself.
         """
         if not 0 <= hits <= seen <= self.n:
-            raise ValueError(f"{hits} hits of {seen} rows out of {self.n} cannot be; hits <= seen <= n must hold")
+            raise ValueError(f"{hits} hits of {seen} examples out of {self.n} cannot be; hits <= seen <= n must hold")
         if seen == self.n:
             return self.verdict(hits)
         if seen not in self.looks:
@@ -129,7 +129,7 @@ class GroupSequential:
     def decide(self, hits: int, seen: int) -> Status | None:
         """Return the status after `hits` of the first `seen` rows, None to go on; at `n` always a status."""
         if not 0 <= hits <= seen <= self.n:
-            raise ValueError(f"{hits} hits of {seen} rows out of {self.n} cannot be; hits <= seen <= n must hold")
+            raise ValueError(f"{hits} hits of {seen} examples out of {self.n} cannot be; hits <= seen <= n must hold")
         if seen not in self.looks:
             return None
         at = self.looks.index(seen)
@@ -161,4 +161,4 @@ def _spend(looks: tuple[int, ...], rate: float, alpha: float) -> tuple[int, ...]
 
 def _check_rows(n: int) -> None:
     if n < 1:
-        raise ValueError(f"n is {n}; the test set needs at least 1 row")
+        raise ValueError(f"n is {n}; the test set needs at least 1 example")

@@ -69,8 +69,8 @@ def _status(lower: float, upper: float, goal: float, tolerance: float) -> Status
 
 def _more_groups(n_groups: int | None) -> str:
     return (  # one group alone has the lower bound 0 and never comes here
-        f"the test rows come from {n_groups} groups; at least {FEWEST_GROUPS} are needed before 'meets' can be said: "
-        "add rows from other groups, or drop group_by if the rows are independent"
+        f"the test examples come from {n_groups} groups; at least {FEWEST_GROUPS} are needed before 'meets' can be said: "
+        "add examples from other groups, or drop group_by if the examples are independent"
     )
 
 

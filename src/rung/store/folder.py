@@ -159,7 +159,7 @@ def open_to_others(folder: Path) -> str | None:
     if os.name != "posix" or not mode & 0o077:
         return None
     may = "change" if mode & 0o022 else "look into"
-    return f"other users of this machine may {may} {folder}; it holds your rows: `chmod 700 {folder}` closes it"
+    return f"other users of this machine may {may} {folder}; it holds your examples: `chmod 700 {folder}` closes it"
 
 
 def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -236,7 +236,7 @@ class Parity:
         changed = f"{self.answers_changed or 'no'} answer{'' if self.answers_changed == 1 else 's'} changed"
         shown = "the same model" if self.same else "not confirmed to be the same model"
         return (
-            f"{shown}: on the {self.n} frozen test rows {changed}, the score by {self.gain:+.4f}; a difference within "
+            f"{shown}: on the {self.n} frozen test examples {changed}, the score by {self.gain:+.4f}; a difference within "
             f"±{self.tolerance:g} {'is' if self.same else 'is not'} shown (p = {max(self.p_worse, self.p_better):.2g})"
         )
 

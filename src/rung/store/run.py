@@ -92,7 +92,7 @@ class PartsRecord(Folder):
     """The frozen parts. The test examples are written here, and read in `rung.store.sealed` alone."""
 
     cure = missing = (
-        "restore it from a copy, or move manifest.json beside it away and run the same `rung climb` again: unchanged rows are "
+        "restore it from a copy, or move manifest.json beside it away and run the same `rung climb` again: unchanged examples are "
         "frozen as they were, and no stored answer is paid again"
     )
     train = Rows("train.jsonl", Example)
@@ -351,5 +351,5 @@ def export_place(folder: Path, label: str, form: str) -> Path:
 def measured_rungs(run: RunFolder) -> tuple[str, ...]:
     """Return the labels of the measured rungs, in ladder order. Raises RungError when there is none."""
     if not run.measured:
-        raise RungError(f"{run.path} has no measured rung yet; run `rung climb` there first")
+        raise RungError(f"{run.path} has no measured approach yet; run `rung climb` there first")
     return run.measured

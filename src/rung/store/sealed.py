@@ -62,7 +62,7 @@ class SealedTest:
         if differing or content_hash([e.sha256 for e in rows]) != entry["sha256"]:
             named = ", ".join(differing[:IDS_NAMED]) + (" ..." if len(differing) > IDS_NAMED else "")
             raise IntegrityError(
-                f"{run.parts.path / FILE} is not what was frozen: {len(differing)} rows differ ({named or 'in order'}). "
+                f"{run.parts.path / FILE} is not what was frozen: {len(differing)} examples differ ({named or 'in order'}). "
                 "Restore the file; the answers of this run stay in the project's cache, so climbing into a folder of another name is cheap"
             )
         return rows

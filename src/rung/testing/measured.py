@@ -85,7 +85,7 @@ class MeasuredRun:
             there = ", ".join(r.label for r in self.rungs) or "none yet"
             if self.fresh:
                 raise RungError(f"{label!r} was not asked again; asked: {there} (name others: fresh=[{label!r}])")
-            raise RungError(f"{self.path} has no measured rung {label!r}; measured: {there}")
+            raise RungError(f"{self.path} has no measured approach {label!r}; measured: {there}")
         return found
 
     @property

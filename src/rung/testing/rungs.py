@@ -50,7 +50,7 @@ def check_rung(
     name = name or cls.__module__.rpartition(".")[2]
     with promises(f"rung {cls.__name__}") as p, keeping_nothing(p, rung):
         missing = [name for name in (*plugins.RUNG_TRAITS, "fit", "plan", "revive") if not hasattr(rung, name)]
-        if not p.that(not missing, f"it has all traits and methods of a rung; missing: {', '.join(missing)}"):
+        if not p.that(not missing, f"it has all traits and methods of an approach; missing: {', '.join(missing)}"):
             return None
         _traits(p, cls, name)
         found = asyncio.run(_climbed(p, rung, name, documents))
@@ -90,8 +90,8 @@ async def _climbed(p: Promises, rung: Any, name: str, documents: DocumentIndex |
     _fitted(p, found, name, train, dev)
     p.that(bool(asked.requests) == bool(rung.asks), "asks tells whether a language model is asked")
     again = await rung.fit(given, kit())
-    p.that(again.candidate.id == found.candidate.id, "equal rows and seed give the same candidate")
-    if not p.that(isinstance(found.candidate.learned, rung.learned), "the candidate holds what the rung learns"):
+    p.that(again.candidate.id == found.candidate.id, "equal examples and seed give the same candidate")
+    if not p.that(isinstance(found.candidate.learned, rung.learned), "the candidate holds what the approach learns"):
         return None
     restored = _restored(found.candidate, rung)
     p.that(restored.id == found.candidate.id, "a candidate survives JSON with the same id")
@@ -99,9 +99,11 @@ async def _climbed(p: Promises, rung: Any, name: str, documents: DocumentIndex |
     for outcome, example in zip(found.dev, dev, strict=False):
         if outcome.answer is not None:
             answer = await system.answer(dict(example.inputs))
-            p.that(answer.text == outcome.answer.text, "the candidate restored from JSON answers dev rows as measured")
+            p.that(
+                answer.text == outcome.answer.text, "the candidate restored from JSON answers dev examples as measured"
+            )
     answers = [(await system.answer(dict(e.inputs))).text for e in new]
-    p.that(all(isinstance(text, str) for text in answers), "the system answers rows it has never seen")
+    p.that(all(isinstance(text, str) for text in answers), "the system answers examples it has never seen")
     return found
 
 
@@ -122,17 +124,17 @@ def _traits(p: Promises, cls: Any, name: str) -> None:
 
 def _fitted(p: Promises, found: Fitted, name: str, train: Sequence[Example], dev: Sequence[Example]) -> None:
     candidate = found.candidate
-    p.that(candidate.rung == name, "the candidate names its rung")
-    p.that([o.example_id for o in found.dev] == [e.id for e in dev], "Fitted.dev holds every dev row, in order")
-    p.that(set(candidate.trained_on) <= {e.id for e in train}, "trained_on names training rows only")
+    p.that(candidate.rung == name, "the candidate names its approach")
+    p.that([o.example_id for o in found.dev] == [e.id for e in dev], "Fitted.dev holds every dev example, in order")
+    p.that(set(candidate.trained_on) <= {e.id for e in train}, "trained_on names training examples only")
     try:
         learned = canonical_json(asdict(candidate.learned))
     except (TypeError, ValueError):
         p.that(False, "what a candidate learned is plain JSON")
         return
-    p.that(not any(e.inputs["text"] in learned for e in dev), "nothing of a dev row is inside the candidate")
+    p.that(not any(e.inputs["text"] in learned for e in dev), "nothing of a dev example is inside the candidate")
     used = {e.id for e in train if e.inputs["text"] in learned}
-    p.that(used <= set(candidate.trained_on), "training rows inside the candidate are named in trained_on")
+    p.that(used <= set(candidate.trained_on), "training examples inside the candidate are named in trained_on")
     names = [trial.candidate.name for trial in found.trials]
     p.that(len(names) == len(set(names)), "candidates tried have different names")
 

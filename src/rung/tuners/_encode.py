@@ -77,13 +77,13 @@ class Reader:
             whole = asked + self._after(row)
         if len(whole) == len(asked):
             raise TuningError(
-                f"the chat template writes something else before an answer than before a question (row {row.id}): what is "
+                f"the chat template writes something else before an answer than before a question (example {row.id}): what is "
                 "learned would not be what is asked; give the model a template whose answers follow the generation prompt"
             )
         last = max((i for i, t in enumerate(whole) if t in self.ends and i >= len(asked)), default=None)
         if last is None:
             raise TuningError(
-                f"the chat template does not close an answer with the end token (row {row.id}), so a tuned model would never "
+                f"the chat template does not close an answer with the end token (example {row.id}), so a tuned model would never "
                 "stop: end the assistant's turn with eos_token in chat_template.jinja"
             )
         return Encoded(row.id, whole[: last + 1], len(asked))
@@ -117,7 +117,7 @@ class Reader:
             return self.chats.tokens([m.as_dict() for m in messages], answer)
         except REFUSED as error:
             raise TuningError(
-                f"the chat template refuses a row ({_first_line(error)}): use turns that it knows in task.prompt"
+                f"the chat template refuses an example ({_first_line(error)}): use turns that it knows in task.prompt"
             ) from error
 
 

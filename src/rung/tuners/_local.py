@@ -49,7 +49,7 @@ class LocalRun:
         encoded = [reader.encode(row) for row in rows]
         self.rows = [e for e in encoded if reader.window is None or len(e.tokens) <= reader.window]  # none is cut
         if not self.rows:
-            raise TuningError(f"no training row fits the context of {base.name} ({reader.window} tokens)")
+            raise TuningError(f"no training example fits the context of {base.name} ({reader.window} tokens)")
         self.device = device_of(recipe.device)
         self.threads = min(recipe.threads or os.cpu_count() or 1, _cores())
         self.at_once = at_once(recipe, base, self.rows, self.device)

@@ -52,7 +52,7 @@ def preflight(
     ]
     if not fitting:
         raise TuningError(
-            f"no training row fits the context of {base.name} ({reader.window} tokens; the shortest row has "
+            f"no training example fits the context of {base.name} ({reader.window} tokens; the shortest example has "
             f"{min((len(e.tokens) for e in encoded), default=0)}): shorten the inputs or choose a base with a longer context"
         )
     checks.append(
@@ -84,11 +84,11 @@ def _lengths(encoded: Sequence[Encoded], fitting: Sequence[Encoded], reader: Rea
     if not left_out:
         return Checked(
             "nothing truncated",
-            f"the longest of {len(encoded)} rows has {longest} tokens, the context holds {reader.window or 'any'}",
+            f"the longest of {len(encoded)} examples has {longest} tokens, the context holds {reader.window or 'any'}",
         )
     named = ", ".join(left_out[:NAMED]) + (" ..." if len(left_out) > NAMED else "")
     found = (
-        f"{len(left_out)} of {len(encoded)} rows are longer than the context of {reader.window} tokens ({named}; the longest "
+        f"{len(left_out)} of {len(encoded)} examples are longer than the context of {reader.window} tokens ({named}; the longest "
         f"has {longest}) and are left out whole, none is cut"
     )
     if len(left_out) > LEFT_OUT * len(encoded):
@@ -112,13 +112,13 @@ def _same_template(rows: Sequence[TuningRow], reader: Reader, sent: Sent) -> Che
             )
             return Checked(
                 what,
-                f"they differ in row {row.id} from token {place} on: inference sends "
+                f"they differ in example {row.id} from token {place} on: inference sends "
                 f"{reader.tokenizer.decode(list(served)[place : place + 8])!r}, training has "
                 f"{reader.tokenizer.decode(list(own)[place : place + 8])!r}; give both the same chat_template.jinja",
                 False,
             )
         compared += 1
-    return Checked(what, f"equal, token by token, on {compared} rows")
+    return Checked(what, f"equal, token by token, on {compared} examples")
 
 
 def _whole_answers(rows: Sequence[TuningRow], encoded: Sequence[Encoded], reader: Reader) -> Checked:
@@ -128,7 +128,7 @@ def _whole_answers(rows: Sequence[TuningRow], encoded: Sequence[Encoded], reader
         first = next(e for r, e in zip(rows, encoded, strict=True) if r is wrong[0])
         return Checked(
             "answers whole",
-            f"what is learned is not the answer in {len(wrong)} rows: {wrong[0].id} would learn "
+            f"what is learned is not the answer in {len(wrong)} examples: {wrong[0].id} would learn "
             f"{reader.learned_text(first)[:80]!r}, not {wrong[0].answer[:80]!r}; the template adds to answers or the tokenizer "
             "cannot write them (a thinking template takes `template: {enable_thinking: false}`)",
             False,
@@ -167,7 +167,7 @@ def _loss(
         ),
         Checked(
             "overfits one batch",
-            f"on {len(short)} rows the loss went from {first:.3f} to {last:.3f} in {steps} steps"
+            f"on {len(short)} examples the loss went from {first:.3f} to {last:.3f} in {steps} steps"
             + (
                 "" if fell else f": {recipe.title} does not learn; raise learning_rate, or check that the targets exist"
             ),

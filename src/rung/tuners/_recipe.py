@@ -31,8 +31,8 @@ class LocalRecipe(Tuner):
     """
 
     learning_rate: float | None = Field(None, gt=0, lt=1, description="highest rate; none: from the model's width")
-    epochs: float = Field(3.0, gt=0, le=100, description="times that each row is seen")
-    batch_rows: int = Field(16, ge=1, description="rows behind one step of the optimizer")
+    epochs: float = Field(3.0, gt=0, le=100, description="times that each example is seen")
+    batch_rows: int = Field(16, ge=1, description="examples behind one step of the optimizer")
     batch_tokens: int = Field(8192, ge=1, description="tokens computed at once, padding included; bounds memory")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps over which the rate rises")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's decay")

@@ -16,7 +16,7 @@ class Lora(LocalRecipe):
     Sources: every linear layer rather than attention alone, and a rate ten times that of full tuning: "LoRA Without
     Regret" (Schulman et al., Thinking Machines 2025), whose runs from rank 1 to 512 share one best rate; alpha = 2 *
     rank and all linear layers: Biderman et al. 2024, "LoRA Learns Less and Forgets Less" (arXiv 2405.09673, section 6);
-    rank 16: small enough for a few thousand rows by the same paper's figures, and PEFT's and TRL's own examples.
+    rank 16: small enough for a few thousand examples by the same paper's figures, and PEFT's and TRL's own examples.
     No dropout: PEFT's default.
     """
 

@@ -29,7 +29,7 @@ class Lesson:
     @property
     def sentence(self) -> str:
         kept = f"; {self.own_kept:,} others keep the expected answer of the file" if self.own_kept else ""
-        return f"{self.teacher} answered {self.asked:,} training rows, {self.passed:,} passed the metric{kept}"
+        return f"{self.teacher} answered {self.asked:,} training examples, {self.passed:,} passed the metric{kept}"
 
 
 async def teach(kit: Kit, teacher: Candidate, train: Sequence[Example], task: Task, *, mixed: bool = False) -> Lesson:
@@ -43,7 +43,7 @@ async def teach(kit: Kit, teacher: Candidate, train: Sequence[Example], task: Ta
     name = f"{teacher.rung} ({teacher.name}) of models.{teacher.model}"
     if len(passing) < FEWEST_SHARE * len(train):
         raise NotOffered(
-            f"the teacher, {name}, is right on {len(passing):,} of {len(train):,} training rows: too few to learn from; tune on "
+            f"the teacher, {name}, is right on {len(passing):,} of {len(train):,} training examples: too few to learn from; tune on "
             "the expected answers instead (no `teacher`), or name a better one"
         )
     rows = []

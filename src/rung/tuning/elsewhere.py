@@ -99,7 +99,7 @@ class RowsElsewhere:
         write_atomic(out / "README.md", readme(self.role, taken).encode())
         good = [SERVICES[key].name for key, found in taken.items() if not found]
         return (
-            f"{len(parts['train']):,} training and {len(parts['dev']):,} dev rows, checked against the published formats "
+            f"{len(parts['train']):,} training and {len(parts['dev']):,} dev examples, checked against the published formats "
             f"({', '.join(good) or 'none takes them; README.md says why'}), with train_trl.py"
         )
 
@@ -134,9 +134,9 @@ def problems(lines: str, service: Service) -> Iterator[str]:
     """Yield everything for which the service would reject a file of chats; nothing when it would take it."""
     rows = [line for line in lines.split("\n") if line]
     if len(rows) < service.fewest:
-        yield f"{service.name} wants at least {service.fewest} rows; there are {len(rows)}"
+        yield f"{service.name} wants at least {service.fewest} examples; there are {len(rows)}"
     if service.most is not None and len(rows) > service.most:
-        yield f"{service.name} takes at most {service.most:,} rows; there are {len(rows):,}"
+        yield f"{service.name} takes at most {service.most:,} examples; there are {len(rows):,}"
     for number, line in enumerate(rows, 1):
         try:
             row = json.loads(line)

@@ -26,8 +26,8 @@ def _against(task: Task, rows: int, diagnosis: Diagnosis | None) -> Iterator[str
     need = NEEDS[task.kind]
     if rows < need.minimum:
         yield (
-            f"{rows} training rows are below the minimum of {need.minimum:,} for {task.kind}, where tuning is likely to "
-            "overfit; few-shot needs a handful of rows and costs nothing to change"
+            f"{rows} training examples are below the minimum of {need.minimum:,} for {task.kind}, where tuning is likely to "
+            "overfit; few-shot needs a handful of examples and costs nothing to change"
         )
     if task.facts_change == "often":
         yield (
@@ -48,12 +48,12 @@ def _against(task: Task, rows: int, diagnosis: Diagnosis | None) -> Iterator[str
     other = sum(c.count for c in diagnosis.causes if c.name in NOT_MENDED)
     if facts > MOST * diagnosis.failed:
         yield (
-            f"{facts} of {diagnosis.failed} failed dev rows of {diagnosis.rung} lack knowledge, which tuning teaches badly; "
+            f"{facts} of {diagnosis.failed} failed dev examples of {diagnosis.rung} lack knowledge, which tuning teaches badly; "
             "give the model the facts from documents (`rag`)"
         )
     elif facts + other > MOST * diagnosis.failed:
         names = ", ".join(c.name for c in diagnosis.causes if c.name in (*KNOWLEDGE, *NOT_MENDED))
         yield (
-            f"{facts + other} of {diagnosis.failed} failed dev rows of {diagnosis.rung} fail for what tuning cannot fix "
+            f"{facts + other} of {diagnosis.failed} failed dev examples of {diagnosis.rung} fail for what tuning cannot fix "
             f"({names}); fix these first: it is cheaper and changes what there is to tune"
         )

@@ -67,7 +67,7 @@ async def _steps(winner: Tuned, at: TuningPlace, before: Scores) -> AsyncIterato
     rehearsal = at.space.regression_suite.replay(max(1, math.ceil(REHEARSED * len(winner.tried.rows))))
     if rehearsal:
         mixed = await tune(replace(winner.tried, replay=rehearsal), at)
-        yield mixed, await _look(f"replay of {len(rehearsal)} rows", mixed, mixed.weights, mixed.dev, before, at)
+        yield mixed, await _look(f"replay of {len(rehearsal)} examples", mixed, mixed.weights, mixed.dev, before, at)
     recipe = winner.tried.tuner.gentler()
     if recipe is not None:
         soft = await tune(replace(winner.tried, tuner=recipe, replay=rehearsal), at)

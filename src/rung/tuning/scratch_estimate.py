@@ -66,7 +66,7 @@ def why_not(rows: Sequence[Example], parameters: float, usd_per_gpu_hour: float 
     usable = ScratchEstimate(parameters, USABLE_TOKENS, usd_per_gpu_hour)
     share = held / best.tokens
     return (
-        f"a model from nothing wants about {TOKENS_A_PARAMETER:g} tokens a parameter: {best}. The training rows hold about "
+        f"a model from nothing wants about {TOKENS_A_PARAMETER:g} tokens a parameter: {best}. The training examples hold about "
         f"{_short(held)} tokens, {_share(share)} of that. To be as capable as an open model of this size that can be tuned today, "
         f"it would take {usable}. Tune such a model instead"
     )

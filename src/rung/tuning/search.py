@@ -50,7 +50,7 @@ class Try:
 
     @property
     def title(self) -> str:
-        return f"{self.tuner.title}, {self.prompt} prompt, {len(self.rows)} rows"
+        return f"{self.tuner.title}, {self.prompt} prompt, {len(self.rows)} examples"
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ async def search(
     best = max(first, key=lambda t: t.dev)  # on a tie the earlier one: the default recipe is first
     if len(first) > 1:
         at.kit.say(
-            f"finetune: {best.tried.tuner.title} is best of {len(first)} recipes on {len(quarter)} rows ({best.dev:.3f} on dev)"
+            f"finetune: {best.tried.tuner.title} is best of {len(first)} recipes on {len(quarter)} examples ({best.dev:.3f} on dev)"
         )
     second = [await tune(replace(best.tried, template=t, prompt=n, rows=half, share=SHARES[1]), at) for n, t in prompts]
     chosen = second[0]

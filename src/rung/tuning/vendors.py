@@ -121,13 +121,13 @@ VENDORS: tuple[Vendor, ...] = (
 )
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_HEAD = """# Rows to tune elsewhere
+_HEAD = """# Examples to tune elsewhere
 
 - `chat-train.jsonl`, `chat-dev.jsonl`: one chat a line, `{"messages": [...]}`; the last turn is the expected answer.
 - `vertex-train.jsonl`, `vertex-dev.jsonl`: the same as Vertex AI wants them.
 - `trl-train.jsonl`, `trl-dev.jsonl`: the same as prompt and completion, the form of TRL.
 - `recipe.json`, `train_trl.py`: the recipe, and a script that tunes with it and needs no rung.
-- `prompt.yaml`: the prompt of the rows. `rung` asks the tuned model under it.
+- `prompt.yaml`: the prompt of the examples. `rung` asks the tuned model under it.
 
 The test examples are not here: a model tuned on these files can be measured on them. Whatever you upload goes to that vendor.
 
@@ -163,6 +163,6 @@ def _readme(role: str, taken: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield f"\n```yaml\n{role}: {vendor.entry}\n```\n"  # a fence: four spaces behind a list go on with the list
         if vendor.service is not None:
             problems = taken.get(vendor.service, ())
-            yield f"- rows: {'; '.join(problems) or 'takes chat-train.jsonl'}"
+            yield f"- examples: {'; '.join(problems) or 'takes chat-train.jsonl'}"
         yield from (f"- {page}" for page in vendor.pages)
         yield ""

@@ -138,7 +138,7 @@ def base_of(role: str, settings: ProviderSettings) -> Base:
     if not isinstance(settings, Tunable):
         raise NotOffered(
             f"models.{role} is {settings.name!r} of the provider {settings.provider!r}, whose weights are not on this "
-            "machine: name a model of the provider `local` or `nano` for this rung (`{finetune: {model: small}}`), or tune "
+            "machine: name a model of the provider `local` or `nano` for this approach (`{finetune: {model: small}}`), or tune "
             "elsewhere and bring the endpoint back as a model"
         )
     if getattr(settings, "adapter", None) is not None:

@@ -167,7 +167,7 @@ class Outcome:
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.failure is None):
-            raise ValueError(f"outcome of row {self.example_id!r} must hold scores or a failure, and not both")
+            raise ValueError(f"outcome of example {self.example_id!r} must hold scores or a failure, and not both")
 
     def value(self, metric: str, failure_score: float | None) -> float | None:
         """Return the example's score under `metric`: a failed example counts as `failure_score`; None: left out.

@@ -69,7 +69,7 @@ class Candidate:
 def weights_of(candidate: Candidate) -> Weights:
     """Return the tuned weights that answer. Raises ValueError for a candidate that has none here."""
     if candidate.tuned is None:
-        raise ValueError(f"candidate {candidate.name!r} of rung {candidate.rung!r} has no tuned weights here")
+        raise ValueError(f"candidate {candidate.name!r} of the approach {candidate.rung!r} has no tuned weights here")
     return candidate.tuned
 
 
@@ -77,7 +77,7 @@ def learned_as(candidate: Candidate, kind: type[L]) -> L:
     """Return what a candidate learned, as its rung knows it. Raises ValueError for a candidate of another kind."""
     if not isinstance(candidate.learned, kind):
         raise ValueError(
-            f"candidate {candidate.name!r} of rung {candidate.rung!r} holds a {type(candidate.learned).__name__}, not a "
+            f"candidate {candidate.name!r} of the approach {candidate.rung!r} holds a {type(candidate.learned).__name__}, not a "
             f"{kind.__name__}"
         )
     return candidate.learned

@@ -39,7 +39,7 @@ class RequestCost:
         asked = base_role(role)
         rent, off = service.usd_per_hour.get(asked, 0.0), service.batch_discount.get(asked, 0.0)
         if not answers:
-            return cls(usd_per_hour=rent, batch_discount=off, note="no row was answered")
+            return cls(usd_per_hour=rent, batch_discount=off, note="no example was answered")
         known = [c for a in answers if (c := a.cost_usd) is not None]
         anew = [c for a in answers if (c := a.uncached_usd) is not None]
         if len(known) < len(answers):

@@ -243,7 +243,7 @@ def _read(value: Any, info: core_schema.ValidationInfo) -> Learned:
     if cls is None:
         finder: KindFinder | None = (info.context or {}).get("learned")
         if finder is None:
-            raise ValueError(f"no rung learns the kind {kind!r}; there are: {', '.join(LEARNED_KINDS)}")
+            raise ValueError(f"no approach learns the kind {kind!r}; there are: {', '.join(LEARNED_KINDS)}")
         cls = finder(kind)
     found: Learned = _adapter(cls).validate_python(value)
     return found

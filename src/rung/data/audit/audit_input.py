@@ -45,7 +45,7 @@ class AuditInput:
     def judged_in_words(self) -> str:
         """What a finding about judged outputs adds where not all were judged; else nothing."""
         total, read = len(self.rows), len(self.judged)
-        return f" Looked at were {read:,} of {total:,} rows, evenly spread." if read < total else ""
+        return f" Looked at were {read:,} of {total:,} examples, evenly spread." if read < total else ""
 
     @cached_property
     def by_id(self) -> dict[str, Example]:
@@ -66,7 +66,7 @@ class AuditInput:
 
 
 def counted(n: int, one: str, many: str | None = None) -> str:
-    """Return "1 row" or "2 rows"."""
+    """Return "1 example" or "2 examples"."""
     return f"1 {one}" if n == 1 else f"{n:,} {many or one + 's'}"
 
 

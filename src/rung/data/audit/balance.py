@@ -23,8 +23,8 @@ def check_balance(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "balance",
             "stop",
-            f"every row has the expected output {quoted(list(everywhere))}: there is nothing to tell apart.",
-            "Bring rows of at least two labels, or name another target column.",
+            f"every example has the expected output {quoted(list(everywhere))}: there is nothing to tell apart.",
+            "Bring examples of at least two labels, or name another target column.",
             measured={"labels": 1},
         )
         return
@@ -32,7 +32,7 @@ def check_balance(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "balance",
             "warn",
-            f"{len(everywhere):,} different expected outputs in {len(case.rows):,} rows do not look like labels.",
+            f"{len(everywhere):,} different expected outputs in {len(case.rows):,} examples do not look like labels.",
             "Set task.kind to extraction, style or generation, or name another target column.",
             measured={"labels": len(everywhere)},
         )
@@ -68,8 +68,8 @@ def _rare(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "rare-labels",
             "warn",
-            f"{counted(len(rare), 'label has', 'labels have')} fewer than {RARE} training rows: {quoted(rare)}.",
-            "Collect more rows of these, merge them, or expect errors on them.",
+            f"{counted(len(rare), 'label has', 'labels have')} fewer than {RARE} training examples: {quoted(rare)}.",
+            "Collect more examples of these, merge them, or expect errors on them.",
             case.seen(e.id for e in visible if e.target in held),
             {"labels": len(rare), "training_rows": {label: train[label] for label in rare[:50]}},
         )
@@ -82,8 +82,8 @@ def _unseen(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "unseen-labels",
             "warn",
-            f"{counted(len(hidden), 'test row has a label', 'test rows have labels')} that neither train nor dev shows "
-            f"({counted(len(set(hidden)), 'label')}); no rung can learn them.",
-            "Bring training rows of every label, or name all labels in the prompt.",
+            f"{counted(len(hidden), 'test example has a label', 'test examples have labels')} that neither train nor dev shows "
+            f"({counted(len(set(hidden)), 'label')}); no approach can learn them.",
+            "Bring training examples of every label, or name all labels in the prompt.",
             measured={"test_rows": len(hidden), "labels": len(set(hidden))},
         )

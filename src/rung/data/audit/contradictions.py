@@ -48,7 +48,7 @@ def check_contradictions(case: AuditInput) -> Iterator[Finding]:
         "warn" if len(ids) >= MANY * len(case.rows) else "note",
         f"{counted(len(found), 'pair')} of nearly equal inputs (of {total:,}) {'has' if len(found) == 1 else 'have'} {what}"
         f"{of_test(case.hidden(ids))}.",
-        "Look at both rows of a pair: either one is wrong, or the word that tells them apart matters.",
+        "Look at both examples of a pair: either one is wrong, or the word that tells them apart matters.",
         case.seen(ids),
         {"pairs": len(found), "of": total, "rows": len(ids)},
     )

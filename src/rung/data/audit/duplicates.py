@@ -18,9 +18,9 @@ def check_duplicates(case: AuditInput) -> Iterator[Finding]:
     """Report rows that repeat another's text, and pairs that nearly do. The split has kept them on one side."""
     found, total = case.parts.duplicates, len(case.rows)
     kept = (
-        "Repeated rows were kept on one side of the split, and count as one group in every interval"
+        "Repeated examples were kept on one side of the split, and count as one group in every interval"
         if not case.parts.given
-        else "Rows that leak are set aside"
+        else "Examples that leak are set aside"
     )
     if found.equal:
         extra = sum(len(ids) - 1 for ids in found.equal)
@@ -28,7 +28,7 @@ def check_duplicates(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "duplicates",
             "warn" if extra >= MANY * total else "note",
-            f"{counted(extra, 'row repeats', 'rows repeat')} the text of another ({percent(extra / total)}, "
+            f"{counted(extra, 'example repeats', 'examples repeat')} the text of another ({percent(extra / total)}, "
             f"{counted(len(found.equal), 'text')}){of_test(case.hidden(ids))}.",
             f"{kept}; take repeats out if real traffic does not repeat like this.",
             case.seen(ids),
@@ -40,8 +40,8 @@ def check_duplicates(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "near-duplicates",
             "warn" if len(ids) >= MANY * total else "note",
-            f"{counted(len(found.near), 'pair')} of rows are nearly equal (resemblance at least {THRESHOLD:g}; "
-            f"{counted(len(ids), 'row')}, largest cluster {largest}){of_test(case.hidden(ids))}.",
+            f"{counted(len(found.near), 'pair')} of examples are nearly equal (resemblance at least {THRESHOLD:g}; "
+            f"{counted(len(ids), 'example')}, largest cluster {largest}){of_test(case.hidden(ids))}.",
             f"{kept}; look at the pairs and keep one of each if they come from a template.",
             case.seen(ids),
             {"pairs": len(found.near), "rows": len(ids), "largest": largest},
@@ -69,8 +69,8 @@ def check_conflicts(case: AuditInput) -> Iterator[Finding]:
             "conflicts",
             "warn" if real else "note",
             f"{counted(len(clusters), 'input has', 'inputs have')} expected outputs that "
-            + ("differ from row to row" if real else "differ in case or white space only")
-            + f" ({counted(len(ids), 'row')}, at least {lost[real]} of them wrong for any system)"
+            + ("differ from example to example" if real else "differ in case or white space only")
+            + f" ({counted(len(ids), 'example')}, at least {lost[real]} of them wrong for any system)"
             f"{of_test(case.hidden(ids))}.",
             "Decide which answer is right, or add the column that tells them apart to the inputs."
             if real
@@ -86,10 +86,10 @@ def _several_wordings(case: AuditInput, clusters: list[tuple[str, ...]]) -> Find
     return Finding(
         "conflicts",
         "note",
-        f"{counted(len(clusters), 'input stands', 'inputs stand')} in several rows with different outputs "
-        f"({counted(len(ids), 'row')}){of_test(case.hidden(ids))}: of free text each may be right, but an answer is compared "
-        "with its own row's only.",
-        "Bring the outputs of one input together in one row: a list in the target column, or task.accepted_answers.",
+        f"{counted(len(clusters), 'input stands', 'inputs stand')} in several examples with different outputs "
+        f"({counted(len(ids), 'example')}){of_test(case.hidden(ids))}: of free text each may be right, but an answer is compared "
+        "with its own example's only.",
+        "Bring the outputs of one input together in one example: a list in the target column, or task.accepted_answers.",
         case.seen(ids),
         {"inputs": len(clusters), "rows": len(ids), "real": False},
     )
@@ -103,17 +103,17 @@ def check_leakage(case: AuditInput) -> Iterator[Finding]:
         why[entry.why].append(entry.example.id)
         twins[entry.why].add(entry.twin)
     words = {
-        "equal": "the text of a test row",
-        "near": "nearly the text of a test row",
-        "group": "the group of a test row",
+        "equal": "the text of a test example",
+        "near": "nearly the text of a test example",
+        "group": "the group of a test example",
     }
     for reason, ids in why.items():
         yield Finding(
             "leakage",
             "warn",
-            f"{counted(len(ids), 'training row has', 'training rows have')} {words[reason]} "
-            f"({counted(len(twins[reason]), 'test row')} concerned).",
-            "They are set aside: no rung learns from them. Figures measured elsewhere with them in training are too high.",
+            f"{counted(len(ids), 'training example has', 'training examples have')} {words[reason]} "
+            f"({counted(len(twins[reason]), 'test example')} concerned).",
+            "They are set aside: no approach learns from them. Figures measured elsewhere with them in training are too high.",
             case.seen(ids),
             {"why": reason, "train_rows": len(ids), "test_rows": len(twins[reason])},
         )
@@ -124,7 +124,7 @@ def check_leakage(case: AuditInput) -> Iterator[Finding]:
                 "leakage",
                 "warn",
                 f"the input column {column!r} holds the expected output itself in {percent(len(same) / len(case.rows))} of "
-                "the rows.",
+                "the examples.",
                 f"Take {column!r} out of task.inputs unless the model really has it when it answers.",
                 case.seen(same),
                 {"column": column, "rows": len(same)},
@@ -146,7 +146,7 @@ def check_spelling(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "label-spelling",
             "warn",
-            f"{counted(labels, 'label is', 'labels are')} spelt in more than one way ({counted(len(ids), 'row')}): "
+            f"{counted(labels, 'label is', 'labels are')} spelt in more than one way ({counted(len(ids), 'example')}): "
             f"{', '.join(shown[:5])}{more}.",
             "Write each label in one way: `rung data clean --accept label-spelling` corrects them to the commonest.",
             case.seen(ids),

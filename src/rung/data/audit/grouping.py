@@ -74,9 +74,9 @@ def grouping_findings(
         yield Finding(
             "grouping",
             "warn",
-            f"rows with the same {column!r} are wrong together: the intra-group correlation of a word model's errors is "
-            f"{found.icc:.2f} over {counted(len(of_all), 'group')}, so that {counted(test, 'test row')} may be worth about {worth:,}.",
-            f"Set data.group_by: {column}. Without it intervals are too narrow, and rows of a group stand on both sides of the split.",
+            f"examples with the same {column!r} are wrong together: the intra-group correlation of a word model's errors is "
+            f"{found.icc:.2f} over {counted(len(of_all), 'group')}, so that {counted(test, 'test example')} may be worth about {worth:,}.",
+            f"Set data.group_by: {column}. Without it intervals are too narrow, and examples of a group stand on both sides of the split.",
             measured={
                 "column": column,
                 "icc": round(found.icc, 4),

@@ -44,7 +44,7 @@ def suspects(probabilities: ArrayLike, labels: Sequence[int]) -> tuple[Suspect, 
     y = np.asarray(labels, dtype=np.int64)
     if p.ndim != 2 or len(p) != len(y):
         raise ValueError(
-            f"probabilities have shape {p.shape} and there are {len(y)} labels; one row for each is needed"
+            f"probabilities have shape {p.shape} and there are {len(y)} labels; one example for each is needed"
         )
     counts = np.bincount(y, minlength=p.shape[1])
     own = p[np.arange(len(y)), y]
@@ -119,7 +119,7 @@ def suspect_labels(case: AuditInput, judged: Judged) -> Iterator[Finding]:
         yield Finding(
             "suspect-labels",
             "note",
-            f"labels were not judged: a word model that never saw the row is right on {percent(judged.right)}, hardly more "
+            f"labels were not judged: a word model that never saw the example is right on {percent(judged.right)}, hardly more "
             f"than always answering the commonest label ({percent(judged.commonest)}).{case.judged_in_words}",
             "Nothing to do: words alone do not decide these labels, so they cannot contradict them.",
             (),
@@ -135,9 +135,9 @@ def suspect_labels(case: AuditInput, judged: Judged) -> Iterator[Finding]:
         "warn" if len(found) >= 0.05 * len(rows) else "note",
         f"{counted(len(found), 'label')} ({percent(len(found) / len(rows))}) "
         f"{'is' if len(found) == 1 else 'are'} contradicted by a word model that never saw "
-        f"the row{of_test(case.hidden(ids))}.{case.judged_in_words}",
-        "Look at the named rows, the most doubtful first; where texts are short or labels overlap, many will be right. "
-        "`rung data clean --accept suspect-labels` leaves the training rows among them out.",
+        f"the example{of_test(case.hidden(ids))}.{case.judged_in_words}",
+        "Look at the named examples, the most doubtful first; where texts are short or labels overlap, many will be right. "
+        "`rung data clean --accept suspect-labels` leaves the training examples among them out.",
         case.seen(ids),
         {"suspects": len(found), "in_test": case.hidden(ids), "rows": len(rows), "confusions": dict(confusions)},
     )

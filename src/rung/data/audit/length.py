@@ -20,7 +20,7 @@ def check_length(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "empty-inputs",
             "warn",
-            f"{counted(len(empty), 'row has', 'rows have')} nothing in any input column{of_test(case.hidden(empty))}.",
+            f"{counted(len(empty), 'example has', 'examples have')} nothing in any input column{of_test(case.hidden(empty))}.",
             "Fill them or take them out: their answers can only be guessed.",
             case.seen(empty),
             {"rows": len(empty)},
@@ -42,7 +42,7 @@ def check_length(case: AuditInput) -> Iterator[Finding]:
             yield Finding(
                 "length",
                 "warn",
-                f"{counted(len(over), 'row')} may exceed the context of {role} ({context:,} tokens)"
+                f"{counted(len(over), 'example')} may exceed the context of {role} ({context:,} tokens)"
                 f"{of_test(case.hidden(over))}; they would be scored as failures.",
                 "Shorten them, choose a model with a longer context, or correct models."
                 f"{role}.context if it is longer than that.",

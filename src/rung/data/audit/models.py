@@ -17,6 +17,6 @@ def check_models(case: AuditInput) -> Iterator[Finding]:
                 "model",
                 "warn",
                 f"models.{role} is {settings.get('name')}: {note}.",
-                "On a shipped example nothing; on your own rows do not read its scores as what a real model would reach.",
+                "On a shipped example nothing; on your own examples do not read its scores as what a real model would reach.",
                 measured={"role": role},
             )

@@ -91,7 +91,7 @@ def _of_labels(judged: Judged) -> Noise:
     doubts = tuple(
         Doubt(
             judged.rows[s.row].id,
-            f"given {judged.names[s.given]!r}, the words of other rows say {judged.names[s.guessed]!r}",
+            f"given {judged.names[s.given]!r}, the words of other examples say {judged.names[s.guessed]!r}",
         )
         for s in judged.found
     )
@@ -141,7 +141,9 @@ def _of_pairs(rows: Sequence[Example], case: AuditInput) -> Noise | None:
         return None
     limit = module.threshold(found, SURE)
     named = sorted((i for i in range(len(rows)) if found[i] > limit), key=lambda i: -found[i])
-    doubts = tuple(Doubt(rows[i].id, f"{percent(found[i])} of other rows' outputs fit the input better") for i in named)
+    doubts = tuple(
+        Doubt(rows[i].id, f"{percent(found[i])} of other examples' outputs fit the input better") for i in named
+    )
     share = module.unfit_share(found)
     half = wilson(share / 2.0 * len(rows), len(rows))
     low = max(0.0, 2.0 * half.low - BADLY_FITTING)
@@ -166,7 +168,7 @@ def _suspect_outputs(case: AuditInput, noise: Noise) -> Finding:
         "suspect-outputs",
         "warn" if share >= 0.05 else "note",
         f"{counted(len(ids), 'expected output')} ({percent(share)}) {what}{judged}{of_test(case.hidden(ids))}.{case.judged_in_words}",
-        "Look at the named rows; `rung data clean --accept suspect-outputs` leaves the training rows among them out.",
+        "Look at the named examples; `rung data clean --accept suspect-outputs` leaves the training examples among them out.",
         case.seen(ids),
         measured,
     )
@@ -197,7 +199,7 @@ def _ceiling(case: AuditInput, noise: Noise) -> Iterator[Finding]:
         else f"{goal:g} may be above what {allowed}."
         if goal > mid
         else f"{goal:g} is within what {allowed}.",
-        "Fix or leave out the wrong rows of the test set too, or set a goal below that."
+        "Fix or leave out the wrong examples of the test set too, or set a goal below that."
         if goal > mid
         else "Nothing to do.",
         measured={

@@ -59,7 +59,7 @@ def check_odd(case: AuditInput) -> Iterator[Finding]:
             f"{counted(len(ids), 'expected output')} {'looks' if len(ids) == 1 else 'look'} as if nobody meant "
             f"{'it' if len(ids) == 1 else 'them'}: {', '.join(f'{len(g)} {what}' for what, g in found.items())}"
             f"{of_test(case.hidden(ids))}.",
-            "Look at them; `rung data clean --accept odd-outputs` leaves the training rows among them out.",
+            "Look at them; `rung data clean --accept odd-outputs` leaves the training examples among them out.",
             case.seen(ids),
             {"rows": len(ids), "by_kind": {what: len(g) for what, g in found.items()}},
         )

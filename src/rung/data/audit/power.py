@@ -23,9 +23,9 @@ def check_power(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "power",
             "warn",
-            f"the {len(test):,} test rows come from only {counted(len(groups), 'group')}; with fewer than {FEWEST_GROUPS} no "
+            f"the {len(test):,} test examples come from only {counted(len(groups), 'group')}; with fewer than {FEWEST_GROUPS} no "
             "system can be shown to meet the goal.",
-            "Group by a finer column, or bring rows of more groups.",
+            "Group by a finer column, or bring examples of more groups.",
             measured={"test": len(test), "groups": len(groups)},
         )
         return
@@ -46,8 +46,8 @@ def as_many_rows(independent: int, test: Sequence[Example]) -> int:
 
 def _as_rows(case: AuditInput, rows: int, groups: int) -> str:
     test = len(case.parts.test)
-    return counted(test, "test row") + (
-        f" in {groups:,} groups (worth about {rows:,} independent rows)" if rows < test else ""
+    return counted(test, "test example") + (
+        f" in {groups:,} groups (worth about {rows:,} independent examples)" if rows < test else ""
     )
 
 
@@ -63,16 +63,16 @@ def _power_of_met(case: AuditInput, rows: int, groups: int) -> Finding:
     if needed is not None and needed > rows:
         bring = as_many_rows(needed, case.parts.test)
         in_all = "" if case.parts.given else f" (about {round(bring / share):,} in all)"
-        steps.append(f"bring {bring:,} test rows{in_all}")
+        steps.append(f"bring {bring:,} test examples{in_all}")
     if carried is not None and task.tolerance < carried <= widest_tolerance(task.goal):
-        steps.append(f"accept a tolerance of {carried:g}, which these rows carry")
+        steps.append(f"accept a tolerance of {carried:g}, which these examples carry")
     steps.append("lower the goal" if steps else "widen the tolerance or lower the goal")
     enough = power >= 0.8
     return Finding(
         "power",
         "note" if enough else "warn",
         f"{_as_rows(case, rows, groups)}: a system truly at {truth:.3g} meets the goal {task.goal:g} "
-        f"(tolerance {task.tolerance:g}, {counted(planned, 'planned rung')}) with probability {percent(power)}.",
+        f"(tolerance {task.tolerance:g}, {counted(planned, 'planned approach', 'planned approaches')}) with probability {percent(power)}.",
         "Nothing to do." if enough else f"Expect 'inconclusive' more often than you like: {', or '.join(steps)}.",
         measured={
             "test": len(case.parts.test),
@@ -94,21 +94,21 @@ def _visible_gain(case: AuditInput, rows: int, min_gain: float) -> Finding:
         return Finding(
             "visible-gain",
             "note",
-            f"a gain of {100 * gain:.1f} points between two rungs is visible, which is within min_gain "
+            f"a gain of {100 * gain:.1f} points between two approaches is visible, which is within min_gain "
             f"({100 * min_gain:g} points).",
             "Nothing to do.",
             measured=measured,
         )
     seen = (
-        "no gain between two rungs is visible"
+        "no gain between two approaches is visible"
         if gain is None
         else f"the minimum detectable effect is {100 * gain:.1f} points"
     )
     return Finding(
         "visible-gain",
         "warn",
-        f"{seen} (80 % power, {percent(DISCORDANCE)} of the rows differing): the sample is too small for min_gain "
+        f"{seen} (80 % power, {percent(DISCORDANCE)} of the examples differing): the sample is too small for min_gain "
         f"{100 * min_gain:g} points.",
-        "Bring more rows, or set min_gain to a gain that you could see.",
+        "Bring more examples, or set min_gain to a gain that you could see.",
         measured=measured,
     )

@@ -119,9 +119,9 @@ def check_private(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "secrets" if secret else "personal-data",
             "warn" if secret else "note",
-            f"{counted(len(rows), 'row seems', 'rows seem')} to hold {'secrets' if secret else 'personal data'} ({listed})"
+            f"{counted(len(rows), 'example seems', 'examples seem')} to hold {'secrets' if secret else 'personal data'} ({listed})"
             f"{of_test(case.hidden(rows))}; patterns see some of it, not all.",
-            f"Rows are sent to the models you ask and shown in the report. `rung data clean --accept "
+            f"Examples are sent to the models you ask and shown in the report. `rung data clean --accept "
             f"{'secrets' if secret else 'personal-data'}` puts a word such as [e-mail] in their place.",
             case.seen(rows),
             {"rows": len(rows), "by_kind": dict(counts)},

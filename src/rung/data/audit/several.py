@@ -17,7 +17,7 @@ def check_several(case: AuditInput) -> Iterator[Finding]:
     yield Finding(
         "several answers",
         "note",
-        f"{counted(len(rows), 'row')} of {len(case.rows):,} hold several right answers (up to {most}): an answer that is right "
+        f"{counted(len(rows), 'example')} of {len(case.rows):,} hold several right answers (up to {most}): an answer that is right "
         "by any one of them is right; examples in prompts show the first.",
         "Nothing to do. Where a list in the target column is itself the answer, set task.target_lists: whole.",
         case.seen(e.id for e in rows),

@@ -18,9 +18,9 @@ def check_size(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "size",
             "warn",
-            f"{counted(rows, 'training row')} for {kind}: below the minimum of {need.minimum:,} for tuning "
+            f"{counted(rows, 'training example')} for {kind}: below the minimum of {need.minimum:,} for tuning "
             f"(ideal {need.ideal:,}).{thumb}",
-            f"Prompt and few-shot work with these; collect {need.minimum - rows:,} more training rows before a model is "
+            f"Prompt and few-shot work with these; collect {need.minimum - rows:,} more training examples before a model is "
             "tuned on them.",
             measured=measured,
         )
@@ -29,16 +29,16 @@ def check_size(case: AuditInput) -> Iterator[Finding]:
         yield Finding(
             "size",
             "note",
-            f"{counted(rows, 'training row')} for {kind}: above the minimum of {need.minimum:,}"
+            f"{counted(rows, 'training example')} for {kind}: above the minimum of {need.minimum:,}"
             + (thumb if thumb.startswith(" (") else f" (ideal {need.ideal:,}).{thumb}"),
-            "Enough to try every rung; a tuned model may still gain from more rows.",
+            "Enough to try every approach; a tuned model may still gain from more examples.",
             measured=measured,
         )
     else:
         yield Finding(
             "size",
             "note",
-            f"{counted(rows, 'training row')} for {kind}: the ideal of {need.ideal:,} is reached.",
+            f"{counted(rows, 'training example')} for {kind}: the ideal of {need.ideal:,} is reached.",
             "Nothing to do.",
             measured=measured,
         )
