@@ -1,4 +1,4 @@
-"""How chats and bare rows are written: a form without system turns, and a row as text. One way for all who need it."""
+"""How chats and bare examples are written: a form without system turns, and an example as text. One way for all who need it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Rows: load, split, audit."""
+"""Examples: load, split, audit."""

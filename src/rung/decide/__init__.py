@@ -1,1 +1,1 @@
-"""From measured rungs to a verdict."""
+"""From measured approaches to a verdict."""

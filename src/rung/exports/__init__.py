@@ -1,4 +1,4 @@
-"""What a measured rung can be written as: one file a form, each offering `form`. A new form is a file and its name in FORMS."""
+"""What a measured approach can be written as: one file a form, each offering `form`. A new form is a file and its name in FORMS."""
 
 from __future__ import annotations
 

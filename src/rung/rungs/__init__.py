@@ -1,1 +1,1 @@
-"""The rungs of the ladder: one file each."""
+"""The approaches of the ladder: one file each."""

@@ -1,4 +1,4 @@
-"""Rung 3: passages from the user's documents in the prompt; what is looked for and how it is shown is chosen on dev."""
+"""RAG: passages from the user's documents in the prompt; what is looked for and how it is shown is chosen on dev."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tuners: ways to train a model on rows."""
+"""Tuners: ways to train a model on examples."""

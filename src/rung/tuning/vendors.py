@@ -126,7 +126,7 @@ _HEAD = """# Examples to tune elsewhere
 - `chat-train.jsonl`, `chat-dev.jsonl`: one chat a line, `{"messages": [...]}`; the last turn is the expected answer.
 - `vertex-train.jsonl`, `vertex-dev.jsonl`: the same as Vertex AI wants them.
 - `trl-train.jsonl`, `trl-dev.jsonl`: the same as prompt and completion, the form of TRL.
-- `recipe.json`, `train_trl.py`: the recipe, and a script that tunes with it and needs no rung.
+- `recipe.json`, `train_trl.py`: the recipe, and a script that tunes with it and needs nothing of rung.
 - `prompt.yaml`: the prompt of the examples. `rung` asks the tuned model under it.
 
 The test examples are not here: a model tuned on these files can be measured on them. Whatever you upload goes to that vendor.

@@ -19,7 +19,7 @@ NOTE = (
     "this model knows only its own small world, an invented support desk; on other data it will mostly do badly: "
     "point models.main at an endpoint or a Hub model"
 )
-TUNED_NOTE = "tuned on the training rows of this climb"
+TUNED_NOTE = "tuned on the training examples of this climb"
 
 
 class Nano(Local):
@@ -34,7 +34,7 @@ class Nano(Local):
         "float32", description="the shorter ones may change some answers"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("cpu", description="auto: a GPU where there is one")
-    batch: int = Field(64, ge=1, le=1024, description="rows computed together at most")
+    batch: int = Field(64, ge=1, le=1024, description="examples computed together at most")
     concurrency: int = Field(256, ge=1, le=1024, description="requests in flight; many, so that batches fill")
     max_tokens: int = Field(128, ge=1, description="longest answer in tokens, where a request names none")
     note: str | None = NOTE

@@ -18,14 +18,14 @@ from rung.types import Base, Preflight, TuningNeed, TuningRow
 
 
 class Scratch(Full):
-    """Train a small Llama that has seen nothing but the training rows; the way the bundled model was made, on yours.
+    """Train a small Llama that has seen nothing but the training examples; the way the bundled model was made, on yours.
 
     The base model lends its provider and nothing else. Two million parameters learn forms and labels of a narrow task by
-    heart; they know no language beyond the rows. The weights start with a circuit that copies (`docs/training.md` of rung-nano).
+    heart; they know no language beyond the examples. The weights start with a circuit that copies (`docs/training.md` of rung-nano).
     """
 
     learning_rate: float | None = Field(3e-3, gt=0, lt=1, description="highest rate")
-    epochs: float = Field(30.0, gt=0, le=1000, description="times that each row is seen")
+    epochs: float = Field(30.0, gt=0, le=1000, description="times that each example is seen")
     width: int = Field(160, ge=16, le=1024, description="width of the model")
     layers: int = Field(5, ge=1, le=32, description="its layers")
     heads: int = Field(5, ge=1, le=32, description="its attention heads; they divide the width")
