@@ -105,13 +105,13 @@ class Run:
         """
         from rung.report.forms import format_of, rendered
         from rung.report.page import write_page
-        from rung.store.folder import write_atomic
+        from rung.store.folder import SHARED, write_atomic
 
         opened = RunFolder.open(self.folder)
         if path is None:
             return write_page(opened)
         place = Path(path)
-        write_atomic(place, rendered(opened, format_of(place)).encode("utf-8"))
+        write_atomic(place, rendered(opened, format_of(place)).encode("utf-8"), SHARED)
         return place
 
     def export(

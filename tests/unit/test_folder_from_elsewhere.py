@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from rung.cli import app
 from rung.engine.start import start
 from rung.errors import IntegrityError, RungError
 from rung.progress import Silent
 from rung.report.load import load_report
 from rung.report.page import write_page
+from rung.run import Run
 from rung.store.archive import readable_answers
 from rung.store.cache import AnswerCache
 from rung.store.folder import append_line, locked, open_to_others, part_of, write_atomic
@@ -118,13 +120,28 @@ def test_no_name_of_a_half_written_file_is_used_twice(tmp_path):
     assert len(part_of(tmp_path / ("x" * 250)).name) < 60
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_a_report_has_the_mode_that_its_user_gives_to_what_he_shares(made, tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        written = [write_page(made), Run(made.path).report(tmp_path / "r.md"), tmp_path / "r.csv"]
+        app(["report", str(made.path), "--format", "csv", "--output", str(written[2])], standalone_mode=False)
+    finally:
+        os.umask(before)
+    assert [p.stat().st_mode & 0o777 for p in written] == [mode] * 3
+
+
 def test_everything_in_a_run_folder_is_its_owners_alone(made):
     write_page(made)
     made.event("tried")
     with locked(made):
         pass
     TunedRecord(made.path).write("tuned/a/step-1", lambda place: (place / "w").write_bytes(b"1"))
-    open_files = [str(p) for p in made.path.rglob("*") if p.is_file() and p.stat().st_mode & 0o077 and p.name != "w"]
+    open_files = [
+        str(p)
+        for p in made.path.rglob("*")
+        if p.is_file() and p.stat().st_mode & 0o077 and p.name not in ("w", "report.html")
+    ]
     assert open_files == []
     assert (made.path / "tuned/a/step-1").stat().st_mode & 0o777 == 0o700
 

@@ -94,14 +94,14 @@ def _reveal(run: RunFolder) -> None:
 def _write(run: RunFolder, form: Format, output: Path | None, other: RunFolder | None) -> None:
     """Write the report into the run folder, to a file, or print it."""
     from rung.report.page import write_page
-    from rung.store.folder import write_atomic
+    from rung.store.folder import SHARED, write_atomic
 
     if form is Format.html and output is None:
         echo(f"Report: {write_page(run)}")
     elif output in (None, STDOUT):
         document(rendered(run, form, ascii_only=not writes_any_letter(), baseline=other))
     else:
-        write_atomic(output, rendered(run, form, baseline=other).encode("utf-8"))
+        write_atomic(output, rendered(run, form, baseline=other).encode("utf-8"), SHARED)
         echo(f"Report: {output}", err=form is Format.json)
 
 
@@ -110,7 +110,7 @@ def _several(folders: list[Path], form: Format, output: Path | None) -> int:
     from rung.errors import RungError
     from rung.report.page import render_several
     from rung.report.several import several, several_data
-    from rung.store.folder import write_atomic
+    from rung.store.folder import SHARED, write_atomic
 
     if form not in (Format.html, Format.json):
         raise RungError("several runs are written as html or json; one run has all forms")
@@ -123,7 +123,7 @@ def _several(folders: list[Path], form: Format, output: Path | None) -> int:
     if output == STDOUT:
         document(text)
     else:
-        write_atomic(page, text.encode("utf-8"))
+        write_atomic(page, text.encode("utf-8"), SHARED)
         echo(f"Report: {page}", err=form is Format.json)
     return 0
 

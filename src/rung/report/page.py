@@ -23,7 +23,7 @@ from rung.report.rows import anchor_of_row
 from rung.report.sent import command_for
 from rung.report.several import KINDS, Several
 from rung.report.tuned import how, saving
-from rung.store.folder import write_atomic
+from rung.store.folder import SHARED, write_atomic
 from rung.store.run import RunFolder
 from rung.types import Candidate, Demonstration, Diagnosis
 from rung.usual_names import shown_name
@@ -46,7 +46,7 @@ STATUSES = {
 
 def write_page(folder: RunFolder) -> Path:
     """Write the page into the run folder and return its path. Test rows are shown only once they were revealed."""
-    write_atomic(folder.page, render_page(load_report(folder)).encode("utf-8"))
+    write_atomic(folder.page, render_page(load_report(folder)).encode("utf-8"), SHARED)
     return folder.page
 
 

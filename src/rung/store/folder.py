@@ -29,6 +29,7 @@ from rung.store.limits import out_of_files, too_long
 
 _BINARY = getattr(os, "O_BINARY", 0)  # without it, Windows writes every line end as two characters
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+SHARED = 0o666  # less the user's umask: of reports, which are made to be passed on
 _PART = re.compile(r"\.(\d+)-[0-9a-f]{16}\.part")  # what `part_of` names: the process that writes it, and chance
 _LOOK_S = 0.1  # patience with others who only look at the lock, as `at_work` does
 CURE = (  # of whatever a climb makes; nothing here may cost an answer that was paid
@@ -98,15 +99,15 @@ def disk_errors(what: Path, otherwise: str = "choose a run folder that you may w
         raise
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never half of it; mode 0600.
+def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old or the new content, never half of it.
 
-    A link at `path` is replaced, never followed.
+    A link at `path` is replaced, never followed. `mode`: its owner's alone; SHARED for what is made to be passed on.
     """
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = part_of(path)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY, 0o600)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
