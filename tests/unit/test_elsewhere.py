@@ -78,7 +78,7 @@ def test_what_a_service_would_reject_is_named_by_line(row, said):
 
 def test_too_few_rows():
     lines = as_lines([chat_line(SHORT, row) for row in ROWS[:4]])
-    assert list(problems(lines, SERVICES["openai"])) == ["OpenAI wants at least 10 rows; there are 4"]
+    assert list(problems(lines, SERVICES["openai"])) == ["OpenAI wants at least 10 examples; there are 4"]
     assert next(iter(problems(lines + "{", SERVICES["fireworks"]))).startswith("line 5 is not JSON")
 
 

@@ -142,6 +142,6 @@ def test_a_users_function_that_hangs_fails_its_row_and_at_the_third_time_ends_th
         found = metric.score("hang", ROW, small_task())
         assert found == Failure("metric", "slow.py:wait did not return within 0.05 s (timeout_s)")
     with pytest.raises(
-        RungError, match=r"did not return within 0.05 s \(timeout_s\) on 3 rows, the last of them 'r'; look"
+        RungError, match=r"did not return within 0.05 s \(timeout_s\) on 3 examples, the last of them 'r'; look"
     ):
         metric.score("hang", ROW, small_task())
