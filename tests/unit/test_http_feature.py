@@ -292,6 +292,7 @@ def test_my_v1_and_my_v2_climb_one_ladder_and_are_compared_row_by_row(tmp_path):
         assert endpoint.counts.requests == asked
     assert not wrong
     assert (run.verdict.decision, run.verdict.winner) == ("meets", "prompt@v2")
+    assert run.verdict.headline == "No fine-tuning needed: your service `v2` meets the goal."
     assert run.results["prompt@v1"].quality.status == "misses"
     found = across(side(f"{tmp_path / 'run'}:prompt@v1"), side(f"{tmp_path / 'run'}:prompt@v2"))
     assert found.word == "significantly better"

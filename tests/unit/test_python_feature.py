@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from rung import plugins
 from rung.config.reading import parse_config
-from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable
+from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable, RungError
+from rung.exports.write import exported
 from rung.ladder import climb
+from rung.report.markdown import render_markdown
 from rung.store.run import RunFolder
 from rung.types import Comparison, Completion, Fitted, Message, Outcome, Request, Result, Skipped
 from tests.unit._worlds import WORDS
@@ -340,6 +342,38 @@ def test_whether_the_chat_reaches_a_function_is_seen_in_its_source(name, reads, 
     settings = plugins.make("models", "python", function=f"{tmp_path / 'own.py'}:{name}")
     assert settings.reads_chat is reads
     assert settings.card("now").reads_chat is reads
+
+
+@pytest.mark.parametrize(("arguments", "rewritten"), [("text", False), ("messages", False), ("messages", True)])
+def test_a_winner_is_named_as_the_function_that_it_is(tmp_path, arguments, rewritten):
+    """In headline, table, commands and export: as it stands it is no prompt, and nothing of it is to be written."""
+    said = "text" if arguments == "text" else "messages[-1]['content']"
+    code = f"    return {said}.split()[-1]\n"
+    if rewritten:  # it answers well only where the prompt names the labels
+        code = f"    return {said}.split()[-1] if len(messages[0]['content']) > 20 else 'x'\n"
+    (tmp_path / "feature.py").write_text(f"def answer({arguments}):\n{code}")
+    rows = [{"text": f"row {i} {('b', 'c')[i % 2]}", "label": ("b", "c")[i % 2]} for i in range(150)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    raw = {
+        "version": 1,
+        "task": {"name": "t", "instruction": "Sort it.", "inputs": ["text"], "target": "label", "goal": 0.7},
+        "data": {"path": "rows.jsonl"},
+        "models": {"v2": {"provider": "python", "function": "feature.py:answer"}},
+        "ladder": [{"prompt": {"model": "v2", "rewrites": rewritten}}],
+    }
+    run = climb(parse_config(raw, tmp_path), tmp_path / "run")
+    name = "a better prompt for your function `v2`" if rewritten else "your function `v2`"
+    assert run.verdict.headline == f"No fine-tuning needed: {name} meets the goal."
+    page = render_markdown(RunFolder.open(tmp_path / "run"))
+    assert "prompt@v2, your function" in page.replace("\\", "")
+    assert ("rung export" in page, "rung serve" in page) == (rewritten, not rewritten)
+    if rewritten:
+        _, place, told = exported(tmp_path / "run", "prompt@v2", None, None, None)
+        assert "what answers is your function: call it with this prompt" in told
+        assert sorted(p.name for p in place.iterdir()) == ["README.md", "prompt.json"]
+    else:
+        with pytest.raises(RungError, match=r"^prompt@v2 cannot be exported: it is your function, measured as it stands"):
+            exported(tmp_path / "run", "prompt@v2", None, None, None)
 
 
 @pytest.mark.slow

@@ -56,6 +56,9 @@ def approach(label: str, result: Result) -> str:
         return f"what `{candidate.model}` answered"
     who = "a better prompt" if isinstance(learned, FewShotLearned) and not learned.k else learned.brings
     who = who or shown_name(label)
+    if candidate.feature is not None:
+        role = "" if candidate.model == "main" else f" `{candidate.model}`"
+        return f"{'' if candidate.feature.as_it_stands else f'{who} for '}{candidate.feature.name}{role}"
     return who if candidate.model in (None, "main") else f"{who} on `{candidate.model}`"
 
 

@@ -11,9 +11,10 @@ from rung.config import Step
 from rung.errors import NotOffered
 from rung.evaluate.first_answers import mostly_one, must_differ
 from rung.evaluate.profile import is_stored
+from rung.prompts.templates import as_it_stands
 from rung.protocols import Kit, Refits, Rung
 from rung.store.run import RunFolder
-from rung.types import Candidate, FitInput, Fitted, RungPlan
+from rung.types import FEATURES, Candidate, Feature, FitInput, Fitted, RungPlan, Task
 
 FITTED = "a Fitted whose candidate names its approach and holds what that learns, with the outcome of every dev example in order"
 REFITTED = "the candidate as the approach chose it, learnt from more examples"
@@ -40,7 +41,17 @@ async def fit(step: Step, given: FitInput, kit: Kit) -> Fitted:
     answered = [getattr(outcome, "example_id", outcome) for outcome in found.dev]
     if answered != [e.id for e in given.dev]:
         raise plugins.broken(step.rung, "fit", FITTED, answered)
-    return found
+    return replace(found, candidate=replace(candidate, feature=_feature(candidate, given.task, kit)))
+
+
+def _feature(candidate: Candidate, task: Task, kit: Kit) -> Feature | None:
+    """Return what a candidate asks where that is the user's own function or service."""
+    chat = candidate.chat
+    if chat is None or candidate.model is None:
+        return None
+    name = FEATURES.get(kit.card(candidate.model).provider)
+    same = chat.messages == as_it_stands(task).messages and not chat.demonstrations and not chat.params
+    return Feature(name, same) if name is not None else None
 
 
 async def fit_usable(step: Step, given: FitInput, kit: Kit, to_be_tuned: Collection[str]) -> Fitted:

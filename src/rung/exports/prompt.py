@@ -21,7 +21,7 @@ from rung.models.openai import OpenAI
 from rung.prompts.similar import chat_system
 from rung.prompts.templates import Template, chat_of
 from rung.store.folder import write_atomic
-from rung.types import Candidate, Completion, Example, RagLearned, Request
+from rung.types import FEATURES, Candidate, Completion, Example, RagLearned, Request
 
 PROGRAMS = ("ask.py", "endpoint.py", "command_line.py")
 ASKING: tuple[Definition, ...] = (
@@ -33,7 +33,6 @@ ASKING: tuple[Definition, ...] = (
     ("rung.models.tokens", "estimated_tokens"),
     ("rung.prompts.postprocessing", "step_of"),
 )  # what endpoint.py uses of rung
-YOURS = ("python", "http")  # providers of code and services that users have already
 AT_AN_ADDRESS = "serve that model at an address (vLLM, llama.cpp, Ollama) and measure it there as `provider: openai`"
 NEAREST: Definition = ("rung.prompts.similar", "chooser")
 
@@ -65,6 +64,15 @@ requests, and made the measured answers of the stored replies.
 """
 
 
+INSIDE = """# A prompt, as rung measured it
+
+`prompt.json` holds the prompt, its examples, how they are chosen, and the steps that take the answer out of its wrapping. There is no
+program beside it, for what answers is no OpenAI-compatible address: it is code or a service of yours, which is called with this
+prompt, or a model that runs inside rung. `rung serve RUN` answers with it as it was measured; a model of rung's own can also be
+served at an address (vLLM, llama.cpp, Ollama) and measured there as `provider: openai`, which exports a program, too.
+"""
+
+
 @dataclass(frozen=True)
 class Prompt:
     """What a prompt or few-shot rung learned."""
@@ -87,6 +95,7 @@ class Prompt:
         write_prompt(content, out)
         settings = run.clients[str(candidate.model)].settings
         if not isinstance(settings, OpenAI):
+            write_atomic(out / "README.md", INSIDE.encode())
             return f"prompt.json; no ask.py, for {why_inside(settings.provider)}"
         put_program(out, nearest=chat.nearest is not None)
         write_atomic(out / "README.md", README.encode())
@@ -98,8 +107,8 @@ class Prompt:
 
 def why_inside(provider: str) -> str:
     """Say why a model cannot be asked without rung, and what can be done."""
-    if provider in YOURS:
-        return "what answers is your own already: call it as it stands"
+    if provider in FEATURES:
+        return f"what answers is {FEATURES[provider]}: call it with this prompt"
     return f"its model runs inside rung: {AT_AN_ADDRESS}"
 
 

@@ -29,11 +29,9 @@ async def export(
     """
     label = measured_label(run.folder, label)
     candidate = run.candidate(label)
-    if _stored(run, candidate):
-        raise RungError(
-            f"{label} cannot be exported: its answers were stored before (provider: recorded), and nothing of it answers a new input. "
-            f"{_able(run, list(forms().values()))}"
-        )
+    why = _kept(run, candidate)
+    if why is not None:
+        raise RungError(f"{label} cannot be exported: {why}. {_able(run, list(forms().values()))}")
     chosen = _form(form, label, run)
     place = out or export_place(run.folder.path, label, chosen.name)
     if place.exists() and not place.is_dir():
@@ -95,10 +93,17 @@ def _form(name: str | None, label: str, run: Reopened) -> Form:
     return known[name]
 
 
-def _stored(run: Reopened, candidate: Candidate) -> bool:
-    """Whether a candidate asks a model that has stored answers and nothing else."""
+def _kept(run: Reopened, candidate: Candidate) -> str | None:
+    """Say why nothing of a candidate is to be written: it has stored answers alone, or is what the user has already; else None."""
     client = run.clients.get(candidate.model or "")
-    return client is not None and isinstance(client.settings, StoredSettings)
+    if client is not None and isinstance(client.settings, StoredSettings):
+        return "its answers were stored before (provider: recorded), and nothing of it answers a new input"
+    feature = candidate.feature
+    if feature is None or not feature.as_it_stands:
+        return None
+    steps = candidate.chat.postprocessing if candidate.chat is not None else None
+    after = f", with the steps {steps} after its answer," if steps else ""
+    return f"it is {feature.name}, measured{after} as it stands; call it as you do, or `rung serve {run.folder.path}` answers with it"
 
 
 def _able(run: Reopened, among: Sequence[Form]) -> str:
@@ -106,7 +111,7 @@ def _able(run: Reopened, among: Sequence[Form]) -> str:
     fitting = {
         label: [f.name for f in among if f.why_not(run.candidate(label)) is None]
         for label in measured_rungs(run.folder)
-        if not _stored(run, run.candidate(label))
+        if _kept(run, run.candidate(label)) is None
     }
     named = [f"{label} (as {' or '.join(names)})" for label, names in fitting.items() if names]
     return f"Of this run these can be written: {', '.join(named)}." if named else "Nothing else of this run can be."

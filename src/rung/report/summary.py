@@ -119,7 +119,7 @@ def _line(report: Report, rung: RungReport) -> ApproachLine:
     above = report.winner is not None and rung.number > report.winner.number
     return ApproachLine(
         label=rung.label,
-        name=shown_name(rung.label),
+        name=", ".join(filter(None, [shown_name(rung.label), result.candidate.asked if result is not None else ""])),
         state=rung.state,
         score=NO_FIGURE if estimate is None or estimate.mean is None else rate(estimate.mean),
         interval=NO_FIGURE if estimate is None else f"{rate(estimate.low)}-{rate(estimate.high)}",
@@ -211,7 +211,10 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
     elif verdict.provisional:
         yield Command(f"rung label {where}", "give human labels")
     elif verdict.winner is not None:
-        if verdict.winner not in _stored(report):
+        feature = report.winner.result.candidate.feature if report.winner is not None and report.winner.result else None
+        if feature is not None and feature.as_it_stands:
+            yield Command(f"rung serve {where}", f"{feature.name} behind an OpenAI-compatible address")
+        elif verdict.winner not in _kept_here(report):
             yield Command(f"rung export {where}", "use the winner")
     elif verdict.decision == "inconclusive":
         yield _decides(report, where)
@@ -220,9 +223,10 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
     yield Command(f"rung report {where}", "the full report")
 
 
-def _stored(report: Report) -> set[str]:
-    """Return the approaches that answer no new input, so that nothing of them can be exported."""
-    return {r.label for r in report.measured if r.result is not None and r.result.candidate.stored}
+def _kept_here(report: Report) -> set[str]:
+    """Return the approaches of which nothing can be exported: stored answers, and what the user has already."""
+    candidates = {r.label: r.result.candidate for r in report.measured if r.result is not None}
+    return {label for label, c in candidates.items() if c.stored or (c.feature is not None and c.feature.as_it_stands)}
 
 
 def _decides(report: Report, where: str) -> Command:
@@ -233,7 +237,7 @@ def _decides(report: Report, where: str) -> Command:
     if open_ is not None and latency_open(report.task, open_):
         advice = open_.served.advice if open_.served is not None else None
         return Command(f"rung climb {where}", advice or "ask for the latency")
-    if report.tentative_pick is not None and report.tentative_pick.label not in _stored(report):
+    if report.tentative_pick is not None and report.tentative_pick.label not in _kept_here(report):
         return Command(f"rung export {where}", "use the tentative pick")
     awaited = next((r for r in report.rungs if r.awaited), None)
     if awaited is not None:

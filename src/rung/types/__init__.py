@@ -24,7 +24,7 @@ from rung.types.answers import (
     groups_of,
     rate,
 )
-from rung.types.candidates import AS_STORED, Candidate, Skipped, learned_as, weights_of
+from rung.types.candidates import AS_STORED, FEATURES, Candidate, Feature, Skipped, learned_as, weights_of
 from rung.types.costs import HOURS_A_MONTH, RequestCost, base_role
 from rung.types.diagnosis import Cause, Diagnosis, FormLoss, KnowledgeSplit, Prediction
 from rung.types.documents import Document, Hit, Passage, Source, StoreChange
@@ -111,6 +111,7 @@ __all__ = [
     "AS_STORED",
     "AVERAGES",
     "COLUMNS",
+    "FEATURES",
     "FORMAT",
     "HOURS_A_MONTH",
     "KINDS",
@@ -146,6 +147,7 @@ __all__ = [
     "Example",
     "Failure",
     "FailureCause",
+    "Feature",
     "Fence",
     "FewShotLearned",
     "FieldScore",

@@ -13,6 +13,17 @@ from rung.types.tuning import Weights
 
 L = TypeVar("L", bound=Learned)
 AS_STORED = "as stored, "  # what the name of a candidate begins with whose answers were stored before; then their hash
+FEATURES = {"python": "your function", "http": "your service"}  # providers of what users have already, as people call it
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What answers is the user's own. `name`: "your function" or "your service". `as_it_stands`: it is asked as
+    it is already, by no other prompt and with no examples.
+    """
+
+    name: str
+    as_it_stands: bool
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class Candidate:
     learned: Learned
     model: str | None  # role in the `models` section, None where no language model is asked
     trained_on: tuple[str, ...] = ()  # ids of the rows whose content is inside `learned`
+    feature: Feature | None = None  # set where a rung's choice is taken; the id does not know it
 
     @cached_property
     def id(self) -> str:
@@ -34,6 +46,11 @@ class Candidate:
     def stored(self) -> bool:
         """Whether its answers were stored before: it answers no new input."""
         return self.name.startswith(AS_STORED)
+
+    @property
+    def asked(self) -> str:
+        """What is asked that is not a model of the configuration's own: "stored answers", "your function"; else empty."""
+        return "stored answers" if self.stored else self.feature.name if self.feature is not None else ""
 
     @property
     def chat(self) -> ChatLearned | None:
