@@ -372,7 +372,9 @@ def test_a_winner_is_named_as_the_function_that_it_is(tmp_path, arguments, rewri
         assert "what answers is your function: call it with this prompt" in told
         assert sorted(p.name for p in place.iterdir()) == ["README.md", "prompt.json"]
     else:
-        with pytest.raises(RungError, match=r"^prompt@v2 cannot be exported: it is your function, measured as it stands"):
+        with pytest.raises(
+            RungError, match=r"^prompt@v2 cannot be exported: it is your function, measured as it stands"
+        ):
             exported(tmp_path / "run", "prompt@v2", None, None, None)
 
 

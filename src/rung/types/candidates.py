@@ -13,7 +13,10 @@ from rung.types.tuning import Weights
 
 L = TypeVar("L", bound=Learned)
 AS_STORED = "as stored, "  # what the name of a candidate begins with whose answers were stored before; then their hash
-FEATURES = {"python": "your function", "http": "your service"}  # providers of what users have already, as people call it
+FEATURES = {
+    "python": "your function",
+    "http": "your service",
+}  # providers of what users have already, as people call it
 
 
 @dataclass(frozen=True, slots=True)
