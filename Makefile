@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt \
       $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: demo demo-real install test-quick test nightly check docs bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports bench-quick-tests bench-money mutants fuzz chaos lock sbom clean
+.PHONY: demo demo-real install test-quick test nightly check docs site bench bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports bench-quick-tests bench-money mutants fuzz chaos lock sbom clean
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/rung demo --folder runs/demo
@@ -48,6 +48,10 @@ check: $(VENV)/.installed-test
 
 docs: $(VENV)/.installed-test
 	$(BIN)/python -m docs.generate
+
+# The documentation as pages in build/site, from docs/ and mkdocs.yml; a link that leads nowhere is an error.
+site: $(VENV)/.installed-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: bench-statistics bench-decisions bench-prompts bench-harness bench-audit bench-metrics bench-real bench-rag bench-retrieval bench-tuning bench-consistency bench-report bench-diagnosis bench-nano bench-imports
 
@@ -149,5 +153,5 @@ $(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml packages/rung-nano/py
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml packages/rung-nano/pyproject.toml constraints.txt
 	@echo "Installing rung and everything its tests need (a few minutes the first time)"
-	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,dev]' -e packages/rung-nano
+	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,site,dev]' -e packages/rung-nano
 	@touch $@ $(VENV)/.installed-demo

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -153,6 +154,31 @@ def tree(whole: bool) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+def for_models() -> str:
+    """Return llms.txt: every page of the site with its first sentence, those for maintainers last, as optional."""
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    blocks = [f"# {settings['site_name']}\n\n> {settings['site_description']}\n"]
+    for section in settings["nav"]:
+        ((title, pages),) = section.items()
+        blocks.append(f"## {title if section is not settings['nav'][-1] else 'Optional'}\n")
+        for page in pages:
+            ((name, file),) = page.items()
+            place = settings["extra"]["added"].get(file, f"docs/{file}")
+            blocks.append(f"- [{name}]({place}): {_first_sentence((ROOT / place).read_text(encoding='utf-8'))}")
+        blocks.append("")
+    return "\n".join(blocks)
+
+
+def _first_sentence(page: str) -> str:
+    """Return the first sentence of a page's first paragraph, without links and marks; a generated page has its title."""
+    text = re.sub(r"<!--.*?-->|^```.*?^```", "", page, flags=re.S | re.M)
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n") if re.match(r"[A-Z`*\[]", part.lstrip()))
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", next(paragraphs, page.lstrip("# ").split("\n")[0])).replace(
+        "**", ""
+    )
+    return re.split(r"(?<=[.?])\s+(?=[A-Z`\d])", words)[0]
+
+
 def documents() -> dict[Path, str]:
     """Return path -> content of everything generated."""
     readme = ROOT / "README.md"
@@ -163,6 +189,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "plugins.md": plugin_reference(),
         ROOT / "docs" / "decisions.md": f"{NOTICE}\n{decisions.page()}",
         ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
+        ROOT / "llms.txt": for_models(),
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }

@@ -35,7 +35,7 @@ def metadata(tmp_path):
 def test_the_metadata_is_complete_and_names_no_address_of_its_own(metadata):
     found = metadata()
     assert (found["Name"], found["License-Expression"], found["License-File"]) == ("rung", "Apache-2.0", "LICENSE")
-    assert found["Author"] == "The approach project"
+    assert found["Author"] == "The rung project"
     assert found["Description-Content-Type"] == "text/markdown"
     assert found.get_payload().startswith("# rung")
     assert {"llm", "fine-tuning", "evaluation"} <= set(found["Keywords"].split(","))
