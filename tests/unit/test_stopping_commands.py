@@ -31,6 +31,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "regression": "regression --model main",
     "label": "label run --csv sheet.csv",
     "export": "export run --rung prompt --form rows --out exported",
+    "feedback": "feedback run",
     "verify": "verify run",
     "serve": "serve run --port 0",
     "docs": "docs update",

@@ -23,6 +23,8 @@ from rung.cli import (
     demo,
     docs,
     export,
+    feedback,
+    grow,
     init,
     label,
     plan,
@@ -87,7 +89,8 @@ app.command(short_help="Audit the examples before anything is spent.")(check.che
 app.command(short_help="Prompting, retrieval or tuning: thumb and evidence.")(advise.advise)
 app.command(short_help="Estimate calls, tokens, dollars, minutes.")(plan.plan)
 app.command(short_help="Climb the ladder; run again to resume.")(climb.climb)
-app.add_typer(data.data, short_help="Clean the examples: a new version of the data.")
+data.data.command(short_help="Write a new version of the data with what feedback taught.")(grow.grow)
+app.add_typer(data.data, short_help="Clean or grow the examples: a new version.")
 app.command(short_help="Write the report of a run, or of several.")(report.report)
 app.command(short_help="List the runs in a folder.")(runs.runs)
 app.command(short_help="Compare two approaches, example by example.")(compare.compare)
@@ -96,6 +99,7 @@ app.command(short_help="Score what tuning must not harm.")(regression.regression
 app.command(short_help="Label answers that a judge judged.")(label.label)
 app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Serve the winner, OpenAI-compatible.")(serve.serve)
+app.command(short_help="Take in what users said.")(feedback.feedback)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rung.data.configured import Loaded
     from rung.data.parts import Parts
     from rung.data.version import Version
+    from rung.types import Example
 
 SHOWN = 5  # changes shown of each check
 MARKS = {"drop": "-", "correct": "~", "mask": "*"}
@@ -31,7 +32,7 @@ data = typer.Typer(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """The rows before cleaning: as read and as parted."""
 
     loaded: Loaded
@@ -64,15 +65,15 @@ def clean(
         read = read_rows(loaded)
         bar.advance()
         kind, parts = part_rows(loaded, read)
-        _check_frozen(folder or Path("runs") / loaded.task.name, parts)
+        check_frozen(folder or Path("runs") / loaded.task.name, parts)
         bar.advance()
         parts = as_written(parts, read)  # the file is what is cleaned
         task, form = as_task(loaded, kind, (*parts.train, *parts.dev)), label_form(loaded, kind)
         case = to_clean(parts, task, form)
         plan = plan_cleaning(case, accepted, test_too=test_rows)
         bar.advance()
-    rows = _Rows(read, parts)
-    version = None if dry_run or not plan.changes else _written(loaded, rows, plan, accepted, (out, test_rows))
+    rows = Rows(read, parts)
+    version = None if dry_run or not plan.changes else written(loaded, rows, plan, accepted, (out, test_rows))
     if as_json:
         print_json(_as_data(loaded, rows, plan, version))
     else:
@@ -80,7 +81,7 @@ def clean(
     return 0
 
 
-def _check_frozen(folder: Path, parts: Parts) -> None:
+def check_frozen(folder: Path, parts: Parts) -> None:
     """Check that the test rows are those that a run has frozen. Raises RungError where they are others."""
     from rung.errors import RungError
     from rung.store.run import RunFolder
@@ -94,9 +95,15 @@ def _check_frozen(folder: Path, parts: Parts) -> None:
         )
 
 
-def _written(
-    config: Config, rows: _Rows, plan: CleaningPlan, accepted: Sequence[str], where: tuple[Path | None, bool]
+def written(
+    config: Config,
+    rows: Rows,
+    plan: CleaningPlan,
+    accepted: Sequence[str],
+    where: tuple[Path | None, bool],
+    added: Sequence[Example] = (),
 ) -> Version:
+    """Write the version that a plan makes of the rows, and what is `added` to those that train and choose."""
     from rung.data.load import Columns
     from rung.data.version import Part, default_folder, version_key, write_version
 
@@ -108,17 +115,21 @@ def _written(
     others = frozenset(e.id for e in whole) - sealed
     if section.path is not None:
         source = config.resolve(section.path)
-        files = [Part("train", source, whole, others), Part("test", source, whole, sealed)]
+        files = [Part("train", source, whole, others, tuple(added)), Part("test", source, whole, sealed)]
     else:
         assert section.train is not None
         assert section.test is not None
         source, held = config.resolve(section.train), config.resolve(section.test)
         own = len(whole) - len(parts.test)
-        files = [Part("train", source, whole[:own], others), Part("test", held, whole[own:], sealed)][: 1 + test_too]
+        files = [Part("train", source, whole[:own], others, tuple(added)), Part("test", held, whole[own:], sealed)][
+            : 1 + test_too
+        ]
     columns = Columns(
         task.inputs, task.target, section.id, section.group_by, task.accepted_answers, task.target_lists == "any"
     )
     settings = {**dict(parts.settings), "seed": parts.seed, "given": parts.given, "test_rows": test_too}
+    if added:
+        settings["added"] = [e.sha256 for e in added]
     key = version_key(read.whole.sha256, accepted, settings, plan)
     about = {
         "source": [f.source.name for f in files],
@@ -128,17 +139,20 @@ def _written(
         "test_part": "cleaned" if test_too else "as it was",
         "test_sha256_before": parts.manifest["test"]["sha256"],
         "rows_before": {name: n for name, n in parts.sizes.items() if n},
-        "rows_after": _sizes_after(parts, plan),
+        "rows_after": sizes_after(parts, plan),
+        **({"rows_added": [e.id for e in added]} if added else {}),
     }
-    return write_version(out or default_folder(source, key), key, files, columns, plan, about)
+    return write_version(
+        out or default_folder(source, key, "grown" if added else "clean"), key, files, columns, plan, about
+    )
 
 
-def _sizes_after(parts: Parts, plan: CleaningPlan) -> dict[str, int]:
+def sizes_after(parts: Parts, plan: CleaningPlan) -> dict[str, int]:
     named = {"train": parts.train, "dev": parts.dev, "test": parts.test}
     return {name: sum(e.id not in plan.dropped for e in rows) for name, rows in named.items()}
 
 
-def _settings(config: Config, parts: Parts, version: Version) -> list[str]:
+def settings_lines(config: Config, parts: Parts, version: Version) -> list[str]:
     """Return the lines of rung.yaml that climb on the new version, and on the same test rows."""
     root = config.root.resolve()
 
@@ -156,22 +170,22 @@ def _settings(config: Config, parts: Parts, version: Version) -> list[str]:
     return [f"data: {{{', '.join(lines)}}}", f"split: {{dev: {dev:.4g}, seed: {config.split.seed}}}"]
 
 
-def _as_data(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | None) -> dict[str, Any]:
+def _as_data(config: Config, rows: Rows, plan: CleaningPlan, version: Version | None) -> dict[str, Any]:
     return {
         "source": Path(rows.loaded.whole.source).name,
         "folder": str(version.folder) if version is not None else None,
         "fresh": version.fresh if version is not None else None,
         "files": {name: str(path) for name, path in version.files.items()} if version is not None else {},
-        "rung_yaml": _settings(config, rows.parts, version) if version is not None else [],
+        "rung_yaml": settings_lines(config, rows.parts, version) if version is not None else [],
         "rows_before": rows.parts.sizes,
-        "rows_after": _sizes_after(rows.parts, plan),
+        "rows_after": sizes_after(rows.parts, plan),
         "changes": [asdict(c) for c in plan.changes],
         "test_rows_kept": plan.counts(plan.kept_test),
         "exit_code": 0,
     }
 
 
-def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | None, dry_run: bool) -> None:
+def _tell(config: Config, rows: Rows, plan: CleaningPlan, version: Version | None, dry_run: bool) -> None:
     by_check: dict[tuple[str, str], list[Change]] = {}
     for change in plan.changes:
         by_check.setdefault((change.check, change.action), []).append(change)
@@ -189,7 +203,7 @@ def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | No
     if not plan.changes:
         echo("nothing to change outside the test set: no new version is written")
         return
-    before, after = rows.parts.sizes, _sizes_after(rows.parts, plan)
+    before, after = rows.parts.sizes, sizes_after(rows.parts, plan)
     sizes = ", ".join(f"{name} {before[name]:,} -> {n:,}" for name, n in after.items())
     echo(f"examples: {sizes}; {len(plan.altered):,} corrected or masked")
     if version is None:
@@ -200,5 +214,5 @@ def _tell(config: Config, rows: _Rows, plan: CleaningPlan, version: Version | No
         f"({', '.join(p.name for p in version.files.values())}, version.json with a reason for each example)"
     )
     echo("To climb on it, put into rung.yaml:")
-    for line in _settings(config, rows.parts, version):
+    for line in settings_lines(config, rows.parts, version):
         echo(f"  {line}")

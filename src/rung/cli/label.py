@@ -24,12 +24,15 @@ TEACHING = 20  # dev answers that --teach asks for
 def label(
     folder: Path = typer.Argument(..., help="The run folder."),
     rows: int = typer.Option(
-        None, "--rows", min=1, help="Test examples to draw; 100 at first. More later costs some alpha."
+        None, "--rows", min=1, help="Test examples to draw; 100 at first. More later costs some alpha. Of feedback: 50."
     ),
     sheet: Path = typer.Option(
         None, "--csv", help="Write the answers to this file, or read it back where it is there."
     ),
     teach: bool = typer.Option(False, "--teach", help="Label the dev answers that tell most about the judge instead."),
+    feedback: bool = typer.Option(
+        False, "--feedback", help="Say what the answers to served inputs should be, those worth most first."
+    ),
     as_json: bool = typer.Option(
         False, "--json", help="Print what is labelled and what is missing as JSON; ask nothing."
     ),
@@ -44,6 +47,11 @@ def label(
     from rung.store.run import RunFolder
 
     opened = RunFolder.open(folder)
+    if feedback:
+        from rung.cli._expected import ask_expected
+
+        with locked(opened):
+            return ask_expected(opened, rows, sheet, as_json)
     settings, root = opened.config
     config = Config.model_validate({**settings, "root": root})
     with locked(opened):

@@ -31,12 +31,13 @@ SPARE_ID = "rung_id"  # its name where the file has another column "id"
 
 @dataclass(frozen=True)
 class Part:
-    """One file to write: the rows of a source file in its order, and the ids of those that belong here."""
+    """One file to write: the rows of a source file in its order, the ids of those that belong here, and what comes after them."""
 
     name: str  # "train" or "test"
     source: Path
     read: tuple[Example, ...]
     wanted: frozenset[str]
+    added: tuple[Example, ...] = ()  # that no file has yet
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ def version_key(dataset_sha256: str, accepted: Iterable[str], settings: Mapping[
     return content_hash([SCHEMA, dataset_sha256, sorted(set(accepted)), dict(settings), changes])
 
 
-def default_folder(source: Path, key: str) -> Path:
+def default_folder(source: Path, key: str, made: str = "clean") -> Path:
     """Return where a version stands by default: beside its source."""
     file, _ = sheet_of(source)
-    return file.parent / f"{file.name.split('.')[0]}.clean-{key[:8]}"
+    return file.parent / f"{file.name.split('.')[0]}.{made}-{key[:8]}"
 
 
 def write_version(
@@ -179,6 +180,8 @@ def _cells(part: Part, columns: Columns, ids: str, plan: CleaningPlan) -> Iterat
         if example.id in masks:
             _alter(cells, (*columns.inputs, *answers), partial(masked, kinds=masks[example.id]))
         yield cells
+    for example in part.added:
+        yield {ids: example.id, **example.inputs, columns.target: example.target}
 
 
 def _corrected(known: Mapping[str, str], text: str) -> str:

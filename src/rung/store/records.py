@@ -83,6 +83,26 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """One input that was served, and what became of it. `requests`: the ids under which it was asked, each once.
+
+    `thumb`: whether people liked the answer; `expected`: what they say is right; `cannot_tell`: they were asked and could not say.
+    `confidence`, `shadow`: as the server logged them. Private texts are masked.
+    """
+
+    id: str
+    inputs: Mapping[str, str]
+    requests: tuple[str, ...] = ()
+    answer: str | None = None
+    at: str = ""
+    confidence: float | None = None
+    shadow: str | None = None
+    thumb: bool | None = None
+    expected: str | None = None
+    cannot_tell: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Draw:
     """Test examples to label, in the order in which they are asked. `looks`: the sizes at which a verdict was or will be
     made; each one after the first is a further chance to be wrong, and pays for it."""

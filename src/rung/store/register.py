@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class TestSet:
     @classmethod
     def from_examples(cls, examples: Iterable[Example]) -> TestSet:
         """Return the test set of these examples; space, letter case, ids, labels and order make no difference."""
-        hashes = sorted({_hash(" ".join(e.text.split()).casefold()) for e in examples})
+        hashes = sorted({hash_of(e) for e in examples})
         kept = tuple(h[:_DIGITS] for h in hashes[:MOST])
         return cls(_hash("\n".join(hashes))[:16], len(hashes), kept)
 
@@ -93,6 +94,15 @@ class Register:
                 line = {"test": use.test, "run": use.run, "plan": use.plan, "goal": use.goal, "at": now()}
                 append_line(self.path, line)
         return earlier(test, use, sets, uses), damage, known
+
+    def holds(self, example: Example) -> bool:
+        """Whether an example stands in the test set of any run, as far as its hash is kept (the first 2,048 of a large set)."""
+        digits = hash_of(example)[:_DIGITS]
+        return any(digits in known.of for known in self._sets.values())
+
+    @cached_property
+    def _sets(self) -> dict[str, TestSet]:
+        return self._read()[0]
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[None]:
@@ -181,6 +191,11 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("no text")
     return value
+
+
+def hash_of(example: Example) -> str:
+    """Return the hash of an example's inputs; space and letter case make no difference."""
+    return _hash(" ".join(example.text.split()).casefold())
 
 
 def _hash(text: str) -> str:

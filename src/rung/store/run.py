@@ -18,6 +18,7 @@ from rung.store.records import (
     AlphaShare,
     Consistency,
     Draw,
+    Feedback,
     Label,
     Manifest,
     NotedUse,
@@ -222,6 +223,7 @@ class RunFolder(_Head):
     alpha = One("alpha.json", tuple[AlphaShare, ...])  # in the order in which test examples were read
     trust = One("judge.json", Trust)
     spend: One[dict[str, Any]] = One("spend.json", cast(type[dict[str, Any]], Spent))
+    feedback = Rows("feedback.jsonl", Feedback)  # of served inputs (`rung feedback`); no part of the verdict
     told = One("told.json", dict[str, bool])  # what the user answered to `rung advise`, by factor
 
     @classmethod

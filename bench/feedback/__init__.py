@@ -1,0 +1,1 @@
+"""What the queue of `rung feedback` is worth: `python -m bench.feedback`."""

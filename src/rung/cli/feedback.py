@@ -1,0 +1,99 @@
+"""`rung feedback`: take in what was served and what people said of it, and say what is worth labelling next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rung.cli._screen import echo, line, print_json
+
+if TYPE_CHECKING:
+    from rung.feedback.worth import Waiting
+    from rung.store.records import Feedback
+
+SHOWN, LONGEST = 5, 100
+
+
+def feedback(
+    folder: Path = typer.Argument(..., help="The run folder."),
+    files: list[Path] = typer.Argument(
+        None, help="The request log of `rung serve`, tables, traces of other tools; the log first."
+    ),
+    thumb: str = typer.Option(None, "--thumb", help="The column, or the score in a trace, that says up or down."),
+    expected: str = typer.Option(
+        None, "--expected", help="The column that says what is right; by default `correction`."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Take in corrections and thumbs, and queue what is worth labelling next.
+
+    The same file may be given again: nothing counts twice. Private texts are masked. Without a file: what is there.
+    Next: `rung label RUN --feedback`, then `rung data grow`.
+    """
+    from rung.feedback.reading import Source, merged
+    from rung.store.folder import locked
+    from rung.store.run import RunFolder
+
+    run = RunFolder.open(folder)
+    with locked(run):
+        items, notes = run.feedback.get() or (), list[str]()
+        for file in files or ():
+            source = Source(file, run.task, thumb, expected)
+            items, unknown = merged(items, source.read(), run.task)
+            notes += [f"{file}: {note}" for note in source.notes]
+            if unknown:
+                notes.append(f"{file}: {unknown:,} rows name a request that no log brought; give the log first")
+        if files:
+            run.feedback.save(items)
+    waiting = waiting_of(run.path, items)
+    if as_json:
+        print_json({**_counts(items), "notes": notes, "waiting": [_plain(w) for w in waiting]})
+    else:
+        _tell(folder, items, waiting, notes)
+    return 0
+
+
+def waiting_of(folder: Path, items: tuple[Feedback, ...]) -> tuple[Waiting, ...]:
+    """Return the queue of a run's feedback."""
+    from rung.data.parts import thaw
+    from rung.feedback.worth import queue
+    from rung.store.run import RunFolder
+
+    split = thaw(folder)
+    return queue(items, (*split.train, *split.dev), RunFolder(folder).task)
+
+
+def _counts(items: tuple[Feedback, ...]) -> dict[str, int]:
+    return {
+        "inputs": len(items),
+        "requests": sum(len(i.requests) for i in items),
+        "liked": sum(i.thumb is True for i in items),
+        "not_liked": sum(i.thumb is False for i in items),
+        "expected_known": sum(i.expected is not None for i in items),
+        "cannot_tell": sum(i.cannot_tell for i in items),
+    }
+
+
+def _plain(waiting: Waiting) -> dict[str, Any]:
+    item = waiting.item
+    return {"id": item.id, "why": list(waiting.why), "inputs": dict(item.inputs), "answer": item.answer}
+
+
+def _tell(folder: Path, items: tuple[Feedback, ...], waiting: tuple[Waiting, ...], notes: list[str]) -> None:
+    for note in notes:
+        echo(f"note: {note}")
+    n = _counts(items)
+    echo(
+        f"{n['inputs']:,} inputs of {n['requests']:,} requests: {n['liked']:,} liked, {n['not_liked']:,} not liked, of "
+        f"{n['expected_known']:,} the right answer is known"
+    )
+    for one in waiting[:SHOWN]:
+        text = line(" ".join(" / ".join(one.item.inputs.values()).split()))
+        why = f" ({', '.join(one.why)})" if one.why else ""
+        echo(f"  {text[:LONGEST]}{'…' if len(text) > LONGEST else ''}{why}")
+    if waiting:
+        echo(f"{len(waiting):,} wait, those worth most first: rung label {folder} --feedback")
+    if n["expected_known"]:
+        echo(f"Make examples of the answers: rung data grow --folder {folder}")
