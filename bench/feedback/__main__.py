@@ -23,6 +23,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
 from rung.feedback.worth import queue
+from rung.prompts.similar import Index
 from rung.serve.confidence import Confidence
 from rung.store.records import Feedback
 from rung.types import Example, MetricSpec, Task
@@ -37,7 +38,8 @@ class Tickets:
     """Both files as words; rows by place."""
 
     def __init__(self) -> None:
-        train, test = ([json.loads(line) for line in gzip.open(DATA / f"{n}.jsonl.gz", "rt")] for n in ("train", "test"))
+        read = (gzip.decompress((DATA / f"{name}.jsonl.gz").read_bytes()).splitlines() for name in ("train", "test"))
+        train, test = ([json.loads(line) for line in lines] for lines in read)
         words = TfidfVectorizer(sublinear_tf=True, max_features=20_000)
         self.texts = [row["input"] for row in train]
         self.x, self.x_test = words.fit_transform(self.texts), words.transform([row["input"] for row in test])
@@ -49,25 +51,29 @@ class Tickets:
     def score(self, places: Sequence[int]) -> float:
         return float((self.fitted(places).predict(self.x_test) == self.y_test).mean())
 
-    def queued(self, known: Sequence[int], served: Sequence[int], sure: bool) -> list[int]:
-        """Return the served rows in the order of the queue; without a confidence and labels it goes by what is new."""
+    def queued(self, known: Sequence[int], served: Sequence[int], by: str) -> list[int]:
+        """Return the served rows in the order of the queue: by its classifier's margin, by the logged confidence, or the most unlike first."""
+        if by == "new":
+            index = Index.of([self.texts[p] for p in known])
+            return sorted(served, key=lambda p: float(index.similarity(self.texts[p]).max()))
         model = self.fitted(known)
         numbers = model.decision_function(self.x[served])
         confidence = Confidence(1.0, 0)
         items = [
             Feedback(
                 str(place), {"input": self.texts[place]}, answer=str(model.classes_[row.argmax()]),
-                confidence=confidence.of(dict(zip(model.classes_, row, strict=True))) if sure else None,
+                confidence=confidence.of(dict(zip(model.classes_, row, strict=True))) if by == "confidence" else None,
             )
             for place, row in zip(served, numbers, strict=True)
         ]  # fmt: skip
         examples = [Example(str(p), {"input": self.texts[p]}, str(self.y[p]), str(p)) for p in known]
-        task = TASK if sure else Task("bench", "", ("input",), "expected", "generation", TASK.metrics, 0.9)
-        return [int(waiting.item.id) for waiting in queue(items, examples, task)]
+        if by == "confidence":  # as it is where too few examples are known for a classifier
+            examples = examples[:1]
+        return [int(waiting.item.id) for waiting in queue(items, examples, TASK)]
 
 
 def main() -> None:
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     tickets, began = Tickets(), time.process_time()
     found: dict[tuple[int, str, int], list[float]] = {}
     for seed in range(seeds):
@@ -75,8 +81,9 @@ def main() -> None:
         random.Random(seed).shuffle(places)
         for size in KNOWN:
             known, served = places[:size], places[size : size + SERVED]
-            orders = {"random": served, "by confidence": tickets.queued(known, served, True)}
-            orders["by what is new"] = tickets.queued(known, served, False)
+            orders = {"random": served} | {
+                by: tickets.queued(known, served, by) for by in ("margin", "confidence", "new")
+            }
             for name, order in orders.items():
                 for count in LABELLED:
                     found.setdefault((size, name, count), []).append(tickets.score([*known, *order[:count]]))

@@ -31,16 +31,16 @@ class Waiting:
 def queue(items: Sequence[Feedback], known: Sequence[Example], task: Task) -> tuple[Waiting, ...]:
     """Return the inputs without an expected answer, those worth most first.
 
-    First what people did not like, then what the shadow answered otherwise, then by how sure the approach was, where its answers
-    are labels: by the logged confidence, else by a linear classifier of the examples and of what is labelled so far. Of
-    other answers nobody says how sure they are: these come by how far they are from every example.
+    First what people did not like, then what the shadow answered otherwise, then, where answers are labels, by how near to each
+    other a linear classifier of the examples, and of what is labelled so far, has the two best ones; where it knows too
+    little, by the logged confidence. Of other answers nobody says how sure they are: their order is random.
     """
     waiting = [i for i in items if i.expected is None and not i.cannot_tell]
     if not waiting:
         return ()
     texts = ["\n".join(i.inputs.values()) for i in waiting]
     sure = _sureness(waiting, texts, _labelled(items, known), task)
-    by = _likeness(texts, known) if sure is None else sure
+    by = [0.0] * len(waiting) if sure is None else sure
     disputed = [i.shadow is not None and i.answer is not None and i.shadow != i.answer for i in waiting]
     order = sorted(
         range(len(waiting)), key=lambda n: (waiting[n].thumb is not False, not disputed[n], by[n], waiting[n].id)
@@ -77,11 +77,10 @@ def _sureness(
     waiting: Sequence[Feedback], texts: Sequence[str], labelled: Sequence[tuple[str, str]], task: Task
 ) -> list[float] | None:
     """Return numbers that grow with certainty; None where answers are no labels, or too little is known."""
-    if all(i.confidence is not None for i in waiting):
-        return [i.confidence or 0.0 for i in waiting]
     answers = [answer for _, answer in labelled]
     if task.kind != "classification" or len(answers) < FEWEST_EXAMPLES or len(set(answers)) < 2:
-        return None
+        logged = all(i.confidence is not None for i in waiting)
+        return [i.confidence or 0.0 for i in waiting] if logged else None
     pipeline = fitted_linear([text for text, _ in labelled], answers, 1.0)
     found = np.asarray(pipeline.decision_function([text + END for text in texts]), dtype=np.float64)
     if found.ndim == 1:
