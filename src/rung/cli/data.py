@@ -82,7 +82,7 @@ def clean(
 
 
 def check_frozen(folder: Path, parts: Parts) -> None:
-    """Check that the test rows are those that a run has frozen. Raises RungError where they are others."""
+    """Check that the test examples are those that a run has frozen. Raises RungError where they are others."""
     from rung.errors import RungError
     from rung.store.run import RunFolder
 
@@ -103,7 +103,7 @@ def written(
     where: tuple[Path | None, bool],
     added: Sequence[Example] = (),
 ) -> Version:
-    """Write the version that a plan makes of the rows, and what is `added` to those that train and choose."""
+    """Write the version that a plan makes of the examples, and what is `added` to those that train and choose."""
     from rung.data.load import Columns
     from rung.data.version import Part, default_folder, version_key, write_version
 
@@ -153,7 +153,7 @@ def sizes_after(parts: Parts, plan: CleaningPlan) -> dict[str, int]:
 
 
 def settings_lines(config: Config, parts: Parts, version: Version) -> list[str]:
-    """Return the lines of rung.yaml that climb on the new version, and on the same test rows."""
+    """Return the lines of rung.yaml that climb on the new version, and on the same test examples."""
     root = config.root.resolve()
 
     def beside(path: Path) -> str:

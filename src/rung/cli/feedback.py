@@ -44,7 +44,7 @@ def feedback(
             items, unknown = merged(items, source.read(), run.task)
             notes += [f"{file}: {note}" for note in source.notes]
             if unknown:
-                notes.append(f"{file}: {unknown:,} rows name a request that no log brought; give the log first")
+                notes.append(f"{file}: {unknown:,} lines name a request that no log brought; give the log first")
         if files:
             run.feedback.save(items)
     waiting = waiting_of(run.path, items)

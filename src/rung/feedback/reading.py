@@ -159,7 +159,7 @@ class Source:
                 f"tells no inputs of this task ({_listed(self.task.inputs)}): it holds {_listed(found.inputs)}",
                 file=str(self.path),
             )
-        self._note(other, "rows with other inputs are left out")
+        self._note(other, "traces with other inputs are left out")
 
     def _from_trace(self, cells: Mapping[str, Any], found: Found) -> dict[str, str] | None:
         if all(c in cells for c in self.task.inputs):
