@@ -101,6 +101,6 @@ def _tell(said: Mapping[str, Any], found: Grown) -> None:
         echo(f"{said['added']:,} examples {'would be added' if said['added'] else 'to add: nothing is written'}")
         return
     echo(f"{said['added']:,} examples added to those that train and choose; the test set is as it was")
-    echo(f"Wrote {said['folder']} (train.jsonl, version.json)\nTo climb on it, put into rung.yaml:")
+    echo(f"Wrote {said['folder']}\nTo climb on it, put into rung.yaml:")
     for text in said["rung_yaml"]:
         echo(f"  {text}")
