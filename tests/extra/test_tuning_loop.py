@@ -231,6 +231,13 @@ def test_preflight_passes_on_what_is_right_and_shows_the_mask():
     assert "<|assistant|>\u27e6" in found.shown
 
 
+def test_the_memory_told_is_that_of_the_rows_not_of_the_largest_batch_allowed():
+    given = rows(24)
+    found = recipe().preflight(NANO, given, sent_by_nano, 3)
+    longest = max(len(Reader.of(NANO).encode(row).tokens) for row in given)
+    assert found.checks[-1].found.endswith(f"at its peak with {recipe().batch_rows * longest}")
+
+
 def test_preflight_fails_where_inference_sends_something_else():
     found = recipe().preflight(NANO, rows(8), lambda messages: (*sent_by_nano(messages)[:-1], 7), 3)
     [failed] = found.failed

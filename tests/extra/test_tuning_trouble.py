@@ -122,3 +122,14 @@ def test_too_little_memory_is_estimated_and_leaves_the_rung_out(tmp_path, monkey
     assert list(run.results) == ["prompt"]
     [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]
     assert "and about 50 MB are free: use LoRA instead of full tuning" in skipped
+
+
+def test_what_was_tuned_stays_when_less_memory_is_free_the_next_time(tmp_path, monkeypatch):
+    steps = [AS_IS, {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
+    config = experiment(tmp_path, 60, ladder=steps)
+    first = climb(config, tmp_path / "run")
+    for module in ("_local", "_preflight"):
+        monkeypatch.setattr(f"rung.tuners.{module}.free_bytes", lambda device: 0, raising=False)
+    again = climb(config, tmp_path / "run")
+    assert list(again.results) == ["prompt", "finetune"]
+    assert again.verdict == first.verdict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -20,7 +19,16 @@ from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
 from rung.tuning.gate import against
 from rung.tuning.remedies import keep_abilities
-from rung.tuning.search import SHARES, RecipeRace, TuningPlace, candidate_of, search, tuned_system, tuning_rows
+from rung.tuning.search import (
+    SHARES,
+    RecipeRace,
+    TuningPlace,
+    candidate_of,
+    preflight,
+    search,
+    tuned_system,
+    tuning_rows,
+)
 from rung.types import (
     Candidate,
     CurvePoint,
@@ -229,9 +237,7 @@ class FineTune(BaseModel):
         for name, template in prompts:
             chats = tuning_rows(template, rows)
             try:
-                found = await asyncio.to_thread(recipe.preflight, at.space.base, chats, at.space.sent, at.seed)
-                if found.failed:
-                    raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in found.failed))
+                found = await preflight(recipe, chats, at)
             except MissingExtra as error:
                 raise NotOffered(str(error)) from error
             except TuningError as error:

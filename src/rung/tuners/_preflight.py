@@ -154,7 +154,8 @@ def _loss(
             while last > OVERFIT_SHARE * first and steps < OVERFIT_STEPS:
                 steps += 1
                 last = run.train(steps, lambda _: None)
-            memory = _measured(run, fitting, at_once(recipe, base, fitting, run.device))
+            most = recipe.batch_rows * max(len(r.tokens) for r in fitting)
+            memory = _measured(run, fitting, min(most, at_once(recipe, base, fitting, run.device)))
         finally:
             run.close()
     fell = last <= OVERFIT_SHARE * first or first < 0.01

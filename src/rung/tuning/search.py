@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rung.errors import NotOffered
+from pydantic import TypeAdapter
+
+from rung.errors import NotOffered, TuningError
 from rung.models.tuned import tuned_role
 from rung.prompts.race import mean_score, racing_order
 from rung.prompts.templates import ChatSystem, Template
@@ -22,6 +24,7 @@ from rung.types import (
     Candidate,
     Checkpoint,
     Example,
+    Preflight,
     Task,
     TunedLearned,
     TuningRow,
@@ -35,6 +38,7 @@ CHECKPOINTS = 4  # looks at the dev score in one run
 PATIENCE = 2  # looks without a better dev score after which a run ends
 MOST_JUDGED = 150  # dev rows answered at each checkpoint
 SHARES = (0.25, 0.5, 1.0)
+PREFLIGHT = TypeAdapter(Preflight)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ async def tune(tried: Try, at: TuningPlace) -> Tuned:
     that was finished is not tuned again.
     """
     rows = (*tuning_rows(tried.template, tried.rows), *tried.replay)
-    name = _name(tried, rows, at)
+    name = _name(tried.tuner, rows, at, [e.sha256 for e in at.dev])
     notes = at.space.notes(name) or {"looks": [], "best": None, "seconds": 0.0, "why": None, "steps": 0, "tokens": 0}
     if notes["why"] is None:
         run = await asyncio.to_thread(at.space.start, tried.tuner, rows, name, at.seed)
@@ -136,11 +140,26 @@ async def tune(tried: Try, at: TuningPlace) -> Tuned:
     return _tuned(tried, notes, at)
 
 
-def _name(tried: Try, rows: Sequence[TuningRow], at: TuningPlace) -> str:
-    """Return the folder of a try: equal tries, equal folder."""
-    settings = dict(tried.tuner.settings())
-    content = [settings, at.space.base.identity, [[r.id, [m.as_dict() for m in r.messages], r.answer] for r in rows]]
-    return content_hash([*content, at.seed, [e.sha256 for e in at.dev]])[:12]
+async def preflight(tuner: Tuner, rows: Sequence[TuningRow], at: TuningPlace) -> Preflight:
+    """Check what is to be tuned. What passed once is not checked again: less memory may be free when a finished climb goes on.
+
+    Raises MissingExtra, and TuningError where a check failed.
+    """
+    name = _name(tuner, rows, at, "preflight")
+    known = at.space.notes(name)
+    if known is not None:
+        return PREFLIGHT.validate_python(known)
+    found = await asyncio.to_thread(tuner.preflight, at.space.base, rows, at.space.sent, at.seed)
+    if found.failed:
+        raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in found.failed))
+    at.space.note(name, PREFLIGHT.dump_python(found, mode="json"))
+    return found
+
+
+def _name(tuner: Tuner, rows: Sequence[TuningRow], at: TuningPlace, *more: object) -> str:
+    """Return the folder of equal work: equal settings, base, rows, seed and whatever else it hangs on."""
+    chats = [[r.id, [m.as_dict() for m in r.messages], r.answer] for r in rows]
+    return content_hash([dict(tuner.settings()), at.space.base.identity, chats, at.seed, *more])[:12]
 
 
 async def _to_the_end(run: TuningRun, name: str, notes: dict[str, Any], tried: Try, at: TuningPlace) -> None:
