@@ -32,6 +32,7 @@ _KNOWN_PREFIXES = 4  # beginnings kept with their keys and values: a climb asks 
 _BATCH_TOKENS = 8192  # own prompt tokens of one batch, padding included: bounds memory
 _SHRINK = 0.8  # rows leave a batch when the unfinished ones are at most this share of it
 _WORTH_SHARING = 16  # tokens from which a common beginning is computed once
+_ALONE = 20_000_000  # parameters below which one thread makes a token sooner than several that wait for each other
 _ENDLESS = 2**31  # the context of a model that names none
 
 
@@ -51,6 +52,7 @@ class Engine:
         self.stopping = False
         self.context = loaded.context or _ENDLESS
         self._threads = threads
+        self._step_threads = 1 if loaded.base.num_parameters() < _ALONE else threads
         self._settings = settings
         self._tokenizer, self._model, self._ends = loaded.tokenizer, loaded.model, loaded.ends
         self._base = loaded.base
@@ -89,7 +91,6 @@ class Engine:
 
     def answer(self, asks: Sequence[Ask]) -> list[Said]:
         """Answer one batch; where memory is short, in halves, and later batches are smaller. Raises ModelError."""
-        torch.set_num_threads(self._threads)  # a setting of each thread, and this one may be new
         try:
             with torch.inference_mode():
                 return self._decode(asks)
@@ -107,6 +108,7 @@ class Engine:
         return self.answer(asks[:half]) + self.answer(asks[half:])
 
     def _decode(self, asks: Sequence[Ask]) -> list[Said]:
+        torch.set_num_threads(self._threads)  # a setting of each thread, and this one may be new
         prefix = self._prefix([ask.tokens for ask in asks])
         own = [ask.tokens[len(prefix.tokens) :] for ask in asks]
         width = max(map(len, own))
@@ -118,6 +120,7 @@ class Engine:
         active = list(range(len(asks)))
         cache = growing(self._model.config) if self._pads else None
         logits, cache = self._forward(tokens, mask, cache, prefix)
+        torch.set_num_threads(self._step_threads)
         while active and not self.stopping:
             for place, i in enumerate(active):
                 if (form := held[i]) is not None and finish[i] is None:
