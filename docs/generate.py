@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
 
@@ -114,6 +114,11 @@ def _type(field: FieldInfo) -> str:
     annotation: Any = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
+    forms = [get_args(form)[0] if get_origin(form) is Annotated else form for form in get_args(annotation)]
+    if any(isinstance(form, type) and issubclass(form, BaseModel) for form in forms):
+        return " or ".join("mapping" if issubclass(f, BaseModel) else f.__name__ for f in forms).replace(
+            "NoneType", "null"
+        )
     choices = [repr(a) for a in get_args(annotation) if isinstance(a, str)]
     if choices:
         return ", ".join(choices).replace("'", "")

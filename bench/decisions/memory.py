@@ -23,6 +23,7 @@ from rung import ladder, plugins
 from rung.config import Config, parse_config
 from rung.decide import verdict as deciding
 from rung.decide.compare import adjust, neighbours
+from rung.decide.current import anchored
 from rung.diagnosis.experiments import ExperimentBudget
 from rung.diagnosis.failed_examples import Subject
 from rung.engine.first_use import TestUse
@@ -238,6 +239,9 @@ class _Nothing:
     def save_measured(self, result: Result) -> None:
         return None
 
+    def note(self, **facts: Any) -> None:
+        return None
+
 
 @contextmanager
 def _undiagnosed() -> Iterator[None]:
@@ -273,15 +277,23 @@ async def climb(
     made: Any = (task, kit, _Nothing(), _Held(tuple(test)), "", rules, Silent())
     evaluator, learned = _Evaluator(*made), ladder._Learned()
     with _undiagnosed():
+        if task.as_good_as is not None:
+            ready, evaluator = await ladder._current(config.ladder[0], ready, evaluator, learned)
         for step in config.ladder:
+            if step.label in learned.current:
+                continue
             if await ladder._rung(step, ready, evaluator, learned, ExperimentBudget()):
                 break
+    [current] = learned.current.values() or [None]
+    told = task if current is None else anchored(task, current.outcomes)
+    compared = neighbours({**learned.current, **learned.results}, told, config.split.seed)
     verdict = deciding.decide(
         deciding.Climbed(
-            task=task,
+            task=told,
             planned=config.planned,
             results=learned.results,
-            comparisons=adjust(neighbours(learned.results, task, config.split.seed), len(config.planned)),
+            comparisons=adjust(compared, len(config.planned)),
+            current=current,
             skipped=tuple(learned.skipped),
             trained=frozenset(learned.trained),
             seed=config.split.seed,

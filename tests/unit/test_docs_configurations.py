@@ -64,6 +64,7 @@ def laid_out(place, config):
     used = {m.get("column") for m in config["models"].values() if m.get("column")}
     rows = [
         {c: f"{c} number {i} speaks of {'tea' if i % 2 else 'salt'}" for c in (*columns, *used)}
+        | dict.fromkeys(used, label if i % 2 else "pepper")
         | {c: v if i % 3 else "other" for c, v in slices.items()}
         | {task.get("target", "answer"): '{"a": 1}' if task.get("kind") == "extraction" else label if i % 2 else "salt"}
         for i in range(ROWS)

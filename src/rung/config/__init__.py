@@ -1,6 +1,7 @@
 """rung.yaml -> Config: the file is the experiment."""
 
 from rung.config.approaches import stored_label
+from rung.config.goal import AsGoodAs
 from rung.config.prompt import read_prompt
 from rung.config.reading import load_config, overridden, parse_config
 from rung.config.roles import asked_roles
@@ -9,6 +10,7 @@ from rung.config.steering import steering
 
 __all__ = [
     "DEFAULT_METRIC",
+    "AsGoodAs",
     "Config",
     "Step",
     "asked_roles",

@@ -16,6 +16,7 @@ from rung import plugins
 from rung.config.approaches import stored_label, stored_name
 from rung.config.entries import named_entry
 from rung.config.files import sheet_of
+from rung.config.goal import problems_of_current
 from rung.config.prompt import for_columns, not_utf8, read_prompt
 from rung.config.roles import asked_roles
 from rung.config.sections import Config, Step
@@ -157,7 +158,7 @@ RENAMED: Mapping[str, str] = {  # keys that rung.yaml had before its words were 
 
 def _problem(error: Any) -> Problem:
     """Turn a pydantic error into ours: path, what is wrong, what was found, what is allowed."""
-    path = ".".join(str(part) for part in error["loc"]) or "the file"
+    path = ".".join(part for part in map(str, error["loc"]) if not part.startswith("=")) or "the file"
     message = plain_words(str(error["msg"]))
     value = None if isinstance(error.get("input"), dict | list) else repr(error.get("input"))
     if error["type"] == "extra_forbidden":
@@ -317,6 +318,7 @@ def _cross_problems(config: Config, *, roles: bool) -> Iterator[Problem]:
                 "each once for each model, or with a `name` of its own",
             )
         seen.add(step.label)
+    yield from problems_of_current(config.task.goal, config.ladder)
     for role, askers in (asked_roles(config) if roles else {}).items():
         if role not in config.models:
             known = ", ".join(config.models) or None

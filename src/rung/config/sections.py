@@ -19,6 +19,7 @@ from rung.config.documents import DocumentsSection
 from rung.config.entries import named_entry
 from rung.config.expected import check_expected
 from rung.config.floors import FloorSection
+from rung.config.goal import AsGoodAs, Goal, named_steps
 from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
 from rung.config.section import Section
@@ -53,7 +54,10 @@ class TaskSection(Section):
         description="the first one decides, the others are reported; none: the kind's default; two of one kind want a `name` "
         "each: {judge: {name: tone}}",
     )
-    goal: float = Field(gt=0, le=1, description="the quality that is good enough, 0 to 1")
+    goal: Goal = Field(
+        description="the quality that is good enough, 0 to 1; or {as_good_as: current, margin: 0.02}: at most so much worse than that step "
+        "of the ladder, which is measured first"
+    )
     min_gain: float = Field(0.02, gt=0, lt=1, description="the smallest gain worth an approach")
     tolerance: float | None = Field(
         None,
@@ -149,7 +153,10 @@ class TaskSection(Section):
             raise ValueError(
                 f"accepted_answers names the target column {self.target!r} itself; name further columns there"
             )
-        if self.tolerance is not None and self.tolerance >= self.goal:
+        if isinstance(self.goal, AsGoodAs):
+            if self.tolerance is not None:
+                raise ValueError("a goal beside an approach has a `margin` of its own: leave `tolerance` out")
+        elif self.tolerance is not None and self.tolerance >= self.goal:
             raise ValueError(f"tolerance {self.tolerance} leaves nothing of the goal {self.goal}")
         return self
 
@@ -304,6 +311,23 @@ class Config(Section):
             return value
         return [{"rung": e.plugin, "settings": e.settings, "name": e.name} for e in map(named_entry, value)]
 
+    @model_validator(mode="after")
+    def _current_first(self) -> Config:
+        """Put the step that runs now before the others, which are held against it."""
+        if self.current is not None:
+            first, *others = sorted(self.ladder, key=lambda step: step.label != self.current)
+            if first.rung == "prompt":  # what runs now is measured as it is
+                first = first.model_copy(update={"settings": {"rewrites": False, **first.settings}})
+            object.__setattr__(self, "ladder", (first, *others))
+        return self
+
+    @property
+    def current(self) -> str | None:
+        """The label of the step that runs now, where the goal is to be as good as that; None, too, where the name is not that of one step."""
+        goal = self.task.goal
+        found = named_steps(goal.as_good_as, self.ladder) if isinstance(goal, AsGoodAs) else []
+        return found[0] if len(found) == 1 else None
+
     @property
     def sha256(self) -> str:
         """Hash of everything that steers the climb."""
@@ -342,6 +366,8 @@ class Config(Section):
     def as_task(self, *, kind: str, labels: tuple[str, ...] | None) -> Task:
         """Return the task as the climb uses it; `kind` is never "auto"."""
         section = self.task
+        goal = 1.0 if isinstance(section.goal, AsGoodAs) else section.goal  # a number once what runs now is measured
+        allowed = section.goal.margin if isinstance(section.goal, AsGoodAs) else section.tolerance
         return Task(
             name=section.name,
             instruction=section.instruction,
@@ -349,11 +375,11 @@ class Config(Section):
             target=section.target,
             kind=kind,  # type: ignore[arg-type]
             metrics=self.metrics(kind),
-            goal=section.goal,
+            goal=goal,
             prompt=for_columns(read_prompt(self.resolve(section.prompt)), section.inputs) if section.prompt else None,
             labels=labels,
             min_gain=section.min_gain,
-            tolerance=usual_tolerance(section.goal) if section.tolerance is None else section.tolerance,
+            tolerance=usual_tolerance(goal) if allowed is None else allowed,
             objective=section.objective,
             alpha=section.alpha,
             failure_score=section.failure_score,
@@ -363,6 +389,7 @@ class Config(Section):
             service=service_of(self.models, self.volume.requests_per_month),
             floors=tuple(floor.as_floor() for floor in section.floors),
             slices=section.sliced_by,
+            as_good_as=self.current,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
@@ -87,8 +87,12 @@ def _loss(rows: Sequence[_Pair], seed: int) -> tuple[float, str]:
 
 
 def neighbours(results: Mapping[str, Result], task: Task, seed: int) -> tuple[Comparison, ...]:
-    """Compare each measured rung with the one measured before it; p-values are not yet corrected."""
-    found = [compare(lower, upper, task, seed) for lower, upper in pairwise(results.items())]
+    """Compare each measured rung with the one measured before it, or each with what runs now; p-values are not yet corrected."""
+    pairs: Iterable[tuple[tuple[str, Result], tuple[str, Result]]] = pairwise(results.items())
+    if task.as_good_as is not None:
+        now = [(label, result) for label, result in results.items() if label == task.as_good_as]
+        pairs = [(one, other) for one in now for other in results.items() if other != one]
+    found = [compare(lower, upper, task, seed) for lower, upper in pairs]
     return tuple(pair for pair in found if pair is not None)
 
 

@@ -94,7 +94,7 @@ JUSTIFIED_WITH_FLOORS = "Fine-tuning is justified: it meets the goal and every f
 
 def pays(before: Result, after: Result, requests: str | None, always: bool) -> str:
     """Say what fine-tuning saves at equal quality. `requests`: from how many a month; `always`: at any number of them."""
-    share = _share(before, after)
+    share = share_of_cost(before, after)
     if share is not None and requests is not None:
         return f"Fine-tuning pays: equal quality at {share} of the cost from {requests} requests a month."
     if share is not None:
@@ -102,7 +102,8 @@ def pays(before: Result, after: Result, requests: str | None, always: bool) -> s
     return "Fine-tuning pays: equal quality with faster answers."
 
 
-def _share(before: Result, after: Result) -> str | None:
+def share_of_cost(before: Result, after: Result) -> str | None:
+    """Return what part of the cost of one approach another takes, in words; None where it takes no less, or that is unknown."""
     old, new = before.cost_per_1k_usd, after.cost_per_1k_usd
     if old is None or new is None or new >= old:
         return None
@@ -238,13 +239,15 @@ def evidence_line(task: Task, estimate: Estimate) -> str:
     """Say on what the headline rests: score, size, interval and goal, in one line."""
     span = percent_range(estimate.low, estimate.high)
     counted = "held-out example" if estimate.n == 1 else "held-out examples"
-    goal = f"{100 * task.goal:.4g} %"
+    goal, graded = (
+        (f"; goal {100 * task.goal:.4g} %", f"; goal {mark(task.goal)}") if task.as_good_as is None else ("", "")
+    )
     if estimate.mean is None:
-        return f"{span} on {estimate.n:,} {counted}, where it stopped early (goal {goal})."
+        return f"{span} on {estimate.n:,} {counted}, where it stopped early ({goal[2:]})."
     if estimate.method == "wilson":  # scores of 0 and 1
-        return f"{percent(estimate.mean)} correct on {estimate.n:,} {counted} (95 % CI {span}; goal {goal})."
+        return f"{percent(estimate.mean)} correct on {estimate.n:,} {counted} (95 % CI {span}{goal})."
     low, high = rate(estimate.low), rate(estimate.high)
-    return f"A mean score of {rate(estimate.mean)} on {estimate.n:,} {counted} (95 % CI {low} to {high}; goal {mark(task.goal)})."
+    return f"A mean score of {rate(estimate.mean)} on {estimate.n:,} {counted} (95 % CI {low} to {high}{graded})."
 
 
 def near_line(label: str, result: Result, line: str, pick: bool) -> str:

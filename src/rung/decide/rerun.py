@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from rung.decide.current import chances_beside
 from rung.stats.estimate import summarise
 from rung.stats.rerun import status_chances
 from rung.types import Result, Task, Verdict, groups_of
@@ -21,7 +22,9 @@ def same_again(
     """
     if verdict.provisional or verdict.decision == "stopped" or not results:
         return None
-    chances = {label: _chances(task, result, planned, test_rows) for label, result in results.items()}
+    current = results.get(task.as_good_as or "")
+    others = {label: result for label, result in results.items() if result is not current}
+    chances = {label: _chances(task, result, planned, test_rows, current) for label, result in others.items()}
     if None in chances.values():
         return None
     meets = {label: c[0] for label, c in chances.items() if c is not None}
@@ -34,13 +37,18 @@ def same_again(
     return all_miss if verdict.decision == "misses" else max(0.0, none_meets - all_miss)
 
 
-def _chances(task: Task, result: Result, planned: int, test_rows: int) -> tuple[float, float] | None:
+def _chances(
+    task: Task, result: Result, planned: int, test_rows: int, current: Result | None
+) -> tuple[float, float] | None:
     bounds = [(o, b) for o in result.outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
     if not bounds:
         return None
     sample = summarise([low for _, (low, _) in bounds], groups_of([o for o, _ in bounds]))
     rows = max(1, round(test_rows * sample.n_eff / sample.n))
     divisor = planned if result.level is None else task.alpha / result.level
+    if current is not None:
+        meets, misses = chances_beside(task, current, result, divisor)
+        return (0.0, 1.0) if result.saves is False else (meets, misses)
     return status_chances(sample.hits, sample.n_eff, rows, task.goal, task.tolerance, task.alpha, divisor)
 
 

@@ -53,8 +53,10 @@ def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str
 
 
 def fails_beside_goal(result: Result) -> bool:
-    """Whether an approach falls short although its score meets the goal: it misses a floor, or breaks a limit."""
-    return result.quality.status == "meets" and (result.limits_held is False or bool(result.missed_floors))
+    """Whether an approach falls short although its score meets the goal: it misses a floor, breaks a limit, or is as good as what
+    runs now and costs no less."""
+    beside = result.limits_held is False or bool(result.missed_floors)
+    return result.saves is False or (result.quality.status == "meets" and beside)
 
 
 def below(label: str, results: Mapping[str, Result]) -> dict[str, Result]:
@@ -119,7 +121,12 @@ def gate_was_open(task: Task, label: str, results: Mapping[str, Result]) -> bool
 
 
 def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: int) -> bool:
-    """Whether tuning is shown to gain at least `min_gain` over the best rung below, of those that keep floors and limits."""
+    """Whether tuning is shown to gain at least `min_gain` over the best rung below, of those that keep floors and limits.
+
+    Where the goal is to be as good as what runs now, the gate has shown all others worse than that, and nothing more is asked.
+    """
+    if task.as_good_as is not None:
+        return True
     lower = below(label, results)
     if lower and all(fails_beside_goal(result) for result in lower.values()):
         return True
@@ -130,7 +137,7 @@ def worth_tuning(task: Task, label: str, results: Mapping[str, Result], seed: in
 def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Result], seed: int) -> Iterator[Reason]:
     """Say of every tuned rung what it gains over the best rung below, and what force has to do with it."""
     for label in (k for k in results if k in trained):
-        gain = gain_over_best(task, label, results, seed)
+        gain = None if task.as_good_as is not None else gain_over_best(task, label, results, seed)
         if gain is not None:
             enough = gain.p_value < task.alpha and gain.gain >= task.min_gain
             word = "has a significant gain worth tuning" if enough else "has no significant gain worth tuning"

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from rung.decide import headline as words
 from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
+from rung.decide.current import beside_line, beside_reasons, keep, other_margins, same_for_less
 from rung.decide.economics import break_even, requests
 from rung.decide.floors import (
     evidence_of,
@@ -63,6 +64,7 @@ class Climbed:
     facts: tuple[int, int] | None = None  # failures that lack a fact, of how many, where these are half or more
     form: int | None = None  # right answers that fail by their form alone, where that keeps an approach from the goal
     trains: frozenset[str] = frozenset()  # planned labels whose rung would change weights
+    current: Result | None = None  # what runs now, which `results` leave out, where the goal is to be as good as that
 
     @property
     def awaited(self) -> bool:
@@ -104,6 +106,7 @@ def decide(climb: Climbed) -> Verdict:
         tentative_pick=tentative_pick,
         headline=headline,
         reasons=(
+            *beside_reasons(climb.task, climb.current, climb.results),
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
             *(r for label, result in climb.results.items() for r in floor_reasons(climb.task, label, result)),
             *loss_reasons(climb.comparisons),
@@ -129,6 +132,8 @@ def _changes(climb: Climbed, winner: str | None, decision: Decision, provisional
         yield f"{climb.stopped.why[:1].upper()}{climb.stopped.why[1:]}."
     if provisional:
         yield UNCORRECTED
+    elif climb.current is not None:
+        yield from other_margins(task, winner, climb.counted)
     else:
         yield from counterfactuals(task, winner, climb.counted, requests_per_month)
     if winner:
@@ -148,6 +153,9 @@ def _headline(
         aside = {*results, *(s.what for s in climb.skipped)}
         return words.stopped(climb.stopped, list(results), [k for k in climb.planned if k not in aside])
     if decision == "meets" and subject is not None:
+        if climb.current is not None:
+            won = results[subject]
+            return same_for_less(task, words.approach(subject, won), won, words.share_of_cost(climb.current, won))
         if subject in climb.trained:
             return _tuned_wins(climb, subject, alternatives)
         return words.meets(subject, results[subject])
@@ -162,6 +170,8 @@ def _headline(
     short = fails_a_floor(climb.counted)
     if short is not None:
         return missed_headline(words.approach(short, results[short]), results[short])
+    if climb.current is not None:
+        return keep(results)
     trained = [k for k in results if k in climb.trained]
     return words.missed(
         task,
@@ -178,7 +188,9 @@ def _headline(
 def _core(climb: Climbed, decision: Decision, subject: str | None) -> str:
     """Return the outcome as a clause, for a headline that begins with what keeps it from being shown."""
     if decision == "meets" and subject is not None:
-        return f"{words.approach(subject, climb.results[subject])} {words.reached(climb.results[subject])}"
+        reached = words.reached(climb.results[subject])
+        reached = "is as good as what runs now" if climb.current is not None else reached
+        return f"{words.approach(subject, climb.results[subject])} {reached}"
     if decision == "stopped":
         return "the budget ended the run before an answer"
     return "the test examples do not settle it" if decision == "inconclusive" else "nothing measured meets the goal"
@@ -190,6 +202,9 @@ def _basis(climb: Climbed, decision: Decision, subject: str | None, pick: str | 
         return ""
     result = climb.results[subject]
     line = words.evidence_line(climb.task, result.estimates[climb.task.metrics[0].name])
+    line += beside_line(
+        climb.task, next((c for c in climb.comparisons if climb.current is not None and c.upper == subject), None)
+    )
     if decision == "meets":
         return line
     fault = first_fault(result)
@@ -280,14 +295,15 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
 def _lean(climb: Climbed) -> str | None:
     """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
     for label, result in climb.counted.items():
-        if result.probability_good >= PICKED_FROM and result.limits_held is not False:
+        if result.probability_good >= PICKED_FROM and result.limits_held is not False and result.saves is not False:
             return label
     return None
 
 
 def _open_question(climb: Climbed) -> str | None:
     """The rung whose inconclusive result keeps the verdict open: the tentative pick, else the inconclusive one most likely good enough."""
-    inconclusive = {k: r for k, r in climb.counted.items() if r.status == "inconclusive" and r.limits_held is not False}
+    may_win = {k: r for k, r in climb.counted.items() if r.limits_held is not False and r.saves is not False}
+    inconclusive = {k: r for k, r in may_win.items() if r.status == "inconclusive"}
     unproven = {
         k: r
         for k, r in climb.counted.items()

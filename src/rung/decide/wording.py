@@ -111,22 +111,10 @@ def reasons(
     planned_rungs: int,
 ) -> Iterator[Reason]:
     """List one reason a rung, one a comparison, one a rung left out."""
-    floor = task.goal - task.tolerance
     for label, result in results.items():
-        keys = tuple(f"{label}/result#quality.{part}" for part in ("status", "lower", "upper"))
-        q = result.quality
-        if q.provisional is not None:
-            claim, rule = f"{label} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
-        elif q.status == "meets":
-            claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {mark(floor)}{_probable(q)}"
-            rule = _level(task, result, planned_rungs)
-        elif q.status == "misses":
-            claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
-            rule = f"one-sided upper bound at alpha {task.alpha:g}"
-        else:
-            claim = f"{label} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
-            rule = "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
-        yield Reason(claim, rule, keys)
+        if task.as_good_as is None:  # else `rung.decide.current` says how it stands to what runs now
+            claim, rule = _claim(task, label, result, planned_rungs)
+            yield Reason(claim, rule, quality_keys(label))
         yield from _limits(task, label, result)
     for index, c in enumerate(comparisons):
         word = (
@@ -144,6 +132,27 @@ def reasons(
     for index, left_out in enumerate(skipped):
         state = "waits for its model, which is tuned elsewhere" if left_out.awaited else "was not run"
         yield Reason(f"{left_out.what} {state}", left_out.reason, (f"skipped#{index}.reason",))
+
+
+def quality_keys(label: str) -> tuple[str, ...]:
+    """Return the keys that prove a claim about an approach's quality."""
+    return tuple(f"{label}/result#quality.{part}" for part in ("status", "lower", "upper"))
+
+
+def _claim(task: Task, label: str, result: Result, planned_rungs: int) -> tuple[str, str]:
+    """Return what is shown of an approach's quality, and by which rule."""
+    q = result.quality
+    if q.provisional is not None:
+        return f"{label} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
+    if q.status == "meets":
+        floor = mark(task.goal - task.tolerance)
+        claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {floor}{_probable(q)}"
+        return claim, _level(task, result, planned_rungs)
+    if q.status == "misses":
+        claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
+        return claim, f"one-sided upper bound at alpha {task.alpha:g}"
+    claim = f"{label} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
+    return claim, "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
 
 
 def _level(task: Task, result: Result, planned_rungs: int) -> str:

@@ -30,12 +30,16 @@ def gathered(
     tunings = {label: fit.tuning for label, fit in fits.items() if fit is not None and fit.tuning is not None}
     diagnoses = {label: record.diagnosis.need() for label, record in records.items() if record.diagnosis.exists}
     profiles = {label: record.profile.need() for label, record in records.items() if record.profile.exists}
+    current = results.get(task.as_good_as or "")
+    comparisons = neighbours(results, task, seed)
+    results = {label: result for label, result in results.items() if label != task.as_good_as}
     trains = frozenset(step.label for step in config.ladder if plugins.rung_type(step.rung).trains)
     return Climbed(
         task=task,
         planned=planned,
         results=results,
-        comparisons=adjust(neighbours(results, task, seed), len(planned)),
+        comparisons=adjust(comparisons, len(planned)),
+        current=current,
         skipped=tuple(skipped),
         trained=trains & set(results),
         seed=seed,

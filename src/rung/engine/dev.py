@@ -17,6 +17,7 @@ from typing import Any
 from rung.config import Config, Step
 from rung.config.roles import tuned_roles
 from rung.data.configured import as_task, part_rows, read_rows
+from rung.decide.current import anchored
 from rung.diagnosis.experiments import experiment_budget
 from rung.diagnosis.failed_examples import Subject
 from rung.diagnosis.run import diagnose
@@ -162,6 +163,9 @@ async def _approach(
     found.trained |= rung.trains and not step.trained_elsewhere
     found.approaches.append(OnDev(label, result, diagnosis))
     below: Candidate | None = fitted.candidate if rung.asks else given.below
+    if label == given.task.as_good_as:
+        found.task = anchored(given.task, fitted.dev)
+        given = replace(given, task=found.task)
     return replace(given, below=below, diagnosis=diagnosis)
 
 

@@ -65,7 +65,10 @@ def plan_of(config: Config, task: Task, split: Split) -> str:
     about["cost"] = steers.get("cost")  # where it chooses among models
     documents = {k: v for k, v in (steers["documents"] or {}).items() if k not in ("path", "relevant")}
     plain = TypeAdapter(Task).dump_python(task, mode="json")
-    asked = {k: v for k, v in plain.items() if k not in CHOSEN_AFTERWARDS and not (k in ("floors", "slices") and not v)}
+    later = {*CHOSEN_AFTERWARDS, *(("tolerance",) if task.as_good_as is not None else ())}  # the margin
+    asked = {
+        k: v for k, v in plain.items() if k not in later and not (k in ("floors", "slices", "as_good_as") and not v)
+    }
     parts: Mapping[str, Any] = split.manifest
     shown = [parts[part]["sha256"] for part in ("train", "dev")]
     return content_hash([about, documents, asked, shown, split.seed])[:16]

@@ -13,7 +13,7 @@ from rung.engine.sides import measured_label
 from rung.errors import RungError
 from rung.evaluate.evaluator import visiting_order
 from rung.evaluate.kit import apart
-from rung.evaluate.measure import summarise
+from rung.evaluate.measure import held_beside, summarise
 from rung.judging.human_labels import human_labels_of
 from rung.progress import Progress, Silent, paid
 from rung.store.folder import locked
@@ -66,4 +66,6 @@ async def _again(run: Reopened, label: str) -> Result:
         people=human_labels_of(run.folder, run.task),
         level=before.level,
     )
-    return replace(again, load=before.load)
+    now = run.task.as_good_as
+    current = None if now in (None, label) else run.folder.rung(now).measured()
+    return replace(held_beside(again, current, run.task, len(run.folder.planned)), load=before.load)

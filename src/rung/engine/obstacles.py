@@ -15,13 +15,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from rung import plugins
-from rung.config import Config
+from rung.config import AsGoodAs, Config
 from rung.config.roles import answering_role, asked_roles
 from rung.contracts import held_metric, held_tuner
 from rung.engine.contract import rung_of
 from rung.engine.permission import not_allowed
 from rung.engine.start import other_configuration
 from rung.errors import ConfigError, NotOffered, PluginError, Problem, RungError
+from rung.judging.human_labels import is_opinion
 from rung.models.prices import check_priced
 from rung.models.settings import (
     ProviderSettings,
@@ -85,6 +86,9 @@ def refuse(config: Config, begins: Literal["plan", "climb"] = "climb") -> None:
 def _of_goal(config: Config) -> Iterator[Obstacle]:
     """Return a tolerance that makes another goal of the goal: "at least 0.99 less 0.05" allows six times its errors."""
     goal, told = config.task.goal, config.task.tolerance
+    if isinstance(goal, AsGoodAs):
+        yield from _of_current(config)
+        return
     widest = widest_tolerance(goal)
     if told is not None and told > widest:
         half = f"the errors that the goal {goal:g} allows" if goal > 0.5 else f"the goal {goal:g}"
@@ -93,6 +97,19 @@ def _of_goal(config: Config) -> Iterator[Obstacle]:
             f"({usual_tolerance(goal):g} then), leaves the goal a goal"
         )
         yield Obstacle(Problem("task.tolerance", says, f"{told:g}"), "climb")
+
+
+def _of_current(config: Config) -> Iterator[Obstacle]:
+    """Return why an approach cannot be what runs now, or nothing can be held against it."""
+    step, path = config.ladder[0], "task.goal.as_good_as"
+    if plugins.rung_type(step.rung).trains:
+        yield Obstacle(
+            Problem(path, f"{step.label} changes weights in the climb: name what runs now, as it is asked today"),
+            "plan",
+        )
+    if config.task.metrics and is_opinion(config.as_task(kind="generation", labels=None)):
+        says = f"the judge {config.task.metrics[0].name!r} decides, and its opinions of two approaches are not corrected by labels together: set a number"
+        yield Obstacle(Problem("task.goal", says), "plan")
 
 
 def _of_models(config: Config) -> Iterator[Obstacle]:

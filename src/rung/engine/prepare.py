@@ -76,10 +76,16 @@ def _use(config: Config, task: Task, split: Split, loaded: Loaded) -> TestUse:
     """Return what is to be noted of the test set; of its examples it holds hashes alone."""
     parts: Mapping[str, Any] = split.manifest
     test = TestSet.from_examples(e for e in loaded.whole.examples if e.id in parts["test"]["ids"])
-    return TestUse(config.root, test, plan_of(config, task, split), task.goal)
+    goal = task.goal if task.as_good_as is None else -task.tolerance  # a difference that is still as good
+    return TestUse(config.root, test, plan_of(config, task, split), goal)
 
 
 def _keep(run: RunFolder, task: Task, findings: tuple[Finding, ...]) -> None:
     """Keep the task as the climb uses it and the audit's findings."""
-    run.note(task=TypeAdapter(Task).dump_python(task, mode="json"))
+    note_task(run, task)
     run.findings.save(findings)
+
+
+def note_task(run: RunFolder, task: Task) -> None:
+    """Keep the task, with its goal in numbers once what runs now is measured."""
+    run.note(task=TypeAdapter(Task).dump_python(task, mode="json"))

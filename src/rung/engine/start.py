@@ -48,7 +48,11 @@ def interrupted(folder: Path) -> Interrupted:
     )
 
 
-GOAL = "task.goal"  # may be changed at any time: answers, candidates and outcomes stand as they are
+GOALS = (
+    "task.goal",
+    "task.goal.margin",
+)  # may be changed at any time: answers, candidates and outcomes stand as they are
+OTHER_GOAL = "task.goal, from a number to an approach or back"  # which changes what is measured first, and may not
 
 
 def start(path: Path, config: Config, progress: Progress | None = None) -> RunFolder:
@@ -141,8 +145,8 @@ def _check_same(run: RunFolder, config: Config) -> None:
     if problem is not None:
         raise ConfigError([problem], "The run folder")
     changes = _steering_changes(run, config)
-    others = [c for c in changes or () if c != GOAL]
-    if changes and GOAL in changes and (run.times_opened or not others):
+    others = [c for c in changes or () if c not in GOALS]
+    if changes and len(others) < len(changes) and (run.times_opened or not others):
         run.reconsider()
     if others and not run.times_opened and not _of_answers_alone(others):
         run.findings.forget()  # parts that nobody has read: without these the next step freezes anew
@@ -154,7 +158,7 @@ def other_configuration(run: RunFolder, config: Config) -> Problem | None:
     changes = _steering_changes(run, config)
     if changes is None:
         return None
-    others = [c for c in changes if c != GOAL]
+    others = [c for c in changes if c not in GOALS]
     if (changes and not others) or _may_change(run, others):
         return None
     changed = ", ".join(others) or "its defaults"
@@ -175,6 +179,9 @@ def _steering_changes(run: RunFolder, config: Config) -> list[str] | None:
         config.model_dump(mode="json", exclude={"root"}),
     )
     found = [c for c in _changes(stood, as_read) if steering(c, config.tries_models)]
+    goals = [settings.get("task", {}).get("goal") for settings in (stood, as_read)]
+    if isinstance(goals[0], dict) != isinstance(goals[1], dict):
+        found = [OTHER_GOAL if c == GOALS[0] else c for c in found]
     shares = {
         f"split.{name}" for name in ("test", "dev") if as_read["split"][name] is None
     }  # left to rung: those frozen stay

@@ -10,6 +10,7 @@ from typing import Any
 
 from rung.data.configured import as_task
 from rung.data.parts import thaw
+from rung.decide.current import anchored
 from rung.decide.verdict import decide
 from rung.diagnosis.calibration import check as check_predictions
 from rung.engine.conclude import gathered, stored_stop
@@ -20,7 +21,7 @@ from rung.errors import IntegrityError
 from rung.evaluate.alpha import differing
 from rung.evaluate.answering import judge
 from rung.evaluate.kit import RunKit, apart
-from rung.evaluate.measure import as_served, summarise
+from rung.evaluate.measure import as_served, held_beside, summarise
 from rung.judging.human_labels import HumanLabels, human_labels_of
 from rung.judging.trust import trust_of
 from rung.prompts.postprocessing import Step, raw_text, step_of
@@ -86,13 +87,17 @@ def _checks(run: RunFolder) -> Iterator[Check]:
             steps = step_of(chat.postprocessing, task.labels) if chat is not None and plain else None
             yield _scores(label, results[label].outcomes, rows, kit, steps, task)
             taken = run.rung(label).profile.get()
-            yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken)
+            current = None if label == task.as_good_as else results.get(task.as_good_as or "")
+            yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken, current)
     yield from _learnt_anew(run, task, results)
     kept = run.alpha.get()
     if kept is not None:
         off = differing(run, task)
         yield Check("levels by dev", len(kept), f"they are others for {', '.join(off)}" if off else "")
-    yield from _predicted(run, planned, task)
+    seen = task
+    if task.as_good_as is not None and run.rung(task.as_good_as).dev.exists:
+        seen = anchored(task, run.rung(task.as_good_as).dev.need())
+    yield from _predicted(run, planned, seen)
     if not run.verdict.exists:
         yield Check("verdict", 0, "the climb has not come to a verdict yet")
         return
@@ -118,9 +123,10 @@ def _given(run: RunFolder, task: Task) -> Iterator[Check]:
             "" if same else f"config in {run.path / HEAD} was changed since",
         )
     yield _same("planned approaches", config.planned, run.planned, tuple[str, ...])
-    yield _same(
-        "task as the configuration tells it", as_task(config, task.kind, (*split.train, *split.dev)), task, Task
-    )
+    told = as_task(config, task.kind, (*split.train, *split.dev))
+    now = run.rung(told.as_good_as) if told.as_good_as is not None else None
+    told = anchored(told, now.outcomes.need()) if now is not None and now.result.exists else told
+    yield _same("task as the configuration tells it", told, task, Task)
     noted = run.facts.get("answers")
     if isinstance(noted, list) and len(noted) == 2 and isinstance(noted[0], int):
         found = answers_seen(run.path, noted[0])
@@ -228,7 +234,13 @@ def _settled(outcome: Outcome) -> bool:
 
 
 def _result(
-    label: str, stored: Result, task: Task, planned: int, people: HumanLabels | None, taken: Profile | None
+    label: str,
+    stored: Result,
+    task: Task,
+    planned: int,
+    people: HumanLabels | None,
+    taken: Profile | None,
+    current: Result | None,
 ) -> Check:
     again = summarise(
         stored.candidate,
@@ -240,6 +252,7 @@ def _result(
         people=people,
         level=stored.level,
     )
+    again = held_beside(again, current, task, planned)
     if stored.served is not None and taken is not None:
         again = as_served(again, task, planned, taken)
     return _same(

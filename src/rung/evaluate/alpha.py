@@ -23,9 +23,9 @@ def level_of(
     known = next((s.level for s in spent if (s.label, s.candidate) == (label, candidate.id)), None)
     if known is not None:
         return known
-    if not spent and run.measured:
+    if not spent and set(run.measured) - {task.as_good_as}:
         return task.alpha / len(planned)
-    floor = task.goal - task.tolerance
+    floor = max(task.goal - task.tolerance, 0.0)
     made = AlphaShare(label, candidate.id, floor, *_share(label, dev, floor, task, spent, planned))
     run.alpha.save((*spent, made))
     return made.level

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rung.evaluate.alpha import level_of
 from rung.evaluate.consistency import consistency_of
 from rung.evaluate.kit import RunKit, apart, priced_by_token
-from rung.evaluate.measure import as_served, summarise, unanswered
+from rung.evaluate.measure import as_served, held_beside, summarise, unanswered
 from rung.evaluate.profile import enough, is_stored, profile, requests_of
 from rung.judging.human_labels import HumanLabels, human_labels_of, is_opinion
 from rung.progress import Progress, paid
@@ -40,6 +40,7 @@ class Evaluator:
     test_sha256: str
     rules: Rules
     progress: Progress
+    current: Result | None = None  # what runs now, once it is measured, where the goal is to be as good as that
 
     async def measure(
         self, label: str, candidate: Candidate, dev: Sequence[Outcome] = (), *, whole: bool = False
@@ -56,7 +57,9 @@ class Evaluator:
         stored = self._stored(label, candidate)
         if stored is not None and not (whole and stored.stopped_early_at is not None):
             return await self._as_served(label, self._as_of_today(stored, people), stored)
-        level = level_of(label, candidate, dev, self.task, self.run, self.rules.planned)
+        level = None
+        if label != self.task.as_good_as:
+            level = level_of(label, candidate, dev, self.task, self.run, self.rules.planned)
         rows = visiting_order(self.test.read(f"measure {label}"), self.rules.seed)
         curtailment = None if whole else self._curtailment(candidate, rows, level)
         kit = self.kit.fresh()  # what a metric keeps of test examples must not reach the fit of the next rung
@@ -80,7 +83,7 @@ class Evaluator:
             people=people,
         )
         load = kit.card(candidate.model).concurrency if candidate.model is not None else None
-        result = replace(result, load=load)
+        result = replace(held_beside(result, self.current, self.task, len(self.rules.planned)), load=load)
         self.run.rung(label).save_measured(result)
         form = consistency_of(label, [outcomes], rows, self.task, kit.metric())
         if form is not None:
@@ -139,13 +142,16 @@ class Evaluator:
             stopped_at=stored.stopped_early_at,
             people=people,
         )
-        return replace(again, load=stored.load)
+        return replace(held_beside(again, self.current, self.task, len(self.rules.planned)), load=stored.load)
 
-    def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float) -> Curtailment | None:
-        """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions."""
+    def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float | None) -> Curtailment | None:
+        """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions, and beside
+        what runs now, since pairing needs all rows."""
         grouped = len({r.group for r in rows}) < len(rows)
         if (
-            is_opinion(self.task)
+            level is None
+            or self.task.as_good_as is not None
+            or is_opinion(self.task)
             or not self.rules.stop_early
             or grouped
             or self.task.failure_score is None

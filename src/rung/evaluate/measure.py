@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rung.decide.current import claim_beside, goal_of, saves
 from rung.errors import RungError
 from rung.evaluate.estimating import claim_of, estimate_of
 from rung.evaluate.floors import judged_floors
@@ -139,9 +140,29 @@ def scored_sample(outcomes: Sequence[Outcome], task: Task) -> Sample | None:
 
 
 def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Quality:
-    """Judge one approach. What got no answer, or no judgement, is unknown: wrong for *meets*, right for *misses*."""
+    """Judge one approach. What got no answer, or no judgement, is unknown: wrong for *meets*, right for *misses*.
+
+    Where the goal is to be as good as what runs now, this is what that is of itself; `held_beside` judges the others.
+    """
+    if task.as_good_as is not None:
+        itself = goal_of(task, outcomes)
+        return Quality("meets", itself, itself, 1.0, None)
     bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    quality = claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs)
+    return _settled_by(outcomes, claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs))
+
+
+def held_beside(result: Result, current: Result | None, task: Task, planned_rungs: int) -> Result:
+    """Return a result judged beside what runs now, where the goal is to be as good as that; None: it is that, or the goal is a number."""
+    if current is None:
+        return result
+    divisor = planned_rungs if result.level is None else task.alpha / result.level
+    quality = _settled_by(result.outcomes, claim_beside(task, current, result.outcomes, divisor))
+    made = replace(result, quality=quality)
+    return replace(made, saves=saves(task, current, made))
+
+
+def _settled_by(outcomes: Sequence[Outcome], quality: Quality) -> Quality:
+    """Say of an open question what got no answer or no judgement, which comes before more examples."""
     silent, lacking = unanswered(outcomes), unrecorded(outcomes)
     unjudged = sum(o.unjudged for o in outcomes)
     if quality.status != "inconclusive" or not silent + lacking + unjudged:

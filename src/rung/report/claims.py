@@ -11,6 +11,7 @@ from rung.decide.limits import latency
 from rung.report import figures
 from rung.report.load import Report, RungReport
 from rung.types import Result, Status
+from rung.usual_names import shown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ def named(report: Report) -> RungReport | None:
     """Return the rung that the claims are about: the winner, else the tentative pick, else one that meets the goal, else the last."""
     measured = [rung for rung in report.rungs if rung.result is not None]
     verdict = {report.verdict.winner, report.verdict.tentative_pick} if report.verdict is not None else set()
+    measured = [rung for rung in measured if not rung.runs_now] or measured
     good = [r for r in measured if r.result is not None and r.result.status == "meets"]
     near = [
         r
@@ -49,13 +51,19 @@ def named(report: Report) -> RungReport | None:
     return next(iter([*(r for r in measured if r.label in verdict), *good, *near, *reversed(measured)]), None)
 
 
+def goal_in_words(report: Report) -> str:
+    """Say what an approach does that is good enough."""
+    now = report.task.as_good_as
+    return "meets the goal" if now is None else f"is as good as {shown_name(now)}, which runs now"
+
+
 def unfinished(report: Report) -> str:
     """Say that there is no verdict, and how the run stands."""
     return f"no verdict yet (status: {report.head.get('status')})"
 
 
 def _goal(report: Report, result: Result | None, limits: tuple[Claim, ...], measured: str) -> Claim:
-    name, verdict = "meets the goal", report.verdict
+    name, verdict = goal_in_words(report), report.verdict
     if verdict is None:
         return Claim(name, "open", measured, "unfinished")
     by_limits = result is not None and result.quality.status == "meets" and any(claim.red for claim in limits)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from rung.decide.wording import bound
 from rung.types import Comparison, Estimate, ModelTrial, Result, Task
+from rung.usual_names import shown_name
 
 
 def quality(estimate: Estimate | None) -> str:
@@ -163,6 +164,13 @@ def listed(words: Iterable[str]) -> str:
     """Join words as a sentence does."""
     *first, last = list(words) or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def goal(task: Task) -> str:
+    """Write the goal as a whole clause: a number, or what is to be kept."""
+    if task.as_good_as is None:
+        return f"Goal {task.goal:.2f}"
+    return f"Goal: as good as {shown_name(task.as_good_as)} ({task.goal:.2f}, at most {task.tolerance:g} worse)"
 
 
 def deciding(result: Result, task: Task) -> Estimate | None:

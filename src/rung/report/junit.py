@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 from rung.report import figures
-from rung.report.claims import Claim, claims, named, unfinished
+from rung.report.claims import Claim, claims, goal_in_words, named, unfinished
 from rung.report.escape import visible
 from rung.report.load import Report, RungReport, load_report
 from rung.report.told_apart import STATES
@@ -119,7 +119,12 @@ def _line(report: Report, rung: RungReport) -> str:
     quality, task = result.quality, report.task
     seen = f"{figures.quality(report.estimate(rung))}, bounds {quality.lower:.3f} to {quality.upper:.3f}"
     aim = f"goal {task.goal:.2f} on {task.metrics[0].name}, tolerance {task.tolerance:g}"
-    word = {"meets": "meets the goal", "misses": "misses the goal"}.get(quality.status, quality.status)
+    aim = aim if task.as_good_as is None else f"{task.as_good_as} scores {task.goal:.2f}, margin {task.tolerance:g}"
+    word = (
+        "what runs now"
+        if rung.runs_now
+        else {"meets": goal_in_words(report), "misses": "misses the goal"}.get(quality.status, quality.status)
+    )
     floors = [
         f"{f.floor.name} {STATES[f.quality.status]} ({figures.quality(f.estimate)}, floor {f.floor.at_least:g})"
         for f in result.floors

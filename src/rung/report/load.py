@@ -54,10 +54,13 @@ class RungReport:
     consistency: Consistency | None = None  # None: no metric of the task knows a form
     profile: Profile | None = None  # one request by itself
     predicted: tuple[PredictionCheck, ...] = ()  # what the rungs below predicted of this one, and what came true
+    runs_now: bool = False  # what the others are to be as good as
 
     @property
     def state(self) -> str:
-        """One of meets, misses, inconclusive, waiting, skipped, not_reached."""
+        """One of runs_now, meets, misses, inconclusive, waiting, skipped, not_reached."""
+        if self.runs_now:
+            return "runs_now"
         if self.result is not None:
             return self.result.status
         if self.awaited:
@@ -238,6 +241,7 @@ def _rung(folder: RunFolder, label: str, number: int, skipped: tuple[Skipped, ..
         consistency=record.consistency.get(),
         profile=record.profile.get(),
         predicted=record.predictions.get() or (),
+        runs_now=label == folder.task.as_good_as,
     )
 
 

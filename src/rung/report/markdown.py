@@ -96,9 +96,9 @@ def approaches(report: Report, said: Summary) -> Iterator[str]:
     ]
     yield from table(head, "lrrrrl", rows)
     yield ""
-    goal, metric = f"{report.task.goal:.2f}", safe(report.task.metrics[0].name)
+    goal, metric = safe(figures.goal(report.task)), safe(report.task.metrics[0].name)
     measured = f" p50: {said.footnote}." if said.footnote else ""
-    yield f"Goal {goal} on {metric}; every approach answered the same held-out test examples.{measured}"
+    yield f"{goal} on {metric}; every approach answered the same held-out test examples.{measured}"
     yield ""
 
 

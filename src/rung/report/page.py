@@ -204,4 +204,5 @@ _VIEWS: dict[str, Any] = {
     "claim": gains.claim,
     "segments": _segments,
     "name_of": shown_name,
+    "goal_of": figures.goal,
 }

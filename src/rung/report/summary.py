@@ -26,6 +26,7 @@ RESULTS = {
     "meets": "meets the goal",
     "misses": "misses the goal",
     "inconclusive": "inconclusive",
+    "runs_now": "what runs now",
     "waiting": "waiting for its model",
     "skipped": "skipped",
     "not_reached": "not reached",
@@ -132,12 +133,16 @@ def _line(report: Report, rung: RungReport) -> ApproachLine:
 
 def _came_of_it(report: Report, rung: RungReport, result: Result | None) -> str:
     said = RESULTS[rung.state]
+    if report.task.as_good_as is not None:
+        said = {"meets": "as good as that", "misses": "worse than that"}.get(rung.state, said)
     if result is None:
         return said
     if result.quality.status == "meets" and result.status != "meets":
         said = "misses a floor" if result.missed_floors else "a floor is open"
     if result.limits_held is False:
         return f"{said}, over limit"
+    if result.status == "meets" and result.saves is False:
+        return f"{said}, costs no less"
     left_open = limits_left_open(report.task, result)
     return f"{said}, {left_open}" if left_open else said
 
@@ -231,7 +236,7 @@ def _kept_here(report: Report) -> set[str]:
 
 def _decides(report: Report, where: str) -> Command:
     """Return how an inconclusive run goes on."""
-    open_ = next((r.result for r in report.measured if r.result and r.result.status == "meets"), None)
+    open_ = next((r.result for r in report.measured if r.result and r.state == "meets"), None)
     if open_ is not None and open_.cost_per_1k_usd is None and report.task.limits.cost_per_1k_usd is not None:
         return Command("rung climb", f"after adding a price for {open_.candidate.model} to rung.yaml")
     if open_ is not None and latency_open(report.task, open_):

@@ -304,6 +304,14 @@ def difference(first: FloatArray, second: FloatArray, groups: Sequence[str] | No
     )
 
 
+def smoothed(a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None) -> tuple[float, float, float]:
+    """Return the gain of b over a with half a win and half a loss added, the variance of a row's difference, and the effective rows."""
+    first, second = _same_rows(a, b)
+    seen = difference(first, second, groups)
+    up, down = ((share * seen.n_eff + 0.5) / (seen.n_eff + 1.0) for share in (seen.up, seen.down))
+    return up - down, up + down - (up - down) ** 2, seen.n_eff
+
+
 def tango(change: Difference, gain: float) -> float:
     """Return Tango's score statistic for the hypothesis that the true gain is `gain`, in (-1, 1).
 

@@ -6,9 +6,10 @@ All of it is for 0/1 scores of independent rows; for grouped rows multiply rows 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rung.stats.distribution import (
     FloatArray,
@@ -17,9 +18,11 @@ from rung.stats.distribution import (
     at_most,
     binomial_mass,
     check_alpha,
+    normal_cdf,
     normal_quantile,
     smallest_hits,
 )
+from rung.stats.paired import smoothed
 
 MOST_ROWS = 100_000  # sizes beyond this are answered with None
 TOLERANCE_STEP = 0.005
@@ -174,6 +177,28 @@ def rows_for_non_inferiority(margin: float, discordance: float, alpha: float = 0
         raise ValueError(f"margin is {margin}; it must lie between 0 and 1, for example 0.02")
     z = normal_quantile(1.0 - alpha) + normal_quantile(power)
     return max(1, math.ceil(z * z * discordance / margin**2))
+
+
+def power_of_non_inferiority(n: int, margin: float, discordance: float, alpha: float) -> float:
+    """Return the probability that n rows show "not worse by more than `margin`" of two rungs that are equally good (the same approximation)."""
+    return normal_cdf(margin * math.sqrt(n / discordance) - normal_quantile(1.0 - alpha))
+
+
+def rows_for_difference(
+    a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None, margin: float, alpha: float, divisor: float
+) -> int | None:
+    """Return how many such rows show, with power 0.8, that b is at most `margin` worse than a (at alpha / divisor) or worse (at alpha).
+
+    Normal approximation at the paired difference seen, half a win and half a loss added. None where it lies at -margin and
+    neither can be shown. More than there are now.
+    """
+    rows, power, wanted = np.size(a), normal_quantile(0.8), []
+    gain, spread, n_eff = smoothed(a, b, groups)
+    if gain > -margin:
+        wanted.append(spread * ((normal_quantile(1.0 - alpha / divisor) + power) / (gain + margin)) ** 2)
+    if gain < 0.0:
+        wanted.append(spread * ((normal_quantile(1.0 - alpha) + power) / gain) ** 2)
+    return max(rows + 1, math.ceil(min(wanted) * rows / n_eff)) if wanted else None
 
 
 def tolerance_carried(

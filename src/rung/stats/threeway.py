@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from rung.stats.distribution import beta_above
 from rung.stats.estimate import FEWEST_GROUPS, Sample, can_claim_met, sample_lower, sample_upper, summarise
-from rung.stats.power import check_rule, rows_for_answer
+from rung.stats.paired import non_inferior
+from rung.stats.power import check_rule, rows_for_answer, rows_for_difference
 from rung.types import Quality, Status
 
 MOST_TIMES = 10  # needing more than ten times the rows at hand is no advice that anyone can follow
@@ -59,6 +60,38 @@ def judge_sample(
         rows = _rows_needed(sample, goal, tolerance, alpha, planned_rungs)
         advice = "widen the tolerance or change the goal" if rows is None else None
     return Quality(status, lower, upper, good, rows, advice, probability_at_goal=at_goal)
+
+
+Pairs = Sequence[tuple[float, float]]  # what is held against, and what is judged: scores of one row
+NO_MARGIN = 1e-9  # the margin of "not worse at all", since a test of non-inferiority wants one
+
+
+def judge_difference(
+    worst: Pairs, best: Pairs, groups: Sequence[str] | None, margin: float, alpha: float, divisor: float, at: float
+) -> Quality:
+    """Judge one rung against another on the same rows: whether it is at most `margin` worse, by three answers as `judge` gives.
+
+    meets: the one-sided lower bound of the difference at alpha / divisor lies above -margin (Tango's score test, in groups by their
+    effective size, and with at least 8 of them); misses: its upper bound at alpha is below 0; inconclusive: neither. `worst` and `best`:
+    the pairs with what is unknown counted against the judged rung, and for it. Bounds are told as rates: `at`, the mean of
+    what is held against, plus the difference. The probabilities are 1 - p of the test at the margin, and at none.
+    Raises ValueError as `rung.stats.paired.non_inferior` does.
+    """
+    a, b = zip(*worst, strict=True)
+    c, d = zip(*best, strict=True)
+    found = non_inferior(a, b, groups, margin, alpha / divisor)
+    upper = -non_inferior(d, c, groups, margin, alpha).lower
+    at_all = non_inferior(a, b, groups, NO_MARGIN, alpha)
+    status: Status = "meets" if found.shown else "misses" if upper < 0 else "inconclusive"
+    rows, advice = None, None
+    if status == "meets" and groups is not None and not can_claim_met(len(set(groups))):
+        status, advice = "inconclusive", _more_groups(len(set(groups)))
+    elif status == "inconclusive":
+        rows = rows_for_difference(a, b, groups, margin, alpha, divisor)
+        rows = rows if rows is not None and rows <= MOST_TIMES * len(worst) else None
+        advice = "widen the margin" if rows is None else None
+    good, at_goal = 1.0 - found.p_value, 1.0 - at_all.p_value
+    return Quality(status, at + found.lower, at + upper, good, rows, advice, probability_at_goal=at_goal)
 
 
 def _status(lower: float, upper: float, goal: float, tolerance: float) -> Status:

@@ -18,7 +18,8 @@ Decision = Literal["meets", "inconclusive", "misses", "stopped"]
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The three-way judgement of one rung against the goal (docs/statistics.md). Bounds are one-sided."""
+    """The three-way judgement of one rung against the goal (docs/statistics.md). Bounds are one-sided; where the goal is to be as good
+    as what runs now, they are what that scored plus a bound of the paired difference."""
 
     status: Status
     lower: float
@@ -112,6 +113,9 @@ class Result:
 
     floors: tuple[FloorResult, ...] = ()  # in the task's order
     tables: Tables | None = None  # None: measured before there were any
+    saves: bool | None = None
+    """Where the goal is to be as good as what runs now: whether it is shown better, or costs less, or what runs now breaks a limit.
+    None: no such goal, or a price is unknown."""
 
     @property
     def status(self) -> Status:
@@ -126,7 +130,7 @@ class Result:
 
     @property
     def good_enough(self) -> bool:
-        return self.status == "meets" and self.limits_held is True
+        return self.status == "meets" and self.limits_held is True and self.saves is not False
 
     @property
     def missed_floors(self) -> tuple[FloorResult, ...]:

@@ -140,6 +140,9 @@ class Task:
     service: Service = field(default_factory=Service)
     floors: tuple[Floor, ...] = ()  # claims beside the goal: an approach is good enough only if it meets all of them
     slices: tuple[str, ...] = ()  # columns by whose values results are told apart, those of floors among them
+    as_good_as: str | None = None
+    """The approach that runs now, where the goal is to be as good as that: it is measured first, and `tolerance` is how much worse is
+    as good. `goal` is then what it scored: 1 before it is measured, its dev score for whatever is chosen, its test score in a verdict."""
 
 
 TWINS = "near-duplicates of "  # what the name of a group begins with that near-duplicates alone make

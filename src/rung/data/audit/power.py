@@ -8,7 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from rung.data.audit.audit_input import AuditInput, counted, percent
 from rung.stats.estimate import assumed_design
-from rung.stats.power import minimum_detectable_effect, power_met, rows_for_met, tolerance_carried
+from rung.stats.power import (
+    minimum_detectable_effect,
+    power_met,
+    power_of_non_inferiority,
+    rows_for_met,
+    rows_for_non_inferiority,
+    tolerance_carried,
+)
 from rung.types import Example, Finding, widest_tolerance
 
 DISCORDANCE = 0.10  # share of rows on which two neighbouring rungs differ, until it is measured
@@ -30,7 +37,7 @@ def check_power(case: AuditInput) -> Iterator[Finding]:
         )
         return
     rows = independent_rows(test)
-    yield _power_of_met(case, rows, len(groups))
+    yield _power_of_met(case, rows, len(groups)) if task.as_good_as is None else _power_beside(case, rows, len(groups))
     yield _visible_gain(case, rows, task.min_gain)
 
 
@@ -81,6 +88,35 @@ def _power_of_met(case: AuditInput, rows: int, groups: int) -> Finding:
             "probability_met": round(power, 4),
             "examples_needed": needed,
             "tolerance_carried": carried,
+        },
+    )
+
+
+def _power_beside(case: AuditInput, rows: int, groups: int) -> Finding:
+    """Say how likely an approach that is truly as good as what runs now is shown to be."""
+    task, others = case.task, max(1, case.planned_rungs - 1)
+    level = task.alpha / others
+    power = power_of_non_inferiority(rows, task.tolerance, DISCORDANCE, level)
+    needed = rows_for_non_inferiority(task.tolerance, DISCORDANCE, level)
+    carried = task.tolerance * (needed / max(1, rows)) ** 0.5
+    enough = power >= 0.8
+    return Finding(
+        "power",
+        "note" if enough else "warn",
+        f"{_as_rows(case, rows, groups)}: an approach truly as good as {task.as_good_as}, which runs now, is shown to be at most "
+        f"{task.tolerance:g} worse with probability {percent(power)}; assumed: they differ on {percent(DISCORDANCE)} of the examples, and "
+        f"{counted(others, 'other approach', 'other approaches')} are planned.",
+        "Nothing to do."
+        if enough
+        else f"Expect 'inconclusive' more often than you like: bring {as_many_rows(needed, case.parts.test):,} test examples, or accept a margin of "
+        f"{math.ceil(200 * carried) / 200:g}, which these examples carry.",
+        measured={
+            "test": len(case.parts.test),
+            "effective": rows,
+            "margin": task.tolerance,
+            "discordance": DISCORDANCE,
+            "probability_met": round(power, 4),
+            "examples_needed": needed,
         },
     )
 
