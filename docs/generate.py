@@ -114,11 +114,9 @@ def _type(field: FieldInfo) -> str:
     annotation: Any = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    forms = [get_args(form)[0] if get_origin(form) is Annotated else form for form in get_args(annotation)]
-    if any(isinstance(form, type) and issubclass(form, BaseModel) for form in forms):
-        return " or ".join("mapping" if issubclass(f, BaseModel) else f.__name__ for f in forms).replace(
-            "NoneType", "null"
-        )
+    tagged = [get_args(form)[0] for form in get_args(annotation) if get_origin(form) is Annotated]
+    if tagged:
+        return " or ".join("mapping" if issubclass(form, BaseModel) else form.__name__ for form in tagged)
     choices = [repr(a) for a in get_args(annotation) if isinstance(a, str)]
     if choices:
         return ", ".join(choices).replace("'", "")
