@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag
 from rung.config.approaches import stored_label
 from rung.config.section import Section
 from rung.errors import Problem
+from rung.types import usual_tolerance
 
 
 class Named(Protocol):
@@ -46,6 +47,19 @@ def named_steps(name: str, ladder: Sequence[Named]) -> list[str]:
     """Return the labels of the steps that a name may mean: the one so labelled or so named, else those of the model so called."""
     exact = [step.label for step in ladder if stored_label(name) == step.label or name == step.name]
     return exact or [step.label for step in ladder if name == step.settings.get("model")]
+
+
+def current_of(goal: float | AsGoodAs, ladder: Sequence[Named]) -> str | None:
+    """Return the label of the step that others are to be as good as; None where the goal is a number, or its name is not that of one step."""
+    found = named_steps(goal.as_good_as, ladder) if isinstance(goal, AsGoodAs) else []
+    return found[0] if len(found) == 1 else None
+
+
+def numbers_of(goal: float | AsGoodAs, tolerance: float | None) -> tuple[float, float]:
+    """Return goal and tolerance as a task has them: 1 and the margin, until what runs now is measured."""
+    if isinstance(goal, AsGoodAs):
+        return 1.0, goal.margin
+    return goal, usual_tolerance(goal) if tolerance is None else tolerance
 
 
 def problems_of_current(goal: float | AsGoodAs, ladder: Sequence[Named]) -> Iterator[Problem]:

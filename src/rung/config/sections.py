@@ -19,12 +19,12 @@ from rung.config.documents import DocumentsSection
 from rung.config.entries import named_entry
 from rung.config.expected import check_expected
 from rung.config.floors import FloorSection
-from rung.config.goal import AsGoodAs, Goal, named_steps
+from rung.config.goal import AsGoodAs, Goal, current_of, numbers_of
 from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
 from rung.config.section import Section
 from rung.config.steering import steers_of
-from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash, usual_tolerance
+from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash
 
 
 class TaskSection(Section):
@@ -324,9 +324,7 @@ class Config(Section):
     @property
     def current(self) -> str | None:
         """The label of the step that runs now, where the goal is to be as good as that; None, too, where the name is not that of one step."""
-        goal = self.task.goal
-        found = named_steps(goal.as_good_as, self.ladder) if isinstance(goal, AsGoodAs) else []
-        return found[0] if len(found) == 1 else None
+        return current_of(self.task.goal, self.ladder)
 
     @property
     def sha256(self) -> str:
@@ -366,8 +364,7 @@ class Config(Section):
     def as_task(self, *, kind: str, labels: tuple[str, ...] | None) -> Task:
         """Return the task as the climb uses it; `kind` is never "auto"."""
         section = self.task
-        goal = 1.0 if isinstance(section.goal, AsGoodAs) else section.goal  # a number once what runs now is measured
-        allowed = section.goal.margin if isinstance(section.goal, AsGoodAs) else section.tolerance
+        goal, tolerance = numbers_of(section.goal, section.tolerance)
         return Task(
             name=section.name,
             instruction=section.instruction,
@@ -379,7 +376,7 @@ class Config(Section):
             prompt=for_columns(read_prompt(self.resolve(section.prompt)), section.inputs) if section.prompt else None,
             labels=labels,
             min_gain=section.min_gain,
-            tolerance=usual_tolerance(goal) if allowed is None else allowed,
+            tolerance=tolerance,
             objective=section.objective,
             alpha=section.alpha,
             failure_score=section.failure_score,
