@@ -26,6 +26,7 @@ from rung.decide.compare import adjust, neighbours
 from rung.decide.current import anchored
 from rung.diagnosis.experiments import ExperimentBudget
 from rung.diagnosis.failed_examples import Subject
+from rung.engine.current import measured_first
 from rung.engine.first_use import TestUse
 from rung.engine.prepare import Prepared
 from rung.evaluate import estimating
@@ -277,11 +278,8 @@ async def climb(
     made: Any = (task, kit, _Nothing(), _Held(tuple(test)), "", rules, Silent())
     evaluator, learned = _Evaluator(*made), ladder._Learned()
     with _undiagnosed():
-        if task.as_good_as is not None:
-            ready, evaluator = await ladder._current(config.ladder[0], ready, evaluator, learned)
-        for step in config.ladder:
-            if step.label in learned.current:
-                continue
+        ready, evaluator, learned.current, learned.below = await measured_first(config, ready, evaluator)
+        for step in config.ladder[len(learned.current) :]:
             if await ladder._rung(step, ready, evaluator, learned, ExperimentBudget()):
                 break
     [current] = learned.current.values() or [None]

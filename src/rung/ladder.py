@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rung.config import Config, Step
 from rung.config.roles import answering_role, tuned_roles
-from rung.decide.current import anchored, must_answer
 from rung.decide.tuned import must_fall_short, paired_early
 from rung.decide.verdict import decide, stops
 from rung.diagnosis.experiments import ExperimentBudget, experiment_budget
@@ -19,11 +18,12 @@ from rung.diagnosis.failed_examples import Subject
 from rung.engine.awaited import left_out
 from rung.engine.conclude import gathered, save_conclusion
 from rung.engine.contract import fit_usable, measured_as, rung_of
+from rung.engine.current import measured_first
 from rung.engine.examine import examine
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.engine.plan import rest_of_plan
-from rung.engine.prepare import Prepared, note_task, prepare
+from rung.engine.prepare import Prepared, prepare
 from rung.engine.start import ClimbResult, broken_off, interrupted, save_spend, start
 from rung.engine.unchanged import recalled, remember
 from rung.errors import BudgetSpent, EqualAnswers, NotOffered
@@ -97,11 +97,8 @@ async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbRes
         kit = RunKit(ready.task, askers(clients, run.path), rules.seed, progress, config.root, index, rooms)
         evaluator = Evaluator(ready.task, kit, run, sealed_test(run), ready.split.test_sha256, rules, progress)
         try:
-            if ready.task.as_good_as is not None:
-                ready, evaluator = await _current(config.ladder[0], ready, evaluator, learned)
-            for step in config.ladder:
-                if step.label in learned.current:
-                    continue
+            ready, evaluator, learned.current, learned.below = await measured_first(config, ready, evaluator)
+            for step in config.ladder[len(learned.current) :]:
                 if await _rung(step, ready, evaluator, learned, experiment_budget(config)):
                     break
         except BudgetSpent as error:
@@ -116,28 +113,6 @@ async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbRes
     waiting = sum(unanswered(r.outcomes) for r in results.values())
     remember(run, config, results, waiting)
     return ClimbResult(run.path, verdict, results, waiting)
-
-
-async def _current(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Learned) -> tuple[Prepared, Evaluator]:
-    """Measure what runs now; return what the others start from: its dev score as their goal, its test answers to be held against.
-
-    Raises RungError where it failed on so many examples that being as good says little.
-    """
-    label, task, run = step.label, ready.task, evaluator.run
-    given = FitInput(task, ready.split.train, ready.split.dev)
-    fitted = await fit_usable(step, given, evaluator.kit, learned.to_be_tuned)
-    run.rung(label).save_fitted(fitted)
-    must_answer(task, fitted.dev, "dev")
-    ready.use.note(run, evaluator.progress)
-    candidate = measured_as(step, fitted.candidate, given, evaluator.kit, run)
-    result = await evaluator.measure(label, candidate, fitted.dev)
-    must_answer(task, result.outcomes, "test")
-    learned.current = {label: result}
-    learned.below = fitted.candidate if rung_of(step).asks else None
-    note_task(run, anchored(task, result.outcomes))
-    evaluator.progress.say(f"{label}, which runs now: {result.estimates[task.metrics[0].name]}")
-    seen = anchored(task, fitted.dev)
-    return replace(ready, task=seen), replace(evaluator, task=seen, current=result)
 
 
 async def _rung(step: Step, ready: Prepared, evaluator: Evaluator, learned: _Learned, budget: ExperimentBudget) -> bool:
