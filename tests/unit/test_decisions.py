@@ -50,7 +50,7 @@ def test_well_separated_worlds_stop_at_the_right_rung(kind):
 @pytest.mark.slow
 def test_tuning_is_named_where_only_tuning_is_right_and_nowhere_else():
     assert shares("behaviour that only tuning gives", 0.10, 400, 12).shares["right"] >= 0.9
-    assert shares("too few examples to tune", 0.10, 400, 6).shares["right"] == 1.0
+    assert shares("too few rows to tune", 0.10, 400, 6).shares["right"] == 1.0
     assert shares("impossible", 0.0, 200, 6).shares["right"] == 1.0
     assert shares("private knowledge", 0.0, 200, 30).false_tuning <= 0.15
 
