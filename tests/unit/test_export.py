@@ -95,7 +95,7 @@ def test_what_cannot_be_written_names_what_can(tmp_path, monkeypatch):
     climb(world(tmp_path, 100, model=FORMAT_ONLY, ladder=["baseline", "prompt"]), tmp_path / "run")
     with pytest.raises(
         RungError,
-        match=r"baseline can be written in no form .*\. Of this run these can be written: prompt \(as prompt or examples\)\.",
+        match=r"baseline can be written in no form .*\. Of this run these can be written: prompt \(as prompt or rows\)\.",
     ):
         verb.export(tmp_path / "run", "baseline", None, None, None, False)
     with pytest.raises(RungError, match=r"baseline cannot be written as 'rows': .*: prompt \(as rows\)\."):

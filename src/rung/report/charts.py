@@ -296,15 +296,15 @@ def wins_and_losses(wins: int, losses: int, most: int) -> Markup:
 
 
 def share_bar(share: float, mark: float | None = None, said: str = "", cls: str = "fill") -> Markup:
-    """Draw a share in [0, 1] as a filled track, with a tick where something else says it should be."""
+    """Draw a share in [0, 1] as a filled track, with a tick where something else says it should be; unsaid, it is for eyes alone."""
     tick = element("line", x1=f"{100 * mark:.2f}%", x2=f"{100 * mark:.2f}%", y1=0, y2=14, cls="mark") if mark else ""
     return element(
         "svg",
-        element("title", said),
+        element("title", said) if said else "",
         element("rect", x=0, y=3, width="100%", height=8, cls="track", rx=4),
         element("rect", x=0, y=3, width=f"{100 * share:.2f}%", height=8, cls=cls, rx=4),
         tick,
-        role="img",
+        **({"role": "img"} if said else {"aria_hidden": "true"}),
         cls="bar",
         width="100%",
         height=14,
