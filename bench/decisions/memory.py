@@ -22,8 +22,8 @@ from bench.decisions.worlds import ALPHA, GOAL, TOLERANCE, Rung, World
 from rung import ladder, plugins
 from rung.config import Config, parse_config
 from rung.decide import verdict as deciding
-from rung.decide.compare import adjust, neighbours
 from rung.decide.current import anchored
+from rung.decide.frontier import compared
 from rung.diagnosis.experiments import ExperimentBudget
 from rung.diagnosis.failed_examples import Subject
 from rung.engine.current import measured_first
@@ -284,13 +284,13 @@ async def climb(
                 break
     [current] = learned.current.values() or [None]
     told = task if current is None else anchored(task, current.outcomes)
-    compared = neighbours({**learned.current, **learned.results}, told, config.split.seed)
+    pairs = compared(told, {**learned.current, **learned.results}, len(config.planned), config.split.seed)
     verdict = deciding.decide(
         deciding.Climbed(
             task=told,
             planned=config.planned,
             results=learned.results,
-            comparisons=adjust(compared, len(config.planned)),
+            comparisons=pairs,
             current=current,
             skipped=tuple(learned.skipped),
             trained=frozenset(learned.trained),

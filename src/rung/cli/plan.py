@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from rung.cli._experiment import experiment
 from rung.cli._screen import console, print_json
+
+if TYPE_CHECKING:
+    from rung.engine.plan import Plan
 
 
 def plan(
@@ -33,6 +37,8 @@ def plan(
                 "shares": found.shares,
                 "rungs": [asdict(r) for r in found.rungs],
                 "usd": found.usd,
+                "beyond": list(found.beyond),
+                "beyond_usd": found.beyond_usd if found.beyond else None,
                 "power": found.power,
                 "spent": booked,
             }
@@ -58,14 +64,19 @@ def plan(
     for line in found.power:
         screen.print(line)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
-    ends = (
-        "the climb stops at the first approach that meets the goal"
-        if loaded.task.objective == "good_enough"
-        else "seeking the cheapest, every approach is climbed"
-    )
-    screen.print(f"All approaches together {total}; {ends}.")
+    screen.print(f"All approaches together {total}; {_ends(loaded.task.objective, found)}.")
     if booked is not None:
         screen.print(
             f"Spent so far in {folder}: {spent(booked)}, {booked['calls']:,} calls; what is answered is not paid again."
         )
     return 0
+
+
+def _ends(objective: str, found: Plan) -> str:
+    """Say where the climb stops."""
+    if objective == "frontier":
+        more = "an unknown amount" if found.beyond_usd is None else f"at most about ${found.beyond_usd:,.2f}"
+        return f"for the frontier all that trains nothing is measured: where the first meets the goal, the others add {more}"
+    if objective == "cheapest":
+        return "seeking the cheapest, every approach is climbed"
+    return "the climb stops at the first approach that meets the goal"

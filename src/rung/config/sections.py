@@ -65,9 +65,10 @@ class TaskSection(Section):
         lt=1,
         description="met means: shown to be at least goal - tolerance; none: 0.02, or a fifth of 1 - goal, or half of the goal, where that is less; at most half of either",
     )
-    objective: Literal["good_enough", "cheapest"] = Field(
+    objective: Literal["good_enough", "cheapest", "frontier"] = Field(
         "good_enough",
-        description="cheapest: look further for a cheaper approach that meets the goal, too, or a faster one that is not worse",
+        description="cheapest: look further for a cheaper approach that meets the goal, too, or a faster one that is not worse; frontier: "
+        "measure all that trains nothing, and show quality against cost",
     )
     alpha: float = Field(0.05, gt=0, lt=0.5, description="how often a wrong claim may be made")
     failure_score: float | None = Field(

@@ -96,6 +96,13 @@ def neighbours(results: Mapping[str, Result], task: Task, seed: int) -> tuple[Co
     return tuple(pair for pair in found if pair is not None)
 
 
+def pairs_planned(task: Task, planned_rungs: int) -> int:
+    """Return over how many pairs p-values are corrected: neighbours, or all pairs where the frontier says which are compared."""
+    if task.objective == "frontier" and task.as_good_as is None:
+        return max(1, planned_rungs * (planned_rungs - 1) // 2)
+    return max(1, planned_rungs - 1)
+
+
 def adjust(comparisons: Sequence[Comparison], planned_rungs: int) -> tuple[Comparison, ...]:
     """Correct the p-values by Holm over the planned adjacent pairs; a pair never performed counts as p = 1."""
     adjusted = holm([c.p_value for c in comparisons], max(planned_rungs - 1, len(comparisons)))

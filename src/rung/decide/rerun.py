@@ -32,7 +32,7 @@ def same_again(
     none_meets = math.prod(1.0 - p for p in meets.values())
     all_miss = math.prod(misses.values())
     if verdict.winner is not None:
-        first = list(meets)[: list(meets).index(verdict.winner)] if task.objective == "good_enough" else []
+        first = list(meets)[: list(meets).index(verdict.winner)] if task.objective != "cheapest" else []
         return meets[verdict.winner] * math.prod(1.0 - meets[label] for label in first)
     return all_miss if verdict.decision == "misses" else max(0.0, none_meets - all_miss)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from rung.decide import headline as words
 from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
+from rung.decide.compare import pairs_planned
 from rung.decide.current import beside_line, beside_reasons, keep, other_margins, same_for_less
 from rung.decide.economics import break_even, requests
 from rung.decide.floors import (
@@ -21,6 +22,7 @@ from rung.decide.floors import (
     missed_headline,
     open_headline,
 )
+from rung.decide.frontier import frontier_reasons
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
@@ -67,6 +69,12 @@ class Climbed:
     current: Result | None = None  # what runs now, which `results` leave out, where the goal is to be as good as that
 
     @property
+    def measured(self) -> Mapping[str, Result]:
+        """Everything measured, what runs now among it."""
+        now = {} if self.current is None or self.task.as_good_as is None else {self.task.as_good_as: self.current}
+        return {**now, **self.results}
+
+    @property
     def awaited(self) -> bool:
         """Whether a planned step waits for its model, which is tuned elsewhere."""
         return any(left_out.awaited for left_out in self.skipped)
@@ -110,6 +118,7 @@ def decide(climb: Climbed) -> Verdict:
             *reasons(climb.task, winner, climb.results, climb.comparisons, climb.skipped, len(climb.planned)),
             *(r for label, result in climb.results.items() for r in floor_reasons(climb.task, label, result)),
             *loss_reasons(climb.comparisons),
+            *frontier_reasons(climb.task, climb.measured, climb.comparisons, len(climb.planned)),
             *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
             *cheaper_equal_reasons(climb.task, alternatives, climb.results),
@@ -325,7 +334,7 @@ def _smallest_gain(climb: Climbed) -> float | None:
     """The smallest gain between neighbours that the test part can show: on as many independent examples as the audit counted."""
     found = (f.measured.get("effective") for f in climb.findings if f.check == "visible-gain")
     told = (int(count) for count in found if isinstance(count, int | float))
-    pairs = max(1, len(climb.planned) - 1)
+    pairs = pairs_planned(climb.task, len(climb.planned))
     return minimum_detectable_effect(
         next(told, climb.test_rows), discordance=_discordance(climb.comparisons), alpha=climb.task.alpha / pairs
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from rung.decide.compare import pairs_planned
 from rung.decide.limits import latency, limits_broken, limits_open
 from rung.types import Comparison, EarlierUse, Finding, Quality, Reason, Result, Skipped, Task, rate, widest_tolerance
 
@@ -126,7 +127,7 @@ def reasons(
             word = "is significantly worse than"
         yield Reason(
             f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({tally(c.wins, c.losses)}, adjusted p = {c.p_adjusted:.2g})",
-            f"{c.method}, Holm over {max(planned_rungs - 1, 1)} planned pairs",
+            f"{c.method}, Holm over {pairs_planned(task, planned_rungs)} planned pairs",
             (f"comparisons#{index}.gain", f"comparisons#{index}.p_adjusted"),
         )
     for index, left_out in enumerate(skipped):

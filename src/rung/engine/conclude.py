@@ -8,8 +8,8 @@ from dataclasses import asdict
 from rung import plugins
 from rung.config import Config
 from rung.decide.cheaper_equal import uses
-from rung.decide.compare import adjust, neighbours
 from rung.decide.form import right_but_for_form
+from rung.decide.frontier import compared
 from rung.decide.knowledge import missing_facts, splits
 from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed
@@ -31,14 +31,14 @@ def gathered(
     diagnoses = {label: record.diagnosis.need() for label, record in records.items() if record.diagnosis.exists}
     profiles = {label: record.profile.need() for label, record in records.items() if record.profile.exists}
     current = results.get(task.as_good_as or "")
-    comparisons = neighbours(results, task, seed)
+    comparisons = compared(task, results, len(planned), seed)
     results = {label: result for label, result in results.items() if label != task.as_good_as}
     trains = frozenset(step.label for step in config.ladder if plugins.rung_type(step.rung).trains)
     return Climbed(
         task=task,
         planned=planned,
         results=results,
-        comparisons=adjust(comparisons, len(planned)),
+        comparisons=comparisons,
         current=current,
         skipped=tuple(skipped),
         trained=trains & set(results),

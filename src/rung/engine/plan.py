@@ -23,6 +23,7 @@ from rung.judging.human_labels import is_opinion
 from rung.models.larger import larger_roles
 from rung.models.prices import most_tokens, price_of, rent_of
 from rung.models.settings import ProviderSettings, configured
+from rung.plugins import rung_type
 from rung.progress import Silent
 from rung.protocols import Judge
 from rung.rag.opening import document_index_to_plan
@@ -66,11 +67,18 @@ class Plan:
     rungs: tuple[RungEstimate, ...]
     power: tuple[str, ...]
     shares: str  # how the examples are divided, and why
+    beyond: tuple[str, ...] = ()  # steps that `objective: frontier` measures although the first may meet the goal
 
     @property
     def usd(self) -> float | None:
         known = [r.usd for r in self.rungs]
         return None if any(u is None for u in known) else sum(u for u in known if u is not None)
+
+    @property
+    def beyond_usd(self) -> float | None:
+        """What the steps `beyond` the first need at most, in US dollars; None where that is unknown."""
+        known = [r.usd for r in self.rungs if r.rung in self.beyond]
+        return None if None in known else sum(u for u in known if u is not None)
 
 
 def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
@@ -94,7 +102,9 @@ def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
     ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     lines = tuple(power_lines(task, parts, len(config.planned)))
-    return Plan(task, sizes_of, tuple(rungs), lines, how_parted(config, loaded))
+    others = [s.label for s in config.ladder if not rung_type(s.rung).trains and s.label != task.as_good_as]
+    beyond = tuple(others[1:]) if task.objective == "frontier" else ()
+    return Plan(task, sizes_of, tuple(rungs), lines, how_parted(config, loaded), beyond)
 
 
 def rest_of_plan(config: Config, measured: Collection[str]) -> float | None:

@@ -146,11 +146,12 @@ class Evaluator:
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float | None) -> Curtailment | None:
         """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions, and beside
-        what runs now, since pairing needs all rows."""
+        what runs now or on the frontier, since pairing needs all rows."""
         grouped = len({r.group for r in rows}) < len(rows)
         if (
             level is None
             or self.task.as_good_as is not None
+            or self.task.objective == "frontier"
             or is_opinion(self.task)
             or not self.rules.stop_early
             or grouped

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
+from rung.decide.frontier import pareto
 from rung.report import figures
 from rung.report.claims import Claim, claims, goal_in_words, named, unfinished
 from rung.report.escape import visible
@@ -43,6 +44,7 @@ def render_junit(folder: RunFolder) -> str:
         "tentative_pick": verdict.tentative_pick if verdict else None,
         "goal": f"{report.task.goal:g}",
         "metric": report.task.metrics[0].name,
+        "Pareto-optimal": _pareto(report) if report.task.objective == "frontier" else None,
         **{_property(line): line for line in report.caveats},
         "provisional": verdict.provisional if verdict else None,
         **{f"approach: {rung.label}": _line(report, rung) for rung in report.rungs},
@@ -58,6 +60,11 @@ def render_junit(folder: RunFolder) -> str:
 def _property(caveat: str) -> str:
     """Return the name of the property that holds a caveat: "exploratory", "goal chosen after the result"."""
     return caveat.partition(":")[0].lower()
+
+
+def _pareto(report: Report) -> str:
+    results = {rung.label: rung.result for rung in report.measured if rung.result is not None}
+    return ", ".join(pareto(report.task, results))
 
 
 def _cases(report: Report) -> list[ET.Element]:

@@ -31,8 +31,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"## rung: {safe(report.task.name)}"
     yield ""
     yield from answer(report, said)
-    if said.floors:
-        yield from (f"- {safe(line)}" for line in said.floors)
+    for lines in filter(None, (said.frontier, said.floors)):
+        yield from (f"- {safe(line)}" for line in lines)
         yield ""
     yield from _told_apart(report)
     if said.cause:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.decide.form import cheapest_fix
+from rung.decide.frontier import frontier_lines
 from rung.decide.headline import first_upper
 from rung.decide.limits import latency_open, limits_left_open
 from rung.report import figures
@@ -65,6 +66,7 @@ class Summary:
     rest: str
     basis: str
     floors: tuple[str, ...]  # one sentence each
+    frontier: tuple[str, ...]  # one sentence an approach, with `objective: frontier`
     notes: tuple[str, ...]
     lines: tuple[ApproachLine, ...]
     footnote: str
@@ -81,6 +83,7 @@ def summary(report: Report, place: Path | None = None) -> Summary:
     else:
         headline, basis = verdict.headline, verdict.basis
     lead, rest = parts(headline)
+    results = {rung.label: rung.result for rung in report.measured if rung.result is not None}
     where = shlex.quote(str(place) if place is not None else report.inside)
     return Summary(
         headline=headline,
@@ -88,6 +91,7 @@ def summary(report: Report, place: Path | None = None) -> Summary:
         rest=rest,
         basis=basis,
         floors=tuple(floor_lines(report, basis)),
+        frontier=tuple(line for _, line in frontier_lines(report.task, results, report.comparisons)),
         notes=tuple(_notes(report)),
         lines=tuple(_line(report, rung) for rung in report.rungs),
         footnote=_footnote(report),

@@ -103,6 +103,8 @@ def _after(report: Report, said: Summary, console: Console) -> None:
     verdict = report.verdict
     if verdict is not None and verdict.decision == "stopped" and verdict.counterfactuals:
         _line(console, verdict.counterfactuals[0], "yellow", indent=2)
+    for line in said.frontier:
+        _line(console, line, indent=2)
     for line in said.floors[:FLOORS_SHOWN]:
         _line(console, line, indent=2)
     if len(said.floors) > FLOORS_SHOWN:

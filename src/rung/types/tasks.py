@@ -129,7 +129,7 @@ class Task:
     labels: tuple[str, ...] | None = None  # classification: the allowed answers, from train or from the file
     min_gain: float = 0.02
     tolerance: float = 0.02
-    objective: Literal["good_enough", "cheapest"] = "good_enough"
+    objective: Literal["good_enough", "cheapest", "frontier"] = "good_enough"
     alpha: float = 0.05
     failure_score: float | None = (
         0.0  # the score that a failed row counts as; None leaves failed rows out (and says so)
