@@ -90,6 +90,7 @@ BUILT_IN: Mapping[
     },
 }
 KINDS: tuple[str, ...] = tuple(BUILT_IN)
+_SAID = {"models": "provider", "metrics": "metric", "retrievers": "retriever", "tuners": "tuner", "rungs": "approach"}
 RUNG_TRAITS = ("learned", "title", "trains", "asks", "fixes", "usual_cost", "said_to_fix")
 SEE = "tell the maker of the plug-in: docs/write-a-plugin.md says what it must offer, and rung.testing.conformance checks it"
 
@@ -246,7 +247,7 @@ def find(kind: str, name: str, /) -> type[Any]:
     plugins = available(kind)
     if name not in plugins:
         if name in WELL_KNOWN.get(kind, {}):
-            raise UnknownPlugin(f"no {kind} plugin is called {name!r}; {WELL_KNOWN[kind][name]}")
+            raise UnknownPlugin(f"no {_SAID[kind]} is called {name!r}; {WELL_KNOWN[kind][name]}")
         near = difflib.get_close_matches(name, plugins, n=3, cutoff=0.4)
         if (kind, name) in _OFFERED_BY:
             package = _OFFERED_BY[kind, name]
@@ -254,7 +255,7 @@ def find(kind: str, name: str, /) -> type[Any]:
                 f"{name!r} comes with the package {package}, which is not installed: pip install {package}"
             )
         hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"there are: {', '.join(plugins)}"
-        raise UnknownPlugin(f"no {kind} plugin is called {name!r}; {hint}")
+        raise UnknownPlugin(f"no {_SAID[kind]} is called {name!r}; {hint}")
     return plugins[name].load()
 
 

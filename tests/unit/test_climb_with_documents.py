@@ -45,7 +45,7 @@ def test_problems_of_the_section_are_told_before_anything_runs(tmp_path):
         world(tmp_path, 30, documents={"path": "nowhere", "store": "postgres:x"})
     text = str(caught.value)
     assert "documents.path: there is no such folder" in text
-    assert "documents.store: no retrievers plugin is called 'postgres'" in text
+    assert "documents.store: no retriever is called 'postgres'" in text
     with pytest.raises(ConfigError, match="documents.store: is written as RETRIEVER:PLACE"):
         world(tmp_path, 30, documents={"path": ".", "store": "sqlite"})
     with pytest.raises(ConfigError, match="models.vectors: is missing, and the section documents asks it"):

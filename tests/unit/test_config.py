@@ -60,7 +60,7 @@ def test_every_problem_is_reported_at_once(root):
     assert "task.metric: no such key; did you mean 'metrics'?" in text
     assert "leave no training examples" in text
     assert "give either `path`, or both `train` and `test`" in text
-    assert "no rungs plugin is called 'fewshots'; did you mean 'fewshot'" in text
+    assert "no approach is called 'fewshots'; did you mean 'fewshot'" in text
 
 
 def test_missing_model_is_named_with_the_rung_that_asks_it(root):
@@ -71,7 +71,7 @@ def test_missing_model_is_named_with_the_rung_that_asks_it(root):
 
 
 def test_unknown_provider_and_setting(root):
-    assert "no models plugin is called 'opneai'; did you mean 'openai'" in problems(
+    assert "no provider is called 'opneai'; did you mean 'openai'" in problems(
         {**GOOD, "models": {"main": {"provider": "opneai"}}}, root
     )
     text = problems({**GOOD, "models": {"main": {"provider": "openai", "name": "x", "temprature": 1}}}, root)

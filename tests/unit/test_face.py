@@ -221,8 +221,8 @@ def test_wrong_arguments_are_all_named_before_anything_is_written():
     said = str(caught.value)
     assert "the call has 3 problems:" in said
     assert "goal: is missing" in said
-    assert "metric.0: no metrics plugin is called 'accuracy'; use `normalized_match`" in said
-    assert "ladder.0: no rungs plugin is called 'promt'; did you mean 'prompt'" in said
+    assert "metric.0: no metric is called 'accuracy'; use `normalized_match`" in said
+    assert "ladder.0: no approach is called 'promt'; did you mean 'prompt'" in said
     with pytest.raises(TypeError, match="climb takes no argument 'gaol'; did you mean 'goal'"):
         rung.climb(MADE, gaol=0.9)
     with pytest.raises(ConfigError, match="models.main: is missing, and the approach prompt asks it"):

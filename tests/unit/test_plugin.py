@@ -36,7 +36,7 @@ def test_every_built_in_loads_a_frozen_settings_model():
 
 
 def test_unknown_name_gets_the_nearest():
-    with pytest.raises(UnknownPlugin, match="no metrics plugin is called 'exactmatch'; did you mean 'exact_match'"):
+    with pytest.raises(UnknownPlugin, match="no metric is called 'exactmatch'; did you mean 'exact_match'"):
         plugins.find("metrics", "exactmatch")
     with pytest.raises(
         UnknownPlugin, match="no plugin kind 'metric'; kinds: models, metrics, retrievers, tuners, rungs"

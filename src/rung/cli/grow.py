@@ -32,8 +32,9 @@ def grow(
 ) -> int:
     """Make examples of corrections and labels, in a new folder beside the data; the old files stay as they are.
 
-    Left out are inputs that equal or nearly equal an example of the frozen test set, that stand in another run's test set, that
-    are examples already, and labels that no example has. The audit looks at the rest. Exit code 1: nothing was added.
+    Left out are inputs that equal or nearly equal an example of the frozen test set, or stand in another run's test set.
+    So are inputs that are examples already, and labels that no example has. The audit looks at the rest. Exit code 1: nothing
+    was added.
     """
     from rung.data.configured import as_task, as_written, part_rows, read_rows
     from rung.errors import RungError

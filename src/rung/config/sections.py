@@ -230,7 +230,7 @@ class ServeSection(Section):
     """How `rung serve` is reached."""
 
     token_env: str | None = Field(
-        None, min_length=1, description="the environment variable that holds the token of requests, as --token-env"
+        None, min_length=1, description="the environment variable that holds the token of requests"
     )
 
 

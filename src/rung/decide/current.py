@@ -41,7 +41,7 @@ def must_answer(task: Task, outcomes: Sequence[Outcome], part: str) -> None:
     counts = ", ".join(f"{failed.count(cause)} {cause}" for cause in sorted(set(failed)))
     raise RungError(
         f"{task.as_good_as} failed on {len(failed)} of {len(outcomes)} {part} examples ({counts}), so that being as good as it would say "
-        "little: mend it and run the same command again, or set a number as task.goal"
+        "little: fix it and run the same command again, or set a number as task.goal"
     )
 
 

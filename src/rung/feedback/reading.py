@@ -136,7 +136,9 @@ class Source:
         if self.thumb is not None and self.thumb not in scorers:
             raise DataError(f"has no scores named {self.thumb!r}; there are {_listed(scorers)}", file=str(self.path))
         if self.thumb is None and scorers:
-            self.notes.append(f"scores are no thumbs unless `--thumb NAME` says which: {_listed(scorers)}")
+            self.notes.append(
+                f"scores are no thumbs unless you name the one that is (`rung feedback --thumb NAME`): {_listed(scorers)}"
+            )
         other = 0
         for row in rows:
             inputs = self._from_trace(row.cells, found)

@@ -45,7 +45,7 @@ from rung.store.records import Parity
 
 CHAT, PREDICT, MODELS, HEALTH, METRICS = "/v1/chat/completions", "/v1/predict", "/v1/models", "/health", "/metrics"
 WAYS: Mapping[str, str] = {CHAT: "POST", PREDICT: "POST", MODELS: "GET", HEALTH: "GET", METRICS: "GET"}
-UNCHECKED = "started with --no-check: nothing shows that it answers as it was measured"
+UNCHECKED = "started unchecked (`rung serve --no-check`): nothing shows that it answers as it was measured"
 LAST_WORDS_S = 0.5  # before a server that stops closes its port, and its connections: what is on its way is told so
 
 
