@@ -97,7 +97,10 @@ def test_traces_bring_inputs_and_a_score_counts_as_a_thumb_only_where_it_is_name
     assert {text: (i.answer, i.thumb) for text, i in plain.items()} == {
         "a": ("billing", None), "b": ("returns", None), "c": ("x", None),
     }  # fmt: skip
-    assert any("scores are no thumbs unless you name the one that is (`rung feedback --thumb NAME`): 'user'" in note for note in notes)
+    assert any(
+        "scores are no thumbs unless you name the one that is (`rung feedback --thumb NAME`): 'user'" in note
+        for note in notes
+    )
     assert {text: i.thumb for text, i in taken(path, thumb="user")[0].items()} == {"a": True, "b": False, "c": None}
     with pytest.raises(DataError, match="no scores named 'stars'"):
         taken(path, thumb="stars")
