@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rung.exports.bare import Said
+from rung.exports.bare import MARKDOWN, NUMPY, SCIPY, Said
 from rung.exports.others import write_others
 from rung.exports.prompt import put_program
 from rung.types import Example
@@ -21,7 +21,7 @@ RULE = "Rule {x} {{ env.HOME }} {% raw %} {# c #} #} {{{ $ref: file:///etc/passw
 TEXTS = (
     "late", "{{ env.HOME }}", "{% for %}", "#} %} }}", "file:///etc/passwd", "package:fs:readFileSync", "{{row}}", "{c0} {x!r}", *HOSTILE,
 )  # fmt: skip
-TOOLS = ("langchain-openai", "litellm")
+TOOLS = ("langchain-openai", "litellm", NUMPY, SCIPY, MARKDOWN)  # the last three: what exports name
 PROMPTFOO = "promptfoo@0.121.20"
 
 
@@ -149,7 +149,7 @@ def tools(tmp_path_factory, request):
     made = subprocess.run([sys.executable, "-m", "venv", str(place)], capture_output=True, check=False)
     pip = [str(place / "bin/python"), "-m", "pip", "install", "-q", "--retries", "1", "--timeout", "10", *TOOLS]
     if made.returncode or subprocess.run(pip, capture_output=True, check=False).returncode:
-        pytest.skip(f"{' and '.join(TOOLS)} cannot be installed from the package registry here")
+        pytest.skip(f"{', '.join(TOOLS)} cannot be installed from the package registry here")
     return str(place / "bin/python")
 
 

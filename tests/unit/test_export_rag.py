@@ -49,7 +49,7 @@ def reading(vector=None, answering=None):
                 said = {"data": [{"index": i, "embedding": vector(t)} for i, t in enumerate(body["input"])]}
             else:
                 answer = (answering or price_in)(body)
-                said = {"choices": [{"message": {"content": answer}, "finish_reason": "stop"}]}
+                said = {"choices": [{"message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}]}
             data = json.dumps(said).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))

@@ -55,7 +55,7 @@ From Python, in this folder: `import ask; ask.answer({"COLUMN": "a text"})`. The
 - `ask.py`, `endpoint.py`, `command_line.py`: the program. They are the same for every export and hold no data.
 - `from_rung`: the functions of rung that the program uses, as they stand there.
 - `requirements.txt`: the packages it needs: none, or those that choose the examples nearest to each input.
-- `others`: the same prompt by other tools, each with a program that says in its first lines what it needs: the OpenAI SDK
+- `others`: the same prompt by other tools, each with a program that says in its first lines what it needs beside requirements.txt: the OpenAI SDK
   (`with_openai.py`), LiteLLM (`litellm.yaml`), LangChain (`langchain.json`), promptfoo (`promptfooconfig.yaml`, with up to 50 dev
   examples and their measured answers in `promptfoo_rows.json`: share it as you would share those).
 

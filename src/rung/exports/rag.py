@@ -96,7 +96,8 @@ From Python, in this folder: `import rag; rag.answered({"COLUMN": "a text"})` gi
 - `embedder`: where documents are searched by meaning with a static model, that model, under the licence that it has.
 - `others`: the same passages and prompt, asked by other tools: the OpenAI SDK (`with_openai.py`), LiteLLM (`litellm.yaml`),
   LangChain (`with_langchain.py`, a Runnable), promptfoo (`promptfooconfig.yaml`, with up to 50 dev examples and their measured
-  answers in `promptfoo_rows.json`). Passages are always looked for by rag.py; each program says in its first lines what it needs.
+  answers in `promptfoo_rows.json`). Passages are always looked for by rag.py; each program says in its first lines what it needs beside
+  requirements.txt.
 
 Before this folder was written, these files answered stored dev examples at a stand-in for the model: they found the measured
 passages, sent the measured requests, and made the measured answers and sources of the stored replies.
