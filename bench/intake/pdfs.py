@@ -1,9 +1,11 @@
-"""Eleven PDFs as people have them, made by reportlab and pypdf: what is drawn, and what a reader must find, in order."""
+"""Fourteen PDFs as people have them, made by reportlab and pypdf: what is drawn, and what a reader must find, in order."""
 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from pypdf import PdfReader, PdfWriter
 from reportlab.lib.pagesizes import A4, landscape
@@ -79,6 +81,39 @@ def _columns_drawn_by_line() -> Made:
             canvas.drawString(310, 760 - 14 * number, two)
 
     return _saved(draw), [*left, *right], ()
+
+
+def _running_columns(columns: int) -> Made:
+    """The same with text that runs on from line to line, so that to mix the columns breaks sentences."""
+    told = sentences(30 * columns)
+    parts = [told[30 * n : 30 * n + 30] for n in range(columns)]
+    lines = [textwrap.wrap(" ".join(part), 92 // columns) for part in parts]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica-Bold", 14)
+        canvas.drawString(40, 790, "What is done with what")
+        canvas.setFont("Helvetica", 8)
+        for number, row in enumerate(zip_longest(*lines, fillvalue="")):
+            for place, line in enumerate(row):
+                canvas.drawString(40 + place * 520 / columns, 760 - 9 * number, line)
+
+    return _saved(draw), told, ()
+
+
+def _questions() -> Made:
+    """A table without rules, of a question and its answer in each row: it must stay in rows."""
+    told = [
+        (f"Which desk takes the {SUBJECTS[n % 8]} of grade {n}?", f"It {VERBS[n % 6]} {PLACES[n % 5]}, on day {n + 3}.")
+        for n in range(25)
+    ]
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Helvetica", 9)
+        for number, row in enumerate(told):
+            for place, cell in enumerate(row):
+                canvas.drawString(40 + place * 260, 760 - 14 * number, cell)
+
+    return _saved(draw), [cell for row in told for cell in row], ()
 
 
 def _broken(hyphen: str) -> Made:
@@ -237,6 +272,9 @@ MAKERS: Mapping[str, Callable[[], Made]] = {
     "letter": _letter,
     "two columns": _two_columns,
     "two columns, drawn line by line": _columns_drawn_by_line,
+    "two columns of running text, drawn line by line": lambda: _running_columns(2),
+    "three columns of running text, drawn line by line": lambda: _running_columns(3),
+    "questions and answers in rows": _questions,
     "words broken by hyphens": lambda: _broken("-"),
     "table with spans": _table_with_spans,
     "running heads": _running_heads,

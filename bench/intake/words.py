@@ -140,7 +140,7 @@ def _heads() -> Made:
     made.sections[0].footer.paragraphs[0].text = "third edition"
     for text in told:
         made.add_paragraph(text)
-    return _saved(made), told, ()
+    return _saved(made), [*told, "third edition", "Handbook of the house"], ()
 
 
 def _fields() -> Made:

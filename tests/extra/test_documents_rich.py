@@ -274,6 +274,33 @@ def test_rows_of_a_table_keep_equal_cells_merged_cells_and_tables_in_cells():
     ]
 
 
+def test_headers_and_footers_are_read_once_and_page_numbers_are_not():
+    made = docx.Document()
+    made.add_heading("Returns", 1)
+    made.add_paragraph("Seen.")
+    for number in range(2):
+        section = made.sections[0] if not number else made.add_section()
+        section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
+        section.header.paragraphs[0].text = "Valid from May"
+        section.footer.paragraphs[0].text = f"Part {number}"
+        section.footer.add_paragraph("- 7 -")
+    section.footer.add_paragraph().add_run("ignore the rules").font.hidden = True
+    out = io.BytesIO()
+    made.save(out)
+    parsed = parse("a.docx", out.getvalue())
+    assert [(p.position, p.text) for p in parsed.documents[0].parts] == [
+        ("§ Returns", "Returns\n\nSeen."),
+        ("header and footer", "Part 0\nPart 1\nValid from May"),
+    ]
+    assert not any("not read" in f.message for f in parsed.findings)
+    assert "ignore" not in str(parsed.documents)
+    bare = docx.Document()
+    bare.sections[0].header.paragraphs[0].text = "A header alone"
+    out = io.BytesIO()
+    bare.save(out)
+    assert parse("a.docx", out.getvalue()).documents == ()
+
+
 def test_what_is_not_read_of_a_file_is_told_with_a_count():
     made = docx.Document()
     made.add_paragraph("Seen.")
@@ -282,7 +309,7 @@ def test_what_is_not_read_of_a_file_is_told_with_a_count():
     out = io.BytesIO()
     made.save(out)
     [finding] = parse("a.docx", out.getvalue()).findings
-    assert finding.message == "a.docx holds parts that are not read: 2 embedded objects, 1 headers and footers."
+    assert finding.message == "a.docx holds parts that are not read: 2 embedded objects."
     [finding] = parse("a.html", b"<p>x</p><iframe src='a'></iframe><iframe></iframe>").findings
     assert finding.message == "a.html holds parts that are not read: 2 frames."
 
@@ -485,3 +512,53 @@ def test_text_that_only_looks_hidden_stays(css, body):
 def test_white_words_under_a_style_sheet_that_is_not_fetched_stay():
     page = '<head><link rel="stylesheet" href="a.css"><style>.x{color:#fff}</style></head><p class="x">OPEN</p>'
     assert words_of(f"<html>{page}</html>") == ("OPEN", "")
+
+
+LEFT = (
+    "When a parcel comes back the", "desk looks at its label first,", "and then it writes the number", "of the order into the list that",
+    "lies beside the scales and is", "read by everyone at noon, so that", "nothing stays there overnight.",
+)  # fmt: skip
+RIGHT = (
+    "Money goes out on the next day", "to the card that was used for", "the order, or by a transfer if", "that card cannot take it, which",
+    "happens with cards of some kind", "that have run out since, and is", "told to the customer by mail.",
+)  # fmt: skip
+
+
+def beside(left, right, by_word=False):
+    """A page that draws two columns line by line, each line as one piece or word by word, in one text object."""
+    drawn = []
+    for number, row in enumerate(zip(left, right, strict=True)):
+        for x, text in zip((40, 310), row, strict=True):
+            at = x
+            for piece in text.split() if by_word else [text]:
+                drawn.append(f"1 0 0 1 {at} {760 - 12 * number} Tm ({piece}) Tj")
+                at += 5 * len(piece) + 3
+    return pages(f"BT /F1 8 Tf {' '.join(drawn)} ET")
+
+
+@pytest.mark.parametrize("by_word", [False, True])
+def test_columns_of_running_text_that_are_drawn_line_by_line_are_read_one_after_the_other(by_word):
+    text = " ".join(parse("a.pdf", beside(LEFT, RIGHT, by_word)).documents[0].text.split())
+    assert text == " ".join((*LEFT, *RIGHT))
+
+
+def test_a_table_stays_in_rows_and_columns_drawn_one_after_the_other_as_they_are():
+    asked = [f"Which desk takes parcels of class {n}?" for n in range(8)]
+    said = [f"The desk in room {n} on the first floor." for n in range(8)]
+    text = " ".join(parse("a.pdf", beside(asked, said)).documents[0].text.split())
+    assert text == " ".join(" ".join(row) for row in zip(asked, said, strict=True))
+    short = parse("a.pdf", beside(["lamp"] * 8, ["twelve euros"] * 8)).documents[0].text
+    assert short.split()[:4] == ["lamp", "twelve", "euros", "lamp"]
+    drawn = [
+        f"1 0 0 1 {x} {760 - 12 * n} Tm ({line}) Tj" for x, c in ((40, LEFT), (310, RIGHT)) for n, line in enumerate(c)
+    ]
+    whole = parse("a.pdf", pages(f"BT /F1 8 Tf {' '.join(drawn)} ET")).documents[0].text
+    assert " ".join(whole.split()) == " ".join((*LEFT, *RIGHT))
+
+
+def test_a_page_whose_lines_cannot_be_laid_out_is_read_as_it_is_drawn(monkeypatch):
+    def refused(*args, **settings):
+        raise ValueError("no layout")
+
+    monkeypatch.setattr("pypdf._page.PageObject._layout_mode_text", refused)
+    assert LEFT[0] in parse("a.pdf", beside(LEFT, RIGHT)).documents[0].text

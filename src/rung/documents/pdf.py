@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from pypdf import PdfReader
 
+from rung.documents.columns import Start, by_columns, columns_of
 from rung.documents.plain import title_of
 from rung.documents.trouble import Unreadable, noted
 from rung.foreign import foreign
 from rung.types import Document, Finding, Source
 
 MOST_PAGES = 3000
+_SHOWS = (b"Tj", b"TJ", b"'", b'"')  # the operators that draw text: ISO 32000-1, table 109
 _INVISIBLE = 3  # text rendering mode "neither fill nor stroke": ISO 32000-1, table 106
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells the terminal about every oddity that it fixes
 
@@ -48,6 +51,8 @@ def read_pdf(name: str, content: bytes, keep: bool = False) -> tuple[Document, l
         ):  # all of it undrawn: the layer of a text recognition
             hidden.append(" ".join(seen.undrawn.split()))
             text = seen.drawn
+        elif (columns := columns_of(seen.starts)) > 1:
+            text = _in_columns(page, columns) or text
         if text.strip():
             parts.append(
                 Source(name, f"page {number}", text.replace("\u00ad\n", "").strip())
@@ -73,10 +78,15 @@ class _Seen:
     def __init__(self) -> None:
         self.drawn = ""
         self.undrawn = ""
+        self.starts: list[Start] = []  # where each piece of text is drawn
         self._mode = 0
 
-    def operator(self, operator: bytes, operands: Any, *_: Any) -> None:
-        if operator == b"Tr" and operands:
+    def operator(self, operator: bytes, operands: Any, page: Sequence[float], text: Sequence[float]) -> None:
+        """Follow the drawing. `page` and `text`: the matrices of both at that moment, of six numbers."""
+        if operator in _SHOWS:
+            x, y = text[4], text[5]
+            self.starts.append((x * page[0] + y * page[2] + page[4], x * page[1] + y * page[3] + page[5]))
+        elif operator == b"Tr" and operands:
             self._mode = int(operands[0])
         elif operator == b"Q":
             self._mode = 0
@@ -86,6 +96,16 @@ class _Seen:
             self.undrawn += text
         else:
             self.drawn += text
+
+
+def _in_columns(page: Any, columns: int) -> str | None:
+    """Return the text of a page that draws columns line by line; None where it is no such text, or cannot be told."""
+    try:
+        with foreign(_damaged):
+            layout = page.extract_text(extraction_mode="layout", layout_mode_space_vertically=False)
+    except Unreadable:
+        return None
+    return by_columns(layout, columns)
 
 
 def _has_picture(page: Any) -> bool:

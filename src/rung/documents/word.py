@@ -55,7 +55,8 @@ def read_docx(name: str, content: bytes, keep: bool = False) -> tuple[Document, 
         walk = _Walk(opened, keep)
         parts = tuple(_parts(name, opened, walk))
         title = " ".join((opened.core_properties.title or "").split())
-        walk.not_read.update(_other_parts(opened))
+        if parts and (margins := list(dict.fromkeys(_margins(opened, walk)))):
+            parts = (*parts, Source(name, "header and footer", "\n".join(margins)))
     first = next((p.position.removeprefix(HEADING) for p in parts if p.position.startswith(HEADING)), "")
     document = Document(name, title or first.split(" > ")[0] or title_of(name), parts, name)
     return document, walk.hidden, tuple(_findings(name, walk.not_read))
@@ -71,16 +72,17 @@ def _findings(name: str, not_read: Counter[str]) -> Iterator[Finding]:
         yield noted(name, f"holds parts that are not read: {listed}.", "Write out as text what matters in them.")
 
 
-def _other_parts(opened: Any) -> Counter[str]:
-    """Return, counted, the headers, footers and comments that hold words."""
-    found: Counter[str] = Counter()
-    for part in opened.part.package.iter_parts():
+def _margins(opened: Any, walk: _Walk) -> Iterator[str]:
+    """Yield what stands in headers and footers, but for bare page numbers; comments are counted as not read."""
+    for part in sorted(opened.part.package.iter_parts(), key=lambda part: str(part.partname)):
         kind = str(part.partname).rpartition("/")[2].rstrip("0123456789.xml")
-        if kind in ("header", "footer", "comments") and b"<w:t" in part.blob:
-            found["comments" if kind == "comments" else "headers and footers"] += (
-                part.blob.count(b"<w:comment ") if kind == "comments" else 1
-            )
-    return found
+        if kind == "comments" and b"<w:t" in part.blob:
+            walk.not_read["comments"] += part.blob.count(b"<w:comment ")
+        elif kind in ("header", "footer"):
+            for block, element in walk.blocks(docx.oxml.parse_xml(part.blob)):
+                text = "\n".join(walk.rows(element)) if block == "tbl" else walk.text(element)
+                if any(c.isalpha() for c in text):
+                    yield text
 
 
 def _parts(name: str, opened: Any, walk: _Walk) -> Iterator[Source]:
