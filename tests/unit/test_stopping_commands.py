@@ -32,6 +32,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "label": "label run --csv sheet.csv",
     "export": "export run --rung prompt --form rows --out exported",
     "feedback": "feedback run",
+    "watch": "watch run log.jsonl --approach prompt",
     "verify": "verify run",
     "serve": "serve run --port 0",
     "docs": "docs update",

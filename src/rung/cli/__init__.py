@@ -34,6 +34,7 @@ from rung.cli import (
     runs,
     serve,
     verify,
+    watch,
 )
 from rung.cli._screen import echo, json_text, nobody_reads
 from rung.errors import Interrupted, RungError
@@ -100,6 +101,7 @@ app.command(short_help="Label answers that a judge judged.")(label.label)
 app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Serve the winner, OpenAI-compatible.")(serve.serve)
 app.command(short_help="Take in what users said.")(feedback.feedback)
+app.command(short_help="Say whether service still is as measured.")(watch.watch)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

@@ -231,6 +231,7 @@ class Server:
                 "answer": answer.text,
                 "sources": [s.document for s in answer.sources],
                 "confidence": given.confidence,
+                "tokens": usage["total_tokens"],
             }
             self._note(number, way, asked, began, {"status": 200, "by": given.approach, **told})
         if self.shadow is not None:

@@ -1,0 +1,168 @@
+"""`rung watch`: is what is served still like what was measured? One look, valid however often it is repeated."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from rung.cli._screen import echo, line, print_json
+
+if TYPE_CHECKING:
+    from rung.store.run import RunFolder
+    from rung.watch.look import Look, Standing
+
+LONGEST = 100
+QUIET, ALARM = 0, 1
+
+
+def watch(
+    folder: Path = typer.Argument(..., help="The run folder."),
+    logs: list[Path] = typer.Argument(..., help="Request logs of `rung serve`, the oldest first."),
+    approach: str = typer.Option(None, "--approach", help="Which one is served; by default the winner."),
+    since: str = typer.Option(
+        None, "--since", help="Begin at this day (2026-11-29), as after an alarm was dealt with."
+    ),
+    labels: list[Path] = typer.Option(
+        None, "--labels", help="Right answers to a random sample of requests, as `rung feedback` reads them."
+    ),
+    webhook_env: str = typer.Option(
+        None, "--webhook-env", help="Variable with an address that is told of an alarm; no texts of requests are sent."
+    ),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> int:
+    """Compare inputs, answers, form, refusals, failures, seconds, tokens and labelled quality with the run's baseline.
+
+    Run it every day on all logs: at most 5 % false alarms in a year, over all signals and looks together. Exit code 0: quiet;
+    1: an alarm, which stays until --since begins anew. No model is asked.
+    """
+    from rung.errors import DataError
+    from rung.exports.write import chosen
+    from rung.store.run import RunFolder
+    from rung.watch.served import Log
+
+    run = RunFolder.open(folder)
+    label = approach or chosen(run)
+    log = Log(tuple(logs), run.task, label, _day(since))
+    found = _looked(run, label, log, tuple(labels or ()))
+    if found is None:
+        raise DataError(
+            f"holds no request that {label} answered{f' since {since}' if since else ''} ({log.other:,} of others, {log.damaged:,} damaged)",
+            file=str(logs[-1]),
+        )
+    if as_json:
+        print_json(_plain(found, label, log))
+    else:
+        _tell(found, label, log)
+    if found.alarm is not None and webhook_env:
+        _send(webhook_env, run, found, label)
+    return QUIET if found.alarm is None else ALARM
+
+
+def _looked(run: RunFolder, label: str, log: Any, labels: tuple[Path, ...]) -> Look | None:
+    from rung.data.parts import thaw
+    from rung.watch.baseline import signals
+    from rung.watch.look import labelled, look, words_of
+
+    watched = signals(run, label)
+    split = thaw(run.path)
+    known = words_of(e.text for e in (*split.train, *split.dev))
+    return look(labelled(log.read(), _right(labels, run)), watched, known)
+
+
+def _right(labels: tuple[Path, ...], run: RunFolder) -> Any:
+    """Return the right answers by request."""
+    from rung.feedback.reading import Source
+
+    said = (one for path in labels for one in Source(path, run.task).read())
+    return {one.request: one.expected for one in said if one.request and one.expected is not None}
+
+
+def _day(text: str | None) -> date | None:
+    from rung.errors import RungError
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise RungError(f"--since is a day such as 2026-11-29, not {text[:40]!r}") from None
+
+
+def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
+    return {
+        "approach": label,
+        "from": found.first.isoformat(),
+        "to": found.last.isoformat(),
+        "requests": found.requests,
+        "left_out": {"repeats_on_a_day": log.repeats, "of_others": log.other, "damaged": log.damaged},
+        "alarm": found.alarm.isoformat() if found.alarm else None,
+        "evidence": round(found.evidence, 4),
+        "alarm_from": 25,
+        "signals": [
+            {
+                "name": s.signal.name,
+                "moved": s.moved,
+                "baseline": round(s.signal.hits / s.signal.n, 4),
+                "baseline_n": s.signal.n,
+                "bound": round(s.signal.bound, 4),
+                "rate": None if s.rate is None else round(s.rate, 4),
+                "n": s.n,
+                "evidence": round(s.evidence, 4),
+                "examples": [{"id": e.id, "inputs": dict(e.inputs), "answer": e.answer} for e in s.examples],
+                "new_words": list(s.new_words),
+            }
+            for s in found.standings
+        ],
+    }
+
+
+def _tell(found: Look, label: str, log: Any) -> None:
+    left = f", {log.repeats:,} repeats on a day left out" if log.repeats else ""
+    left += f", {log.other:,} of other approaches or inputs" if log.other else ""
+    left += f", {log.damaged:,} damaged lines" if log.damaged else ""
+    echo(f"{label}: {found.requests:,} requests from {found.first} to {found.last}{left}")
+    if found.alarm is None:
+        echo(f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from 25 on)")
+        return
+    echo(f"ALARM since {found.alarm}:")
+    for standing in found.standings:
+        if standing.moved:
+            _told(standing)
+    echo(
+        "After you have dealt with it, begin anew with --since. Label what is new: rung feedback, rung label --feedback"
+    )
+
+
+def _told(standing: Standing) -> None:
+    signal = standing.signal
+    now = "none seen" if standing.rate is None else f"{standing.rate:.1%} of {standing.n:,} in the last 28 days"
+    echo(line(f"  {signal.name}: {now}; {signal.hits / signal.n:.1%} of {signal.n:,} when measured ({signal.said})"))
+    for one in standing.examples:
+        text = line(" ".join(one.text.split()))
+        echo(f"    {text[:LONGEST]}{'…' if len(text) > LONGEST else ''}")
+    if standing.new_words:
+        echo(line(f"    words that no example has: {', '.join(standing.new_words)}"))
+
+
+def _send(variable: str, run: RunFolder, found: Look, label: str) -> None:
+    """Tell the address of an alarm: task, day, and the names and rates of what moved. What goes wrong is said, the exit code stays."""
+    from rung.config.environment import variable as value_of
+    from rung.watch.webhook import post
+
+    moved = [
+        {"name": s.signal.name, "rate": s.rate, "baseline": s.signal.hits / s.signal.n}
+        for s in found.standings
+        if s.moved
+    ]
+    text = f"rung watch: {run.task.name} ({label}) has moved since {found.alarm}: {', '.join(str(m['name']) for m in moved)}"
+    address = value_of(variable, run.config[1])
+    why = (
+        post(address, {"text": text, "task": run.task.name, "alarm": str(found.alarm), "moved": moved})
+        if address
+        else "it is empty"
+    )
+    if why:
+        echo(f"the webhook in {variable} was not told: {why}", err=True)
