@@ -31,7 +31,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "regression": "regression --model main",
     "label": "label run --csv sheet.csv",
     "export": "export run --rung prompt --form rows --out exported",
-    "feedback": "feedback run",
+    "feedback": "feedback run log.jsonl",
     "watch": "watch run log.jsonl --approach prompt",
     "verify": "verify run",
     "serve": "serve run --port 0",
@@ -65,6 +65,9 @@ def project(tmp_path_factory):
         "ladder": ["prompt", "fewshot"], "split": {"test": 0.5, "dev": 0.2},
     }  # fmt: skip
     (place / "rung.yaml").write_text(json.dumps(config))
+    served = {"at": "2026-11-29T10:00:00+00:00", "way": "/v1/predict", "approach": "prompt", "status": 200, "answer": "x"}
+    lines = [{**served, "id": str(i), "inputs": {"question": row["question"]}} for i, row in enumerate(made)]
+    (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     words = [sys.executable, "-m", "rung", "climb", "--folder", "run"]
     done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
