@@ -65,7 +65,13 @@ def project(tmp_path_factory):
         "ladder": ["prompt", "fewshot"], "split": {"test": 0.5, "dev": 0.2},
     }  # fmt: skip
     (place / "rung.yaml").write_text(json.dumps(config))
-    served = {"at": "2026-11-29T10:00:00+00:00", "way": "/v1/predict", "approach": "prompt", "status": 200, "answer": "x"}
+    served = {
+        "at": "2026-11-29T10:00:00+00:00",
+        "way": "/v1/predict",
+        "approach": "prompt",
+        "status": 200,
+        "answer": "x",
+    }
     lines = [{**served, "id": str(i), "inputs": {"question": row["question"]}} for i, row in enumerate(made)]
     (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     words = [sys.executable, "-m", "rung", "climb", "--folder", "run"]

@@ -23,7 +23,9 @@ from rung.watch.served import Log
 from rung.watch.webhook import post
 from tests.unit._worlds import LABELS, rows, world
 
-TASK = Task("routing", "Route.", ("text",), "team", "classification", (MetricSpec("normalized_match"),), 0.9, labels=LABELS)
+TASK = Task(
+    "routing", "Route.", ("text",), "team", "classification", (MetricSpec("normalized_match"),), 0.9, labels=LABELS
+)
 FIRST = date(2026, 1, 5)
 
 
@@ -149,11 +151,19 @@ def test_what_is_served_like_the_examples_is_quiet(run, call, tmp_path):
 
 
 def refused(day, one):
-    return {**one, "status": 422, "error": "refused_by_model", "answer": None} if day >= 20 and int(one["id"][9:]) % 2 else one
+    return (
+        {**one, "status": 422, "error": "refused_by_model", "answer": None}
+        if day >= 20 and int(one["id"][9:]) % 2
+        else one
+    )
 
 
 def strange(day, one):
-    return {**one, "inputs": {"text": f"zeppelin \x1b]0;owned\x07 quokka {one['id']} flurble wobble"}} if day >= 20 else one
+    return (
+        {**one, "inputs": {"text": f"zeppelin \x1b]0;owned\x07 quokka {one['id']} flurble wobble"}}
+        if day >= 20
+        else one
+    )
 
 
 def one_answer(day, one):
