@@ -1,14 +1,20 @@
 """How likely a second run ends in the same verdict: exact where it can be counted, and told in the report's data."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rung.decide.rerun import same_again, sentence
 from rung.decide.verdict import decide
 from rung.report.data import as_data
+from rung.report.load import load_report
+from rung.report.markdown import render_markdown
+from rung.report.page import render_page
+from rung.report.text import render_text
 from rung.stats.power import hits_for_met, hits_for_not_met
 from rung.stats.rerun import status_chances
 from tests.unit._results import result, share, task
@@ -74,3 +80,13 @@ def test_the_data_of_a_report_tells_it_in_a_sentence(tmp_path):
     assert told["sentence"] == (
         f"A second run on as many fresh test examples would end in the same verdict with a probability of about {told['probability']:.0%}."
     )
+
+
+def test_the_page_the_terminal_and_markdown_say_it_in_the_same_words(tmp_path):
+    folder = build(tmp_path / "run")
+    said = as_data(folder)["rerun"]["sentence"]
+    assert said.startswith("A second run on as many fresh test examples would end in the same verdict")
+    screen = io.StringIO()
+    render_text(folder, Console(file=screen, width=400), verbose=True)
+    for form in (render_page(load_report(folder)), render_markdown(folder), screen.getvalue()):
+        assert said in form

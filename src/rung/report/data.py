@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
-from rung.decide.rerun import same_again, sentence
+from rung.decide.rerun import sentence
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
@@ -57,7 +57,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "elapsed_s": report.elapsed_s,
         "test_opened": report.opened,
         "test_revealed": report.revealed,
-        "rerun": _rerun(report, folder),
+        "rerun": _rerun(report),
         "economics": _plain(economics_of(report), Economics),
         "advice": advice_data(matrix_of(report)),
     }
@@ -77,17 +77,11 @@ def advice_data(found: Matrix) -> dict[str, Any]:
     }
 
 
-def _rerun(report: Report, folder: RunFolder) -> dict[str, Any] | None:
+def _rerun(report: Report) -> dict[str, Any] | None:
     """Return how likely a second run on fresh test examples ends in the same verdict; None before there is one."""
     if report.verdict is None or not report.manifest:
         return None
-    results = {
-        r.label: replace(r.result, outcomes=folder.rung(r.label).outcomes.get() or ())
-        for r in report.rungs
-        if r.result is not None
-    }
-    rows = report.manifest["test"]["rows"]
-    chance = same_again(report.task, report.verdict, results, rows, len(report.head["planned"]))
+    chance = report.same_again()
     return {"probability": None if chance is None else round(chance, 4), "sentence": sentence(chance)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rung.decide.rerun import sentence
 from rung.report import figures, told_apart
 from rung.report.advice import matrix_of
 from rung.report.answer_form import form_lines
@@ -45,6 +46,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield "What would change the answer:"
         yield ""
         yield from (f"- {safe(line)}" for line in verdict.counterfactuals)
+        yield ""
+    if again := sentence(report.same_again()):
+        yield safe(again)
         yield ""
     yield from _judge(report)
     yield from _costs(report)

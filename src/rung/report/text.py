@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rung.decide.rerun import sentence
 from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.advice import matrix_of
@@ -176,7 +177,7 @@ def _details(report: Report, console: Console) -> None:
         _line(console, matrix_of(report).sentence)
     _findings(report, console)
     if report.verdict is not None:
-        for line in report.verdict.counterfactuals:
+        for line in filter(None, (*report.verdict.counterfactuals, sentence(report.same_again()))):
             _line(console, line)
 
 
