@@ -261,7 +261,7 @@ def test_one_that_fails_on_many_examples_is_no_measure(tmp_path):
     )
     with pytest.raises(
         RungError,
-        match=r"^prompt@now failed on \d+ of \d+ dev examples \(\d+ unrecorded\), so that being as good as it would say little: mend it",
+        match=r"^prompt@now failed on \d+ of \d+ dev examples \(\d+ unrecorded\), so that being as good as it would say little: fix it",
     ):
         climb(made, tmp_path / "run")
     assert RunFolder.open(tmp_path / "run").times_opened == 0
