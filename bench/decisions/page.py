@@ -23,7 +23,7 @@ TABLE = {
 
 HEAD = """# How often the advice is right
 
-Worlds whose right answer is known by construction are climbed many times with rung's own code, on outcomes that are drawn instead of asked. *Right*: the climb ends at the right approach (or says
+Worlds whose right answer is known by construction are climbed many times with rung's own code, on outcomes that are drawn instead of asked. *Right*: the run ends at the right approach (or says
 that none is). *Too far*: at one above it, which costs money. *Too early*: at one below, which is not good enough, or at the dearer of two equals. *Inconclusive*: it says so, and how many examples would decide.
 Every cell, and how it was measured: [the appendix](decisions-cells.md).
 """

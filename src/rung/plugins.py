@@ -332,7 +332,7 @@ def learned_type(kind: str) -> type[Learned]:
             return cls
     raise UnknownPlugin(
         f"a stored candidate learned {kind!r}, which no installed approach knows (installed beside our own: "
-        f"{', '.join(names) or 'none'}); install the plug-in that made it, or run the climb again without it"
+        f"{', '.join(names) or 'none'}); install the plug-in that made it, or run `rung climb` again without it"
     )
 
 

@@ -20,9 +20,9 @@ from typing import NoReturn
 
 INTERRUPTED = 4
 PATIENCE_S = 1.0
-SAID = "interrupted; what a climb has stored is kept, and the same command goes on"
+SAID = "interrupted; what a run has stored is kept, and the same command goes on"
 NO_MEMORY = (
-    "this machine (or the limit of this shell) has not the memory for it; what a climb has stored is kept: close other programs, "
+    "this machine (or the limit of this shell) has not the memory for it; what a run has stored is kept: close other programs, "
     "take fewer examples or a smaller model, and run the same command again"
 )
 _LEAVING = threading.Lock()  # never released: who holds it says the last word

@@ -92,7 +92,7 @@ def test_a_look_on_dev_tunes_once_keeps_what_it_paid_for_and_opens_no_test_set(l
     _, (first, again), there = looked
     assert (first["set"], first["examples"], first["stopped"]) == ("dev", 24, None)
     assert "finetune" in [a["approach"] for a in first["approaches"]]
-    assert first["note"].endswith("a climb on the same examples takes them over.")
+    assert first["note"].endswith("a run on the same examples takes them over.")
     assert there == {"rows.jsonl", "rung.yaml", PROJECT}  # no run folder, no register of test sets
     assert (again["usd"], again["taken"] > 0) == (0.0, True)
     assert first["usd"] > 0

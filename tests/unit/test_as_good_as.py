@@ -249,7 +249,7 @@ def test_a_tolerance_a_judge_and_a_trained_step_do_not_go_with_it(tmp_path):
     judge = {"judge": {"rubric": "Is it right?", "judge": "main"}}
     with pytest.raises(ConfigError, match="the judge 'judge' decides"):
         climb(config_of(tmp_path, task={"metrics": [judge]}), tmp_path / "run")
-    with pytest.raises(ConfigError, match="changes weights in the climb"):
+    with pytest.raises(ConfigError, match="changes weights in the run"):
         climb(config_of(tmp_path, {"as_good_as": "finetune"}, ladder=["baseline", "finetune"]), tmp_path / "other")
 
 

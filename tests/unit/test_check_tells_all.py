@@ -347,7 +347,7 @@ def test_check_says_what_a_climb_would_find_in_its_folder(made, tmp_path):
     assert findings(path, folder) == [], "another goal is always taken"
     path.write_text(yaml.safe_dump(raw | {"task": raw["task"] | {"instruction": "Which team?"}}))
     [said] = findings(path, folder)
-    assert "holds a climb with another configuration (changed: task.instruction)" in said
+    assert "holds a run with another configuration (changed: task.instruction)" in said
     with pytest.raises(ConfigError) as caught:
         climb(load_config(path), folder)
     assert str(caught.value.problems[0]) in said
@@ -366,7 +366,7 @@ def test_check_says_what_a_climb_would_ask(made, tmp_path, monkeypatch):
     monkeypatch.delenv("RUNG_TRUST")
     [said] = findings(path, tmp_path / "run")
     assert "is not known on this machine and wants to send the variable RUNG_T_KEY to 127.0.0.1:9" in said
-    assert "a climb asks about it in a terminal and refuses elsewhere" in said
+    assert "a run asks about it in a terminal and refuses elsewhere" in said
     allow(load_config(path))
     assert findings(path, tmp_path / "run") == []
 

@@ -328,7 +328,7 @@ def test_two_climbs_side_by_side_and_one_folder_for_one():
 
     one, two = asyncio.run(both())
     assert one.verdict == two.verdict
-    with locked(RunFolder(Path("runs/a"))), pytest.raises(FolderBusy, match="another climb is at work in runs/a"):
+    with locked(RunFolder(Path("runs/a"))), pytest.raises(FolderBusy, match="another run is at work in runs/a"):
         climbed()
 
 

@@ -289,5 +289,5 @@ def test_bad_sources_and_a_busy_folder_are_one_sentence_and_change_nothing(proje
         code, said = project(*words)
         assert (code, why in said, "Traceback" in said) == (2, True, False), said
     with locked(RunFolder(tmp_path / "run")):
-        assert "another climb is at work" in project("feedback", "run", "log.jsonl")[1]
+        assert "another run is at work" in project("feedback", "run", "log.jsonl")[1]
     assert (tmp_path / "run" / "feedback.jsonl").read_bytes() == kept

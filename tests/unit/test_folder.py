@@ -77,7 +77,7 @@ def test_each_kept_thing_names_its_file_when_it_is_damaged_or_missing(tmp_path):
     with pytest.raises(IntegrityError, match=r"run\.json, task, is damaged at name: .*valid string"):
         _ = run.task
     assert run.verdict.get() is None
-    with pytest.raises(IntegrityError, match=r"verdict\.json is missing from the run; run the climb again"):
+    with pytest.raises(IntegrityError, match=r"verdict\.json is missing from the run; run `rung climb` again"):
         run.verdict.need()
     record = run.rung("prompt")
     record.path.mkdir(parents=True)
@@ -103,13 +103,13 @@ def test_two_climbs_in_one_folder(tmp_path):
         assert other.stdin is not None
         assert other.stdout.readline() == "held\n"
         assert at_work(folder)
-        with pytest.raises(FolderBusy, match="another climb is at work"), locked(folder):
+        with pytest.raises(FolderBusy, match="another run is at work"), locked(folder):
             pass
         other.kill()  # it has no time to give anything back
         other.communicate()
     assert (tmp_path / ".lock").exists()
     assert not at_work(folder)
-    with locked(folder), pytest.raises(FolderBusy, match="another climb is at work"), locked(folder):
+    with locked(folder), pytest.raises(FolderBusy, match="another run is at work"), locked(folder):
         pass
     with locked(folder):  # the refused one took nothing away
         assert at_work(folder)
@@ -266,12 +266,12 @@ def test_a_missing_file_field_or_line_is_named_with_what_to_do(tmp_path):
     folder = RunFolder.create(tmp_path)
     for read in (folder.read, lambda n: folder.load(n, Estimate), lambda n: folder.load_rows(n, Estimate)):
         with pytest.raises(
-            IntegrityError, match=r"gone\.json is missing from the run; run the climb again to write it"
+            IntegrityError, match=r"gone\.json is missing from the run; run `rung climb` again to write it"
         ):
             read("gone.json")
     folder.write("run.json", {"planned": ["prompt"]})
     assert folder.planned == ("prompt",)
-    with pytest.raises(IntegrityError, match=r"run\.json has no 'task'; run the climb again"):
+    with pytest.raises(IntegrityError, match=r"run\.json has no 'task'; run `rung climb` again"):
         _ = folder.task
     with pytest.raises(IntegrityError, match="stored data is damaged at its start"):
         from_json(b"[]", Estimate)

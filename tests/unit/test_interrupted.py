@@ -109,7 +109,7 @@ def test_stopped_and_killed_climbs_go_on_and_pay_only_what_was_in_flight_again(s
     assert folder.read("run.json")["status"] == "running"  # it had no time to write anything else
     report = load_report(folder)
     assert report.head["status"] == "interrupted"
-    assert report.rungs[0].why_not == "the climb has not come so far"
+    assert report.rungs[0].why_not == "the run has not come so far"
 
     endpoint.latency_s = 0.0
     third = start()

@@ -154,7 +154,7 @@ def test_a_run_is_verified_without_the_models_that_answered(tmp_path):
     head = folder.read("run.json")
     head["config"]["models"]["main"] = {"provider": "of_another_machine", "name": "x"}
     folder.write("run.json", head)
-    assert [c.what for c in verify(folder) if c.differs] == ["configuration as the climb began with it"]
+    assert [c.what for c in verify(folder) if c.differs] == ["configuration as the run began with it"]
 
 
 def known(root):

@@ -87,7 +87,7 @@ METRIC = "judged by normalized_match"
         ),
         ({}, {"facts_change": "rarely"}, {"data_changes_often": (False, "facts change rarely", "told")}),
         ({}, {"requests_per_month": 1000}, {"cost_must_fall": (False, "1,000 requests a month", "told")}),
-        ({"objective": "cheapest"}, {}, {"cost_must_fall": (True, "the climb seeks the cheapest", "told")}),
+        ({"objective": "cheapest"}, {}, {"cost_must_fall": (True, "the run seeks the cheapest", "told")}),
         (
             {"limits": Limits(cost_per_1k_usd=0.5, p95_latency_s=9.0)},
             {},
@@ -234,7 +234,7 @@ def test_evidence_takes_the_place_of_the_rule_of_thumb_and_says_so():
     assert (found.by_thumb, found.by_evidence) == ("finetune", "prompting")
     assert found.sentence == "The rule of thumb says Fine-tuning; the evidence says Prompting, few-shot."
     assert found.disagreements == (
-        "The rule of thumb says Fine-tuning; the climb met the goal at prompt (Prompting, few-shot).",
+        "The rule of thumb says Fine-tuning; the run met the goal at prompt (Prompting, few-shot).",
         "Low latency needed: a rule of thumb speaks for Fine-tuning, the evidence does not (finetune: p95 2 s under our own load, "
         "more than another of those measured).",
     )
@@ -307,7 +307,7 @@ def test_a_winner_that_asks_no_model_is_named():
     told = facts(Situation(ROUTING, 900), {"style_matters": True})
     found = matrix(told, ROUTING, 900, [measured("baseline", 395), measured("prompt", 390)], verdict("baseline"))
     assert found.by_evidence is None
-    assert found.sentence.endswith("the climb met the goal at baseline, which asks no model.")
+    assert found.sentence.endswith("the run met the goal at baseline, which asks no model.")
 
 
 def test_a_leaning_is_no_verdict():

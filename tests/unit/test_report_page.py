@@ -137,7 +137,7 @@ def test_one_approach_makes_no_chart(tmp_path):
 
 def test_rungs_not_run_say_why(page):
     assert "RAG skipped no documents are configured" in page.said
-    assert "fine-tuning not reached the climb ended on an approach below" in page.said
+    assert "fine-tuning not reached the run ended on an approach below" in page.said
 
 
 def test_the_share_of_failures_fixed_stands_beside_the_folklore(page):

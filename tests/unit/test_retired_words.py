@@ -14,6 +14,8 @@ import rung
 
 PACKAGE = Path(rung.__file__).parent
 ROOT = Path(__file__).parents[2]
+NANO = ROOT / "packages" / "rung-nano" / "src" / "rung_nano"
+ROOTS = ("README.md", "SECURITY.md", "action.yml", "llms.txt", "packages/rung-nano/README.md")
 RETIRED = {
     r"\bsittings?\b": "session",
     r"\bforet(?:old|ells?)\b": "predicted, predicted fix rate",
@@ -43,7 +45,8 @@ RUNG = (
     r"(?<![\w`/.{<-])(?<!## )rungs\b(?! plugin)(?![\w/(=`>-]|\.\w)"
     r"|\b(?:[Tt]he|[Aa]n?|[Ee]ach|[Ee]very|[Nn]o|[Aa]ny|[Nn]ext|[Bb]est|lowest|cheaper|measured|planned) rung\b(?![\w/`-]|\.\w)"
 )
-COINED = {re.compile(ROW): "example", re.compile(RUNG): "approach"}
+CLIMB = r"\b(?:[Tt]he|[Aa]n?|[Ee]ach|[Ee]very|[Tt]his|[Aa]nother|[Ll]ater|[Ee]arlier) climbs?\b(?![\w`/(=-]|\.\w)"
+COINED = {re.compile(ROW): "example", re.compile(RUNG): "approach", re.compile(CLIMB): "run"}
 PATTERNS = {re.compile(pattern): instead for pattern, instead in RETIRED.items()}
 APART = {
     "log.md",
@@ -69,15 +72,16 @@ def docstrings(tree: ast.Module, shown: bool) -> set[int]:
 
 def said() -> Iterator[tuple[str, str]]:
     """Yield every text that a user may read, with its place."""
-    for file in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(file.read_text("utf-8"))
-        unread = docstrings(tree, file.parent.name == "cli")
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unread:
-                yield f"{file.relative_to(PACKAGE)}:{node.lineno}", node.value
+    for package in (PACKAGE, NANO):
+        for file in sorted(set(package.rglob("*.py")) - set((NANO / "training").rglob("*.py"))):
+            tree = ast.parse(file.read_text("utf-8"))
+            unread = docstrings(tree, file.parent.name == "cli")
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unread:
+                    yield f"{file.relative_to(package)}:{node.lineno}", node.value
     for file in sorted((PACKAGE / "report").glob("*.html")):
         yield file.name, file.read_text("utf-8")
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for page in [*(ROOT / name for name in ROOTS), *sorted((ROOT / "docs").rglob("*.md"))]:
         if page.name not in APART:
             yield page.name, page.read_text("utf-8")
 
@@ -104,8 +108,8 @@ def prose(place: str, text: str) -> str:
 
 
 @pytest.mark.parametrize(("pattern", "instead"), COINED.items(), ids=COINED.values())
-def test_an_example_is_no_row_and_an_approach_no_rung(texts, pattern, instead):
-    """A row of a file stays one (TABLES), and rung is the name of the product; "one step a rung" is said once."""
+def test_an_example_is_no_row_an_approach_no_rung_and_a_run_no_climb(texts, pattern, instead):
+    """A row of a file stays one (TABLES), and rung is the name of the product; "one step a rung, one run a climb" is said once."""
     found = [
         (place, m[0])
         for place, text in texts

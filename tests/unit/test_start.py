@@ -120,7 +120,7 @@ def test_another_configuration_is_refused_with_what_changed_once_something_stand
     before = run.facts
     run.event("test_opened", why="measure baseline", rows=3)
     with pytest.raises(
-        ConfigError, match=r"holds a climb with another configuration \(changed: task\.instruction\); name another"
+        ConfigError, match=r"holds a run with another configuration \(changed: task\.instruction\); name another"
     ):
         start(place, world(tmp_path, 30, task={"goal": 0.7, "instruction": "Which?"}, limits={"budget_usd": 1.0}))
     assert run.facts == before

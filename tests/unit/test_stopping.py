@@ -52,7 +52,7 @@ def doing(what):
 @pytest.mark.parametrize("what", BUSY.values(), ids=BUSY)
 def test_whatever_it_computes_a_command_ends_in_two_seconds_with_a_word(what, number):
     code, said = ended(doing(what), number)
-    assert (code, said) == (4, "rung: interrupted; what a climb has stored is kept, and the same command goes on\n")
+    assert (code, said) == (4, "rung: interrupted; what a run has stored is kept, and the same command goes on\n")
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_interrupted_while_it_loads_it_says_so(tmp_path, number, delay_s):
     assert "Traceback" not in said
     done = code == 0 or (code == -number and (tmp_path / "rung.yaml").exists())  # Python was taking itself apart
     assert done or code == 4
-    assert done or "interrupted; what a climb has stored is kept" in said
+    assert done or "interrupted; what a run has stored is kept" in said
 
 
 def wait_until_up(process):

@@ -39,7 +39,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "plugins": "plugins",
     "demo": "demo --folder shown",
 }
-SAID = "interrupted; what a climb has stored is kept, and the same command goes on"
+SAID = "interrupted; what a run has stored is kept, and the same command goes on"
 
 
 @pytest.fixture(scope="module")

@@ -186,5 +186,5 @@ def test_a_run_without_a_judge_has_no_such_section(tmp_path):
 
 def test_a_plan_says_how_many_labels_people_will_have_to_give(tmp_path):
     [line] = [line for line in plan(judged_world(tmp_path)).power if "rung label" in line]
-    assert "decides only beside labels that people give after the climb (`rung label`, at least 100)" in line
+    assert "decides only beside labels that people give after the run (`rung label`, at least 100)" in line
     assert "100 labels alone show a system at 0.85 with probability 0." in line

@@ -49,7 +49,7 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
     assert [(c.what, c.passed) for c in checks] == [
         ("frozen test examples against the manifest", True),
         ("frozen training and dev examples against the manifest", True),
-        ("configuration as the climb began with it", True),
+        ("configuration as the run began with it", True),
         ("planned approaches", True),
         ("task as the configuration tells it", True),
         ("stored answers", True),
@@ -62,8 +62,8 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
         ("prompt: what was predicted of it", True),
         ("comparisons", True),
         ("verdict", True),
-        ("files as the climb left them", True),
-        ("events up to the end of the climb", True),
+        ("files as the run left them", True),
+        ("events up to the end of the run", True),
     ]
     covers = {c.what: c.compared for c in checks}
     assert {covers[w] for w in covers if "test examples" in w or "scores" in w} == {rows}
@@ -108,11 +108,11 @@ def test_a_file_that_nothing_computes_anew_is_held_by_its_hash(folder, name):
     path = folder.path / name
     path.write_text(path.read_text().replace("1", "2", 1))
     differs = differing(folder)
-    assert differs.pop("files as the climb left them") == f"changed since: {name}"
+    assert differs.pop("files as the run left them") == f"changed since: {name}"
     assert {*differs} <= {"verdict", "prompt: what was predicted of it", "comparisons"}
 
 
-EVENTS = "events up to the end of the climb"
+EVENTS = "events up to the end of the run"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_row_whose_judge_gave_no_answer_is_not_scored_again(folder, cause, jud
 def test_a_climb_without_a_verdict_is_not_verified_to_its_end(folder):
     folder.verdict.forget()
     checks = verify(folder)
-    assert checks[-1] == Check("verdict", 0, "the climb has not come to a verdict yet")
+    assert checks[-1] == Check("verdict", 0, "the run has not come to a verdict yet")
     assert [c.passed for c in checks] == [True] * 13 + [False]
     folder.rung("prompt").result.forget()
     assert [

@@ -33,7 +33,7 @@ def differing(folder):
     return {c.what: c.differs for c in verify(folder) if not c.passed}
 
 
-CONFIG = "configuration as the climb began with it"
+CONFIG = "configuration as the run began with it"
 
 
 @pytest.mark.sample(1)

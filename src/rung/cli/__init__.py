@@ -203,7 +203,7 @@ def _limit(error: BaseException | None) -> str | None:
     while error is not None:
         number = error.errno if isinstance(error, OSError) else _number_in(error)
         if number in LIMITS:
-            return f"{LIMITS[number]} ({_in_a_line(error)}); what a climb has stored is kept: run the same command again after that"
+            return f"{LIMITS[number]} ({_in_a_line(error)}); what a run has stored is kept: run the same command again after that"
         if isinstance(error, MemoryError):
             return NO_MEMORY
         if isinstance(error, RungError) and isinstance(error, Interrupted):

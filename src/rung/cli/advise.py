@@ -27,13 +27,13 @@ YES, NO = ("yes", "y", "true"), ("no", "n", "false")
 
 
 def advise(
-    path: Path = typer.Argument(Path("rung.yaml"), help="The experiment (before a climb), or a run folder (after it)."),
+    path: Path = typer.Argument(Path("rung.yaml"), help="The experiment (before a run), or a run folder (after it)."),
     answers: Path = typer.Option(None, "--answers", help="A YAML or JSON file of answers: FACTOR: yes or no."),
     said: list[str] = typer.Option(None, "--set", help="One answer, FACTOR=yes or FACTOR=no; may be given again."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing; what is not known stays so."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Set out the decision matrix: what the data, you and (after a climb) the measurements say, and where they disagree.
+    """Set out the decision matrix: what the data, you and (after a run) the measurements say, and where they disagree.
 
     Answers given for a run folder are kept there for its report. No model is asked.
     """

@@ -20,14 +20,14 @@ IDS_SHOWN = 5
 
 def check(
     config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
-    folder: Path = typer.Option(None, "--folder", help="The run folder of the climb; by default runs/NAME."),
+    folder: Path = typer.Option(None, "--folder", help="The run folder; by default runs/NAME."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Audit the examples, and say all that keeps a climb from beginning: keys, prices, packages, files, another run in its folder.
+    """Audit the examples, and say all that keeps a run from beginning: keys, prices, packages, files, another run in its folder.
 
     The audit looks at their number, repeats, leaks, labels, balance and length, and at what the test set can show.
 
-    Exit codes: 0 nothing stops a climb or a step of it, 1 a finding does, 2 bad input.
+    Exit codes: 0 nothing stops a run or a step of it, 1 a finding does, 2 bad input.
     """
     from rung.engine.check import check as look_over
 

@@ -45,7 +45,7 @@ def clean(
     accept: list[str] = typer.Option(..., "--accept", help="Checks whose findings are acted on, with commas between."),
     out: Path = typer.Option(None, "--out", help="The folder of the new version; by default beside the data."),
     test_rows: bool = typer.Option(False, "--test-rows", help="Clean the test set too; the version then says so."),
-    seed: int = typer.Option(None, "--seed", help="Override split.seed, as the climb did."),
+    seed: int = typer.Option(None, "--seed", help="Override split.seed, as the run did."),
     folder: Path = typer.Option(None, "--folder", help="The run whose frozen test set stays; by default runs/NAME."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show the changes and write nothing."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),

@@ -21,7 +21,7 @@ REAL = "real"
 def demo(
     name: str = typer.Argument(
         FIRST,
-        help="Which shipped example, or EXAMPLE/FILE for another climb over its data; `real`: those on real weights; see --list.",
+        help="Which shipped example, or EXAMPLE/FILE for another run over its data; `real`: those on real weights; see --list.",
     ),
     folder: Path = typer.Option(
         None, "--folder", help="Where to put the example's files and its run; by default rung-demo/NAME."

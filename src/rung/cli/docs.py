@@ -59,7 +59,7 @@ def update(
 ) -> int:
     """Bring the index in step with the folder: only files whose content changed are read.
 
-    A climb does this by itself when it starts. Exit codes: 0 done, 2 bad input, 4 another process is writing.
+    A run does this by itself when it starts. Exit codes: 0 done, 2 bad input, 4 another process is writing.
     """
 
     async def work(admin: DocumentAdmin) -> Any:

@@ -21,7 +21,7 @@ def plan(
     only: list[str] = typer.Option(None, "--only", help="Plan these approaches only; may be given again."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Estimate what a climb would ask and cost, and what its test examples can show; asks no model."""
+    """Estimate what a run would ask and cost, and what its test examples can show; asks no model."""
     from rung.engine.plan import plan as estimate
     from rung.engine.plan import spent_in
     from rung.report.figures import spent
@@ -79,4 +79,4 @@ def _ends(objective: str, found: Plan) -> str:
         return f"for the frontier all that trains nothing is measured: where the first meets the goal, the others add {more}"
     if objective == "cheapest":
         return "seeking the cheapest, every approach is climbed"
-    return "the climb stops at the first approach that meets the goal"
+    return "the run stops at the first approach that meets the goal"

@@ -35,7 +35,7 @@ def report(
     reveal_test: bool = typer.Option(
         False,
         "--reveal-test",
-        help="Show test examples too. It is written down: the test set is spent, later climbs on it are exploratory.",
+        help="Show test examples too. It is written down: the test set is spent, later runs on it are exploratory.",
     ),
     example: str = typer.Option(
         None, "--example", help="Print one dev example by its id: chat, answer and score of each approach."
@@ -86,7 +86,7 @@ def _reveal(run: RunFolder) -> None:
         rows = sealed_test(run).reveal()
         run.note(events=run.events_until())
     echo(
-        f"{len(rows)} test examples are revealed: this is written into the run, and later climbs on them are exploratory",
+        f"{len(rows)} test examples are revealed: this is written into the run, and later runs on them are exploratory",
         err=True,
     )
 

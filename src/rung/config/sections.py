@@ -197,7 +197,7 @@ class SplitSection(Section):
         lt=1,
         description="share on which candidates are chosen; none: 0.15 where an approach is tuned or the test set is your own, else 0.2",
     )
-    seed: int = Field(7, description="seed of every random choice in the climb")
+    seed: int = Field(7, description="seed of every random choice in the run")
 
     @model_validator(mode="after")
     def _something_left(self) -> SplitSection:
@@ -209,7 +209,7 @@ class SplitSection(Section):
 class LimitsSection(Section):
     """Hard limits. Money in US dollars."""
 
-    budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="cap on everything the climb spends")
+    budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="cap on everything the run spends")
     cost_per_1k_usd: float | None = Field(None, ge=0, description="an approach above this is not good enough")
     p95_latency_s: float | None = Field(None, gt=0, description="an approach that is slower in use is not good enough")
     latency_requests: int | None = Field(None, gt=0, description="requests that judge it; none: what its bound takes")
@@ -238,7 +238,7 @@ class DiagnosisSection(Section):
     """How much may be asked to find out why examples failed: experiments on failed dev examples, never on test examples."""
 
     calls: int = Field(
-        120, ge=0, description="most calls of these experiments for each approach that the climb goes on from; 0: none"
+        120, ge=0, description="most calls of these experiments for each approach that the run goes on from; 0: none"
     )
 
 

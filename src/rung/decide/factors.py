@@ -155,7 +155,7 @@ def _cost(s: Situation) -> Fact:
     if limit is not None:
         return Fact("cost_must_fall", True, f"limit ${limit:g} per 1,000 requests", "told")
     if s.task.objective == "cheapest":
-        return Fact("cost_must_fall", True, "the climb seeks the cheapest", "told")
+        return Fact("cost_must_fall", True, "the run seeks the cheapest", "told")
     if s.requests_per_month is not None:
         many = s.requests_per_month >= MANY_REQUESTS
         return Fact("cost_must_fall", many, f"{s.requests_per_month:,} requests a month", "told")

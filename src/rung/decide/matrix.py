@@ -144,7 +144,7 @@ class Matrix:
         if not self.measured:
             return f"{thumb}; nothing was measured yet."
         if self.winner is not None and self.by_evidence is None:
-            return f"{thumb}; the climb met the goal at {self.winner}, which asks no model."
+            return f"{thumb}; the run met the goal at {self.winner}, which asks no model."
         if self.winner is None and self.by_evidence is not None:
             return f"{thumb}; the evidence favours {TITLES[self.by_evidence]}, and the verdict is open."
         if self.by_evidence is None:
@@ -329,7 +329,7 @@ def _disagreements(
     if by_thumb and by_evidence and by_thumb != by_evidence:
         shown = verdict.winner if verdict and verdict.shown else None
         chosen = shown or _leaning(verdict)
-        word = "the climb met the goal at" if shown else "the run favours"
+        word = "the run met the goal at" if shown else "the run favours"
         found.append(f"The rule of thumb says {TITLES[by_thumb]}; {word} {chosen} ({TITLES[by_evidence]}).")
     for row in rows:
         for cell in row.cells if row.fact.holds else ():

@@ -56,7 +56,7 @@ def check(config: Config, progress: Progress, folder: Path | None = None) -> Che
 
 def _told(obstacle: Obstacle) -> Finding:
     """Return an obstacle as a finding."""
-    after = "a climb leaves this step out" if obstacle.keeps == "step" else "until then no climb begins"
+    after = "a run leaves this step out" if obstacle.keeps == "step" else "until then no climb begins"
     return Finding("configuration", "stop", f"{obstacle.problem}.", f"Put it right in rung.yaml or here; {after}.")
 
 

@@ -39,8 +39,8 @@ from rung.tuning.workspace import Spaces, Workplace
 from rung.types import Candidate, Diagnosis, Example, FitInput, Outcome, Result, Skipped, Task
 
 TUNED = (
-    "Tuned whatever the approaches below reached on dev: a climb tunes only where each of them is shown to miss the goal on the "
-    "test set. The weights are kept, and a climb on the same examples takes them over."
+    "Tuned whatever the approaches below reached on dev: a run tunes only where each of them is shown to miss the goal on the "
+    "test set. The weights are kept, and a run on the same examples takes them over."
 )
 CHOSEN = (
     "Dev examples only: each approach was chosen on these very examples, so expect a little less on new ones. The test set "

@@ -104,7 +104,7 @@ def _of_current(config: Config) -> Iterator[Obstacle]:
     step, path = config.ladder[0], "task.goal.as_good_as"
     if plugins.rung_type(step.rung).trains:
         yield Obstacle(
-            Problem(path, f"{step.label} changes weights in the climb: name what runs now, as it is asked today"),
+            Problem(path, f"{step.label} changes weights in the run: name what runs now, as it is asked today"),
             "plan",
         )
     if config.task.metrics and is_opinion(config.as_task(kind="generation", labels=None)):

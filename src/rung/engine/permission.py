@@ -87,7 +87,7 @@ def not_allowed(config: Config) -> str | None:
         require(config)
     except NotAllowed:
         return (
-            f"{config.root.resolve()} is not known on this machine and wants to {'; '.join(wishes_of(config).lines)}: a climb asks "
+            f"{config.root.resolve()} is not known on this machine and wants to {'; '.join(wishes_of(config).lines)}: a run asks "
             f"about it in a terminal and refuses elsewhere; look at it, then allow it with {EVERYTHING}=1 or `rung --trust COMMAND`"
         )
     return None

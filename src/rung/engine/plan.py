@@ -274,7 +274,7 @@ def _labels_line(task: Task, labels: int, truth: float, rule: tuple[float, float
     needed = rows_for_met(truth, *rule)
     most = f", with {needed:,} with probability 0.80" if needed is not None else ""
     return (
-        f"The judge {task.metrics[0].name!r} decides only beside labels that people give after the climb (`rung label`, at least "
+        f"The judge {task.metrics[0].name!r} decides only beside labels that people give after the run (`rung label`, at least "
         f"{labels}): {labels} labels alone show a system at {truth:.2f} with probability {alone:.2f}{most}; a judge that agrees "
         "with people needs fewer."
     )

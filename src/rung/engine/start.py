@@ -164,7 +164,7 @@ def other_configuration(run: RunFolder, config: Config) -> Problem | None:
     changed = ", ".join(others) or "its defaults"
     return Problem(
         "folder",
-        f"{run.path} holds a climb with another configuration (changed: {changed}); name another folder (what the project has "
+        f"{run.path} holds a run with another configuration (changed: {changed}); name another folder (what the project has "
         "paid for is not paid again) or put the file back",
     )
 

@@ -52,7 +52,7 @@ def recalled(run: RunFolder, config: Config, progress: Progress) -> ClimbResult 
     if before is None or not _all_ours(config) or before != _grounds(run, config):
         return None
     check_unchanged(read_rows(config).whole, run.parts.manifest.need())
-    progress.say("nothing has changed since this climb ended: its verdict is read back, nothing is asked")
+    progress.say("nothing has changed since this run ended: its verdict is read back, nothing is asked")
     run.status("done")
     results = {label: run.rung(label).measured() for label in run.measured}
     return ClimbResult(run.path, run.verdict.need(), results, 0, read_back=True)

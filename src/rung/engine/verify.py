@@ -99,7 +99,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
         seen = anchored(task, run.rung(task.as_good_as).dev.need())
     yield from _predicted(run, planned, seen)
     if not run.verdict.exists:
-        yield Check("verdict", 0, "the climb has not come to a verdict yet")
+        yield Check("verdict", 0, "the run has not come to a verdict yet")
         return
     yield from _conclusions(run, results)
     yield from _as_left(run)
@@ -118,7 +118,7 @@ def _given(run: RunFolder, task: Task) -> Iterator[Check]:
     if started:
         same = started[-1] == content_hash(config.model_dump(mode="json", exclude={"root"}))
         yield Check(
-            "configuration as the climb began with it",
+            "configuration as the run began with it",
             1,
             "" if same else f"config in {run.path / HEAD} was changed since",
         )
@@ -159,12 +159,12 @@ def _as_left(run: RunFolder) -> Iterator[Check]:
     if isinstance(noted, dict) and run.facts.get("status") == "done":  # a climb that goes on writes them anew
         now = run.unrepeated
         changed = sorted(name for name in {*noted, *now} if noted.get(name) != now.get(name))
-        yield Check("files as the climb left them", len(now), f"changed since: {', '.join(changed)}" if changed else "")
+        yield Check("files as the run left them", len(now), f"changed since: {', '.join(changed)}" if changed else "")
     noted = run.facts.get("events")
     if isinstance(noted, list) and len(noted) == 2 and isinstance(noted[0], int):
         same = list(run.events_until(noted[0])) == noted
         why = f"lines of {run.path / EVENTS} were changed or taken away since; it is only ever added to"
-        yield Check("events up to the end of the climb", noted[0], "" if same else why)
+        yield Check("events up to the end of the run", noted[0], "" if same else why)
 
 
 def _predicted(run: RunFolder, planned: Sequence[str], task: Task) -> Iterator[Check]:

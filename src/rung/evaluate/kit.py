@@ -92,12 +92,12 @@ class RunKit:
     def tuning_space(self, role: str) -> TuningSpace:
         asker = self._roles[role]
         if self._spaces is None or asker.settings is None:
-            raise NotOffered(f"models.{role} cannot be tuned here: nothing is tuned outside a climb and its plan")
+            raise NotOffered(f"models.{role} cannot be tuned here: nothing is tuned outside a run and its plan")
         return self._spaces(self, role, asker.settings, asker.client)
 
     def regression_suite(self) -> RegressionSuite:
         if self._spaces is None:
-            raise NotOffered("what tuning must not harm is scored in a climb alone")
+            raise NotOffered("what tuning must not harm is scored in a run alone")
         return self._spaces.suite(self)
 
     def document_index(self) -> DocumentIndex | None:

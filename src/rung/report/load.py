@@ -51,7 +51,7 @@ class RungReport:
     diagnosis: Diagnosis | None
     skipped: str | None
     awaited: bool = False  # skipped only until the model tuned elsewhere is there
-    not_reached: str = "the climb ended on an approach below"
+    not_reached: str = "the run ended on an approach below"
     consistency: Consistency | None = None  # None: no metric of the task knows a form
     profile: Profile | None = None  # one request by itself
     predicted: tuple[PredictionCheck, ...] = ()  # what the rungs below predicted of this one, and what came true
@@ -172,7 +172,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         head = {**head, "status": "interrupted"}  # killed: it could not write so itself
     if "task" not in head:
         raise RungError(
-            f"{folder.path} has nothing to report yet: the climb ended before its examples were read (status "
+            f"{folder.path} has nothing to report yet: the run ended before its examples were read (status "
             f"{head.get('status')!r}); run `rung climb` again"
         )
     skipped = folder.skipped.get() or ()
@@ -180,9 +180,9 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     archive = Archive(folder)
     keys = [key for reason in verdict.reasons for key in reason.evidence] if verdict else []
     why = (
-        "the climb has not come so far"
+        "the run has not come so far"
         if verdict is None or verdict.decision == "stopped"
-        else "the climb ended on an approach below"
+        else "the run ended on an approach below"
     )
     rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(folder.planned))
     sides = _sides(folder, rungs) if rows else ()

@@ -44,7 +44,9 @@ def run_folders(folder: Path, deep: int = DEEPEST) -> Iterator[Path]:
 def list_runs(folder: Path) -> tuple[RunLine, ...]:
     """Return a line for each run in a folder. Raises RungError where it is none."""
     if not folder.is_dir():
-        raise RungError(f"{folder} is no folder; name one that holds runs, or run a climb: it writes to `runs/NAME`")
+        raise RungError(
+            f"{folder} is no folder; name one that holds runs, or run `rung climb`: it writes to `runs/NAME`"
+        )
     return tuple(read_run(path)[0] for path in run_folders(folder))
 
 

@@ -88,7 +88,7 @@ class FineTune(BaseModel):
 
     trained: Literal["here", "elsewhere"] = Field(
         "here",
-        description="elsewhere: at a vendor or on another machine; the climb writes the examples for it, waits until `model` stands under "
+        description="elsewhere: at a vendor or on another machine; the run writes the examples for it, waits until `model` stands under "
         "`models`, and measures it then",
     )
     cost_usd: float | None = Field(

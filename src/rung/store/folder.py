@@ -205,7 +205,7 @@ class Folder:
 
     path: Path
     cure: ClassVar[str] = CURE  # what to do about a damaged file
-    missing: ClassVar[str] = "run the climb again to write it"
+    missing: ClassVar[str] = "run `rung climb` again to write it"
     depth: ClassVar[int | None] = None  # levels below a run folder; None: no part of one
 
     def has(self, name: str) -> bool:
@@ -330,7 +330,7 @@ def locked(folder: Folder) -> Iterator[None]:
             held.acquire(timeout=_LOOK_S, poll_interval=_LOOK_S / 10)
         except Timeout as error:
             raise FolderBusy(
-                f"another climb is at work in {folder.path}; wait for it or choose another run folder"
+                f"another run is at work in {folder.path}; wait for it or choose another run folder"
             ) from error
         try:
             _sweep(folder.path)

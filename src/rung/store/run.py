@@ -209,7 +209,7 @@ class _Head(_Journal):
     def _fact(self, name: str, shape: type[T]) -> T:
         facts = self.facts
         if name not in facts:
-            raise IntegrityError(f"{self.path / HEAD} has no {name!r}; run the climb again to write it")
+            raise IntegrityError(f"{self.path / HEAD} has no {name!r}; run `rung climb` again to write it")
         return from_json(json.dumps(facts[name]), shape, f"{self.path / HEAD}, {name},")
 
 
@@ -243,7 +243,7 @@ class RunFolder(_Head):
         if os.path.lexists(path / HEAD):  # no other folder is looked through: it may be the whole disk
             refuse_links(path)
         if not folder.begun:
-            raise RungError(f"{path} is not a run folder (no {HEAD}); name one, or start one with a climb")
+            raise RungError(f"{path} is not a run folder (no {HEAD}); name one, or start one with `rung climb`")
         schema = folder.facts.get("schema")
         if not isinstance(schema, int):
             raise IntegrityError(f"{path / HEAD} is damaged: it names no schema of the folder; {folder.cure}")

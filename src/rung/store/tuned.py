@@ -66,7 +66,7 @@ class TunedRecord:
         if found != weights.sha256:
             what = f"have the hash {found[:12]}, not {weights.sha256[:12]}" if found else "are not there"
             raise IntegrityError(
-                f"the tuned weights in {place} {what}: restore them, or remove {self.run / PLACE} and run the climb again"
+                f"the tuned weights in {place} {what}: restore them, or remove {self.run / PLACE} and run `rung climb` again"
             )
         return place
 

@@ -273,7 +273,7 @@ def one_process() -> None:
     world = int(os.environ.get("WORLD_SIZE") or 1)
     if world != 1:
         raise TuningError(
-            f"this climb runs as {world} processes (WORLD_SIZE={world}), and every one of them would tune and measure for "
+            f"this run has {world} processes (WORLD_SIZE={world}), and every one of them would tune and measure for "
             "itself: start `rung` once, without accelerate launch or torchrun; docs/tuning.md says how several GPUs are used"
         )
 

@@ -19,7 +19,7 @@ NOTE = (
     "this model knows only its own small world, an invented support desk; on other data it will mostly do badly: "
     "point models.main at an endpoint or a Hub model"
 )
-TUNED_NOTE = "tuned on the training examples of this climb"
+TUNED_NOTE = "tuned on the training examples of this run"
 
 
 class Nano(Local):
