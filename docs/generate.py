@@ -157,8 +157,11 @@ def tree(whole: bool) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
-def for_models() -> str:
-    """Return llms.txt: every page of the site with its first sentence, those for maintainers last, as optional."""
+def for_models(written: dict[Path, str]) -> str:
+    """Return llms.txt: every page of the site with its first sentence, those for maintainers last, as optional.
+
+    `written`: the pages as they are generated. Raises SystemExit where a page of docs/ is not in the site's navigation.
+    """
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     blocks = [f"# {settings['site_name']}\n\n> {settings['site_description']}\n"]
     for section in settings["nav"]:
@@ -167,8 +170,12 @@ def for_models() -> str:
         for page in pages:
             ((name, file),) = page.items()
             place = settings["extra"]["added"].get(file, f"docs/{file}")
-            blocks.append(f"- [{name}]({place}): {_first_sentence((ROOT / place).read_text(encoding='utf-8'))}")
+            text = written.get(ROOT / place) or (ROOT / place).read_text(encoding="utf-8")
+            blocks.append(f"- [{name}]({place}): {_first_sentence(text)}")
         blocks.append("")
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        if f"]({page.relative_to(ROOT).as_posix()})" not in "\n".join(blocks):
+            raise SystemExit(f"{page.relative_to(ROOT)} is in no list of pages: put it into `nav` of mkdocs.yml")
     return "\n".join(blocks)
 
 
@@ -186,16 +193,16 @@ def documents() -> dict[Path, str]:
     """Return path -> content of everything generated."""
     readme = ROOT / "README.md"
     parts = re.compile(r"(<!-- tree -->\n).*?(\n<!-- /tree -->)", re.S)
-    return {
+    written = {
         ROOT / "docs" / "command-line.md": command_line(),
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
         ROOT / "docs" / "plugins.md": plugin_reference(),
         ROOT / "docs" / "decisions.md": f"{NOTICE}\n{decisions.page()}",
         ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
-        ROOT / "llms.txt": for_models(),
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }
+    return {**written, ROOT / "llms.txt": for_models(written)}
 
 
 def main() -> int:
