@@ -263,6 +263,15 @@ def test_exports_answer_the_test_rows_again_and_are_refused_when_answers_change(
     assert str(WEIGHTS) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
     noted = RunFolder.open(run.folder).read("rungs/finetune/exports.json")
     assert [(e["form"], e["answers_changed"]) for e in noted] == [("adapter", 0), ("merged float32", 0)]
+    assert verb.export(run.folder, "finetune", "gguf", tmp_path / "gguf", None, False) == 0
+    assert sorted(p.name for p in (tmp_path / "gguf").iterdir()) == [
+        "Modelfile",
+        "README.md",
+        "model.gguf",
+        "prompt.json",
+    ]
+    assert (tmp_path / "gguf" / "model.gguf").read_bytes()[:4] == b"GGUF"
+    assert "<|user|>{{ .Prompt }}<|end|>" in (tmp_path / "gguf" / "Modelfile").read_text()
     merge = merging.merge
     monkeypatch.setattr(merging, "merge", lambda source, adapter, out, dtype: merge(source, None, out, dtype))
     with pytest.raises(

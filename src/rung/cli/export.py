@@ -18,7 +18,7 @@ def export(
     folder: Path = typer.Argument(..., help="The run folder."),
     rung: str = typer.Option(None, "--rung", help="Which approach; by default the winner, else the tentative pick."),
     form: str = typer.Option(
-        None, "--form", help="baseline, prompt, rag, adapter, merged, rows; by default what suits the approach."
+        None, "--form", help="baseline, prompt, rag, adapter, merged, gguf, rows; by default what suits the approach."
     ),
     out: Path = typer.Option(None, "--out", help="An empty or new folder; by default exports/RUNG-FORM of the run."),
     dtype: str = typer.Option(None, "--dtype", help="Number format of merged weights; by default the base's own."),

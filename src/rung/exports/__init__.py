@@ -10,7 +10,15 @@ from typing import Protocol
 from rung.engine.reopen import Reopened
 from rung.types import Candidate
 
-FORMS = ("adapter", "baseline", "merged", "prompt", "rag", "rows")  # the files of this folder that offer a `form`
+FORMS = (
+    "adapter",
+    "baseline",
+    "merged",
+    "gguf",
+    "prompt",
+    "rag",
+    "rows",
+)  # the files of this folder that offer a `form`
 
 
 class Form(Protocol):
