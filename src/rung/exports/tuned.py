@@ -7,6 +7,7 @@ from pathlib import Path
 from rung.engine.reopen import Reopened
 from rung.exports.bare import JINJA, PEFT, TORCH, answered_alone, copied, required
 from rung.exports.carried import Definition, carry
+from rung.exports.launch import write_launch
 from rung.exports.parity import answered_by, compared, refused
 from rung.exports.prompt import stored_rows, write_prompt
 from rung.exports.steps import facts_of
@@ -39,7 +40,14 @@ An adapter stands on its base: prompt.json names the base's place on the Hub, or
 file that is there already is never overwritten.
 
 The weights are safetensors, in the layout of PEFT (an adapter) or of transformers (whole weights): vLLM and other servers load this
-folder as it is, and are asked with the messages of prompt.json.
+folder as it is, and are asked for the model `tuned` with the messages of prompt.json. In this folder:
+
+    vllm serve --config vllm.yaml                             an adapter on a base that was a folder: vllm serve BASE --config vllm.yaml
+    litellm --config litellm.yaml                             LiteLLM's proxy before it
+    rung export RUN --check http://localhost:8000/v1 --model tuned      is it the same model?
+
+vLLM finds adapters by itself, too (VLLM_PLUGINS=lora_filesystem_resolver, VLLM_ALLOW_RUNTIME_LORA_UPDATING=true): put this folder under
+any name into the folder of VLLM_LORA_RESOLVER_CACHE_DIR and ask for that name; the base in adapter_config.json must be the one that it serves.
 
 - `prompt.json`: the prompt that the weights were tuned under, and how they answer.
 - `generate.py`, `endpoint.py`, `command_line.py`: the program. They are the same for every export and hold no data.
@@ -56,6 +64,7 @@ async def with_program(run: Reopened, label: str, candidate: Candidate, base: Ba
     Raises RungError where its answers are shown to be worse than those that were measured.
     """
     settings = run.clients[str(candidate.model)].settings
+    write_launch(out, base=_on_hub(settings) if form == "adapter" else None, context=base.context)
     write_prompt(_content(run, label, candidate, base, settings, form), out)
     for name in PROGRAMS:
         copied(name, out)
@@ -84,7 +93,6 @@ def _content(
 ) -> dict[str, object]:
     chat = chat_of(candidate)
     local = isinstance(settings, Local)
-    on_hub = settings.weights if isinstance(settings, Local) and settings.folder is None else None
     return {
         "measured_as": f"{label}: {candidate.name}",
         "columns": list(chat.columns),
@@ -93,7 +101,7 @@ def _content(
         "model": {
             "name": base.name,
             "form": form,
-            "base": on_hub,
+            "base": _on_hub(settings),
             "revision": base.revision,
             "dtype": settings.dtype if isinstance(settings, Local) else "auto",
             "device": settings.device if isinstance(settings, Local) else "auto",
@@ -105,3 +113,8 @@ def _content(
         },
         **facts_of(chat, run.task),
     }
+
+
+def _on_hub(settings: ProviderSettings) -> str | None:
+    """Return the Hub's name of a model; None for one from a folder."""
+    return settings.weights if isinstance(settings, Local) and settings.folder is None else None
