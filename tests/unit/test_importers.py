@@ -228,6 +228,17 @@ def test_the_suite_itself_makes_the_same_examples_as_its_results():
     assert (found.prompt, found.model) == ("Say what {{thing}} is like.", "file://promptfoo_stub.cjs")
 
 
+def test_a_prompt_that_only_promptfoo_can_fill_is_told_and_not_taken(tmp_path):
+    asked = "tests: [{vars: {q: x}, assert: [{type: equals, value: y}]}]\nprompts:\n"
+    (tmp_path / "p.yaml").write_text(
+        asked + "  - 'Say {{ q | upper }}'\n  - '{% if q %}Say{% endif %} {{q}}'\n  - 'Say {{ q }}.'\n"
+    )
+    found = Found()
+    list(raw_rows(tmp_path / "p.yaml", None, found))
+    assert found.prompt == "Say {{ q }}."
+    assert found.unmapped["prompts with filters or tags of the template language"] == 2
+
+
 def test_verdicts_that_rest_on_other_assertions_and_failed_providers_are_told(tmp_path):
     whole = json.loads((WRITTEN / "promptfoo_results.json").read_text())
     one, two = whole["results"]["results"][:2]

@@ -352,6 +352,35 @@ def test_ids_must_differ_and_groups_repeat():
     assert guess.group is None
 
 
+def test_a_training_text_that_holds_the_answer_is_never_an_input():
+    """Alpaca's `text` repeats instruction, input and output: it would hide these two, and show the answer."""
+    asked, given = [f"What does {words(i)} cost?" for i in range(40)], [f"list {i} {words(i)}" for i in range(40)]
+    answers = [f"{words(3 * i)} euros" for i in range(40)]
+    whole = [
+        f"### Instruction:\n{q}\n### Input:\n{c}\n### Response:\n{a}"
+        for q, c, a in zip(asked, given, answers, strict=True)
+    ]
+    rows = raw(instruction=asked, input=given, output=answers, text=whole)
+    assert guess_columns(rows).inputs == ("instruction", "input")
+    bare = raw(question=asked, output=answers, formatted=whole)
+    assert guess_columns(bare).inputs == ("question",)
+    before = raw(question=asked, output=answers, text=[f"{a} {q}" for q, a in zip(asked, answers, strict=True)])
+    assert guess_columns(before).inputs == ("text",)  # a passage that holds the answer, and the question at its end
+
+
+def test_a_table_without_a_header_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "t.csv"
+    place.write_text("".join(f"{words(i)},{('refund', 'invoice')[i % 2]}\n" for i in range(40)))
+    said = run("init", place, "--yes").stdout
+    assert (
+        "the first line was read as the names of the columns, and 'refund' is a value of its column, too"
+        in " ".join(said.split())
+    )
+    place.write_text("text,team\n" + place.read_text())
+    assert "the first line was read" not in " ".join(run("init", place, "--yes", "--force").stdout.split())
+
+
 def test_an_input_inside_another_is_left_out():
     texts = [words(i) for i in range(30)]
     guess = guess_columns(raw(text=texts, input=[f"Asked: {t}" for t in texts], expected=["a", "b"] * 15))

@@ -363,7 +363,15 @@ def test_promptfoo_csv(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tests: file://tests.csv", "its tests stand in another file"),
+        (
+            "tests: file://tests.csv",
+            "its tests stand in another file ('file://tests.csv'); name that file as the data, and the prompt",
+        ),
+        ("tests:\n  - file://a.yaml\n  - vars: {q: x}", "its tests stand in another file ('file://a.yaml')"),
+        (
+            "scenarios:\n  - tests: [{vars: {q: x}}]",
+            "its tests stand in `scenarios`; write each of them, with its `vars`, under `tests`",
+        ),
         ("tests:\n  - vars: {q: file://doc.txt}\n    assert: [{type: equals, value: x}]", "q names another file"),
         (
             "tests:\n  - vars: {q: one}\n    assert: [{type: javascript, value: x}]\n  - vars: {q: two}",

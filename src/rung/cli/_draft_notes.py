@@ -10,7 +10,10 @@ from rung.cli._brought import SAMPLE
 from rung.cli._draft import Draft
 from rung.cli._wishes import Proposal
 
+SEVERAL = 2  # rows in which a column's name is its value
+
 if TYPE_CHECKING:
+    from rung.data.cells import RawRow
     from rung.data.importers.base import Found
     from rung.types import Finding, Message
 
@@ -39,6 +42,17 @@ def left_out(draft: Draft, found: Found, there: Sequence[str]) -> list[str]:
         return []
     shown = ", ".join(map(repr, out[:20])) + (f" and {len(out) - 20} more" if len(out) > 20 else "")
     return [f"left out, the model does not see them: {shown}; add one to task.inputs (--inputs) if it should"]
+
+
+def first_row(draft: Draft, rows: Sequence[RawRow]) -> list[str]:
+    """Say that a table may have no header: a name of a column is a value of it, too, and its first row would be lost."""
+    target = draft.target
+    if not target or sum(row.cells.get(target) == target for row in rows) < SEVERAL:
+        return []
+    return [
+        f"the first line was read as the names of the columns, and {target!r} is a value of its column, too: if that line is an "
+        "example, put a line with names above it"
+    ]
 
 
 def notes_on(draft: Draft, holes: Sequence[str], messages: Sequence[Message]) -> list[str]:

@@ -26,7 +26,7 @@ from rung.cli._brought import (
     write_prompt,
 )
 from rung.cli._draft import Draft, ModelDraft, StoredDraft, instruction_for, render
-from rung.cli._draft_notes import audited, left_out, notes_on, stored_notes
+from rung.cli._draft_notes import audited, first_row, left_out, notes_on, stored_notes
 from rung.cli._screen import ask, echo, print_json
 from rung.cli._wishes import Proposal, Seen, Wishes
 from rung.invisible import visible
@@ -213,7 +213,14 @@ def _reasons(draft: Draft, guess: ColumnGuess) -> tuple[str, ...]:
 def _all_notes(draft: Draft, seen: Seen) -> list[str]:
     left = left_out(draft, seen.found, _names(seen.rows))
     said = [f"only the first {SAMPLE:,} examples were looked at; `rung check` looks at all"] if seen.more else []
-    return [*seen.told, *stored_notes(draft), *left, *said, *notes_on(draft, seen.holes, seen.messages)]
+    return [
+        *seen.told,
+        *first_row(draft, seen.rows),
+        *stored_notes(draft),
+        *left,
+        *said,
+        *notes_on(draft, seen.holes, seen.messages),
+    ]
 
 
 def _check_values(wishes: Wishes) -> None:

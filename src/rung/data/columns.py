@@ -218,7 +218,8 @@ def guess_columns(
     chosen = tuple(inputs)
     said = _named(texts, (*MODEL_NAMES, *RIGHT_NAMES), {target}) if _is_right(target) else []
     if not chosen:
-        chosen, why = _input_columns(texts, {target, row_id, group, *said}, placeholders)
+        shown = [] if target is None else _with_answer(texts, target, {row_id, group})
+        chosen, why = _input_columns(texts, {target, row_id, group, *said, *shown}, placeholders)
         if chosen:
             reasons.append(f"inputs: {', '.join(map(repr, chosen))} {why}")
         if not chosen or why == ALL_TEXT:
@@ -338,6 +339,21 @@ def _input_columns(
     free = [c for c in texts if c not in taken and not c.startswith("__")]
     left = [c for c in free if statistics.median(len(v.split()) for v in texts[c]) >= 2]
     return tuple(left), ALL_TEXT
+
+
+def _with_answer(texts: dict[str, list[str]], target: str, taken: set[str | None]) -> list[str]:
+    """Return the columns that repeat another one and, behind it, the expected output, as Alpaca's `text` does: a whole
+    training text, which no model may be shown."""
+    answers = texts.get(target, [])
+    named = [c for c in _named(texts, INPUT_NAMES, {target, *taken}) if any(v.strip() for v in texts[c])]
+
+    def whole(outer: Sequence[str], inner: Sequence[str]) -> bool:
+        rows = [(o, i, a) for o, i, a in zip(outer, inner, answers, strict=True) if i.strip() and a.strip()]
+        held = sum(i in o and o.find(a, o.find(i) + len(i)) >= 0 for o, i, a in rows)
+        return bool(rows) and held >= ALIKE * len(rows)
+
+    others = [c for c in texts if c != target and c not in taken]
+    return [c for c in others if any(c != inner and whole(texts[c], texts[inner]) for inner in named)]
 
 
 def _contained(inner: Sequence[str], outer: Sequence[str]) -> bool:

@@ -21,6 +21,7 @@ from rung.errors import DataError
 
 NAMED = 10
 _HOLE = re.compile(r"\{\{\s{0,9}([\w.]{1,100})\s{0,9}\}\}")
+_CODE = re.compile(r"\{[{%#]")  # what is left of a template where its plain holes are taken out
 MOST_ROWS = 100_000  # of one file, with every combination of listed variables
 _METRICS = {"equals": "exact_match", "contains": "contains", "icontains": "contains"}
 _KEPT = ("type", "value", "threshold", "weight")  # of an assertion
@@ -104,8 +105,10 @@ def propose(value: Mapping[str, Any], kinds: Mapping[str, None], all_expected: b
         found.target, found.metric = "expected", _METRICS.get(one or "")
     prompts, providers = _texts(value.get("prompts"), "raw"), _texts(value.get("providers"), "id")
     inline = [p for p in prompts if not p.startswith(("file://", "exec:", "python:"))]
-    found.prompt = inline[0].strip() if inline else None
-    found.leave("prompts beside the first one", max(0, len(inline) - 1))
+    usable = [p for p in inline if not _CODE.search(_HOLE.sub("", p))]
+    found.prompt = usable[0].strip() if usable else None
+    found.leave("prompts beside the first one", max(0, len(usable) - 1))
+    found.leave("prompts with filters or tags of the template language", len(inline) - len(usable))
     found.leave("prompts that stand in other files", len(prompts) - len(inline))
     found.model = providers[0] if providers else None
     found.leave("providers beside the first one", max(0, len(providers) - 1))
@@ -121,12 +124,16 @@ def _texts(value: object, key: str) -> list[str]:
 def _tests(value: Mapping[str, Any], file: str) -> tuple[list[Any], Mapping[str, Any]]:
     """Return the tests and what they all share."""
     shared, tests = value.get("defaultTest") or {}, value.get("tests")
-    if (
-        isinstance(shared, str)
-        or isinstance(tests, str)
-        or (isinstance(tests, list) and any(isinstance(t, str) for t in tests))
-    ):
-        raise DataError("its tests stand in another file; name that file as the data", file=file)
+    elsewhere = next(
+        (t for t in (shared, *(tests if isinstance(tests, list) else [tests])) if isinstance(t, str)), None
+    )
+    if elsewhere is not None:
+        raise DataError(
+            f"its tests stand in another file ({elsewhere[:200]!r}); name that file as the data, and the prompt with --prompt",
+            file=file,
+        )
+    if not tests and value.get("scenarios"):
+        raise DataError("its tests stand in `scenarios`; write each of them, with its `vars`, under `tests`", file=file)
     if not isinstance(tests, list) or not tests:
         raise DataError(
             "holds no list of `tests`; a .yaml or .json file of this form is a promptfoo file with vars and assert",
