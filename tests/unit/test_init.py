@@ -364,6 +364,12 @@ def test_a_training_text_that_holds_the_answer_is_never_an_input():
     assert guess_columns(rows).inputs == ("instruction", "input")
     bare = raw(question=asked, output=answers, formatted=whole)
     assert guess_columns(bare).inputs == ("question",)
+    passage = [
+        f"{t}. It was said to be {a} by all who were there at that time." for t, a in zip(asked, answers, strict=True)
+    ]
+    assert guess_columns(raw(title=asked, output=answers, context=passage)).inputs == (
+        "context",
+    )  # nothing but a passage
     before = raw(question=asked, output=answers, text=[f"{a} {q}" for q, a in zip(asked, answers, strict=True)])
     assert guess_columns(before).inputs == ("text",)  # a passage that holds the answer, and the question at its end
 

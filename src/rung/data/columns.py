@@ -107,6 +107,7 @@ SOURCE = re.compile(
 )  # where something stands, and no answer
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")  # of a name such as userInput
 NUMBER = re.compile(r"[-+]?[$€£]?\d[\d.,]*\s?%?")
+MARK = 20  # characters that may stand behind the answer at the end of a training text
 ALIKE = 0.9  # share of targets that must have a form before the task is said to have it
 LINE_HEADS = re.compile(r"^\s*(?:[-*•]|\d+[.)]|#+|[A-Z][\w ]{0,24}:)")
 
@@ -218,7 +219,7 @@ def guess_columns(
     chosen = tuple(inputs)
     said = _named(texts, (*MODEL_NAMES, *RIGHT_NAMES), {target}) if _is_right(target) else []
     if not chosen:
-        shown = [] if target is None else _with_answer(texts, target, {row_id, group})
+        shown = _with_answer(texts, target, {row_id, group}) if target in texts else []
         chosen, why = _input_columns(texts, {target, row_id, group, *said, *shown}, placeholders)
         if chosen:
             reasons.append(f"inputs: {', '.join(map(repr, chosen))} {why}")
@@ -342,14 +343,14 @@ def _input_columns(
 
 
 def _with_answer(texts: dict[str, list[str]], target: str, taken: set[str | None]) -> list[str]:
-    """Return the columns that repeat another one and, behind it, the expected output, as Alpaca's `text` does: a whole
-    training text, which no model may be shown."""
-    answers = texts.get(target, [])
+    """Return the columns that repeat another one and end with the expected output, as Alpaca's `text` does: a whole training
+    text, which no model may be shown. A mark may stand behind it, such as </s>."""
+    answers = texts[target]
     named = [c for c in _named(texts, INPUT_NAMES, {target, *taken}) if any(v.strip() for v in texts[c])]
 
     def whole(outer: Sequence[str], inner: Sequence[str]) -> bool:
         rows = [(o, i, a) for o, i, a in zip(outer, inner, answers, strict=True) if i.strip() and a.strip()]
-        held = sum(i in o and o.find(a, o.find(i) + len(i)) >= 0 for o, i, a in rows)
+        held = sum(i in o and a.strip() in o[-len(a) - MARK :] for o, i, a in rows)
         return bool(rows) and held >= ALIKE * len(rows)
 
     others = [c for c in texts if c != target and c not in taken]

@@ -102,7 +102,8 @@ def _options(columns: Sequence[str], about: str) -> argparse.Namespace:
     parser.add_argument("--answer", metavar="NAME", default="answer", help="column for the answers (default: answer)")
     options = parser.parse_args()
     if options.rows is None and len(options.texts) != len(columns):
-        parser.error(f"give {len(columns)} texts, one a column, or --in FILE --out FILE; got {len(options.texts)}")
+        wanted = "1 text" if len(columns) == 1 else f"{len(columns)} texts, one a column,"
+        parser.error(f"give {wanted} or --in FILE --out FILE; got {len(options.texts)}")
     if options.rows is not None and (options.out is None or options.texts):
         parser.error("--in needs --out FILE, and takes no TEXT")
     return options
