@@ -84,7 +84,7 @@ def show(said: str | Answered) -> None:
     """Print an answer, and below it what belongs to it."""
     answered = _whole(said)
     print(answered.text)
-    for name, listed in answered.more.items():
+    for name, listed in filter(lambda held: held[1], answered.more.items()):
         print(f"\n{name}:", *("- " + ", ".join(map(str, held.values())) for held in listed), sep="\n")
 
 
@@ -102,8 +102,7 @@ def _options(columns: Sequence[str], about: str) -> argparse.Namespace:
     parser.add_argument("--answer", metavar="NAME", default="answer", help="column for the answers (default: answer)")
     options = parser.parse_args()
     if options.rows is None and len(options.texts) != len(columns):
-        wanted = "1 text" if len(columns) == 1 else f"{len(columns)} texts, one a column,"
-        parser.error(f"give {wanted} or --in FILE --out FILE; got {len(options.texts)}")
+        parser.error(f"give a text for each column ({len(columns)}), or --in FILE --out FILE; got {len(options.texts)}")
     if options.rows is not None and (options.out is None or options.texts):
         parser.error("--in needs --out FILE, and takes no TEXT")
     return options
