@@ -311,3 +311,9 @@ def test_a_fault_of_the_program_ends_the_batch_and_is_told():
     jobs = iter([(n, {"text": str(n)}) for n in range(9)])
     with pytest.raises(AttributeError, match="no such thing"):
         command_line._answer_all(jobs, faulty, 4, journal, 9)
+
+
+def test_an_answer_without_sources_has_no_heading_of_them(capsys):
+    command_line.show(command_line.Answered("no idea", {"sources": []}))
+    command_line.show(command_line.Answered("12", {"sources": [{"document": "a.md", "position": "line 1"}]}))
+    assert capsys.readouterr().out == "no idea\n12\n\nsources:\n- a.md, line 1\n"
