@@ -188,11 +188,16 @@ def _predictor(learned: BaselineLearned) -> Predict:
 def _decider(learned: BaselineLearned) -> Decide:
     texts, answers = [text for text, _ in learned.rows], [target for _, target in learned.rows]
     pipeline = fitted_linear(texts, answers, learned.penalty or 1.0)
-    classes = [str(name) for name in pipeline.classes_]
+    sklearn, sparse = require("sklearn"), require("scipy.sparse")
+    union, svm = pipeline
+    counters = [counter for _, counter in union.transformer_list]
+    classes = [str(name) for name in svm.classes_]
 
     def decide(text: str) -> Mapping[str, float]:
-        with ONE_AT_A_TIME:
-            found = pipeline.decision_function([text + END])[0]
+        # as `pipeline.decision_function`, without what it checks and forks for: two thirds of the time for one text
+        with ONE_AT_A_TIME, sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            counts = sparse.hstack([counter.transform([text + END]) for counter in counters], format="csr")
+            found = svm.decision_function(counts)[0]
         if len(classes) == 2:  # one number: what speaks for the second
             return {classes[0]: -float(found), classes[1]: float(found)}
         return dict(zip(classes, found.tolist(), strict=True))
