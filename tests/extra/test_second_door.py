@@ -22,7 +22,7 @@ pytestmark = pytest.mark.extra
 pytest.importorskip("torch", reason="needs rung[tune]")
 pytest.importorskip("peft", reason="needs rung[tune]")
 ROWS = 420
-TEACHING = {"model": "small", "teacher": "main", "mixed": True, "tuner": {"lora": QUICK}}
+TEACHING = {"model": "small", "teacher": "main", "mixed": True, "under": "short", "tuner": {"lora": QUICK}}
 
 
 def large(**changes: object) -> dict:
