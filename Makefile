@@ -24,9 +24,9 @@ install: $(VENV)/.installed-test
 
 # Tests come in three tiers, by folder and marker (pyproject.toml lists the markers).
 # test-quick: tests/unit, offline, without torch, fewer random cases; under a minute of CPU time. Run it after every change.
-# test: everything, two processes at once (JOBS). Run it before a merge; continuous integration does.
+# test: everything, four processes at once (JOBS), since many tests wait. Run it before a merge; continuous integration does.
 # nightly: the same with 25 times the random cases, longer texts and whole data sets (`tests/tiers.py`).
-JOBS ?= 2
+JOBS ?= 4
 # One computing thread a process: the processes share the cores already, and results must not depend on how many there are.
 # Compiled tests are kept for the next run, whatever the shell says: compiling them is a tenth of the quick ones.
 TEST_ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
