@@ -347,7 +347,7 @@ def test_a_base_that_takes_no_adapter_on_the_named_layers_is_one_paragraph(tmp_p
 
 def test_several_processes_are_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(TuningError, match=r"runs as 2 processes \(WORLD_SIZE=2\)"):
+    with pytest.raises(TuningError, match=r"has 2 processes \(WORLD_SIZE=2\)"):
         recipe().start(NANO, rows(4), tmp_path / "state", 3)
 
 
