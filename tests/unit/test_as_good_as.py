@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from rung.config import parse_config
-from rung.decide.current import must_answer, saves
+from rung.decide.current import anchored, must_answer, saves
+from rung.decide.frontier import compared
+from rung.decide.verdict import Climbed, decide
 from rung.engine.check import check
 from rung.engine.dev import dev_lines, look_on_dev
 from rung.engine.plan import plan
@@ -31,8 +34,10 @@ from rung.stats.power import power_of_non_inferiority, rows_for_difference, rows
 from rung.stats.rerun import difference_chances
 from rung.stats.threeway import judge_difference
 from rung.store.run import RunFolder
+from rung.types import Limits
 from tests.unit._results import result, share, task
 from tests.unit._worlds import rows
+from tests.unit.test_verdict_tuned import tuned_as
 
 GOAL = {"as_good_as": "now", "margin": 0.05}
 
@@ -145,8 +150,6 @@ def test_an_approach_that_is_as_good_must_cost_less_or_be_better_or_keep_a_limit
     assert [r.good_enough for r in (same, cheap, dear, better)] == [False, True, False, True]
     unpriced = held_beside(result(share(180, 200), of, usd=None), now, of, 1)
     assert (unpriced.saves, unpriced.good_enough) == (None, True)
-    from dataclasses import replace
-
     assert saves(of, replace(now, limits_held=False), dear) is True
 
 
@@ -313,3 +316,67 @@ def test_a_number_stays_a_number(tmp_path):
     assert config.model_dump(mode="json")["task"]["goal"] == 0.8
     assert (config.current, config.as_task(kind="classification", labels=None).as_good_as) == (None, None)
     assert config.planned == ("baseline", "prompt", "prompt@now")
+
+
+# --- together with what else a task may ask
+
+
+def decided(of, now, others, trained=()):
+    """Decide a climb beside `now`; returns the verdict."""
+    told = anchored(of, now.outcomes)
+    beside = {label: held_beside(r, now, of, len(others)) for label, r in others.items()}
+    pairs = compared(told, {"now": now, **beside}, len(others) + 1, 7)
+    return decide(
+        Climbed(
+            told,
+            ("now", *others),
+            beside,
+            pairs,
+            (),
+            frozenset(trained),
+            7,
+            400,
+            current=now,
+            trains=frozenset(trained),
+        )
+    )
+
+
+def test_fine_tuning_is_named_where_all_that_is_cheaper_is_worse_or_saves_nothing():
+    of = task(1.0, tolerance=0.05, as_good_as="now")
+    now = result(share(370, 400), of, usd=0.01)
+    worse, dear = result(share(250, 400), of, usd=0.001), result(share(370, 400), of, usd=0.05)
+    made = result(share(370, 400), of, usd=0.001)
+    tuned = tuned_as(made)
+    verdict = decided(of, now, {"prompt": worse, "fewshot": dear, "finetune": tuned}, {"finetune"})
+    assert (verdict.winner, verdict.headline) == (
+        "finetune",
+        "Yes: fine-tuning is as good as what runs now, at a tenth of the cost.",
+    )
+    cheap = result(share(370, 400), of, usd=0.002)
+    verdict = decided(of, now, {"prompt": cheap, "finetune": tuned}, {"finetune"})
+    assert verdict.winner == "prompt"  # what is as good for less keeps the gate shut
+
+
+def test_seeking_the_cheapest_the_cheapest_that_is_as_good_wins():
+    of = task(1.0, tolerance=0.05, as_good_as="now", objective="cheapest")
+    now = result(share(370, 400), of, usd=0.01)
+    others = {"prompt": result(share(370, 400), of, usd=0.005), "fewshot": result(share(370, 400), of, usd=0.001)}
+    assert decided(of, now, others).winner == "fewshot"
+    assert decided(replace(of, objective="good_enough"), now, others).winner == "prompt"
+
+
+def test_a_limit_that_what_runs_now_breaks_is_a_reason_to_change_for_more():
+    of = task(1.0, tolerance=0.05, as_good_as="now", limits=Limits(p95_latency_s=1.0))
+    now = replace(result(share(370, 400), of, usd=0.001, served=[2.0] * 120), limits_held=False)
+    quick = result(share(370, 400), of, usd=0.005, served=[0.1] * 120)
+    assert decided(of, now, {"prompt": quick}).headline == "Yes: a better prompt is as good as what runs now."
+
+
+def test_the_frontier_holds_what_runs_now_too(tmp_path):
+    climb(config_of(tmp_path, task={"objective": "frontier"}), tmp_path / "run")
+    report = load_report(RunFolder.open(tmp_path / "run"))
+    lines = summary(report).frontier
+    assert lines[-1].startswith("prompt@now: ")
+    assert {line.split(":")[0] for line in lines} == {"prompt@now", "baseline", "prompt"}
+    assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []

@@ -49,7 +49,7 @@ def test_all_that_trains_nothing_is_measured_and_the_first_stays_the_verdict(tmp
     lines = summary(report).frontier
     assert [line.split(":")[0] for line in lines] == ["baseline", "prompt", "few-shot"]
     assert lines[0].endswith("at $0 per 1,000 requests, Pareto-optimal.")
-    assert "over baseline (95 % CI +" in lines[1]
+    assert "against baseline (95 % CI +" in lines[1]
     assert all(e.resolves for e in report.evidence.values())
     assert lines[1].replace("&", "&amp;") in render_page(report).replace("&#43;", "+")
     assert "Pareto-optimal" in render_markdown(folder)
@@ -102,7 +102,7 @@ def test_pairs_run_along_the_frontier_and_the_beaten_meet_what_beats_them():
     assert list(said) == ["cheap", "middle", "dear", "beaten", "unknown"]
     assert (
         said["beaten"].startswith("beaten: 0.75 at $0.006 per 1,000 requests, beaten; ")
-        or "beaten; -0.050 over middle" in said["beaten"]
+        or "beaten; -0.050 against middle" in said["beaten"]
     )
     assert "at unknown per 1,000 requests, so its place is unknown; " in said["unknown"]
     assert list(frontier_lines(task(), results, pairs)) == []

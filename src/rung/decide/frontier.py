@@ -74,7 +74,7 @@ def _difference(pair: Comparison | None) -> str:
     if pair is None:
         return ""
     span = f"95 % CI {bound(pair.low)} to {bound(pair.high)}; adjusted p = {pair.p_adjusted:.2g}"
-    return f"; {pair.gain:+.3f} over {shown_name(pair.lower)} ({span})"
+    return f"; {pair.gain:+.3f} against {shown_name(pair.lower)} ({span})"
 
 
 def frontier_reasons(
