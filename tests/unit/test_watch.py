@@ -14,6 +14,7 @@ import yaml
 
 from rung import cli
 from rung.errors import DataError, RungError
+from rung.feedback.reading import Source, merged
 from rung.ladder import climb
 from rung.stats.watching import ALPHA, YEAR, quick, quick_bound, steady
 from rung.store.run import RunFolder
@@ -87,18 +88,31 @@ def test_damaged_lines_repeats_of_a_day_and_other_approaches_are_counted_and_lef
     lines = [
         line(1, 0, "a"), line(2, 0, "a"), line(3, 1, "a"), "{\n", "[" * 9000 + "\n", line(4, 1, "b", approach="rag"),
         {**line(5, 1, "c"), "inputs": {"other": "c"}}, {**line(6, 1, "d"), "at": "yesterday"}, {**line(7, 1, "e"), "status": "200"},
-        {"id": "x", "shadow": "rag", "answer": "b"}, {**line(8, 1, "f"), "seconds": 1e999, "tokens": True, "answer": 5},
+        {"id": "x", "shadow": "rag", "answer": "b"}, {**line(8, 1, "f"), "seconds": 1e999, "tokens": True}, {**line(10, 1, "g"), "answer": 5},
         line(9, 1, "ann@example.org"),
     ]  # fmt: skip
     log = Log((written(tmp_path / "log", lines),), TASK, "prompt")
     found = list(log.read())
     assert [s.text for s in found] == ["a", "a", "f", "[e-mail]"]
-    assert (found[2].seconds, found[2].tokens, found[2].answer) == (None, None, "5")
-    assert (log.damaged, log.other, log.repeats) == (4, 2, 1)
+    assert (found[2].seconds, found[2].tokens, found[2].answer) == (None, None, "billing")
+    assert (log.damaged, log.other, log.repeats) == (5, 2, 1)
     written(tmp_path / "older", [line(1, 0, "z")])
     with pytest.raises(DataError, match="2026-01-05 after those of 2026-01-06.*in the order of time"):
         list(Log((tmp_path / "log", tmp_path / "older"), TASK, "prompt").read())
     assert len(list(Log((tmp_path / "log",), TASK, "prompt", FIRST + timedelta(days=1)).read())) == 3
+
+
+@pytest.mark.parametrize("value", ["1e400", "[" * 960 + "]" * 960, "9" * 5000, "null", '{"a": 1}', '"\\ud800"'])
+def test_no_value_of_a_line_ends_the_reading(tmp_path, value):
+    """Nor that of feedback: what the server never writes is left out."""
+    odd = json.dumps(line(1, 0, "X")).replace('"X"', value) + "\n"
+    log = written(tmp_path / "log.jsonl", [line(2, 0, "a"), odd, odd.replace('"billing"', value), line(3, 0, "b")])
+    for depth in range(900, 1000, 7):
+        with log.open("a") as file:
+            file.write(json.dumps(line(4, 0, "X")).replace('"X"', "[" * depth + "]" * depth) + "\n")
+    assert {"a", "b"} <= {s.text for s in Log((log,), TASK, "prompt").read()}
+    items, _ = merged((), Source(log, TASK).read(), TASK)
+    assert {"a", "b"} <= {i.inputs["text"] for i in items}
 
 
 # --- A run and what is served of it

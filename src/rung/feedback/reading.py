@@ -120,7 +120,7 @@ class Source:
             )
         for row in rows:
             inputs = {c: value_of(row.cells, c) for c in self.task.inputs} if whole_inputs else None
-            request = as_text(row.cells.get(REQUEST)).strip()[:200] or None
+            request = (_masked(row.cells.get(REQUEST)) or "").strip()[:200] or None
             said = Said(
                 request,
                 None if inputs is None else self._inputs(inputs),
@@ -150,7 +150,7 @@ class Source:
             score = row.cells.get(column) if column else None
             target = _masked(row.cells.get(found.target)) if found.target else None
             yield Said(
-                as_text(row.cells.get(found.id)) if found.id else None,
+                _masked(row.cells.get(found.id)) if found.id else None,
                 inputs,
                 _masked(row.cells.get(given.answer)) if given else None,
                 thumb=None if not isinstance(score, int | float) else score >= 0.5,
@@ -170,7 +170,7 @@ class Source:
         if text is None or len(self.task.inputs) == 1:
             return None if text is None else self._inputs({self.task.inputs[0]: text})
         try:
-            held = json.loads(as_text(text))
+            held = json.loads(_masked(text) or "")
         except (ValueError, RecursionError):
             return None
         return self._inputs(held) if isinstance(held, dict) else None
@@ -179,10 +179,11 @@ class Source:
         """Return the task's input columns, masked; None where one is missing."""
         if not isinstance(held, Mapping) or any(c not in held for c in self.task.inputs):
             return None
-        return {c: _masked(held[c]) or "" for c in self.task.inputs}
+        found = {c: "" if held[c] is None else _masked(held[c]) for c in self.task.inputs}
+        return None if None in found.values() else {c: text or "" for c, text in found.items()}
 
     def _thumb(self, row: RawRow, column: str | None) -> bool | None:
-        text = as_text(row.cells.get(column)).strip().casefold() if column is not None else ""
+        text = (_masked(row.cells.get(column)) or "").strip().casefold() if column is not None else ""
         if not text:
             return None
         if text in _UP or text in _DOWN:
@@ -239,7 +240,11 @@ def as_label(text: str, task: Task) -> str:
 
 
 def _masked(value: object) -> str | None:
-    return None if value is None else masked(whole(as_text(value)))
+    """Return a value as text; None for no value, and for one that no text can hold: an endless number, a list too deep."""
+    try:
+        return None if value is None else masked(whole(as_text(value)))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -90,27 +90,34 @@ class Log:
         """Return the request that a line tells; None for a shadow's answer, and for what is counted instead."""
         if "way" not in line:
             return None
-        inputs, day, status = line.get("inputs"), _day(line.get("at")), line.get("status")
-        if day is None or not isinstance(inputs, dict) or type(status) is not int:
+        inputs, day, status, answer = (line.get(key) for key in ("inputs", "at", "status", "answer"))
+        day, told = _day(day), status == 200 and answer is not None
+        if (
+            day is None
+            or not isinstance(inputs, dict)
+            or type(status) is not int
+            or not _texts(inputs.values(), [answer] * told)
+        ):
             self.damaged += 1
             return None
         if line.get("approach") != self.approach or set(inputs) != set(self.task.inputs):
             self.other += 1
             return None
-        answer = line.get("answer")
+        identity = line.get("id")
         return Served(
             day,
-            str(line.get("id", ""))[:200],
-            {c: _text(inputs[c]) for c in self.task.inputs},
+            identity[:200] if isinstance(identity, str) else "",
+            {c: masked(whole(inputs[c])) for c in self.task.inputs},
             status,
-            _text(answer) if status == 200 and answer is not None else None,
+            masked(whole(str(answer))) if told else None,
             _number(line.get("seconds"), MOST_SECONDS),
             None if (tokens := _number(line.get("tokens"), 1e9)) is None else int(tokens),
         )
 
 
-def _text(value: object) -> str:
-    return masked(whole(value if isinstance(value, str) else json.dumps(value)))
+def _texts(*values: Iterable[object]) -> bool:
+    """Whether all values are texts, as the server writes them."""
+    return all(isinstance(value, str) for some in values for value in some)
 
 
 def _number(value: object, most: float) -> float | None:
