@@ -11,6 +11,7 @@ from rung.prompts.similar import Index
 from rung.types import Outcome
 
 NEIGHBOURS = 5
+MOST_COMPARED = 5000  # examples among which neighbours are sought: an index of 20,000 takes 110 MB
 
 
 def suspects(case: FailedExamples) -> frozenset[str]:
@@ -40,6 +41,8 @@ def suspects(case: FailedExamples) -> frozenset[str]:
     if not doubtful:
         return frozenset()
     rows = list(case.examples.values())
+    if len(rows) > MOST_COMPARED:
+        rows = sorted(rows, key=lambda e: e.sha256)[:MOST_COMPARED]  # as good as drawn, and the same again
     index = Index.of([e.text for e in rows])
     found = []
     for example_id in doubtful:

@@ -35,5 +35,5 @@ def told_apart(
         right = o.scores is not None and o.scores[deciding].value >= 1.0
         text = o.answer.text if o.answer is not None and not o.unanswered else None
         said = label if right else None if text is None else labels.get(form(text))
-        found.append(replace(o, label=label, said=said if labels else None, slices=dict(example.slices)))
+        found.append(replace(o, label=label, said=said if labels else None, slices=example.slices))
     return tuple(found)
