@@ -129,7 +129,7 @@ def _tests(value: Mapping[str, Any], file: str) -> tuple[list[Any], Mapping[str,
     )
     if elsewhere is not None:
         raise DataError(
-            f"its tests stand in another file ({elsewhere[:200]!r}); name that file as the data, and the prompt with --prompt",
+            f"its tests stand in another file ({elsewhere[:200]!r}); name both: `rung init TESTS --prompt PROMPT`",
             file=file,
         )
     if not tests and value.get("scenarios"):
