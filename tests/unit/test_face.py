@@ -448,7 +448,7 @@ def test_no_message_of_the_library_advises_a_flag_of_the_command_line():
         "report/sent.py",  # the command that prints an example
         "tuning/trl.py",  # a program that is written, and commands of others
         "tuning/vendors.py",
-        *(f"exports/{name}.py" for name in programs),
+        *(f"exports/{name}.py" for name in (*programs, "gguf", "launch")),  # and commands of llama.cpp, Ollama and vLLM
     }  # and the command line itself, and the next commands
     alone = "exports/alone/"  # programs that are exported: their flags are their own
     found = []

@@ -365,7 +365,7 @@ def test_promptfoo_csv(tmp_path):
     [
         (
             "tests: file://tests.csv",
-            "its tests stand in another file ('file://tests.csv'); name that file as the data, and the prompt",
+            "its tests stand in another file ('file://tests.csv'); name both: `rung init",
         ),
         ("tests:\n  - file://a.yaml\n  - vars: {q: x}", "its tests stand in another file ('file://a.yaml')"),
         (
