@@ -67,7 +67,7 @@ def test_the_command_lists_prints_json_and_says_where_nothing_lies(runs, tmp_pat
     assert code == 0
     assert [run["verdict"] for run in json.loads(seen.out)][:2] == ["meets the goal", "inconclusive"]
     code, seen = rung(monkeypatch, capsys, "runs", tmp_path)
-    assert (code, seen.out) == (0, f"No runs in {tmp_path}. A climb writes one: rung climb\n")
+    assert (code, seen.out) == (0, f"No runs in {tmp_path}. One is made by: rung climb\n")
     code, seen = rung(monkeypatch, capsys, "runs", tmp_path / "none")
     assert code == 2
     assert "is no folder; name one that holds runs" in seen.err

@@ -22,7 +22,7 @@ def runs(
     if as_json:
         print_json([asdict(run) for run in found])
     elif not found:
-        echo(f"No runs in {line(str(folder))}. A run writes one: rung climb")
+        echo(f"No runs in {line(str(folder))}. One is made by: rung climb")
     else:
         render_runs(found, console())
     return 0
