@@ -27,6 +27,8 @@ install: $(VENV)/.installed-test
 # test: everything, four processes at once (JOBS), since many tests wait. Run it before a merge; continuous integration does.
 # nightly: the same with 25 times the random cases, longer texts and whole data sets (`tests/tiers.py`).
 JOBS ?= 4
+# A file's tests stay with one process, so that what they share (a climb, a tuned model) is made once.
+BY_FILE = --dist loadfile --no-loadscope-reorder
 # One computing thread a process: the processes share the cores already, and results must not depend on how many there are.
 # Compiled tests are kept for the next run, whatever the shell says: compiling them is a tenth of the quick ones.
 TEST_ENV = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
@@ -35,10 +37,10 @@ test-quick: $(VENV)/.installed-test
 	$(TEST_ENV) $(BIN)/python -m pytest tests/unit -m "not slow and not extra and not real" --hypothesis-profile=quick
 
 test: $(VENV)/.installed-test
-	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) $(BY_FILE)
 
 nightly: $(VENV)/.installed-test
-	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --hypothesis-profile=nightly
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(JOBS) $(BY_FILE) --hypothesis-profile=nightly
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -36,6 +36,12 @@ if (
 SAMPLE = 12  # cases of a parametrised test that are quick, evenly spread, first and last among them: `sample` marks another number
 
 
+LONG = (
+    "test_chaos.py",
+    "test_endpoint.py",
+    "test_ci_action.py",
+)  # begun first, with all folders but unit: the last tests are short
+
 MEMORY = Path(
     "/dev/shm"
 )  # what is written and synced there does not wait for a disk, which is most of a climb's time here
@@ -58,6 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Of a sweep over many cases, some are among the quick tests and the rest are `slow`: `make test` runs them all."""
     if not config.getoption("--whole-sweeps", default=False):
         leave_samples(items)
+    items.sort(key=lambda item: item.path.parent.name == "unit" and item.path.name not in LONG)
 
 
 def leave_samples(items: list[pytest.Item]) -> None:
