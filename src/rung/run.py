@@ -203,7 +203,7 @@ def _dev_approach(look: DevLook, approach: OnDev) -> dict[str, Any]:
         "cost_per_1k_usd": approach.result.cost_per_1k_usd,
         "p50_latency_s": approach.result.p50_latency_s,
         "failures": sum(approach.result.failures.values()),
-        "note": approach.result.cost_note,
+        "note": _note(approach.result),
     }
 
 
@@ -233,10 +233,11 @@ def _approach(report: Report, rung: RungReport) -> dict[str, Any]:
 
 
 def _note(result: Result) -> str | None:
-    """Return why the score is missing, or what is to be known of the cost."""
+    """Return what answers where that is no model, and why the score is missing, or what is to be known of the cost."""
+    said = result.cost_note
     if result.stopped_early_at is not None:
-        return f"stopped early after {result.stopped_early_at} test examples: certain to miss the goal"
-    return result.cost_note
+        said = f"stopped early after {result.stopped_early_at} test examples: certain to miss the goal"
+    return "; ".join(filter(None, (result.candidate.asked, said))) or None
 
 
 def _examples(report: Report) -> Iterator[dict[str, Any]]:

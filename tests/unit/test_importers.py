@@ -228,6 +228,21 @@ def test_the_suite_itself_makes_the_same_examples_as_its_results():
     assert (found.prompt, found.model) == ("Say what {{thing}} is like.", "file://promptfoo_stub.cjs")
 
 
+@pytest.mark.parametrize(("ids", "names_rows"), [(["7", "8", "7"], False), (["7", "8", "9"], True)])
+def test_a_variable_called_id_names_rows_only_where_it_differs(tmp_path, ids, names_rows):
+    tests = [
+        {"vars": {"id": one, "q": f"Where is parcel {n}?"}, "assert": [{"type": "equals", "value": f"box {n}"}]}
+        for n, one in enumerate(ids)
+    ]
+    path = written(tmp_path, {"prompts": ["Say it: {{q}}"], "tests": tests}, "p.json")
+    config, proposal = configured(tmp_path, path)
+    assert (config.data.id, config.task.inputs) == ("id" if names_rows else None, ("q",))
+    found = read_rows(config).whole.examples
+    assert ([e.id for e in found] == ids) is names_rows
+    assert len({e.id for e in found}) == 3
+    assert any(note.startswith("left out, the model does not see them: 'id'") for note in proposal.notes) is not names_rows
+
+
 def test_a_prompt_that_only_promptfoo_can_fill_is_told_and_not_taken(tmp_path):
     asked = "tests: [{vars: {q: x}, assert: [{type: equals, value: y}]}]\nprompts:\n"
     (tmp_path / "p.yaml").write_text(

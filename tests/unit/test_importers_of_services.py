@@ -226,6 +226,20 @@ def test_runs_of_langsmith(tmp_path):
     refused(written(tmp_path, runs[3:]), "holds no run that says what was asked")
 
 
+@pytest.mark.parametrize(
+    "about", [{"outputs": {"team": "cards"}}, {"expectedOutput": "cards", "datasetId": "d", "status": "ACTIVE"}]
+)
+def test_a_variable_called_like_a_column_of_the_importer_is_set_apart(tmp_path, about):
+    """An input `expected` would hold the answer, and an input `id` that repeats would name no row."""
+    whole = "inputs" if "outputs" in about else "input"
+    rows, found, _ = read(
+        written(tmp_path, [{"id": str(n), whole: {"id": "7", "expected": "soon", "q": "card"}, **about} for n in range(2)])
+    )
+    assert [r["id"] for r in rows] == ["0", "1"]
+    assert (rows[0]["inputs.id"], rows[0]["inputs.expected"], rows[0]["expected"]) == ("7", "soon", "cards")
+    assert told(found) == (["inputs.id", "inputs.expected", "q"], "expected", "id", [])
+
+
 # --- Langfuse
 
 

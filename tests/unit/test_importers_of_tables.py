@@ -84,10 +84,10 @@ def test_a_table_of_the_results_of_langsmith(tmp_path):
     }  # fmt: skip
     rows, found = table(tmp_path, row)
     assert rows == [
-        {"id": "r1", "system": "", "input": "is it 4?", "expected": "yes", "answer:run": "maybe", "verdict:run:correct": 0.0,
+        {"id": "e1", "system": "", "input": "is it 4?", "expected": "yes", "answer:run": "maybe", "verdict:run:correct": 0.0,
          "verdict:run:tone": 0.83, "latency_s:run": 1.5}
     ]  # fmt: skip
-    assert (found.target, found.said) == ("expected", ["columns that are not read: example_id"])
+    assert (found.target, found.said) == ("expected", [])  # two experiments on one example share its row
 
 
 def test_every_column_of_promptfoo_is_read_or_named(tmp_path):

@@ -9,8 +9,10 @@ import zipfile
 import pytest
 
 from rung import foreign
+from rung.cli.init import Wishes, propose
 from rung.data.files import raw_rows
 from rung.data.importers import promptfoo
+from rung.data.load import load
 from rung.errors import DataError
 
 
@@ -73,6 +75,58 @@ def test_chats_stand_in_cells_of_csv_files_too(tmp_path):
     assert cells(tmp_path, f'messages,id\n"{chat}",7\n', "d.csv") == {
         "system": "Route.", "input": "My card", "output": "card", "id": "7",
     }  # fmt: skip
+
+
+EMPTY, NONE = "the conversation is empty; give it its turns", "is no conversation, which is a list of turns with a role and a text"
+
+
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("conversations", [], EMPTY),
+        ("conversations", None, EMPTY),
+        ("messages", " [] ", EMPTY),
+        ("conversations", [{"from": "human"}], NONE),
+        ("messages", [{"user": "My card", "assistant": "card"}], NONE),
+        ("chat", '[{"role": "user"', NONE),
+    ],
+)
+def test_a_conversation_that_cannot_be_read_is_named(tmp_path, place, column, value, words):
+    held = [{"conversations": [{"from": "human", "value": f"My card {n}"}, {"from": "gpt", "value": "card"}]} for n in range(3)]
+    held[place] = {column: value}
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, held)))
+    with pytest.raises(DataError, match=re.escape(f"d.jsonl, line {place + 1}, column '{column}': {words}")):
+        load(tmp_path / "d.jsonl", inputs=["input"], target="output")
+
+
+def test_a_column_called_like_a_chat_is_any_column(tmp_path):
+    (tmp_path / "d.jsonl").write_text(json.dumps({"chat": None, "text": "a", "label": "b"}))
+    assert len(load(tmp_path / "d.jsonl", inputs=["text"], target="label")) == 1
+    with pytest.raises(DataError, match="there is no column 'texts'; did you mean 'text'"):
+        load(tmp_path / "d.jsonl", inputs=["texts"], target="label")
+
+
+def test_a_conversation_without_an_answer_is_set_aside_and_told(tmp_path):
+    (tmp_path / "d.jsonl").write_text(f"{json.dumps({'messages': ASKED + TOLD})}\n{json.dumps({'messages': ASKED})}")
+    told = []
+    held = load(tmp_path / "d.jsonl", inputs=["input"], target="output", on_note=told.append)
+    assert [e.target for e in held.examples] == ["card"]
+    assert told[0].startswith("1 example has no expected output in 'output' (line 2) and is set aside")
+
+
+def test_init_tells_chats_without_answers_from_those_that_are_none(tmp_path):
+    def proposed(*rows):
+        (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        return propose(Wishes(tmp_path / "d.jsonl", tmp_path / "rung.yaml"))
+
+    told = {"role": "system", "content": "Route it to a team."}
+    asked = proposed(*({"messages": [told, {"role": "user", "content": f"ticket {n}"}]} for n in range(9)))
+    assert (asked.draft.inputs, asked.draft.target, asked.draft.metric) == (("input",), "", "judge")
+    assert asked.draft.instruction == told["content"]
+    assert not any(note.startswith("left out") for note in asked.notes)
+    with pytest.raises(DataError, match=re.escape(f"line 1, column 'conversations': {NONE}")):
+        proposed(*({"conversations": [{"user": "My card", "assistant": "card"}]} for _ in range(9)))
 
 
 YAML = """

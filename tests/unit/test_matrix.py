@@ -11,7 +11,7 @@ from rung.decide.matrix import COLUMNS, THUMB, TITLES, MatrixInput, matrix
 from rung.diagnosis.failed_examples import share_of
 from rung.evaluate.measure import summarise
 from rung.report.advice import column_of
-from rung.types import Cause, Comparison, Example, KnowledgeSplit, Limits, Verdict
+from rung.types import BaselineLearned, Cause, Comparison, Example, KnowledgeSplit, Limits, Verdict
 from tests.unit._results import result, share, task
 
 ROUTING = replace(task(), labels=("a", "b", "c"))
@@ -305,9 +305,12 @@ def test_the_minimum_of_the_kind_stands_beside_the_rule_of_500(rows, evidence, w
 
 def test_a_winner_that_asks_no_model_is_named():
     told = facts(Situation(ROUTING, 900), {"style_matters": True})
-    found = matrix(told, ROUTING, 900, [measured("baseline", 395), measured("prompt", 390)], verdict("baseline"))
+    low = measured("baseline", 395)
+    by = replace(low.result.candidate, learned=BaselineLearned(method="majority"), model=None)
+    low = replace(low, result=replace(low.result, candidate=by))
+    found = matrix(told, ROUTING, 900, [low, measured("prompt", 390)], verdict("baseline"))
     assert found.by_evidence is None
-    assert found.sentence.endswith("the run met the goal at baseline, which asks no model.")
+    assert found.sentence.endswith("the goal was met by the most frequent answer, which is none of these.")
 
 
 def test_a_leaning_is_no_verdict():

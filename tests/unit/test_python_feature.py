@@ -15,10 +15,12 @@ import pytest
 from pydantic import ValidationError
 
 from rung import plugins
+from rung.api import load_run
 from rung.config.reading import parse_config
 from rung.errors import ConfigError, ModelError, RefusedByModel, Retryable, RungError
 from rung.exports.write import exported
 from rung.ladder import climb
+from rung.report.advice import advice_of
 from rung.report.markdown import render_markdown
 from rung.store.run import RunFolder
 from rung.types import Comparison, Completion, Fitted, Message, Outcome, Request, Result, Skipped
@@ -366,6 +368,10 @@ def test_a_winner_is_named_as_the_function_that_it_is(tmp_path, arguments, rewri
     assert run.verdict.headline == f"No fine-tuning needed: {name} meets the goal."
     page = render_markdown(RunFolder.open(tmp_path / "run"))
     assert "prompt@v2, your function" in page.replace("\\", "")
+    assert load_run(tmp_path / "run").frame()[0]["note"].startswith("your function; no price is known")
+    advised = advice_of(tmp_path / "run", {"style_matters": True}).matrix
+    assert (advised.by_evidence == "prompting") is rewritten  # the user's own function is no prompting
+    assert advised.sentence.endswith(f"the goal was met by {name}, which is none of these.") is not rewritten
     assert ("rung export" in page, "rung serve" in page) == (rewritten, not rewritten)
     if rewritten:
         _, place, told = exported(tmp_path / "run", "prompt@v2", None, None, None)

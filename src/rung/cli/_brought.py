@@ -115,6 +115,16 @@ def stored_of(found: Found, guess: ColumnGuess) -> tuple[StoredDraft, ...]:
     return tuple(StoredDraft(f"v{n}", column, column) for n, column in enumerate(guess.stored[:MOST_STORED], 1))
 
 
+def names_in(rows: Sequence[RawRow]) -> list[str]:
+    """Return the columns of the examples, in the order in which they come."""
+    return list(dict.fromkeys(name for row in rows for name in row.cells))
+
+
+def filled(rows: Sequence[RawRow]) -> list[str]:
+    """Return the columns that hold anything."""
+    return [name for name in names_in(rows) if any(row.cells.get(name) not in (None, "") for row in rows)]
+
+
 def without(rows: Sequence[RawRow], columns: frozenset[str]) -> list[RawRow]:
     """Return the examples without some columns."""
     if not columns:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rung.cli._brought import SAMPLE
+from rung.cli._brought import SAMPLE, filled
 from rung.cli._draft import Draft
 from rung.cli._wishes import Proposal
 
@@ -29,15 +29,15 @@ def stored_notes(draft: Draft) -> list[str]:
     ]
 
 
-def left_out(draft: Draft, found: Found, there: Sequence[str]) -> list[str]:
+def left_out(draft: Draft, found: Found, rows: Sequence[RawRow]) -> list[str]:
     """Say which columns are no part of the task: what the model is not shown may be what it needs."""
-    from rung.data.columns import SYSTEM
+    from rung.data.columns import SYSTEM, shared_system
 
     used = {draft.target.partition(".")[0], draft.id, draft.group, *(c.partition(".")[0] for c in draft.inputs)}
-    used |= {SYSTEM} if draft.instruction_is_own and found.tool else set()
+    used |= {SYSTEM} if draft.instruction == shared_system(rows) else set()
     used |= {c for s in draft.stored for c in (s.column, s.latency, s.cost)}
     used |= found.columns_of_answers
-    out = [c for c in there if c not in used and c not in (draft.target, *draft.inputs)]
+    out = [c for c in filled(rows) if c not in used and c not in (draft.target, *draft.inputs)]
     if not out:
         return []
     shown = ", ".join(map(repr, out[:20])) + (f" and {len(out) - 20} more" if len(out) > 20 else "")

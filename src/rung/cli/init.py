@@ -16,10 +16,12 @@ import typer
 from rung.cli._brought import (
     SAMPLE,
     answers_in_file,
+    filled,
     given_splits,
     inputs_of,
     metric_of,
     model_of,
+    names_in,
     prompt_name,
     stored_of,
     without,
@@ -122,7 +124,7 @@ def _looked_at(wishes: Wishes) -> Seen:
     told = [*told, *(told_by_names(wishes.documents) if wishes.documents is not None else ())]
     found = Found()
     rows, more = _sample(wishes.file, told.append, found)
-    inputs = _listed(wishes.inputs, _names(rows)) or inputs_of(found, rows)
+    inputs = _listed(wishes.inputs, names_in(rows)) or inputs_of(found, rows)
     wishes = replace(wishes, inputs=inputs, target=wishes.target or found.target)
     named = (*wishes.inputs, wishes.target, wishes.group_by)
     _check_columns(rows, wishes.file, [c for c in named if c])
@@ -211,7 +213,7 @@ def _reasons(draft: Draft, guess: ColumnGuess) -> tuple[str, ...]:
 
 
 def _all_notes(draft: Draft, seen: Seen) -> list[str]:
-    left = left_out(draft, seen.found, _names(seen.rows))
+    left = left_out(draft, seen.found, seen.rows)
     said = [f"only the first {SAMPLE:,} examples were looked at; `rung check` looks at all"] if seen.more else []
     return [
         *seen.told,
@@ -258,10 +260,6 @@ def _sample(file: Path, on_note: Callable[[str], None], found: Found) -> tuple[l
     return rows[:SAMPLE], len(rows) > SAMPLE
 
 
-def _names(rows: Sequence[RawRow]) -> list[str]:
-    return list(dict.fromkeys(name for row in rows for name in row.cells))
-
-
 def _listed(entries: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
     """Return the columns named: an entry is a column, or several with commas between."""
     return tuple(c for entry in entries for c in ([entry] if entry in there else map(str.strip, entry.split(","))))
@@ -270,15 +268,21 @@ def _listed(entries: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
 def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) -> None:
     from rung.data.load import holds, missing_column
 
-    there = _names(rows)
+    there = names_in(rows)
     for name in wanted:
         if name not in there and not any(holds(row.cells, name) for row in rows):
             raise missing_column(name, there, file=str(file))
 
 
 def _asked_target(guess: ColumnGuess, rows: Sequence[RawRow], wishes: Wishes) -> str:
-    """Return the column of the expected output; "" where no column is left for it beside the input."""
-    there = [c for c in _names(rows) if c not in (*wishes.inputs, guess.id)]
+    """Return the column of the expected output; "" where none is left beside the input. Raises DataError where no conversation can be read."""
+    from rung.data.columns import SYSTEM
+    from rung.data.load import unread_chat
+
+    there = [c for c in filled(rows) if c not in (*wishes.inputs, guess.id, SYSTEM)]
+    unread = [unread_chat(row, "input", str(wishes.file)) for row in rows]
+    if unread[0] is not None and all(unread) and unread[0].column in there:
+        raise unread[0]
     if len(there) <= (0 if wishes.inputs else 1):
         return ""
     return _choose("expected output", "--target", there, wishes)
@@ -287,7 +291,7 @@ def _asked_target(guess: ColumnGuess, rows: Sequence[RawRow], wishes: Wishes) ->
 def _asked_inputs(guess: ColumnGuess, target: str, rows: Sequence[RawRow], wishes: Wishes) -> tuple[str, ...]:
     """Return the input columns; a guess that took whatever was left is confirmed on a terminal."""
     chosen = tuple(c for c in guess.inputs if c != target)
-    there = [c for c in _names(rows) if c not in (target, guess.id)]
+    there = [c for c in names_in(rows) if c not in (target, guess.id)]
     if not chosen:
         return (_choose("input", "--inputs", there, wishes),)
     if "inputs" not in guess.unsure or not wishes.ask:

@@ -27,6 +27,7 @@ _SPEAKERS, _WORDS = (
     ("role", "from", "speaker"),
     ("content", "value", "text", "message", "parts", "tool_calls", "function_call"),
 )
+MADE_OF_CHATS = ("system", "input", "output")
 Turn = tuple[str, str]  # role, text
 
 
@@ -34,7 +35,7 @@ def plain_columns(row: RawRow, file: str) -> RawRow:
     """Return the row with chats taken apart; rows without one come back as they are.
 
     - `{"item": {...}}`: the item's columns.
-    - `messages`, `conversations` ... that end with the assistant: `system`, `input`, `output`.
+    - `messages`, `conversations` ...: `system`, `input`, and `output`, which is None where the assistant does not have the last word.
     - `input` or `prompt` that is a chat: its turns as text, and `system`; `completion`, `chosen` ...: the last turn.
     - any other column that is a chat, or a `history` of pairs of question and answer: its turns as text.
     - `ideal` with one answer: that answer.
@@ -61,6 +62,23 @@ def plain_columns(row: RawRow, file: str) -> RawRow:
     if isinstance(ideal, list) and len(ideal) == 1:
         cells = {**cells, "ideal": ideal[0]}
     return row if cells is row.cells else replace(row, cells=dict(cells))
+
+
+def broken_chat(cells: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the column of a chat that cannot be read, and what is wrong with it; None where no column is one."""
+    for column in _WHOLE:
+        value = cells.get(column, ...)
+        if _chat(value) is not None:
+            continue
+        said = value.strip() if isinstance(value, str) else value
+        if said in (None, "", "null", "[]") or said == []:
+            return column, "the conversation is empty; give it its turns, or take the example out"
+        if isinstance(said, list) or (isinstance(said, str) and said.startswith("[")):
+            return column, (
+                "is no conversation, which is a list of turns with a role and a text (role and content, or from and value); "
+                "mend it, or take the example out"
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +144,7 @@ def _with_whole(
 ) -> dict[str, Any]:
     talk = conversation(chat, row, file, column)
     assert talk is not None
-    new: dict[str, Any] = {"system": talk.system}
-    if talk.answer is not None:
-        new["output"] = talk.answer
-    new["input"] = talk.text
+    new: dict[str, Any] = {"system": talk.system, "output": talk.answer, "input": talk.text}
     kept = {k: v for k, v in cells.items() if k != column}
     return {**{k: v for k, v in new.items() if k not in kept}, **kept}
 

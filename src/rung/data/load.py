@@ -9,8 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rung.data._shapes import MADE_OF_CHATS, broken_chat
 from rung.data.cells import RawRow
 from rung.data.files import raw_rows
+from rung.data.importers.base import Found
 from rung.errors import DataError
 from rung.types import Dataset, Example, content_hash, json_text
 
@@ -53,8 +55,8 @@ def load(
 
     Numbers and truth values become their JSON text, objects and lists JSON (keys in their order), an absent input (null) "".
     A column "answers.text" is the field of that name in the column "answers", where no column has the whole name.
-    Without `id_column` a column called "id" serves; without that, ids are made from the content, so that they stay
-    when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
+    Without `id_column` a column called "id" serves (in another tool's file it must be that tool's own); without that, ids are
+    made from the content, so that they stay when rows move; a repeated content gets -2, -3. A row without a group value stands alone.
     Several right answers come from the columns `also` (empty cells hold none) and, with `any_of_list`, from lists of
     texts or numbers in a target column of a JSON file; the first is `Example.target`, the others `Example.others`.
     `on_note` hears what was read in a way worth telling (merged cells, formulas).
@@ -68,8 +70,9 @@ def load_columns(
     path: str | Path, columns: Columns, on_note: Callable[[str], None] | None = None, most: int | None = None
 ) -> Dataset:
     """Read as `load` does; of the rows the first `most`, where that is given."""
-    intake = _Intake(str(path), columns)
-    for row in islice(raw_rows(path, on_note), most):
+    found = Found()
+    intake = _Intake(str(path), columns, found)
+    for row in islice(raw_rows(path, on_note, found), most):
         intake.take(row)
     intake.close(on_note)
     return Dataset(tuple(intake.examples), str(path))
@@ -113,7 +116,10 @@ def value_of(cells: Mapping[str, Any], column: str) -> Any:
 
 
 def missing_column(name: str, there: Sequence[str], *, file: str, row: RawRow | None = None) -> DataError:
-    """Return the error for a column that is not there, with those that are and the nearest name."""
+    """Return the error for a column that is not there, with those that are and the nearest name; or for the row's conversation."""
+    unread = unread_chat(row, name, file) if row is not None else None
+    if unread is not None:
+        return unread
     near = difflib.get_close_matches(name, there, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
@@ -124,12 +130,19 @@ def missing_column(name: str, there: Sequence[str], *, file: str, row: RawRow | 
     )
 
 
+def unread_chat(row: RawRow, name: str, file: str) -> DataError | None:
+    """Return the error for a conversation of which the column `name` would have been made, had it been one; None for other rows."""
+    broken = broken_chat(row.cells) if name in MADE_OF_CHATS else None
+    return None if broken is None else DataError(broken[1], file=file, **row.place(broken[0]))
+
+
 @dataclass
 class _Intake:
     """The state of one reading: examples so far and what has been seen of ids and empty targets."""
 
     file: str
     columns: Columns
+    found: Found
     examples: list[Example] = field(default_factory=list)
     id_rows: dict[str, str] = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
@@ -178,9 +191,10 @@ class _Intake:
         """Check the columns once against the first row, and let a column called "id" name the rows."""
         there = list(row.cells)
         for name in self.columns.named():
-            if not holds(row.cells, name):
+            if not holds(row.cells, name) and unread_chat(row, name, self.file) is None:
                 raise missing_column(name, there, file=self.file)
-        if self.columns.id is None and "id" in row.cells and "id" not in self.columns.named():
+        names_rows = not self.found.tool or self.found.id == "id"  # of another tool's file it may be any variable
+        if self.columns.id is None and "id" in row.cells and "id" not in self.columns.named() and names_rows:
             self.columns = replace(self.columns, id="id")
 
     def _answers(self, row: RawRow) -> list[str]:

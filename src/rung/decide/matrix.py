@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.decide.factors import FACTORS, Fact, Source
+from rung.decide.headline import approach
 from rung.decide.limits import latency
 from rung.stats.sizes import NEEDS
 from rung.types import FORMAT, Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
@@ -72,8 +73,8 @@ class MatrixInput:
     """What a climb measured of one rung.
 
     `over`: its comparison with the rung below; `knowledge`: dev rows that failed for want of it; `split`: dev rows asked
-    closed book and with passages; `column`: where it stands, None for a rung that asks no model; `rejected`: it reaches the
-    goal, and the verdict is that none does what is asked.
+    closed book and with passages; `column`: where it stands, None where it asks no model or is what the user has already;
+    `rejected`: it reaches the goal, and the verdict is that none does what is asked.
     """
 
     label: str
@@ -122,7 +123,8 @@ class MatrixRow:
 class Matrix:
     """The whole matrix. `by_thumb` and `by_evidence` name a column; None: nothing speaks for one.
 
-    `winner`: the rung that the verdict names, whose column is `by_evidence`; without one that is a leaning only.
+    `winner`: the rung that the verdict names, whose column is `by_evidence`; without one that is a leaning only. `met_by`: the
+    winner in words.
     """
 
     rows: tuple[MatrixRow, ...]
@@ -131,6 +133,7 @@ class Matrix:
     measured: tuple[str, ...]
     disagreements: tuple[str, ...]
     winner: str | None = None
+    met_by: str | None = None
 
     def total(self, column: str, *, thumb: bool = False) -> int:
         """Return the sum of a column over the factors that hold."""
@@ -144,7 +147,7 @@ class Matrix:
         if not self.measured:
             return f"{thumb}; nothing was measured yet."
         if self.winner is not None and self.by_evidence is None:
-            return f"{thumb}; the run met the goal at {self.winner}, which asks no model."
+            return f"{thumb}; the goal was met by {self.met_by}, which is none of these."
         if self.winner is None and self.by_evidence is not None:
             return f"{thumb}; the evidence favours {TITLES[self.by_evidence]}, and the verdict is open."
         if self.by_evidence is None:
@@ -181,7 +184,8 @@ def matrix(
     by_evidence = next((m.column for m in measured if m.label == chosen), None)
     rungs = {c: m.label for c, m in best.items()}
     disagreements = tuple(_disagreements(rows, by_thumb, by_evidence, rungs, verdict))
-    return Matrix(rows, by_thumb, by_evidence, found.measured, disagreements, winner)
+    met_by = next((approach(m.label, m.result) for m in measured if m.label == winner), None)
+    return Matrix(rows, by_thumb, by_evidence, found.measured, disagreements, winner, met_by)
 
 
 def _leaning(verdict: Verdict | None) -> str | None:

@@ -65,7 +65,8 @@ def _measured(rung: RungReport, below: Mapping[str, Comparison]) -> MatrixInput 
     causes = rung.diagnosis.causes if rung.diagnosis else ()
     knowledge = next((c for c in causes if c.name == "knowledge"), None)
     split = rung.diagnosis.knowledge if rung.diagnosis else None
-    return MatrixInput(rung.label, rung.result, below.get(rung.label), knowledge, split, column_of(rung.label))
+    column = None if rung.result.candidate.as_it_stands else column_of(rung.label)
+    return MatrixInput(rung.label, rung.result, below.get(rung.label), knowledge, split, column)
 
 
 def column_of(label: str) -> str | None:

@@ -234,8 +234,7 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
 
 def _kept_here(report: Report) -> set[str]:
     """Return the approaches of which nothing can be exported: stored answers, and what the user has already."""
-    candidates = {r.label: r.result.candidate for r in report.measured if r.result is not None}
-    return {label for label, c in candidates.items() if c.stored or (c.feature is not None and c.feature.as_it_stands)}
+    return {r.label for r in report.measured if r.result is not None and r.result.candidate.as_it_stands}
 
 
 def _decides(report: Report, where: str) -> Command:

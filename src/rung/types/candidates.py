@@ -51,6 +51,11 @@ class Candidate:
         return self.name.startswith(AS_STORED)
 
     @property
+    def as_it_stands(self) -> bool:
+        """Whether it is what the user has already: stored answers, or a function or a service of the user's own, asked as it is."""
+        return self.stored or (self.feature is not None and self.feature.as_it_stands)
+
+    @property
     def asked(self) -> str:
         """What is asked that is not a model of the configuration's own: "stored answers", "your function"; else empty."""
         return "stored answers" if self.stored else self.feature.name if self.feature is not None else ""

@@ -261,6 +261,14 @@ _WORDS = {
 }
 
 
+def variables(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a user's variables as input columns; one that is called like a column of the importers' own is `inputs.id` and so on."""
+    return {f"inputs.{name}" if name in _OWN else str(name): value for name, value in held.items()}
+
+
+_OWN = frozenset(("id", "group", "expected"))
+
+
 def asked(value: object, line: int, file: str, found: Found) -> Conversation | None:
     """Return what a model was asked, from a text, a chat, or an object that holds one; None (counted) where it is no text."""
     held = value

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
-from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, verdict_of
+from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, variables, verdict_of
 from rung.data.importers.flat import number_in, score_in
 from rung.errors import DataError
 
@@ -132,7 +132,7 @@ def _inputs(value: object, line: int, source: Source, found: Found) -> dict[str,
     """Return the input columns: a text or a chat is `input`, an object without a chat keeps its names."""
     held = mapping(value)
     if held and "messages" not in held and len(held) > 1:
-        return {str(k): v for k, v in held.items()}
+        return variables(held)
     talk = asked(next(iter(held.values())) if len(held) == 1 else value, line, source.file, found)
     return None if talk is None else {"system": talk.system, "input": talk.text}
 

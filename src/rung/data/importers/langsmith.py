@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
-from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, verdict_of
+from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, variables, verdict_of
 from rung.data.importers.flat import number_in
 from rung.errors import DataError
 
 _ANSWERS = ("output", "answer", "content", "text", "generation", "response", "result")
 _READ = frozenset(  # of the columns of a table
-    "id inputs outputs metadata reference_outputs reference_example_id run_type parent_run_id error total_cost execution_time "
+    "id inputs outputs metadata reference_outputs reference_example_id example_id run_type parent_run_id error total_cost execution_time "
     "start_time end_time extra feedback_stats session_name name".split()
 )
 _CHATS = ("messages", "generations", "choices", "outputs")
@@ -75,7 +75,7 @@ def read_runs(source: Source, found: Found) -> Iterator[RawRow]:
         columns.update(dict.fromkeys(c for c in inputs if c != "system"))
         reference = _expected(run.get("reference_outputs"))
         target = target or next(iter(reference), None)
-        key = str(run.get("reference_example_id") or run.get("id") or row.line)
+        key = str(run.get("reference_example_id") or run.get("example_id") or run.get("id") or row.line)
         sheet.add(key, row.line, {"id": key, **inputs, **reference})
         answer = _answer(run.get("outputs"), row.line, source, found)
         if answer is None or run.get("error"):
@@ -104,7 +104,7 @@ def _inputs(value: object, line: int, source: Source, found: Found) -> dict[str,
             return None
         found.leave("other inputs beside the messages", len(held) - 1)
         return {"system": talk.system, "input": talk.text}
-    return {str(k): v for k, v in held.items()}
+    return variables(held)
 
 
 def _flat(value: object) -> object:
