@@ -240,7 +240,9 @@ def test_a_variable_called_id_names_rows_only_where_it_differs(tmp_path, ids, na
     found = read_rows(config).whole.examples
     assert ([e.id for e in found] == ids) is names_rows
     assert len({e.id for e in found}) == 3
-    assert any(note.startswith("left out, the model does not see them: 'id'") for note in proposal.notes) is not names_rows
+    assert (
+        any(note.startswith("left out, the model does not see them: 'id'") for note in proposal.notes) is not names_rows
+    )
 
 
 def test_a_prompt_that_only_promptfoo_can_fill_is_told_and_not_taken(tmp_path):

@@ -233,7 +233,9 @@ def test_a_variable_called_like_a_column_of_the_importer_is_set_apart(tmp_path, 
     """An input `expected` would hold the answer, and an input `id` that repeats would name no row."""
     whole = "inputs" if "outputs" in about else "input"
     rows, found, _ = read(
-        written(tmp_path, [{"id": str(n), whole: {"id": "7", "expected": "soon", "q": "card"}, **about} for n in range(2)])
+        written(
+            tmp_path, [{"id": str(n), whole: {"id": "7", "expected": "soon", "q": "card"}, **about} for n in range(2)]
+        )
     )
     assert [r["id"] for r in rows] == ["0", "1"]
     assert (rows[0]["inputs.id"], rows[0]["inputs.expected"], rows[0]["expected"]) == ("7", "soon", "cards")

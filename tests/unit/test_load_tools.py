@@ -77,7 +77,10 @@ def test_chats_stand_in_cells_of_csv_files_too(tmp_path):
     }  # fmt: skip
 
 
-EMPTY, NONE = "the conversation is empty; give it its turns", "is no conversation, which is a list of turns with a role and a text"
+EMPTY, NONE = (
+    "the conversation is empty; give it its turns",
+    "is no conversation, which is a list of turns with a role and a text",
+)
 
 
 @pytest.mark.parametrize("place", [0, 2])
@@ -93,7 +96,10 @@ EMPTY, NONE = "the conversation is empty; give it its turns", "is no conversatio
     ],
 )
 def test_a_conversation_that_cannot_be_read_is_named(tmp_path, place, column, value, words):
-    held = [{"conversations": [{"from": "human", "value": f"My card {n}"}, {"from": "gpt", "value": "card"}]} for n in range(3)]
+    held = [
+        {"conversations": [{"from": "human", "value": f"My card {n}"}, {"from": "gpt", "value": "card"}]}
+        for n in range(3)
+    ]
     held[place] = {column: value}
     (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, held)))
     with pytest.raises(DataError, match=re.escape(f"d.jsonl, line {place + 1}, column '{column}': {words}")):

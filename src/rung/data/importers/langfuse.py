@@ -9,7 +9,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung.data.cells import RawRow
-from rung.data.importers.base import Found, Importer, Sheet, Source, asked, mapping, objects, plain, variables, verdict_of
+from rung.data.importers.base import (
+    Found,
+    Importer,
+    Sheet,
+    Source,
+    asked,
+    mapping,
+    objects,
+    plain,
+    variables,
+    verdict_of,
+)
 from rung.data.importers.flat import number_in, score_in
 from rung.errors import DataError
 
