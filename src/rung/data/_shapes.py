@@ -76,7 +76,7 @@ def broken_chat(cells: Mapping[str, Any]) -> tuple[str, str] | None:
         if isinstance(said, list) or (isinstance(said, str) and said.startswith("[")):
             return column, (
                 "is no conversation, which is a list of turns with a role and a text (role and content, or from and value); "
-                "mend it, or take the example out"
+                "correct it, or take the example out"
             )
     return None
 
