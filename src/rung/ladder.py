@@ -12,11 +12,11 @@ from pathlib import Path
 from rung.config import Config, Step
 from rung.config.roles import answering_role, tuned_roles
 from rung.decide.tuned import must_fall_short, paired_early
-from rung.decide.verdict import decide, stops
+from rung.decide.verdict import stops
 from rung.diagnosis.experiments import ExperimentBudget, experiment_budget
 from rung.diagnosis.failed_examples import Subject
 from rung.engine.awaited import left_out
-from rung.engine.conclude import gathered, save_conclusion
+from rung.engine.conclude import conclude
 from rung.engine.contract import fit_usable, measured_as, rung_of
 from rung.engine.current import measured_first
 from rung.engine.examine import examine
@@ -24,6 +24,7 @@ from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.engine.plan import rest_of_plan
 from rung.engine.prepare import Prepared, prepare
+from rung.engine.robustness import perturb
 from rung.engine.start import ClimbResult, broken_off, interrupted, save_spend, start
 from rung.engine.unchanged import recalled, remember
 from rung.errors import BudgetSpent, EqualAnswers, NotOffered
@@ -101,15 +102,14 @@ async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbRes
             for step in config.ladder[len(learned.current) :]:
                 if await _rung(step, ready, evaluator, learned, experiment_budget(config)):
                     break
+            await perturb(config, run, evaluator.kit, {**learned.current, **learned.results}, learned.skipped, progress)
         except BudgetSpent as error:
             stopped = Stopped(str(error), error.limit, rest_of_plan(config, {*learned.current, *learned.results}))
         finally:
             save_spend(run, clients)
     must_be_one_left(learned.equal, learned.results)
     results = {**learned.current, **learned.results}
-    climbed = gathered(run, config, results, learned.skipped, stopped)
-    verdict = decide(climbed)
-    save_conclusion(run, climbed, verdict)
+    verdict = conclude(run, config, results, learned.skipped, stopped)
     waiting = sum(unanswered(r.outcomes) for r in results.values())
     remember(run, config, results, waiting)
     return ClimbResult(run.path, verdict, results, waiting)

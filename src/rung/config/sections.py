@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import (
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
 from rung.config.approaches import stored_name
 from rung.config.documents import DocumentsSection
@@ -22,6 +16,7 @@ from rung.config.floors import FloorSection
 from rung.config.goal import AsGoodAs, Goal, current_of, numbers_of
 from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
+from rung.config.robustness import ChangedExamples
 from rung.config.section import Section
 from rung.config.steering import steers_of
 from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash
@@ -29,6 +24,8 @@ from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash
 
 class TaskSection(Section):
     """What is asked of a model, and when it counts as good enough."""
+
+    later: ClassVar = frozenset({"floors", "slices"})
 
     name: str = Field(min_length=1, max_length=100, description="a short name, shown in reports")
     kind: Literal["classification", "extraction", "style", "knowledge", "generation", "auto"] = Field(
@@ -83,7 +80,6 @@ class TaskSection(Section):
     scope: Literal["narrow", "general"] | None = Field(
         None, description="narrow: one kind of request; general: anything may be asked, so nothing is tuned"
     )
-
     floors: tuple[FloorSection, ...] = Field(
         (),
         description="more that must hold, each as sure as the goal: {label: fraud, recall: 0.9}, {where: {lang: de}, at_least: 0.85}, "
@@ -92,12 +88,6 @@ class TaskSection(Section):
     slices: tuple[str, ...] = Field(
         (), description="columns by whose values results are told apart in the report; floors add their own"
     )
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what a file without floors does not have, so that its hash is that of the runs before there were any."""
-        plain: dict[str, Any] = write(self)
-        return {k: v for k, v in plain.items() if k not in ("floors", "slices") or v}
 
     @property
     def sliced_by(self) -> tuple[str, ...]:
@@ -275,6 +265,8 @@ class Step(Section):
 class Config(Section):
     """The whole file."""
 
+    later: ClassVar = frozenset({"robustness"})
+
     version: Literal[1] = 1
     task: TaskSection
     data: DataSection
@@ -298,6 +290,10 @@ class Config(Section):
     )
     diagnosis: DiagnosisSection = DiagnosisSection()
     stop_early: bool = Field(True, description="stop an approach as soon as its verdict is certain")
+    robustness: ChangedExamples = Field(
+        0,
+        description="how many dev examples the winner and the runner-up answer again, changed in spelling, case, column order, length and the prompt's wording; true: 100; it decides nothing",
+    )
     limits: LimitsSection = LimitsSection()
     volume: VolumeSection = VolumeSection()
     serve: ServeSection = ServeSection()
@@ -334,10 +330,12 @@ class Config(Section):
 
     @property
     def steers(self) -> dict[str, Any]:
-        """Everything that steers the climb, as plain data; limits, volume, service, and how fast and at what price a model is asked
+        """Everything that steers the climb, as plain data; limits, volume, service, robustness, and how fast and at what price a model is asked
         may change between resumptions. Where models are candidates, what a request costs chooses among them, and may not."""
         cost = (self.limits.cost_per_1k_usd, self.volume.requests_per_month) if self.tries_models else None
-        return steers_of(self.model_dump(mode="json", exclude={"limits", "volume", "serve", "root"}), cost)
+        return steers_of(
+            self.model_dump(mode="json", exclude={"limits", "volume", "serve", "robustness", "root"}), cost
+        )
 
     @property
     def tries_models(self) -> bool:

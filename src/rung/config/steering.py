@@ -23,7 +23,9 @@ def steering(path: str, costs: bool = False) -> bool:
     if section == "models":
         key = rest.partition(".")[2].partition(".")[0]
         return key not in NOT_STEERING and (costs or key not in PRICES)
-    return (costs and path in COSTS) or (section not in ("limits", "volume", "serve") and path != "documents.store")
+    return (costs and path in COSTS) or (
+        section not in ("limits", "volume", "serve", "robustness") and path != "documents.store"
+    )
 
 
 def steers_of(plain: dict[str, Any], cost: Iterable[float | None] | None) -> dict[str, Any]:

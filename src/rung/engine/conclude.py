@@ -12,7 +12,7 @@ from rung.decide.form import right_but_for_form
 from rung.decide.frontier import compared
 from rung.decide.knowledge import missing_facts, splits
 from rung.decide.tuned import forecasts
-from rung.decide.verdict import Climbed
+from rung.decide.verdict import Climbed, decide
 from rung.evaluate.alpha import superseded
 from rung.judging.trust import trust_of
 from rung.store.archive import answers_seen
@@ -61,6 +61,16 @@ def stored_stop(run: RunFolder) -> Stopped | None:
     """Return why the run ended before its time, as it was written down."""
     found = run.facts.get("stopped")
     return Stopped(**found) if isinstance(found, dict) else None
+
+
+def conclude(
+    run: RunFolder, config: Config, results: Mapping[str, Result], skipped: Sequence[Skipped], stopped: Stopped | None
+) -> Verdict:
+    """Decide over what the run folder holds, and keep the verdict and what it stands on."""
+    climbed = gathered(run, config, results, skipped, stopped)
+    verdict = decide(climbed)
+    save_conclusion(run, climbed, verdict)
+    return verdict
 
 
 def save_conclusion(run: RunFolder, climbed: Climbed, verdict: Verdict) -> None:

@@ -13,6 +13,7 @@ from rung.data.audit.audit_input import AuditInput, percent
 from rung.data.audit.power import DISCORDANCE, check_power, independent_rows
 from rung.data.configured import as_task, how_parted, part_rows, read_rows
 from rung.data.parts import Parts
+from rung.diagnosis.changes import APPROACHES, CHANGES, most_answers
 from rung.engine.contract import planned
 from rung.engine.obstacles import refuse
 from rung.errors import NotOffered, RungError
@@ -96,9 +97,10 @@ def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
     with document_index_to_plan(config) as document_index:
         kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, Spaces(None, (), Silent()))
         rungs = [_estimated(step, task, parts, kit, settings, answer) for step in steps or config.ladder]
+    changed = most_answers(config.robustness, len(parts.dev))
     rungs += [
-        *_judges(task, kit, settings, parts, rungs),
-        *_examined(config, settings, rungs, answer, task),
+        *_judges(task, kit, settings, parts, rungs, changed),
+        *_examined(config, settings, rungs, answer, task, changed),
     ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     lines = tuple(power_lines(task, parts, len(config.planned)))
@@ -176,36 +178,57 @@ def _total(dev: Sequence[Any], test: Sequence[Any]) -> float | None:
 
 
 def _examined(
-    config: Config, settings: Mapping[str, ProviderSettings], rungs: Sequence[RungEstimate], answer: int, task: Task
+    config: Config,
+    settings: Mapping[str, ProviderSettings],
+    rungs: Sequence[RungEstimate],
+    answer: int,
+    task: Task,
+    changed: int,
 ) -> list[RungEstimate]:
-    """Return a line for what is asked on dev beside the rungs: why rows failed, and what one request takes.
+    """Return lines for what is asked on dev beside the rungs: why rows failed, what one request takes, and changed examples.
 
-    Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask.
+    Counted as if every rung had enough failures for all experiments, at the price of the dearest model that they ask. `changed`:
+    how many changed examples are answered.
     """
     alone = profile.requests_of(task, task.alpha / len(config.planned))
     asking = [r for r in rungs if r.test_calls]
-    if not asking:
-        return []
-    calls = len(asking) * (config.diagnosis.calls + alone)
+    experiments = f"experiments on failed dev examples (diagnosis.calls: {config.diagnosis.calls} an approach), and {_alone(task, alone)}"
+    robust = f"the winner and the runner-up answer dev examples changed in {len(CHANGES)} ways; decides nothing"
+    wanted = (
+        ("diagnosis", len(asking), len(asking) * (config.diagnosis.calls + alone), experiments),
+        ("robustness", min(APPROACHES, len(asking)), min(APPROACHES, len(asking)) * changed // APPROACHES, robust),
+    )
+    return [_at_most(*one, config, settings, asking, answer) for one in wanted if one[2]]
+
+
+def _at_most(
+    label: str,
+    approaches: int,
+    calls: int,
+    note: str,
+    config: Config,
+    settings: Mapping[str, ProviderSettings],
+    asking: Sequence[RungEstimate],
+    answer: int,
+) -> RungEstimate:
+    """Estimate calls on dev at the price of the dearest model that they may ask. `asking`: the rungs that ask models."""
     per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
     larger = larger_roles(config) if config.diagnosis.calls else {}
     roles = {role for step in config.ladder for role in answering_roles(step)}
     models = [settings[r] for r in sorted({*roles, *larger.values()}) if r in settings]
     found = [_money_and_time(model, calls, per_call, answer) for model in models]
     known = [usd for usd, _, _ in found if usd is not None]
-    return [
-        RungEstimate(
-            "diagnosis",
-            len(asking),
-            calls,
-            0,
-            calls * per_call,
-            calls * min(answer, max((m.max_tokens for m in models), default=answer)),
-            max(known) if known and len(known) == len(found) else None,
-            max((minutes for _, minutes, _ in found if minutes is not None), default=None),
-            f"experiments on failed dev examples (diagnosis.calls: {config.diagnosis.calls} an approach), and {_alone(task, alone)}",
-        )
-    ]
+    return RungEstimate(
+        label,
+        approaches,
+        calls,
+        0,
+        calls * per_call,
+        calls * min(answer, max((m.max_tokens for m in models), default=answer)),
+        max(known) if known and len(known) == len(found) else None,
+        max((minutes for _, minutes, _ in found if minutes is not None), default=None),
+        note,
+    )
 
 
 def _alone(task: Task, alone: int) -> str:
@@ -228,8 +251,10 @@ def _judges(
     settings: Mapping[str, ProviderSettings],
     parts: Parts,
     rungs: Sequence[RungEstimate],
+    changed: int,
 ) -> list[RungEstimate]:
-    """Return a line for each metric that asks a model: its calls on all answers of all rungs. Equal answers cost once."""
+    """Return a line for each metric that asks a model: its calls on all answers of all rungs, those to changed examples among them.
+    Equal answers cost once."""
     found = []
     for spec in task.metrics:
         metric = kit.metrics[spec.name]
@@ -241,7 +266,7 @@ def _judges(
         sizes = [most_tokens(request.messages) for requests in asked for request in requests]
         per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
         offered = [r for r in rungs if not (r.note or "").startswith(SKIPPED)]
-        dev = each * sum(max(r.dev_calls, len(parts.dev)) for r in offered)
+        dev = each * (sum(max(r.dev_calls, len(parts.dev)) for r in offered) + changed)
         test = each * len(parts.test) * len(offered)
         role, calls = settings[roles[0]], dev + test
         usd, minutes, note = _money_and_time(role, calls, per_call, VERDICT_TOKENS)

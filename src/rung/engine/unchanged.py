@@ -38,8 +38,9 @@ _PACKAGES = ("numpy", "scipy", "scikit-learn", "genai-prices")  # whose versions
 
 
 def remember(run: RunFolder, config: Config, results: Mapping[str, Result], unanswered: int) -> None:
-    """Write down what the verdict stands on, where it is one to be read back: no row is waiting for its answer."""
+    """Write down what the verdict stands on, where it is one to be read back: no row, changed ones among them, is waiting for its answer."""
     whole = set(results) == set(run.measured) and not unanswered and run.verdict.need().decision != "stopped"
+    whole = whole and all(one.whole for one in run.robustness.get() or ())
     run.note(**{_FACT: _grounds(run, config) if whole and _all_ours(config) else None})
 
 

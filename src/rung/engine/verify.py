@@ -13,6 +13,8 @@ from rung.data.parts import thaw
 from rung.decide.current import anchored
 from rung.decide.verdict import decide
 from rung.diagnosis.calibration import check as check_predictions
+from rung.diagnosis.changes import changed_inputs
+from rung.diagnosis.robustness import robustness_of
 from rung.engine.conclude import gathered, stored_stop
 from rung.engine.contract import refitted
 from rung.engine.permission import require
@@ -27,7 +29,7 @@ from rung.judging.trust import trust_of
 from rung.prompts.postprocessing import Step, raw_text, step_of
 from rung.store.archive import answers_seen
 from rung.store.folder import to_json
-from rung.store.records import PredictionCheck, Trust
+from rung.store.records import PredictionCheck, Robustness, Trust
 from rung.store.run import EVENTS, HEAD, RunFolder
 from rung.store.sealed import sealed_test
 from rung.types import (
@@ -102,6 +104,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
         yield Check("verdict", 0, "the run has not come to a verdict yet")
         return
     yield from _conclusions(run, results)
+    yield from _robust(run, task)
     yield from _as_left(run)
 
 
@@ -190,6 +193,29 @@ def _conclusions(run: RunFolder, results: Mapping[str, Result]) -> Iterator[Chec
         yield _same("the judge", trust_of(run), run.trust.need(), Trust)
 
 
+def _robust(run: RunFolder, task: Task) -> Iterator[Check]:
+    """Score the stored answers to changed dev examples again, over changes made anew, and recompute what they cost."""
+    stored, seed = run.robustness.get(), stored_config(run).split.seed
+    if stored is None:
+        return
+    dev = by_id(run.parts.dev.need())
+    again = []
+    with stored_kit(run, task) as kit:
+        for one in stored:
+            record = run.rung(one.rung)
+            answered = record.changed.need()
+            for change in dict.fromkeys(a.change for a in answered):
+                outcomes = tuple(a.outcome for a in answered if a.change == change)
+                rows = {
+                    o.example_id: changed_inputs(change, dev[o.example_id], seed)
+                    for o in outcomes
+                    if o.example_id in dev
+                }
+                yield _scores(f"{one.rung}, dev examples changed in {change}", outcomes, rows, kit, None, task)
+            again.append(robustness_of(one.rung, record.dev.need(), answered, one.untried, task, seed))
+    yield _same("robustness", tuple(again), stored, tuple[Robustness, ...])
+
+
 def _scores(
     label: str,
     outcomes: tuple[Outcome, ...],
@@ -198,7 +224,7 @@ def _scores(
     steps: Step | None,
     task: Task,
 ) -> Check:
-    wrong = [f"{o.example_id} is no test example" for o in outcomes if o.example_id not in rows]
+    wrong = [f"{o.example_id} is no such example" for o in outcomes if o.example_id not in rows]
     answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
     try:
         again = asyncio.run(_judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None], kit))

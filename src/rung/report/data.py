@@ -13,7 +13,7 @@ from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
 from rung.store.folder import to_json
-from rung.store.records import PredictionCheck, Trust
+from rung.store.records import PredictionCheck, Robustness, Trust
 from rung.store.run import RunFolder
 from rung.types import (
     Candidate,
@@ -58,6 +58,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "test_opened": report.opened,
         "test_revealed": report.revealed,
         "rerun": _rerun(report),
+        "robustness": _plain(report.robustness, tuple[Robustness, ...]),
         "economics": _plain(economics_of(report), Economics),
         "advice": advice_data(matrix_of(report)),
     }

@@ -17,7 +17,7 @@ from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
 from rung.store.folder import CURE, at_work
 from rung.store.kept import Kept
-from rung.store.records import Consistency, PredictionCheck, Trust
+from rung.store.records import Consistency, PredictionCheck, Robustness, Trust
 from rung.store.run import RunFolder
 from rung.store.sealed import sealed_test
 from rung.types import (
@@ -104,6 +104,9 @@ class Report:
     revealed: bool
     sides: tuple[LoadedSide, ...]
     trust: Trust | None = None  # what is known of the judge, where one decides
+    robustness: tuple[
+        Robustness, ...
+    ] = ()  # what the best approaches lose on changed dev examples, where that was asked for
     told: Mapping[str, bool] = field(default_factory=dict)  # factors of the decision matrix that the user answered
     same_again: Callable[[], float | None] = lambda: None
     """How likely a second run on as many fresh test examples ends in the same verdict; read and computed when it is asked."""
@@ -205,6 +208,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         revealed=folder.revealed,
         sides=sides,
         trust=folder.trust.get(),
+        robustness=folder.robustness.get() or (),
         told=folder.told.get() or {},
         same_again=lambda: _same_again(folder, verdict, rungs, manifest),
     )

@@ -16,6 +16,7 @@ from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, load_report
 from rung.report.predictions import summary as calibration
+from rung.report.robustness import robustness_lines
 from rung.report.summary import Summary, summary
 from rung.report.tuned import tuning_lines
 from rung.store.run import RunFolder
@@ -49,6 +50,9 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
     if again := sentence(report.same_again()):
         yield safe(again)
+        yield ""
+    if robust := [*robustness_lines(report)]:
+        yield from (f"- {safe(line)}" for line in robust)
         yield ""
     yield from _judge(report)
     yield from _costs(report)

@@ -13,6 +13,7 @@ from rung.diagnosis.calibration import right_about
 from rung.report import advice, charts, economics, predictions, told_apart
 from rung.report.failure import first_failure
 from rung.report.load import Report
+from rung.report.robustness import DECIDES_NOTHING
 from rung.report.rows import side_by_side
 from rung.report.summary import summary
 
@@ -130,6 +131,7 @@ SECTIONS: tuple[ReportSection, ...] = (
     ReportSection("knowledge", None, "_knowledge.html"),
     ReportSection("tuning", None, "_tuning.html"),
     ReportSection("consistency", None, "_consistency.html"),
+    ReportSection("robustness", None, "_robustness.html", lambda report: {"decides_nothing": DECIDES_NOTHING}),
     ReportSection("advice", "Advice", "_advice.html", _advice),
     ReportSection("rows", "Examples", "_rows.html", _rows),
     ReportSection("tried", "Candidates", "_tried.html"),

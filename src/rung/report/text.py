@@ -25,6 +25,7 @@ from rung.report.judging import facts
 from rung.report.knowledge import knowledge_lines
 from rung.report.load import Report, load_report
 from rung.report.predictions import summary as calibration
+from rung.report.robustness import robustness_lines
 from rung.report.runs import RunLine
 from rung.report.summary import ApproachLine, Command, Summary, summary
 from rung.report.told_apart import detail_lines
@@ -179,6 +180,8 @@ def _details(report: Report, console: Console) -> None:
     if report.verdict is not None:
         for line in filter(None, (*report.verdict.counterfactuals, sentence(report.same_again()))):
             _line(console, line)
+    for line in robustness_lines(report):
+        _line(console, line)
 
 
 def _line(console: Console, text: str, style: str = "", indent: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What a run keeps beside the vocabulary of `rung.types`: labels by people, trust in a judge, consistency, predictions."""
+"""What a run keeps beside the vocabulary of `rung.types`: labels by people, trust in a judge, consistency, robustness, predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
 
-from rung.types import EarlierUse, Estimate
+from rung.types import EarlierUse, Estimate, Outcome, Skipped
 
 Form = Literal["exact", "extra", "wrong", "failed"]
 
@@ -227,6 +227,50 @@ class Consistency:
     def per_10k(self) -> tuple[float, float]:
         """Failures of form in 10,000 requests: between which numbers they lie by the interval, never one number for so many from few."""
         return 10_000 * self.deviation.low, 10_000 * self.deviation.high
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A dev example answered under a change of its input or of the prompt."""
+
+    change: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The mean deciding score of the same `n` dev examples as they are and changed, in [0, 1].
+
+    `drop`: the first less the second, with its paired 95 % interval; above 0: the approach loses. `worse`, `better`: examples whose
+    score fell or rose. `unanswered`: examples left out, since one of the two has no score.
+    """
+
+    change: str
+    n: int
+    before: float
+    after: float
+    drop: float
+    low: float
+    high: float
+    worse: int
+    better: int
+    unanswered: int
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What an approach loses on changed dev examples. `untried`: the change at which it was broken off, and why."""
+
+    rung: str
+    metric: str
+    together: Drop | None  # over all changes, each example once; None: nothing was answered
+    drops: tuple[Drop, ...]
+    untried: tuple[Skipped, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left to ask when the same command is run again."""
+        return not self.untried and not any(drop.unanswered for drop in self.drops)
 
 
 @dataclass(frozen=True, slots=True)

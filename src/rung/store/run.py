@@ -16,6 +16,7 @@ from rung.store.folder import Folder, append_line, disk_errors, from_json, now, 
 from rung.store.kept import Kept, One, Rows
 from rung.store.records import (
     AlphaShare,
+    Changed,
     Consistency,
     Draw,
     Feedback,
@@ -24,6 +25,7 @@ from rung.store.records import (
     NotedUse,
     Parity,
     PredictionCheck,
+    Robustness,
     Spent,
     Trust,
 )
@@ -63,6 +65,7 @@ class RungRecord(Folder):
     profile = One("profile.json", Profile)
     predictions = One("predicted.json", tuple[PredictionCheck, ...])
     consistency = One("consistency.json", Consistency)
+    changed = Rows("changed.jsonl", Changed)
     parities = One("exports.json", tuple[Parity, ...])
 
     def save_fitted(self, fitted: Fitted) -> None:
@@ -222,6 +225,7 @@ class RunFolder(_Head):
     verdict = One("verdict.json", Verdict)
     alpha = One("alpha.json", tuple[AlphaShare, ...])  # in the order in which test examples were read
     trust = One("judge.json", Trust)
+    robustness = One("robustness.json", tuple[Robustness, ...])
     spend: One[dict[str, Any]] = One("spend.json", cast(type[dict[str, Any]], Spent))
     feedback = Rows("feedback.jsonl", Feedback)  # of served inputs (`rung feedback`); no part of the verdict
     told = One("told.json", dict[str, bool])  # what the user answered to `rung advise`, by factor
@@ -290,6 +294,13 @@ class RunFolder(_Head):
                 made.forget()
             record.diagnosis.forget()
             record.predictions.forget()
+        self.forget_robustness()
+
+    def forget_robustness(self) -> None:
+        """Give up what is known of changed dev examples."""
+        self.robustness.forget()
+        for label in self.planned:
+            self.rung(label).changed.forget()
 
     def find(self, where: str) -> Kept[Any] | None:
         """Return what an evidence key names: "prompt/result", "comparisons"; None for a name that means nothing here."""
@@ -301,7 +312,14 @@ class RunFolder(_Head):
     @property
     def written(self) -> dict[str, str | None]:
         """Hashes of what a climb has written here about its rows and rungs, by file; the test examples stay shut."""
-        kept: list[Kept[Any]] = [self.comparisons, self.verdict, self.trust, self.alpha, self.parts.manifest]
+        kept: list[Kept[Any]] = [
+            self.comparisons,
+            self.verdict,
+            self.trust,
+            self.alpha,
+            self.robustness,
+            self.parts.manifest,
+        ]
         kept += [self.parts.train, self.parts.dev]
         for label in self.planned:
             record = self.rung(label)
@@ -312,6 +330,7 @@ class RunFolder(_Head):
                 record.profile,
                 record.predictions,
                 record.consistency,
+                record.changed,
             ]
         return {**self._hashes_of(kept), **self.unrepeated}
 
