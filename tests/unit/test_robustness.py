@@ -234,6 +234,9 @@ def test_every_number_is_recomputed_and_an_edited_one_is_noticed(sensitive_run):
     row["outcome"]["answer"]["text"] = "nonsense"
     kept.where.write_text("\n".join([json.dumps(row), *lines.splitlines()[1:]]) + "\n")
     assert any("spelling" in c.what and "score differently" in c.differs for c in verify(folder))
+    row["outcome"]["example_id"] = "made up"
+    kept.where.write_text("\n".join([json.dumps(row), *lines.splitlines()[1:]]) + "\n")
+    assert "made up is no dev example" in [c.differs for c in verify(folder)]
     kept.where.write_text(lines)
     folder.write("robustness.json", [{**whole[0], "together": {**whole[0]["together"], "low": -0.5}}, *whole[1:]])
     assert [c.what for c in verify(folder) if not c.passed] == ["robustness"]

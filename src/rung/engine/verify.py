@@ -204,13 +204,13 @@ def _robust(run: RunFolder, task: Task) -> Iterator[Check]:
         for one in stored:
             record = run.rung(one.rung)
             answered = record.changed.need()
+            strange = [a.outcome.example_id for a in answered if a.outcome.example_id not in dev]
+            if strange:
+                yield Check(f"{one.rung}, changed dev examples", len(answered), f"{strange[0]} is no dev example")
+                return
             for change in dict.fromkeys(a.change for a in answered):
                 outcomes = tuple(a.outcome for a in answered if a.change == change)
-                rows = {
-                    o.example_id: changed_inputs(change, dev[o.example_id], seed)
-                    for o in outcomes
-                    if o.example_id in dev
-                }
+                rows = {o.example_id: changed_inputs(change, dev[o.example_id], seed) for o in outcomes}
                 yield _scores(f"{one.rung}, dev examples changed in {change}", outcomes, rows, kit, None, task)
             again.append(robustness_of(one.rung, record.dev.need(), answered, one.untried, task, seed))
     yield _same("robustness", tuple(again), stored, tuple[Robustness, ...])
@@ -224,7 +224,7 @@ def _scores(
     steps: Step | None,
     task: Task,
 ) -> Check:
-    wrong = [f"{o.example_id} is no such example" for o in outcomes if o.example_id not in rows]
+    wrong = [f"{o.example_id} is no test example" for o in outcomes if o.example_id not in rows]
     answered = [o for o in outcomes if o.example_id in rows and o.answer is not None and _settled(o)]
     try:
         again = asyncio.run(_judged([(rows[o.example_id], o.answer) for o in answered if o.answer is not None], kit))
