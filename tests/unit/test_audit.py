@@ -362,3 +362,25 @@ def test_the_labels_of_many_rows_are_judged_on_a_sample_and_the_finding_says_so(
     (found,) = [f for f in check_noise(sample) if f.check == "suspect-labels"]
     assert found.message.endswith(" Looked at were 200 of 300 examples, evenly spread.")
     assert found.measured["rows"] == 200
+
+
+def _guessed(rng: np.random.Generator, n: int, right: float, flipped: float) -> tuple[np.ndarray, list[int], set[int]]:
+    """Probabilities of a model that is right on so many of n examples (four labels), the labels given, the flipped ones."""
+    truth = rng.integers(0, 4, n)
+    p = rng.dirichlet([1.0] * 4, n)
+    top = p.max(axis=1)
+    for i in range(n):  # the likelier it is in its own words, the more often it is right
+        wanted = truth[i] if rng.random() < min(0.98, right + 0.6 * (top[i] - top.mean())) else (truth[i] + 1) % 4
+        best = int(p[i].argmax())
+        p[i, best], p[i, wanted] = p[i, wanted], p[i, best]
+    bad = {int(i) for i in rng.choice(n, int(flipped * n), replace=False)}
+    return p, [int((truth[i] + 2) % 4) if i in bad else int(truth[i]) for i in range(n)], bad
+
+
+def test_a_model_that_knows_little_doubts_few_labels_and_one_that_knows_much_finds_the_wrong_ones():
+    rng = np.random.default_rng(5)
+    p, labels, _ = _guessed(rng, 2000, right=0.5, flipped=0.0)
+    assert len(suspects(p, labels)) <= 0.15 * 2000  # it contradicts half of the labels, which are all right
+    p, labels, bad = _guessed(rng, 2000, right=0.9, flipped=0.1)
+    found = {s.row for s in suspects(p, labels)}
+    assert len(found & bad) >= 0.6 * len(bad)
