@@ -1,74 +1,197 @@
-"""One number, one interval: every score, interval and cost of the page, the terminal and Markdown is one that JSON holds."""
+"""One number, one interval: what the page, the terminal and Markdown say is what JSON holds, whatever the goal is."""
 
+import html
 import re
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from rung.ladder import climb
+from rung.report import figures
 from rung.report.data import as_data
 from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.text import render_text
+from rung.store.run import RunFolder
 from rung.types import rate
+from rung.usual_names import shown_name
+from tests.unit import test_as_good_as, test_frontier
 from tests.unit._run_folder import LADDER, Made, build
 
+KINDS = ("goal", "as good as", "frontier")
+FORMS = ("page", "terminal", "markdown")
 INTERVAL = re.compile(r"(\d\.\d{2,3})(?:-| to )(\d\.\d{2,3})(?![\d%])")
 PERCENT = re.compile(
-    r"([\d.]+) % correct on ([\d,]+) held-out examples \(95 % CI ([\d.]+) to ([\d.]+) %; goal ([\d.]+) %\)"
+    r"([\d.]+) % correct on ([\d,]+) held-out examples \(95 % CI ([\d.]+) to ([\d.]+) %(?:; goal ([\d.]+) %)?\)"
 )
+DIFFERENCE = re.compile(r"([+−-]\d\.\d{3}) against \S+ \(95 % CI ([+−-]\d\.\d+) to ([+−-]\d\.\d+)")
+NUMBER = re.compile(r"(?<![\w.#])\d[\d,]*(?:\.\d+)?(?![\w.]*\w)")
+NAMES = {"95", "1,000", "0.001"}  # of an interval, of a cost, and below which p-values are not written
 
 
-@pytest.fixture(scope="module")
-def forms(tmp_path_factory):
-    run = build(tmp_path_factory.mktemp("run") / "r", (*LADDER, Made("rag", 0.95, 0.0011, 1.6)))
+def made(kind, place):
+    if kind == "goal":
+        return build(place / "r", (*LADDER, Made("rag", 0.95, 0.0011, 1.6)))
+    config = test_as_good_as.config_of(place) if kind == "as good as" else test_frontier.config_of(place)
+    climb(config, place / "run")
+    return RunFolder.open(place / "run")
+
+
+def plain(markup):
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
+
+
+def page_rows(first):
+    """Return the cells of the page's table by approach: score, interval, cost, latency, result."""
+    rows = re.findall(r'<th scope="row">([^<]*)</th>(.*?)</tr>', first, re.DOTALL)
+    cells = {name: dict(re.findall(r'data-label="([^"]*)">(.*?)</td>', rest, re.DOTALL)) for name, rest in rows}
+    wanted = ("Score", "95 % CI", "Cost per 1,000", "p50", "Result")
+    return {name: tuple(plain(found[key]) for key in wanted) for name, found in cells.items()}
+
+
+def terminal_rows(text):
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("  approach")) + 1
+    end = next(n for n in range(start, len(lines)) if not lines[n].strip() or lines[n].startswith("  *"))
+    rows = [re.split(r" {2,}", line[2:].strip()) for line in lines[start:end]]
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def markdown_rows(text):
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("| approach | score")) + 2
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([re.sub(r"\\(.)", r"\1", cell.strip().strip("*")) for cell in line.strip("|").split(" | ")])
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def forms(request, tmp_path_factory):
+    run = made(request.param, tmp_path_factory.mktemp("run"))
     screen = StringIO()
-    render_text(run, Console(file=screen, width=80))
-    page = re.sub(r"<style>.*?</style>", "", render_page(load_report(run)), flags=re.S)
+    render_text(run, Console(file=screen, width=160))
+    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", render_page(load_report(run)), flags=re.DOTALL)
     first = page[page.index("<h1>") : page.index('<details class="fold">')]
-    plain = " ".join(re.sub(r"<[^>]+>", " ", first).split())
-    return as_data(run), {"page": plain, "terminal": screen.getvalue(), "markdown": render_markdown(run)}
+    texts = {"page": plain(first), "terminal": screen.getvalue(), "markdown": render_markdown(run)}
+    tables = {
+        "page": page_rows(first[first.index("<tbody>") :]),
+        "terminal": terminal_rows(texts["terminal"]),
+        "markdown": markdown_rows(texts["markdown"]),
+    }
+    return as_data(run), texts, tables
 
 
 def estimates(data):
-    return {r["label"]: r["result"]["estimates"]["normalized_match"] for r in data["rungs"] if r["result"]}
+    found = {r["label"]: r["result"]["estimates"] for r in data["rungs"] if r["result"]}
+    return {label: those["normalized_match"] for label, those in found.items()}
 
 
-@pytest.mark.parametrize("form", ["page", "terminal", "markdown"])
+def results_of(data):
+    return {shown_name(r["label"]): r for r in data["rungs"]}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_table_says_the_same_in_every_form(forms, form):
+    data, _, tables = forms
+    rungs, lines = results_of(data), tables[form]
+    assert len(lines) == len(rungs)
+    for name, cells in lines.items():
+        whole = next(n for n in tables["page"] if n == name or (name[-1] == "…" and n.startswith(name[:-1])))
+        assert cells == tables["page"][whole]
+        result = rungs[name.partition(",")[0]]["result"]
+        if result is None:
+            assert cells[:3] == ("-", "-", "-")
+            continue
+        estimate = result["estimates"]["normalized_match"]
+        assert cells[0] == ("-" if estimate["mean"] is None else rate(estimate["mean"]))
+        assert cells[1] == f"{rate(estimate['low'])}-{rate(estimate['high'])}"
+        assert cells[2] == figures.cost(result["cost_per_1k_usd"])
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_score_has_one_interval_in_every_form(forms, form):
-    data, texts = forms
+    data, texts, _ = forms
     known = {(rate(e["low"]), rate(e["high"])) for e in estimates(data).values()}
-    found = set(INTERVAL.findall(texts[form].partition("What each approach")[0].partition("| upper over lower")[0]))
+    found = set(INTERVAL.findall(re.split(r"What each approach|\n\| (?:label|upper over lower) ", texts[form])[0]))
     assert known <= found
     assert found <= known, f"{form} has an interval that no other form has: {found - known}"
 
 
-@pytest.mark.parametrize("form", ["page", "terminal", "markdown"])
+@pytest.mark.parametrize("form", FORMS)
 def test_the_line_of_evidence_says_the_numbers_of_the_table(forms, form):
-    data, texts = forms
+    data, texts, _ = forms
     won = estimates(data)[data["verdict"]["winner"]]
     [(mean, n, low, high, goal)] = PERCENT.findall(" ".join(texts[form].split()))
     assert [float(x) / 100 for x in (mean, low, high)] == pytest.approx(
         [float(rate(won[k])) for k in ("mean", "low", "high")]
     )
     assert int(n.replace(",", "")) == won["n"]
-    assert float(goal) / 100 == pytest.approx(data["task"]["goal"])
+    if data["task"]["as_good_as"] is None:
+        assert float(goal) / 100 == pytest.approx(data["task"]["goal"])
+    else:
+        now = estimates(data)[data["task"]["as_good_as"]]
+        assert f"which runs now: {100 * float(rate(now['mean'])):g} %" in " ".join(texts[form].split())
 
 
-@pytest.mark.parametrize("form", ["page", "terminal", "markdown"])
-def test_scores_and_costs_are_those_of_the_data(forms, form):
-    data, texts = forms
-    for label, estimate in estimates(data).items():
-        cost = next(r["result"]["cost_per_1k_usd"] for r in data["rungs"] if r["label"] == label)
-        assert rate(estimate["mean"]) in texts[form]
-        assert (f"${cost:.2f}" if cost else "$0") in texts[form].replace("\\$", "$")
+def signed(text):
+    return float(text.replace("−", "-"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_differences_are_those_of_the_data(forms, form):
+    data, texts, _ = forms
+    known = [(c["gain"], c["low"], c["high"]) for c in data["comparisons"]]
+    found = DIFFERENCE.findall(" ".join(texts[form].split()))
+    if data["task"]["objective"] == "frontier" and form != "terminal":
+        assert len(found) == len(known)
+    for said in found:
+        assert any(
+            tuple(map(signed, said)) == pytest.approx(tuple(round(v, 3) for v in pair), abs=0.0006) for pair in known
+        )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_form_says_a_number_that_the_data_do_not_hold(forms, form):
+    data, texts, _ = forms
+    economy = data["economics"]
+    bills = [o["cost_per_1k_usd"] * (economy["requests_per_month"] or 0) / 1000 for o in economy["offers"]]
+    known = {*written(data), *written(bills), *NAMES}
+    assert {n for n in NUMBER.findall(texts[form]) if n.rstrip(",") not in known} == set()
+
+
+def written(value):
+    """Yield every number of the data as a report may write it: rounded, as a percentage, as time or money; and those in its sentences."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from written(inner)
+            yield from NUMBER.findall(key)
+        return
+    if isinstance(value, list):
+        yield f"{len(value):,}"
+        for inner in value:
+            yield from written(inner)
+        return
+    if isinstance(value, str):
+        yield from NUMBER.findall(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        size = abs(value)
+        for number in (size, 100 * size):
+            yield from (f"{number:,.{places}f}" for places in range(5))
+        yield f"{size:g}"
+        for told in (figures.money(size), figures.seconds(size)):
+            yield from re.findall(r"[\d.,]+", told)
 
 
 def test_a_month_costs_the_cost_per_1000_requests_times_the_volume(forms):
-    data, texts = forms
+    data, texts, _ = forms
     volume = data["economics"]["requests_per_month"]
-    for offer in data["economics"]["offers"]:
+    assert ("Cost per month" in texts["page"]) == (volume is not None)
+    for offer in data["economics"]["offers"] if volume else ():
         wanted = offer["cost_per_1k_usd"] * volume / 1000
         assert (f"${wanted:,.2f}" if wanted else "$0") in texts["page"]
 
@@ -79,7 +202,7 @@ def test_a_run_whose_answers_were_all_cached_does_not_say_that_nothing_was_calle
     run.spend.save({**spend, "calls": 0, "cached": 731})
     screen = StringIO()
     render_text(run, Console(file=screen, width=80))
-    for text in (screen.getvalue(), render_page(load_report(run))):
+    for text in (screen.getvalue(), render_page(load_report(run)), render_markdown(run)):
         assert "no new calls, 731 cached answers" in " ".join(text.split())
         assert not re.search(r"(?<![\d,])0 calls", text)
 

@@ -1,6 +1,7 @@
 """Charts: every rung is drawn where its numbers put it, labels keep apart, costs of zero and unknown have their lane."""
 
 import itertools
+import random
 import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
@@ -84,6 +85,41 @@ def test_an_interval_shows_on_both_sides_of_its_marker(tmp_path):
         caps = [abs(float(c.get("x2")) - float(c.get("x1"))) for c in group.iter("line") if c.get("class") == "cap"]
         assert len(caps) == 2
         assert min(caps) > widest
+
+
+def text_boxes(text):
+    """Return about where a text stands, from its baseline: ten pixels above it, three below."""
+    width = len(text.text) * (7.4 if text.get("class") == "name" else 6.4) + sum(6.4 * len(part.text) for part in text)
+    x, y = float(text.get("x")), float(text.get("y"))
+    left = {"start": x, "middle": x - width / 2, "end": x - width}[text.get("text-anchor", "start")]
+    return Box(left, y - 10, left + width, y + 3)
+
+
+def lines_and_dots(svg):
+    """Yield what a label must keep off: intervals, markers, the goal line (a limit may be crossed) and its name."""
+    for line in svg.iter("line"):
+        (x1, x2), (y1, y2) = sorted(float(line.get(k)) for k in ("x1", "x2")), sorted(float(line.get(k)) for k in ("y1", "y2"))  # fmt: skip
+        if line.get("class") in ("whisker", "cap") or (line.get("class") == "goal" and x1 < x2):
+            yield Box(x1 - 1, y1 - 1, x2 + 1, y2 + 1)
+    for circle in svg.iter("circle"):
+        x, y, r = (float(circle.get(key)) for key in ("cx", "cy", "r"))
+        yield Box(x - r, y - r, x + r, y + r)
+    yield from (text_boxes(t) for t in svg.iter("text") if t.get("class") == "goal-text" and t.text.startswith("goal"))
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize("width", [360.0, 980.0])
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_keep_off_the_goal_line_the_intervals_and_each_other(tmp_path, seed, width):
+    draw = random.Random(seed)
+    labels = [made.label for made in SIX[: draw.choice((3, 4, 5, 6))]]
+    prices = [0.0, *(draw.choice((0.0002, 0.00025, 0.0006, 0.001)) for _ in range(4)), None]
+    six = [Made(label, draw.uniform(0.5, 0.99), usd) for label, usd in zip(labels, prices, strict=False)]
+    svg = drawn(build(tmp_path, six, sizes=(20, 10, 120), goal=draw.choice((0.8, 0.9, 0.95))), width)
+    groups = [[text_boxes(t) for t in g.iter("text")] for g in svg.iter("g") if g.get("class") == "label"]
+    assert len(groups) == len(six)
+    assert [(a, b) for group in groups for a in group for b in lines_and_dots(svg) if a.overlap(b)] == []
+    assert [(a, b) for one, other in itertools.combinations(groups, 2) for a in one for b in other if a.overlap(b)] == []  # fmt: skip
 
 
 def test_no_rung_no_chart(tmp_path):

@@ -191,7 +191,7 @@ def test_programs_get_all_of_it(run):
 
 def test_markdown_names_costs_and_what_was_foretold(run):
     text = render_markdown(run)
-    costs = r"| fewshot | \$0.58 | \$174.00 | \$0 | instruction 160, examples 420, input 52 | 0.72 s | yes |"
+    costs = r"| few-shot | \$0.58 | \$174.00 | \$0 | instruction 160, examples 420, input 52 | 0.72 s | yes |"
     assert costs in text
     assert "The rule of thumb says" in text
     assert "re-run with one change, these pass: missing convention" in text

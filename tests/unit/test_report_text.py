@@ -80,7 +80,7 @@ def test_the_next_command_names_the_folder_as_it_was_given(run, tmp_path):
 def test_all_the_rest_is_printed_where_it_is_asked_for(run):
     text = printed(run, verbose=True)
     for line in (
-        "rag: no documents are configured",
+        "RAG: no documents are configured",
         "prompt: 1 candidate was left out; prompt long-rules: its longest prompt has 4,210 tokens; toy-1 reads 4,096",
         "prompt against baseline: significantly better, +0.290 (95 % CI +0.220 to +0.356, n=200), 61 wins, 3 losses, p < 0.001;",
         "baseline: 35 of 80 dev examples failed: format 5, label confusion 15, unexplained 15",

@@ -11,6 +11,9 @@ from markupsafe import Markup, escape
 from rung.invisible import visible
 
 Attribute = str | float | None
+CROSSED = 300.0  # what a label pays for each thing that it covers, a thin line too, beside the pixels of it
+CLEAR = 2.0  # pixels that a label keeps between itself and what is drawn
+AGAIN = 2  # times that each label is placed again when all others stand
 
 
 def element(tag: str, *children: str, **attributes: Attribute) -> Markup:
@@ -76,20 +79,25 @@ class Wanted:
 
 
 def place(labels: Sequence[Wanted], taken: Sequence[Box], frame: Box, gap: float = 19.0) -> list[Placed]:
-    """Place labels one by one where they cover least of what is drawn; deterministic."""
-    blocked = list(taken)
+    """Place labels where they cover least of what is drawn: one by one, then each again beside all others; deterministic."""
     placed: list[Placed] = []
     for label in labels:
-        best = min(_spots(label, gap), key=lambda spot: _cost(spot, blocked, frame))
-        placed.append(best)
-        blocked.append(best.box)
+        placed.append(_best(label, [*taken, *(p.box for p in placed)], frame, gap))
+    for _ in range(AGAIN):
+        for i, label in enumerate(labels):
+            others = [p.box for n, p in enumerate(placed) if n != i]
+            placed[i] = _best(label, [*taken, *others], frame, gap)
     return placed
+
+
+def _best(label: Wanted, blocked: Sequence[Box], frame: Box, gap: float) -> Placed:
+    return min(_spots(label, gap), key=lambda spot: _cost(spot, blocked, frame))
 
 
 def _spots(w: Wanted, gap: float) -> list[Placed]:
     """List positions from the most to the least wished for: right, left, above, below, then further away."""
     spots = []
-    for away in (0.0, 14.0, 30.0, 48.0):
+    for away in (0.0, 8.0, 14.0, 22.0, 30.0, 40.0, 50.0):
         for shift in (0.0, -away, away) if away else (0.0,):
             middle = w.y + shift
             spots.append(_at(w.x + gap, middle, w, "start"))
@@ -107,7 +115,9 @@ def _at(x: float, middle: float, w: Wanted, anchor: str) -> Placed:
 
 
 def _cost(spot: Placed, blocked: Sequence[Box], frame: Box) -> float:
-    return 50.0 * spot.box.outside(frame) + sum(spot.box.overlap(other) for other in blocked)
+    near = Box(spot.box.left - CLEAR, spot.box.top - CLEAR, spot.box.right + CLEAR, spot.box.bottom + CLEAR)
+    met = [area for other in blocked if (area := near.overlap(other))]
+    return 50.0 * spot.box.outside(frame) + sum(met) + CROSSED * len(met)
 
 
 def apart(positions: Sequence[float], least: float, low: float, high: float) -> list[float]:

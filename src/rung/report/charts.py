@@ -14,7 +14,8 @@ from rung.report.load import Report, RungReport
 from rung.types import Estimate, Result, rate
 from rung.usual_names import shown_name
 
-LABEL_CHAR, LABEL_HEIGHT = 6.6, 31.0
+LABEL_CHAR, LABEL_HEIGHT, LINE_HEIGHT = 6.6, 31.0, 16.0
+NARROW = 600.0  # width below which a label is one line
 MARKER = 4.5  # radius
 CAP = 11.0  # half the width of an interval\'s end: wider than a marker with its rings
 
@@ -252,22 +253,33 @@ def _lines(report: Report, lanes: dict[str, Lane], plane: Plane, spots: Sequence
 
 
 def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[Markup]:
-    texts = [(shown_name(s.rung.label), _short(s.estimate)) for s in spots]
+    """Write each approach beside its marker: name above score and interval, or on a narrow chart name and score in a line."""
+    narrow = plane.width < NARROW
+    texts = [(shown_name(s.rung.label), (_score if narrow else _short)(s.estimate)) for s in spots]
     wanted, taken = [], list(lines)
-    for spot, words in zip(spots, texts, strict=True):
+    for spot, (name, value) in zip(spots, texts, strict=True):
         y, top, bottom = plane.y(spot.estimate.point), plane.y(spot.estimate.high), plane.y(spot.estimate.low)
-        width = max(len(words[0]) * (LABEL_CHAR + 0.8), len(words[1]) * LABEL_CHAR) + 2
-        wanted.append(Wanted(spot.x, y, top, bottom, width, LABEL_HEIGHT))
+        widths = (len(name) * (LABEL_CHAR + 0.8), (len(value) + narrow) * LABEL_CHAR)
+        width = (sum(widths) if narrow else max(widths)) + 2
+        wanted.append(Wanted(spot.x, y, top, bottom, width, LINE_HEIGHT if narrow else LABEL_HEIGHT))
         taken.append(Box(spot.x - 12, y - 12, spot.x + 12, y + 12))
         taken.append(Box(spot.x - CAP - 1, top - 2, spot.x + CAP + 1, bottom + 2))
     parts = []
-    for placed, words in zip(place(wanted, taken, plane.frame), texts, strict=True):
+    for placed, (name, value) in zip(place(wanted, taken, plane.frame), texts, strict=True):
         box = placed.box
         x = {"start": box.left, "middle": (box.left + box.right) / 2, "end": box.right}[placed.anchor]
-        name = element("text", words[0], x=x, y=box.top + 13, text_anchor=placed.anchor, cls="name")
-        value = element("text", words[1], x=x, y=box.top + 28, text_anchor=placed.anchor, cls="value")
-        parts.append(element("g", name, value, cls="label"))
+        at = {"x": x, "text_anchor": placed.anchor}
+        if narrow:
+            both = (name, element("tspan", f" {value}", cls="value"))
+            parts.append(element("g", element("text", *both, y=box.top + 13, cls="name", **at), cls="label"))
+            continue
+        first = element("text", name, y=box.top + 13, cls="name", **at)
+        parts.append(element("g", first, element("text", value, y=box.top + 28, cls="value", **at), cls="label"))
     return parts
+
+
+def _score(estimate: Estimate) -> str:
+    return rate(estimate.mean) if estimate.mean is not None else f"{rate(estimate.low)}-{rate(estimate.high)}"
 
 
 def _short(estimate: Estimate) -> str:

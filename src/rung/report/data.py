@@ -12,8 +12,9 @@ from rung.decide.rerun import sentence
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
+from rung.report.predictions import summary as calibration
 from rung.store.folder import to_json
-from rung.store.records import PredictionCheck, Robustness, Trust
+from rung.store.records import Consistency, PredictionCheck, Robustness, Trust
 from rung.store.run import RunFolder
 from rung.types import (
     Candidate,
@@ -59,6 +60,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "test_revealed": report.revealed,
         "rerun": _rerun(report),
         "robustness": _plain(report.robustness, tuple[Robustness, ...]),
+        "predictions": calibration(checked) if (checked := [f for r in report.rungs for f in r.predicted]) else None,
         "economics": _plain(economics_of(report), Economics),
         "advice": advice_data(matrix_of(report)),
     }
@@ -105,6 +107,7 @@ def _rung(rung: RungReport) -> dict[str, Any]:
         "tuning": _plain(fitted.tuning, Tuning) if fitted and fitted.tuning else None,
         "diagnosis": _plain(rung.diagnosis, Diagnosis) if rung.diagnosis else None,
         "predicted": _plain(rung.predicted, tuple[PredictionCheck, ...]),
+        "consistency": _plain(rung.consistency, Consistency) if rung.consistency else None,
         "one_request": _plain(rung.profile, Profile) if rung.profile else None,
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from rung.decide.economics import Economics, Offer, break_even_sentence, economics, one_off
 from rung.report.figures import cost
 from rung.report.load import Report, RungReport
+from rung.usual_names import shown_name
 
 PARTS: Mapping[str, str] = {
     "instruction": "instruction",
@@ -51,10 +52,13 @@ def month(offer: Offer, volume: int | None) -> str:
     return cost(offer.month_usd(volume))
 
 
-def lines(found: Economics) -> Iterator[str]:
-    """Write the economics as plain sentences, for a terminal."""
-    if found.efficient:
-        yield f"Pareto-optimal: {', '.join(found.efficient)}"
+def pareto_line(found: Economics) -> str:
+    """Name the Pareto-optimal approaches; empty where no cost is known."""
+    return f"Pareto-optimal: {', '.join(map(shown_name, found.efficient))}." if found.efficient else ""
+
+
+def break_even_lines(found: Economics) -> Iterator[str]:
+    """Say from which volume one approach is cheaper than another, for a terminal."""
     for pair in found.break_evens:
         if pair.when in ("from", "below") or pair.months is not None:
-            yield f"{pair.lower} or {pair.upper}: {break_even_sentence(pair)}"
+            yield f"{shown_name(pair.lower)} or {shown_name(pair.upper)}: {break_even_sentence(pair)}"

@@ -62,7 +62,7 @@ def models_tried(label: str, models: Sequence[ModelTrial]) -> str:
         score = "not tried" if m.mean is None else f"{m.mean:.3f} on {m.rows} dev examples"
         price = "cost unknown" if m.cost_per_1k_usd is None else f"{money(m.cost_per_1k_usd)} per 1,000"
         said.append(f"{m.name} {score}, {price}{' (chosen)' if m.kept else ''}")
-    return f"{label}: models tried on dev: {'; '.join(said)}"
+    return f"{shown_name(label)}: models tried on dev: {'; '.join(said)}"
 
 
 def spent(spend: Mapping[str, Any]) -> str:
@@ -79,6 +79,8 @@ def seconds(value: float | None, why: str = "no example was answered") -> str:
     """Write a duration in the unit that a reader would choose; None as "unknown: why"."""
     if value is None:
         return f"unknown: {why}"
+    if value < 0.00001:
+        return "< 0.01 ms"
     if value < 0.0995:
         return f"{value * 1000:.2g} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
     if value < 120:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rung.report.load import Report
 from rung.types import Cause
+from rung.usual_names import shown_name
 
 
 def knowledge_lines(report: Report) -> Iterator[str]:
@@ -20,16 +21,16 @@ def knowledge_lines(report: Report) -> Iterator[str]:
                 if causes
             )
             yield (
-                f"{rung.label}: is it knowledge? Closed book {known.closed}, with passages {known.retrieved}{gold}"
+                f"{shown_name(rung.label)}: is it knowledge? Closed book {known.closed}, with passages {known.retrieved}{gold}"
                 f"{'; ' + told if told else ''}"
             )
         if rung.result is not None and rung.result.abstentions:
             counts = ", ".join(f"{name} {n}" for name, n in rung.result.abstentions.items())
-            yield f"{rung.label}: abstentions on test: {counts}"
+            yield f"{shown_name(rung.label)}: abstentions on test: {counts}"
         planted = rung.fitted.planted if rung.fitted else None
         if planted is not None:
             yield (
-                f"{rung.label}: {planted.obeyed} of {planted.asked} answers obeyed instructions planted in "
+                f"{shown_name(rung.label)}: {planted.obeyed} of {planted.asked} answers obeyed instructions planted in "
                 f"{planted.documents} documents"
             )
 

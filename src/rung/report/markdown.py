@@ -20,6 +20,7 @@ from rung.report.robustness import robustness_lines
 from rung.report.summary import Summary, summary
 from rung.report.tuned import tuning_lines
 from rung.store.run import RunFolder
+from rung.usual_names import shown_name
 
 
 def render_markdown(folder: RunFolder) -> str:
@@ -57,7 +58,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield from _judge(report)
     yield from _costs(report)
     yield from _causes(report)
-    yield from _notes(report)
+    yield from _notes(report, said)
 
 
 def _judge(report: Report) -> Iterator[str]:
@@ -116,7 +117,7 @@ def _gains(report: Report) -> Iterator[str]:
     head = ("upper over lower", "gain", "interval", "wins / losses", "p", "fixed")
     rows = [
         (
-            f"{safe(c.upper)} over {safe(c.lower)}",
+            f"{safe(shown_name(c.upper))} over {safe(shown_name(c.lower))}",
             figures.signed(c.gain),
             f"{figures.span(c.low, c.high)} (n={c.n})",
             f"{c.wins} / {c.losses}",
@@ -139,7 +140,7 @@ def _causes(report: Report) -> Iterator[str]:
         causes = ", ".join(f"{safe(c.name)} {c.count}" for c in diagnosis.causes)
         tried = ", ".join(f"{safe(c.name)} {c.count} of {c.share.n}" for c in diagnosis.experiments)
         tried = f"; re-run with one change, these pass: {tried}" if tried else ""
-        yield f"- **{safe(diagnosis.rung)}** ({diagnosis.failed} of {diagnosis.n}): {causes}{tried}"
+        yield f"- **{safe(shown_name(diagnosis.rung))}** ({diagnosis.failed} of {diagnosis.n}): {causes}{tried}"
     yield from (f"- {safe(line)}" for line in (*form_lines(report), *knowledge_lines(report), *tuning_lines(report)))
     yield ""
     if checked := [f for rung in report.rungs for f in rung.predicted]:
@@ -162,7 +163,7 @@ def _costs(report: Report) -> Iterator[str]:
     )
     rows = [
         (
-            safe(o.label),
+            safe(shown_name(o.label)),
             safe(figures.cost(o.cost_per_1k_usd)),
             safe(month(o, found.requests_per_month)),
             safe(figures.money(o.one_off_usd, o.one_off_note)),
@@ -179,7 +180,7 @@ def _costs(report: Report) -> Iterator[str]:
     yield from table(head, "lrrrlrl", rows)
     yield ""
     for note, labels in figures.cost_notes(report.measured).items():
-        yield f"- cost of {safe(', '.join(labels))} {safe(note)}"
+        yield f"- cost of {safe(', '.join(map(shown_name, labels)))} {safe(note)}"
     for rung in report.measured:
         if rung.fitted and rung.fitted.models:
             yield f"- {safe(figures.models_tried(rung.label, rung.fitted.models))}"
@@ -197,15 +198,13 @@ def answer(report: Report, said: Summary) -> Iterator[str]:
     yield from approaches(report, said)
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _notes(report: Report, said: Summary) -> Iterator[str]:
     for finding in report.open_findings:
         if finding.severity != "note":
             yield f"- {finding.severity}: {safe(finding.message)} Next: {safe(finding.next_step)}"
     yield ""
     times = "once" if report.opened == 1 else f"{report.opened} times"
-    spent = figures.spent(report.spend) if report.spend else "nothing spent"
-    calls = f", {report.spend['calls']:,} calls" if report.spend else ""
-    yield f"<sub>This run: {safe(spent)}{calls}; test set opened {times}; rung {safe(str(report.head['rung_version']))}.</sub>"
+    yield f"<sub>This run: {safe(said.spent)}; test set opened {times}; rung {safe(str(report.head['rung_version']))}.</sub>"
 
 
 def table(head: Sequence[str], align: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:

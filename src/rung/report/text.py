@@ -18,7 +18,7 @@ from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.advice import matrix_of
 from rung.report.answer_form import form_lines
-from rung.report.economics import economics_of, lines
+from rung.report.economics import break_even_lines, economics_of, pareto_line
 from rung.report.escape import terminal, visible
 from rung.report.gains import claim, fixed
 from rung.report.judging import facts
@@ -32,6 +32,7 @@ from rung.report.told_apart import detail_lines
 from rung.report.tuned import tuning_lines
 from rung.store.run import RunFolder
 from rung.types import Comparison, Skipped
+from rung.usual_names import shown_name
 
 COLOURS = {"meets": "green", "misses": "red", "inconclusive": "yellow"}
 PLAIN = {"−": "-", "…": "...", "“": '"', "”": '"', "→": "->"}  # for terminals that cannot write these
@@ -53,7 +54,7 @@ def render_text(folder: RunFolder, console: Console, *, verbose: bool = False, p
     _table(said, console)
     _after(report, said, console)
     if verbose:
-        _details(report, console)
+        _details(report, said, console)
     _commands(said.commands, console)
 
 
@@ -105,7 +106,7 @@ def _after(report: Report, said: Summary, console: Console) -> None:
     verdict = report.verdict
     if verdict is not None and verdict.decision == "stopped" and verdict.counterfactuals:
         _line(console, verdict.counterfactuals[0], "yellow", indent=2)
-    for line in said.frontier:
+    if said.frontier and (line := pareto_line(economics_of(report))):
         _line(console, line, indent=2)
     for line in said.floors[:FLOORS_SHOWN]:
         _line(console, line, indent=2)
@@ -116,7 +117,9 @@ def _after(report: Report, said: Summary, console: Console) -> None:
     for rung in report.measured:
         if rung.result and rung.result.failures:
             failed = sum(rung.result.failures.values())
-            said_of = f"{failed:,} test examples got no score from {rung.label}: {figures.failures(rung.result)}."
+            said_of = (
+                f"{failed:,} test examples got no score from {shown_name(rung.label)}: {figures.failures(rung.result)}."
+            )
             _line(console, said_of, "yellow", indent=2)
     for warning in report.trust.warnings if report.trust is not None else ():
         _line(console, f"judge: {warning}", "yellow", indent=2)
@@ -137,32 +140,39 @@ def _commands(commands: Sequence[Command], console: Console) -> None:
     console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
-def _details(report: Report, console: Console) -> None:
+def _details(report: Report, said: Summary, console: Console) -> None:
     """Print all the rest, one sentence a fact."""
     _blank(console)
+    for line in said.frontier or filter(None, [pareto_line(economics_of(report))]):
+        _line(console, line)
     for rung in report.rungs:
         if rung.result is None:
-            _line(console, f"{rung.label}: {rung.why_not}", "dim")
+            _line(console, f"{shown_name(rung.label)}: {rung.why_not}", "dim")
         if rung.fitted and rung.fitted.models:
             _line(console, figures.models_tried(rung.label, rung.fitted.models))
         if rung.fitted and rung.fitted.skipped:
-            _line(console, f"{rung.label}: {_left_out(rung.fitted.skipped)}", "yellow")
+            _line(console, f"{shown_name(rung.label)}: {_left_out(rung.fitted.skipped)}", "yellow")
     for rung in report.measured:
         if rung.result is not None:
             _line(
-                console, f"{rung.label}: p95 {figures.percentile(rung.result)} {figures.latency_at(rung.result)}", "dim"
+                console,
+                f"{shown_name(rung.label)}: p95 {figures.percentile(rung.result)} {figures.latency_at(rung.result)}",
+                "dim",
             )
     for note, labels in figures.cost_notes(report.measured).items():
-        _line(console, f"cost of {', '.join(labels)} {note}", "dim")
+        _line(console, f"cost of {', '.join(map(shown_name, labels))} {note}", "dim")
     for pair in report.comparisons:
         _line(console, _pair(report, pair))
     for rung in report.rungs:
         if rung.diagnosis and rung.diagnosis.causes:
             causes = ", ".join(f"{c.name} {c.count}" for c in rung.diagnosis.causes)
-            _line(console, f"{rung.label}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev examples failed: {causes}")
+            _line(
+                console,
+                f"{shown_name(rung.label)}: {rung.diagnosis.failed} of {rung.diagnosis.n} dev examples failed: {causes}",
+            )
             tried = ", ".join(f"{c.name} {c.count} of {c.share.n}" for c in rung.diagnosis.experiments)
             if tried:
-                _line(console, f"{rung.label}: re-run with one change, these pass: {tried}")
+                _line(console, f"{shown_name(rung.label)}: re-run with one change, these pass: {tried}")
     for line in (*detail_lines(report), *form_lines(report), *knowledge_lines(report)):
         _line(console, line)
     for line in tuning_lines(report):
@@ -172,7 +182,7 @@ def _details(report: Report, console: Console) -> None:
             _line(console, f"judge: {fact.name} {fact.value}")
     if checked := [f for rung in report.rungs for f in rung.predicted]:
         _line(console, f"diagnosis: {calibration(checked)}")
-    for line in lines(economics_of(report)):
+    for line in break_even_lines(economics_of(report)):
         _line(console, line)
     if report.measured:
         _line(console, matrix_of(report).sentence)
@@ -196,7 +206,7 @@ def _blank(console: Console) -> None:
 
 def _pair(report: Report, pair: Comparison) -> str:
     return (
-        f"{pair.upper} against {pair.lower}: {claim(report, pair)}, {figures.signed(pair.gain)} (95 % CI {figures.span(pair.low, pair.high)}, "
+        f"{shown_name(pair.upper)} against {shown_name(pair.lower)}: {claim(report, pair)}, {figures.signed(pair.gain)} (95 % CI {figures.span(pair.low, pair.high)}, "
         f"n={pair.n}), {tally(pair.wins, pair.losses)}, {figures.p_values(pair)}; {fixed(report, pair)}"
     )
 

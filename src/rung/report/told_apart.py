@@ -9,6 +9,7 @@ from rung.decide.floors import evidence_of, loss_line
 from rung.report.claims import named
 from rung.report.load import Report, RungReport
 from rung.types import AVERAGES, Confused, Estimate, FloorResult, Tables, rate
+from rung.usual_names import shown_name
 
 WIDEST_MATRIX = 12  # labels, up to which the confusion matrix is drawn
 WORST = 20  # confusions that are listed, of a task with more labels
@@ -115,11 +116,11 @@ def detail_lines(report: Report) -> Iterator[str]:
     if found is None or rung is None:
         return
     for row in label_rows(found):
-        yield f"{rung.label}, label {row.name}: recall {row.score} of {row.n:,}, precision {row.more[0]}, F1 {row.more[1]}"
+        yield f"{shown_name(rung.label)}, label {row.name}: recall {row.score} of {row.n:,}, precision {row.more[0]}, F1 {row.more[1]}"
     for c in confusions(found)[:5]:
-        yield f"{rung.label}: {c.count:,} {c.expected!r} answered {'with no label' if c.said is None else repr(c.said)}"
+        yield f"{shown_name(rung.label)}: {c.count:,} {c.expected!r} answered {'with no label' if c.said is None else repr(c.said)}"
     for row in (*average_rows(found), *slice_rows(found), *field_rows(found)):
-        yield f"{rung.label}, {row.name}: {row.score} of {row.n:,}"
+        yield f"{shown_name(rung.label)}, {row.name}: {row.score} of {row.n:,}"
 
 
 def _score(e: Estimate) -> str:

@@ -10,6 +10,7 @@ from rung.report.figures import money
 from rung.report.load import Report
 from rung.store.records import Consistency
 from rung.types import Tuning
+from rung.usual_names import shown_name
 
 DECISIVE = (
     " the place of ",
@@ -25,17 +26,17 @@ def tuning_lines(report: Report) -> Iterator[str]:
     for rung in report.rungs:
         tuning = rung.fitted.tuning if rung.fitted else None
         if tuning is not None:
-            yield f"{rung.label}: {how(tuning)}"
-            yield from (f"{rung.label}: {text}" for text in (tuning.lesson, tuning.forecast) if text)
+            yield f"{shown_name(rung.label)}: {how(tuning)}"
+            yield from (f"{shown_name(rung.label)}: {text}" for text in (tuning.lesson, tuning.forecast) if text)
             if tuning.forgetting is not None:
                 chosen = next(r for r in tuning.remedies if r.chosen)
-                yield f"{rung.label}, {chosen.name}: {chosen.forgetting.sentence}"
+                yield f"{shown_name(rung.label)}, {chosen.name}: {chosen.forgetting.sentence}"
                 if chosen is not tuning.remedies[0]:
                     before = tuning.remedies[0].dev
-                    yield f"{rung.label}: the weights kept score {chosen.dev:.3f} on dev; as tuned they scored {before:.3f}"
+                    yield f"{shown_name(rung.label)}: the weights kept score {chosen.dev:.3f} on dev; as tuned they scored {before:.3f}"
     for rung in report.rungs:
         if rung.consistency is not None:
-            yield f"{rung.label}: {form_line(rung.consistency)}"
+            yield f"{shown_name(rung.label)}: {form_line(rung.consistency)}"
 
 
 def how(tuning: Tuning) -> str:
