@@ -268,13 +268,14 @@ def _labels(spots: Sequence[Spot], plane: Plane, lines: Sequence[Box]) -> list[M
     for placed, (name, value) in zip(place(wanted, taken, plane.frame), texts, strict=True):
         box = placed.box
         x = {"start": box.left, "middle": (box.left + box.right) / 2, "end": box.right}[placed.anchor]
-        at = {"x": x, "text_anchor": placed.anchor}
+        anchor, first, second = placed.anchor, box.top + 13, box.top + 28
         if narrow:
-            both = (name, element("tspan", f" {value}", cls="value"))
-            parts.append(element("g", element("text", *both, y=box.top + 13, cls="name", **at), cls="label"))
-            continue
-        first = element("text", name, y=box.top + 13, cls="name", **at)
-        parts.append(element("g", first, element("text", value, y=box.top + 28, cls="value", **at), cls="label"))
+            score = element("tspan", f" {value}", cls="value")
+            written = [element("text", name, score, x=x, y=first, text_anchor=anchor, cls="name")]
+        else:
+            above = element("text", name, x=x, y=first, text_anchor=anchor, cls="name")
+            written = [above, element("text", value, x=x, y=second, text_anchor=anchor, cls="value")]
+        parts.append(element("g", *written, cls="label"))
     return parts
 
 
