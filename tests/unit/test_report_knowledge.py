@@ -13,6 +13,7 @@ from rung.report.page import render_page
 from rung.report.rows import cell_of
 from rung.report.text import render_text
 from rung.types import Cause, Diagnosis, Estimate, Fitted, KnowledgeSplit, Outcome, Planted, Result, Source
+from rung.usual_names import shown_name
 from tests.unit._run_folder import build, make_task
 
 
@@ -68,9 +69,9 @@ def test_terminal_and_markdown_say_it_in_a_line(tmp_path):
     console = Console(file=io.StringIO(), width=600)
     render_text(folder, console, verbose=True)
     for text in (console.file.getvalue(), render_markdown(folder)):
-        assert f"{label}: is it knowledge? Closed book 0.10 (95 % CI " in text
+        assert f"{shown_name(label)}: is it knowledge? Closed book 0.10 (95 % CI " in text
         assert "wrong with passages: not retrieved 3, not a knowledge problem 1" in text
-        assert f"{label}: abstentions on test: wrong 7" in text
+        assert f"{shown_name(label)}: abstentions on test: wrong 7" in text
         assert "3 of 20 answers obeyed instructions planted in 4 documents" in text
 
 
