@@ -335,7 +335,9 @@ tests:
 
 def test_promptfoo_tests(tmp_path):
     (tmp_path / "promptfooconfig.yaml").write_text(PROMPTFOO)
-    rows = list(raw_rows(tmp_path / "promptfooconfig.yaml"))
+    told = []
+    rows = list(raw_rows(tmp_path / "promptfooconfig.yaml", told.append))
+    assert told[0] == "read as promptfoo tests: it holds `tests` with vars and assert"
     assert [(r.line, r.cells["ticket"], r.cells["lang"], r.cells["expected"]) for r in rows] == [
         (5, "My card is lost", "en", "card"),
         (10, "Cannot log in", "en", "login en"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +123,24 @@ def names_in(rows: Sequence[RawRow]) -> list[str]:
 def filled(rows: Sequence[RawRow]) -> list[str]:
     """Return the columns that hold anything."""
     return [name for name in names_in(rows) if any(row.cells.get(name) not in (None, "") for row in rows)]
+
+
+def readable(rows: list[RawRow], file: str, on_note: Callable[[str], None]) -> list[RawRow]:
+    """Return the examples without those whose conversation cannot be read, which are told. Raises DataError where none can be."""
+    from rung.data.load import LINES_NAMED, unread_chat
+
+    unread = [None if "input" in row.cells else unread_chat(row, "input", file) for row in rows]
+    good = [row for row, error in zip(rows, unread, strict=True) if error is None]
+    if not good and unread[0] is not None and unread[0].column in filled(rows):
+        raise unread[0]
+    if good and len(good) < len(rows):
+        lines = [str(row.line) for row, error in zip(rows, unread, strict=True) if error is not None]
+        more = f" and {len(lines) - LINES_NAMED} more" if len(lines) > LINES_NAMED else ""
+        on_note(
+            f"{len(lines)} of {len(rows):,} conversations cannot be read (line {', '.join(lines[:LINES_NAMED])}{more}); correct "
+            "them or take them out: the commands that follow stop at the first"
+        )
+    return good or rows
 
 
 def without(rows: Sequence[RawRow], columns: frozenset[str]) -> list[RawRow]:

@@ -23,6 +23,7 @@ from rung.cli._brought import (
     model_of,
     names_in,
     prompt_name,
+    readable,
     stored_of,
     without,
     write_prompt,
@@ -153,7 +154,8 @@ def propose(wishes: Wishes) -> Proposal:
     seen = _looked_at(wishes)
     wishes, rows, guess, found, target = seen.wishes, seen.rows, seen.guess, seen.found, seen.target
     inputs = _asked_inputs(guess, target, rows, wishes)
-    targets = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows if target]
+    held = [as_text(next(iter(answers_in(value_of(r.cells, target))), None)) for r in rows if target]
+    targets = [text for text in held if text.strip()]
     by_targets = kind_of(targets)
     kind = cast("Kind", wishes.kind or ("generation" if target == ASSERTIONS else by_targets.kind))
     usual = choose_metric(kind, targets)
@@ -257,7 +259,7 @@ def _sample(file: Path, on_note: Callable[[str], None], found: Found) -> tuple[l
             pass
     if not rows:
         raise DataError("holds no examples; put one example a line", file=str(file))
-    return rows[:SAMPLE], len(rows) > SAMPLE
+    return readable(rows[:SAMPLE], str(file), on_note), len(rows) > SAMPLE
 
 
 def _listed(entries: Sequence[str], there: Sequence[str]) -> tuple[str, ...]:
@@ -275,14 +277,10 @@ def _check_columns(rows: Sequence[RawRow], file: Path, wanted: Sequence[str]) ->
 
 
 def _asked_target(guess: ColumnGuess, rows: Sequence[RawRow], wishes: Wishes) -> str:
-    """Return the column of the expected output; "" where none is left beside the input. Raises DataError where no conversation can be read."""
+    """Return the column of the expected output; "" where no column is left for it beside the input."""
     from rung.data.columns import SYSTEM
-    from rung.data.load import unread_chat
 
     there = [c for c in filled(rows) if c not in (*wishes.inputs, guess.id, SYSTEM)]
-    unread = [unread_chat(row, "input", str(wishes.file)) for row in rows]
-    if unread[0] is not None and all(unread) and unread[0].column in there:
-        raise unread[0]
     if len(there) <= (0 if wishes.inputs else 1):
         return ""
     return _choose("expected output", "--target", there, wishes)

@@ -20,6 +20,7 @@ from rung.data.importers.base import Found, Importer, Source, mapping, objects, 
 from rung.errors import DataError
 
 NAMED = 10
+_HOLDS = "it holds `tests` with vars and assert"
 _HOLE = re.compile(r"\{\{\s{0,9}([\w.]{1,100})\s{0,9}\}\}")
 _CODE = re.compile(r"\{[{%#]")  # what is left of a template where its plain holes are taken out
 MOST_ROWS = 100_000  # of one file, with every combination of listed variables
@@ -31,7 +32,7 @@ def recognise(source: Source) -> str | None:
     value = source.first
     if not source.alone or not isinstance(value.get("tests"), list | str):
         return None
-    return "it holds `tests` with vars and assert"
+    return _HOLDS
 
 
 def read(source: Source, found: Found) -> Iterator[RawRow]:
@@ -61,7 +62,7 @@ def promptfoo_rows(records: tuple[RawRow, ...], file: str, found: Found) -> Iter
     """
     value, lines = records[0].cells, [r.line for r in records[1:]]
     tests, shared = _tests(value, file)
-    found.tool = "promptfoo tests"
+    found.tool, found.reason = "promptfoo tests", found.reason or _HOLDS
     rows: list[RawRow] = []
     without: list[str] = []
     kinds: dict[str, None] = {}
