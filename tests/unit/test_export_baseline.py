@@ -97,6 +97,17 @@ def test_every_kind_answers_alone_as_measured(tmp_path, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_package_that_is_missing_is_named_with_what_installs_it(tmp_path, batch):
+    exported("nearest", tmp_path / "out")
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"text": TEXTS[0]}))
+    words = ["--in", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "a.csv")] if batch else [TEXTS[0]]
+    command = [sys.executable, "-I", "-S", str(tmp_path / "out/predict.py"), *words]  # -S: the standard library alone
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "No module named 'numpy': pip install -r requirements.txt\n")
+
+
+@pytest.mark.slow
 def test_an_answer_that_differs_refuses_the_export(tmp_path):
     with pytest.raises(RungError, match=r"answers 4 of 5 dev examples otherwise than was measured \(example 'e0': '"):
         exported("linear", tmp_path, rows=TEXTS[:5], change=lambda text: text if text == "returns" else text + "!")

@@ -64,8 +64,8 @@ def main(
         texts = [sys.stdin.read() if text == "-" else text for text in options.texts]
         ready()
         show(answer(dict(zip(columns, texts, strict=True))))
-    except Refused as error:
-        print(error, file=sys.stderr)
+    except (Refused, ModuleNotFoundError) as error:
+        print(error if isinstance(error, Refused) else f"{error}: pip install -r requirements.txt", file=sys.stderr)
         return 2
     except FAILURES as error:
         print(f"no answer: {told(error)}", file=sys.stderr)
