@@ -133,7 +133,10 @@ def test_init_tells_chats_without_answers_from_those_that_are_none(tmp_path):
     assert not any(note.startswith("left out") for note in asked.notes)
     chats = [{"conversations": [*ASKED[1:], *TOLD]} for _ in range(9)]
     some = proposed(*chats, {"conversations": []}, {"conversations": ASKED[1:]}, {"messages": None})
-    assert (some.draft.inputs, some.draft.kind_reason) == (("input",), "the expected outputs are 1 short labels over 9 examples")
+    assert (some.draft.inputs, some.draft.kind_reason) == (
+        ("input",),
+        "the expected outputs are 1 short labels over 9 examples",
+    )
     assert "2 of 12 conversations cannot be read (line 10, 12)" in " ".join(some.notes)
     with pytest.raises(DataError, match=re.escape(f"line 1, column 'conversations': {NONE}")):
         proposed(*({"conversations": [{"user": "My card", "assistant": "card"}]} for _ in range(9)))
