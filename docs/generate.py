@@ -23,6 +23,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bench.decisions import page as decisions
+from docs import examples
 from rung import plugins
 from rung.cli import app
 from rung.config import Config
@@ -200,6 +201,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "decisions.md": f"{NOTICE}\n{decisions.page()}",
         ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
+        **examples.pages(),
         readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
     }
     return {**written, ROOT / "llms.txt": for_models(written)}

@@ -1,7 +1,7 @@
 """CPU time and size of the page of a large run: python -m bench.report [--save].
 
 A run of six rungs over 10,000 dev and 10,000 test rows is made up (no model is asked), and its page written by a process
-of its own, with nothing else loaded: reading the folder, choosing rows, writing HTML. Asked for: under 3 s and 5 MB.
+of its own, with nothing else loaded: reading the folder, choosing rows, writing HTML. Asked for: under 2 s and 5 MB.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rung.report.page import write_page
 from rung.store.run import RunFolder
 loaded = time.process_time()
 page = write_page(RunFolder.open(Path(sys.argv[1])))
-print(loaded - started, time.process_time() - loaded, page.stat().st_size, page.read_text().count('<th scope="row"><span class="id">'))
+print(loaded - started, time.process_time() - loaded, page.stat().st_size, page.read_text().count('<th scope="row"><a class="id"'))
 """
 
 

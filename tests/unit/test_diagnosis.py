@@ -201,7 +201,7 @@ def test_the_mix_in_counts_shares_and_words():
     assert first.example_ids == ("d0", "d3", "d5", "d6")
     assert found.sentence == (
         "At prompt 6 of 9 dev examples failed, 4 of them by label confusion (30% to 90% of the failures); first: "
-        "post-processing (lead-in removed) lifts the dev score from 0.333 to 0.444 at no cost; then fewshot."
+        "post-processing (lead-in removed) lifts the dev score from 0.333 to 0.444 at no cost; then few-shot."
     )
 
 
@@ -212,7 +212,7 @@ def test_all_rows_failed_by_one_cause():
     )
     assert found.next_rung is None
     one = diagnosed(said(["refund"], DEV[:1]), DEV[:1])
-    assert one.sentence == "At prompt 1 of 1 dev example failed, by label confusion; next to try: fewshot."
+    assert one.sentence == "At prompt 1 of 1 dev example failed, by label confusion; next to try: few-shot."
 
 
 def test_few_rows_are_listed_of_many():
@@ -268,7 +268,7 @@ def test_missing_and_wrong_facts_call_for_documents():
         "On 1 example the model says that it does not know; on 2 examples the fact that it gives is wrong."
     )
     assert found.next_rung == "rag"
-    assert found.sentence == "At prompt 3 of 4 dev examples failed, all by knowledge; next to try: rag."
+    assert found.sentence == "At prompt 3 of 4 dev examples failed, all by knowledge; next to try: RAG."
 
 
 def test_what_no_model_was_asked_says_nothing_of_what_models_know():

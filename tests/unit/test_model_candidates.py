@@ -340,4 +340,4 @@ def test_a_configured_model_that_nothing_asks_is_named_before_tuning(tmp_path):
         diagnose(subject, kit, ExperimentBudget(untried={"small": ("main",)}, ladder=("fewshot", "finetune")))
     )
     assert said.next_rung == "finetune"
-    assert said.sentence.endswith("next to try: another model (models: [small, main]); then finetune.")
+    assert said.sentence.endswith("next to try: another model (models: [small, main]); then fine-tuning.")

@@ -21,6 +21,7 @@ from rung.errors import BudgetSpent, ConfigError, ModelError, NotOffered
 from rung.evaluate.profile import is_stored
 from rung.protocols import Judge, Kit, Metric
 from rung.types import Cause, Diagnosis, FormLoss, KnowledgeSplit, Outcome, Prediction, RagLearned, Skipped
+from rung.usual_names import shown_name
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     Experiment("unstable", unstable, rounds=REPEATS),
@@ -211,7 +212,7 @@ def _sentence(
 ) -> str:
     """Say what failed and what to try next. `cheaper`: what comes first, the form of answers and a model that is not tried."""
     form, other = cheaper
-    rung, n, lost = subject.rung, len(subject.outcomes), sum(c.count for c in found)
+    rung, n, lost = shown_name(subject.rung), len(subject.outcomes), sum(c.count for c in found)
     if not lost:
         return f"At {rung} no dev example failed (n={n})."
     first = found[0]
@@ -230,7 +231,9 @@ def _sentence(
     steps = [] if subject.met or form is None or _mended_above(subject) else cheapest_first(form, subject.task)
     if other is not None:
         steps.append(other if steps else f"next to try: {other}")
-    after = next_rung if steps else f"next to try: {next_rung}"
-    steps += [str(after)] if next_rung else [] if steps else [first.suggests]
+    if next_rung:
+        steps.append(f"{'' if steps else 'next to try: '}{shown_name(next_rung)}")
+    elif not steps:
+        steps.append(first.suggests)
     ends = "the goal is met" if subject.met else "; then ".join(steps)
     return f"At {rung} {how}, {why}{tried}; {ends}."

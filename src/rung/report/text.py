@@ -80,10 +80,11 @@ def _table(said: Summary, console: Console) -> None:
 
 
 def render_runs(runs: Sequence[RunLine], console: Console) -> None:
-    """Print a line for each run, and below the table what keeps one from being read."""
+    """Print a line for each run, and below the table what keeps one from being read. A place is folded only where it is long."""
+    whole = max(len(run.place) for run in runs) <= console.width // 2
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", highlight=False)
     for name in ("run", "goal", "verdict", "best", "score", "$/1k req", "date"):
-        table.add_column(name, overflow="fold", no_wrap=name not in ("run", "verdict"))
+        table.add_column(name, overflow="fold", no_wrap=name != "verdict" and (name != "run" or whole))
     for run in runs:
         cells = (run.place, run.goal, run.verdict, terminal(run.best, 16), run.score, run.cost, run.date)
         table.add_row(*(Text(_fit(console, visible(cell))) for cell in cells))
@@ -117,9 +118,7 @@ def _after(report: Report, said: Summary, console: Console) -> None:
     for rung in report.measured:
         if rung.result and rung.result.failures:
             failed = sum(rung.result.failures.values())
-            said_of = (
-                f"{failed:,} test examples got no score from {shown_name(rung.label)}: {figures.failures(rung.result)}."
-            )
+            said_of = f"{failed:,} test {'example' if failed == 1 else 'examples'} got no score from {shown_name(rung.label)}: {figures.failures(rung.result)}."
             _line(console, said_of, "yellow", indent=2)
     for warning in report.trust.warnings if report.trust is not None else ():
         _line(console, f"judge: {warning}", "yellow", indent=2)
