@@ -84,18 +84,20 @@ def climb_and_report(config: Config, folder: Path, as_json: bool, verbose: bool 
     from rung.store.run import RunFolder
 
     run = run_climb(config, folder, Screen(quiet=as_json))
+    code, unanswered, read_back = run.exit_code, run.unanswered_rows, run.read_back
+    del run  # its outcomes, which the report reads again: 200 MB for 100,000 examples
     opened = RunFolder.open(folder)
-    if not (run.read_back and opened.page_is_current):
+    if not (read_back and opened.page_is_current):
         write_page(opened)
     if as_json:
-        print_json({**as_data(opened), "exit_code": run.exit_code})
-        return run.exit_code
+        print_json({**as_data(opened), "exit_code": code})
+        return code
 
     render_text(opened, console(), verbose=verbose, place=folder)
-    if run.unanswered_rows:
-        echo(f"  {run.unanswered_rows} test examples got no answer: the same command asks them again")
+    if unanswered:
+        echo(f"  {unanswered} test examples got no answer: the same command asks them again")
     echo(f"\nReport: {opened.page}")
-    return run.exit_code
+    return code
 
 
 def _quick(config: Config, as_json: bool) -> int:
