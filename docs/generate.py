@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
+if __name__ == "__main__":  # before what reads it while it is imported
+    os.environ.update(COLUMNS="100", TERM="dumb", NO_COLOR="1")
 
 import yaml
 from pydantic import BaseModel
