@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import yaml
 
 MOST_BYTES = 1 << 26  # of a file that is read as a whole: a prompt, a rubric, a configuration, a file of code
+LONGEST_LINE = 1 << 23  # bytes of a line of JSON lines; the rest of a longer one is no object
 MOST_VALUES = 1_000_000  # of a YAML text, after every anchor is unfolded
 
 ODD_SHAPE = (
@@ -167,3 +169,14 @@ def _unfolded(node: Any, known: dict[int, int]) -> int:
     inner = [part for held in value for part in (held if isinstance(held, tuple) else (held,))]
     known[id(node)] = 1 + sum(_unfolded(part, known) for part in inner)
     return known[id(node)]
+
+
+def json_objects(path: Path) -> Iterator[dict[str, Any] | None]:
+    """Yield the objects of a log of JSON lines, empty ones for empty lines; None for a line that is none, as a full disk leaves it."""
+    with path.open("rb") as file:
+        while line := file.readline(LONGEST_LINE):
+            try:
+                value = json.loads(line) if line.strip() else {}
+            except (ValueError, RecursionError):
+                value = None
+            yield value if isinstance(value, dict) else None

@@ -92,6 +92,8 @@ def _day(text: str | None) -> date | None:
 
 
 def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
+    from rung.stats.watching import ALPHA
+
     return {
         "approach": label,
         "from": found.first.isoformat(),
@@ -100,7 +102,7 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
         "left_out": {"repeats_on_a_day": log.repeats, "of_others": log.other, "damaged": log.damaged},
         "alarm": found.alarm.isoformat() if found.alarm else None,
         "evidence": round(found.evidence, 4),
-        "alarm_from": 25,
+        "alarm_from": round(1 / ALPHA),
         "signals": [
             {
                 "name": s.signal.name,
@@ -120,12 +122,16 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
 
 
 def _tell(found: Look, label: str, log: Any) -> None:
+    from rung.stats.watching import ALPHA
+
     left = f", {log.repeats:,} repeats on a day left out" if log.repeats else ""
     left += f", {log.other:,} of other approaches or inputs" if log.other else ""
     left += f", {log.damaged:,} damaged lines" if log.damaged else ""
     echo(f"{label}: {found.requests:,} requests from {found.first} to {found.last}{left}")
     if found.alarm is None:
-        echo(f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from 25 on)")
+        echo(
+            f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from {1 / ALPHA:g} on)"
+        )
         return
     echo(f"ALARM since {found.alarm}:")
     for standing in found.standings:

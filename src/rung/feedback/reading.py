@@ -17,14 +17,13 @@ from rung.data.importers.base import Found
 from rung.data.load import as_text, holds, value_of
 from rung.data.near import normal_text
 from rung.errors import DataError
-from rung.foreign import whole
+from rung.foreign import json_objects, whole
 from rung.store.records import Feedback
 from rung.types import Task, content_hash
 
 MOST_ROWS = 200_000  # of one table or trace file
 MOST_KEPT = 50_000  # inputs of which nobody said anything; the newest stay
 LOOKED_AT = 20  # lines by which a request log is recognised
-LONGEST_LINE = 1 << 23  # bytes of a line of the log
 REQUEST, THUMB, ANSWER = "id", "thumb", "answer"
 EXPECTED = ("correction", "expected")
 _UP = ("up", "+1", "1", "1.0", "true", "yes", "y", "good", "right", "like", "👍", "correct", "pass")
@@ -64,25 +63,15 @@ class Source:
         rows = list(islice(raw_rows(self.path, self.notes.append, found), MOST_ROWS))
         yield from self._traces(rows, found) if found.tool and not found.own_columns else self._table(rows)
 
-    def _lines(self) -> Iterator[dict[str, Any] | None]:
-        """Yield the objects of a file of JSON lines; None for a line that is none, as a full disk leaves it."""
-        with self.path.open("rb") as file:
-            while line := file.readline(LONGEST_LINE):
-                try:
-                    value = json.loads(line) if line.strip() else {}
-                except (ValueError, RecursionError):
-                    value = None
-                yield value if isinstance(value, dict) else None
-
     def _is_log(self) -> bool:
         if not self.path.is_file():
             return False
-        head = [line for line in islice(self._lines(), LOOKED_AT) if line]
+        head = [line for line in islice(json_objects(self.path), LOOKED_AT) if line]
         return any("way" in line and isinstance(line.get("inputs"), dict) for line in head)
 
     def _log(self) -> Iterator[Said]:
         torn = other = 0
-        for line in self._lines():
+        for line in json_objects(self.path):
             if line is None:
                 torn += 1
             elif not line or not isinstance(line.get("id"), str):

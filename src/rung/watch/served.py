@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,9 @@ from typing import Any
 
 from rung.data.audit.private import masked
 from rung.errors import DataError
-from rung.foreign import whole
+from rung.foreign import json_objects, whole
 from rung.types import Task, content_hash
 
-LONGEST_LINE = 1 << 23  # bytes
 MOST_SECONDS = 1e6
 
 
@@ -75,16 +73,11 @@ class Log:
     def _lines(self, path: Path) -> Iterator[Mapping[str, Any]]:
         if not path.is_file():
             raise DataError("there is no such log", file=str(path))
-        with path.open("rb") as file:
-            while line := file.readline(LONGEST_LINE):
-                try:
-                    value = json.loads(line) if line.strip() else {}
-                except (ValueError, RecursionError):
-                    value = None
-                if isinstance(value, dict):
-                    yield value
-                else:
-                    self.damaged += 1
+        for value in json_objects(path):
+            if value is None:
+                self.damaged += 1
+            else:
+                yield value
 
     def _served(self, line: Mapping[str, Any]) -> Served | None:
         """Return the request that a line tells; None for a shadow's answer, and for what is counted instead."""
