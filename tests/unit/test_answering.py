@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rung.errors import BudgetSpent, ContextOverflow, ModelError, RefusedByModel, Retryable
 from rung.evaluate.answering import Judgement, answer_rows, first_cause, judge, scorer
@@ -305,3 +307,20 @@ def test_a_deciding_metric_that_raises_fails_the_example_and_is_named():
         ("metric", "the metric's first.score raised ZeroDivisionError: division by zero")
     }
     assert [o.value("first", 0.0) for o in outcomes] == [None] * 20
+
+
+@given(st.lists(st.sampled_from(["0", "1", "?", "half", "noted"]), min_size=2, max_size=30))
+def test_answers_that_are_right_or_wrong_and_no_more_share_what_is_said_of_them(said):
+    """A test set of 100,000 examples keeps two mappings of scores, not 100,000; whatever says more keeps its own."""
+
+    class Tells:
+        def score(self, answer: str, example: Example, task: Task) -> Score:
+            more = {"half": Score(0.5), "noted": Score(1.0, note="why")}
+            return more.get(answer) or Score(float(answer == "1"))
+
+    judge_one = scorer({"m": Tells()}, task())
+    found = [asyncio.run(judge_one(Answer(text), rows(1)[0])) for text in said]
+    for text, each in zip(said, found, strict=True):
+        alike = {id(other.scores) for other, same in zip(found, said, strict=True) if same == text}
+        assert len(alike) == (said.count(text) if text in ("half", "noted") else 1)
+        assert each.scores["m"].value == {"0": 0.0, "1": 1.0, "?": 0.0, "half": 0.5, "noted": 1.0}[text]

@@ -13,16 +13,17 @@ from rung.metrics.accepted import AnyRight
 from rung.prompts.abstention import abstention
 from rung.protocols import AnsweringKit, Judge, Metric, System
 from rung.types import TRANSPORT, Answer, Example, Failure, FailureCause, Outcome, Score, Task
+from rung.types.plain import nothing
 
 OnRow = Callable[[Outcome], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the metrics say of one answer, each a Score or a Failure; the deciding metric has a Score here."""
 
     scores: Mapping[str, Score]
-    unscored: Mapping[str, Failure] = field(default_factory=dict)
+    unscored: Mapping[str, Failure] = field(default_factory=nothing)
 
 
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -39,6 +40,7 @@ def scorer(metrics: Mapping[str, Metric], task: Task, kit: AnsweringKit | None =
 
     pure = {name: AnyRight(metric) for name, metric in metrics.items()}
     asking = {name: metric for name, metric in metrics.items() if kit is not None and isinstance(metric, Judge)}
+    alike: dict[tuple[object, ...], Judgement] = {}  # right or wrong and no more: said once, however many answers are
 
     async def score(answer: Answer, example: Example) -> Judgement | Failure:
         scores: dict[str, Score] = {}
@@ -54,7 +56,10 @@ def scorer(metrics: Mapping[str, Metric], task: Task, kit: AnsweringKit | None =
                 return verdict
             else:
                 unscored[name] = verdict
-        return Judgement(scores, unscored)
+        told = Judgement(scores, unscored or nothing())
+        if unscored or any(s.value not in (0.0, 1.0) or s.parts or s.note is not None for s in scores.values()):
+            return told
+        return alike.setdefault(tuple((s.value, s.adheres) for s in scores.values()), told)
 
     return score
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -291,7 +292,7 @@ def _completion(row: tuple[Any, ...], path: Path) -> Completion:
             f"the cache {path} is damaged (an answer holds {type(error).__name__}: {error}); {MOVE_IT}"
         ) from error
     return Completion(
-        *(said, model, tokens_in, tokens_out, latency_s, cost_usd, cast("Any", finish)),
+        *(said, sys.intern(model), tokens_in, tokens_out, latency_s, cost_usd, cast("Any", sys.intern(finish))),
         *(True, attempts, price_note, thought, bill),
     )
 

@@ -10,7 +10,7 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -99,8 +99,8 @@ def disk_errors(what: Path, otherwise: str = "choose a run folder that you may w
         raise
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old or the new content, never half of it.
+def write_atomic(path: Path, data: bytes | Iterable[bytes], mode: int = 0o600) -> None:
+    """Write a file so that a reader sees the old or the new content, never half of it. `data` may come in pieces.
 
     A link at `path` is replaced, never followed. `mode`: its owner's alone; SHARED for what is made to be passed on.
     """
@@ -110,7 +110,7 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, path)
@@ -239,18 +239,17 @@ class Folder:
     def load_rows(self, name: str, shape: type[T]) -> tuple[T, ...]:
         """Return a JSON-lines file, one datum a line."""
         path = self._there(name)
-        lines = _content(path).split(b"\n")
         return tuple(
             from_json(line, shape, f"{path}, line {number}", self.cure)
-            for number, line in enumerate(lines, 1)
+            for number, line in enumerate(_lines(path), 1)
             if line.strip()
         )
 
     def save_rows(self, name: str, rows: Sequence[Any], shape: Any) -> None:
         """Write data as JSON lines, atomically."""
-        self._write(name, b"".join(to_json(row, shape) + b"\n" for row in rows))
+        self._write(name, (to_json(row, shape) + b"\n" for row in rows))
 
-    def _write(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: bytes | Iterable[bytes]) -> None:
         try:
             write_atomic(self._here(name), data)
         except IntegrityError:
@@ -277,9 +276,20 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise out_of_files(path) from error
-        raise RungError(f"cannot read {path}: {error.strerror}") from error
+        raise _unread(path, error) from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file as they are read: a large one is never held whole."""
+    try:
+        with path.open("rb") as file:
+            yield from file
+    except OSError as error:
+        raise _unread(path, error) from error
+
+
+def _unread(path: Path, error: OSError) -> RungError:
+    return out_of_files(path) if error.errno in (errno.EMFILE, errno.ENFILE) else RungError(f"cannot read {path}: {error.strerror}")
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:

@@ -30,7 +30,10 @@ class Kept(Generic[T]):
     @property
     def sha256(self) -> str | None:
         """Hash of the file's bytes; None where there is none."""
-        return hashlib.sha256(self.where.read_bytes()).hexdigest() if self.exists else None
+        if not self.exists:
+            return None
+        with self.where.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def get(self) -> T | None:
         """Return it, None where the run has none. Raises IntegrityError when the file is damaged."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rung.types.documents import Source
-from rung.types.plain import Json
+from rung.types.plain import Json, nothing
 from rung.types.tasks import Message
 
 Finish = Literal["stop", "length", "refused", "other"]
@@ -94,7 +94,7 @@ def _sum(amounts: Sequence[float | None]) -> float | None:
     return None if any(a is None for a in amounts) else sum(a for a in amounts if a is not None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The output of a system for one row, with every model call it made."""
 
@@ -140,11 +140,11 @@ class Score:
 
     value: float
     adheres: bool | None = None
-    parts: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=nothing)
     note: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One example answered: a Score or a Failure by metric name, or a failure of the example; never both, never neither.
 
@@ -160,10 +160,10 @@ class Outcome:
     scores: Mapping[str, Score] | None
     failure: Failure | None = None
     abstained: Abstention | None = None
-    unscored: Mapping[str, Failure] = field(default_factory=dict)
+    unscored: Mapping[str, Failure] = field(default_factory=nothing)
     label: str | None = None
     said: str | None = None
-    slices: Mapping[str, str] = field(default_factory=dict)
+    slices: Mapping[str, str] = field(default_factory=nothing)
 
     def __post_init__(self) -> None:
         if (self.scores is None) == (self.failure is None):

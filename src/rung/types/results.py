@@ -87,7 +87,7 @@ class Result:
 
     candidate: Candidate
     test_sha256: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[Outcome, ...] = field(repr=False)  # asyncio writes out what a loop returns, to throw it away
     estimates: Mapping[str, Estimate]  # metric name -> estimate; "<first metric>:format" -> format adherence
     quality: Quality
     cost_per_1k_usd: float | None  # in service, at the stated volume, rent included
