@@ -289,7 +289,11 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _unread(path: Path, error: OSError) -> RungError:
-    return out_of_files(path) if error.errno in (errno.EMFILE, errno.ENFILE) else RungError(f"cannot read {path}: {error.strerror}")
+    return (
+        out_of_files(path)
+        if error.errno in (errno.EMFILE, errno.ENFILE)
+        else RungError(f"cannot read {path}: {error.strerror}")
+    )
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:

@@ -16,7 +16,9 @@ class _Nothing(dict[str, Any]):
     """An empty mapping that stays empty: it is shared by all that hold none."""
 
     def _refuse(self, *given: Any, **named: Any) -> NoReturn:
-        raise TypeError("a mapping of frozen data is not written to: make a new one, and `dataclasses.replace` the datum")
+        raise TypeError(
+            "a mapping of frozen data is not written to: make a new one, and `dataclasses.replace` the datum"
+        )
 
     __setitem__ = __ior__ = setdefault = update = _refuse
 
