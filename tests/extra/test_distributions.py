@@ -34,7 +34,7 @@ def built(source: Path, place: Path, url: str = "") -> tuple[Path, Path]:
 
 ROOMS = (  # of the core: a new one is said here, so that nothing comes along by accident
     *("cli", "config", "data", "data/audit", "data/importers", "decide", "diagnosis", "documents", "engine", "evaluate", "exports", "exports/alone", "judging", "metrics"),
-    *("models", "prompts", "protocols", "rag", "report", "retrievers", "rungs", "stats", "store", "testing", "tuners", "serve", "feedback", "watch", "tuning", "types"),
+    *("models", "prompts", "protocols", "rag", "report", "retrievers", "rungs", "stats", "store", "testing", "tuners", "serve", "feedback", "watch", "generations", "tuning", "types"),
 )  # fmt: skip
 ABOUT = r"dist-info/(?:METADATA|RECORD|WHEEL|entry_points\.txt|top_level\.txt|licenses/LICENSE)"
 CORE_FILES = (

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from rung import cli
+from rung.store.generations import Generations, Step, fingerprint
+from rung.store.run import RunFolder
 from tests.tiers import NIGHTLY
 from tests.unit._judged import rows
 from tests.unit.test_stopping import ended, wait_until_up
@@ -34,6 +36,8 @@ COMMANDS = {  # by name: its words in a project with a run
     "feedback": "feedback run log.jsonl",
     "watch": "watch run log.jsonl --approach prompt",
     "verify": "verify run",
+    "retrain": "retrain plain.yaml --folder again --first plain",
+    "rollback": "rollback generations",
     "serve": "serve run --port 0",
     "docs": "docs update",
     "plugins": "plugins",
@@ -74,9 +78,17 @@ def project(tmp_path_factory):
     }
     lines = [{**served, "id": str(i), "inputs": {"question": row["question"]}} for i, row in enumerate(made)]
     (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    words = [sys.executable, "-m", "rung", "climb", "--folder", "run"]
-    done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
-    assert done.returncode in (0, 1), done.stderr
+    plain = {**config, "task": {**config["task"], "metrics": ["exact_match"]}, "ladder": ["prompt"]}
+    (place / "plain.yaml").write_text(json.dumps(plain))
+    for words in ("rung.yaml --folder run", "plain.yaml --folder plain"):
+        command = [sys.executable, "-m", "rung", "climb", *words.split()]
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stderr
+    generations, run = Generations(place / "generations"), RunFolder.open(place / "plain")
+    with generations.held():
+        for number in range(1, 6):  # one of them is gone back each time
+            what = "begun" if number == 1 else "promoted"
+            generations.record(Step(what, number, "../plain", "prompt", fingerprint(run, "prompt"), "ann", ""))
     return place
 
 

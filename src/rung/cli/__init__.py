@@ -31,6 +31,8 @@ from rung.cli import (
     plugins,
     regression,
     report,
+    retrain,
+    rollback,
     runs,
     serve,
     verify,
@@ -102,6 +104,8 @@ app.command(short_help="Write the winner for use elsewhere.")(export.export)
 app.command(short_help="Serve the winner, OpenAI-compatible.")(serve.serve)
 app.command(short_help="Take in what users said.")(feedback.feedback)
 app.command(short_help="Say whether service still is as measured.")(watch.watch)
+app.command(short_help="Climb again; promote what is shown better.")(retrain.retrain)
+app.command(short_help="Go back to an earlier champion.")(rollback.rollback)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

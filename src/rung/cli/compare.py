@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -27,27 +27,31 @@ def compare(
 
     found = across(side(lower), side(upper))
     if as_json:
-        print_json(
-            {
-                **asdict(found.comparison),
-                "better": found.better,
-                "worse": found.worse,
-                "margin": found.margin,
-                "not_worse": asdict(found.not_worse) if found.not_worse else None,
-                "cheaper_or_faster": found.spares,
-                "cost_per_1k_usd": [side.result.cost_per_1k_usd for side in (found.lower, found.upper)],
-                "p95_latency_s": [side.result.p95_latency_s for side in (found.lower, found.upper)],
-                "test_opened": [side.opened for side in (found.lower, found.upper)],
-                "notes": list(found.notes),
-            }
-        )
+        print_json(as_data(found))
     else:
-        for line in _lines(found):
+        for line in lines_of(found):
             echo(line)
     return 0 if found.better else 1
 
 
-def _lines(found: Across) -> Iterator[str]:
+def as_data(found: Across) -> dict[str, Any]:
+    """Return a comparison as plain data."""
+    return {
+        **asdict(found.comparison),
+        "better": found.better,
+        "worse": found.worse,
+        "margin": found.margin,
+        "not_worse": asdict(found.not_worse) if found.not_worse else None,
+        "cheaper_or_faster": found.spares,
+        "cost_per_1k_usd": [side.result.cost_per_1k_usd for side in (found.lower, found.upper)],
+        "p95_latency_s": [side.result.p95_latency_s for side in (found.lower, found.upper)],
+        "test_opened": [side.opened for side in (found.lower, found.upper)],
+        "notes": list(found.notes),
+    }
+
+
+def lines_of(found: Across) -> Iterator[str]:
+    """Yield a comparison in lines."""
     from rung.decide.wording import bound, money, tally
 
     pair = found.comparison

@@ -14,8 +14,11 @@ def runs(
     folder: Path = typer.Argument(Path("runs"), help="The folder that holds the runs."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """List the runs in a folder: goal, verdict, best approach, cost and date. A run that cannot be read is named, too."""
-    from rung.report.runs import list_runs
+    """List the runs in a folder: goal, verdict, best approach, cost and date. A run that cannot be read is named, too.
+
+    Below them stands the history of each folder of generations: who promoted which one, when, and why.
+    """
+    from rung.report.runs import histories, list_runs
     from rung.report.text import render_runs
 
     found = list_runs(folder)
@@ -25,4 +28,8 @@ def runs(
         echo(f"No runs in {line(str(folder))}. One is made by: rung climb")
     else:
         render_runs(found, console())
+        for place, steps in histories(folder):
+            echo(f"\n{line(str(place))}")
+            for step in steps:
+                echo(f"  {line(step)}")
     return 0

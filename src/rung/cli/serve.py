@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def serve(
-    folder: Path = typer.Argument(..., help="The run folder."),
+    folder: Path = typer.Argument(..., help="The run folder, or a folder of generations: its champion."),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen on; one that others reach needs a token."),
     port: int = typer.Option(8000, "--port", min=0, max=65535, help="Port; 0: any that is free."),
     approach: str = typer.Option(None, "--approach", help="Which one; by default the winner, else the tentative pick."),
@@ -45,24 +45,33 @@ def serve(
     """Answer requests by the code and settings that were measured: /v1/chat/completions, /v1/predict, /v1/models.
 
     Before the port opens, 20 stored dev examples are answered again; exit code 1 when the answers are not the measured ones.
-    Ctrl-C or SIGTERM: what is under way is answered, new requests are refused.
+    Ctrl-C or SIGTERM: what is under way is answered, new requests are refused. A new champion of a folder of generations takes over
+    between two requests.
     """
     import asyncio
+    from contextlib import AsyncExitStack
 
     from rung.serve.server import Limits
+    from rung.store.generations import champion_of
 
-    permit_run(folder)
+    champion = champion_of(folder)
+    run, label = (folder, approach) if champion is None else (champion[0], approach or champion[1])
+    permit_run(run)
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
 
     async def work() -> None:
+        from rung.serve.champion import followed
         from rung.serve.winner import checked, opened
 
-        async with opened(folder, approach, Screen(quiet=as_json)) as winner:
+        async with opened(run, label, Screen(quiet=as_json)) as winner:
             server = await _server(winner, limits, name, token_env, log)
             await _joined(server, shadow, fallback, wrong, no_check)
             if not no_check:
                 server.check = await checked(winner)
-            await _listen(server, host, port, as_json)
+            async with AsyncExitStack() as stack:
+                if champion is not None and not (approach or shadow or fallback):
+                    await stack.enter_async_context(followed(server, folder, no_check).at_work())
+                await _listen(server, host, port, as_json)
 
     asyncio.run(work())
     return 0

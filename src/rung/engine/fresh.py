@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from rung.progress import Progress, Silent, paid
 from rung.store.folder import locked
 from rung.store.run import RunFolder
 from rung.store.sealed import sealed_test
-from rung.types import Result
+from rung.types import Outcome, Result
 
 _REPEATS = 2**31  # numbers to draw a repeat from: no earlier one has the same, so that no cache knows the answers
 
@@ -37,6 +37,27 @@ def measured_again(folder: Path, approaches: Sequence[str] = (), progress: Progr
 
     with locked(RunFolder.open(folder)):
         return asyncio.run(work())
+
+
+def answers_to(
+    folder: Path, approach: str, asking: RunFolder, ids: Collection[str], progress: Progress | None = None
+) -> tuple[Outcome, ...]:
+    """Let an approach answer test examples of another run that it has not seen; what is asked is kept in its own folder.
+
+    The opening is an event of the run `asking`. Not inside an event loop. Raises RungError as a climb does, FolderBusy where one is
+    at work in the folder.
+    """
+    rows = [e for e in sealed_test(asking).read(f"{approach} of another run answers") if e.id in ids]
+
+    async def work() -> tuple[Outcome, ...]:
+        async with reopened(folder, progress or Silent()) as run:
+            kit = run.kit()
+            with run.progress.stage(f"{approach} on new test examples", len(rows)) as bar:
+                outcomes = await kit.answer(run.candidate(approach), rows, lambda row: bar.advance(usd=paid(row)))
+            return apart(kit, outcomes, rows)
+
+    with locked(RunFolder.open(folder)):
+        return asyncio.run(work()) if rows else ()
 
 
 def _labels(run: RunFolder, approaches: Sequence[str]) -> list[str]:

@@ -77,6 +77,7 @@ class Server:
     fallback: Fallback | None = None
     shadow: Shadow | None = None
     check: Parity | None = None
+    generation: int | None = None  # of a folder of generations
     counts: Counts = field(default_factory=Counts)
     stopping: bool = False
     url: str = ""
@@ -206,6 +207,7 @@ class Server:
     def _look(self, way: str) -> web.Response:
         if way == HEALTH:
             about = {"status": "ok", "model": self.name, "approach": self.winner.label, **self.checked}
+            about |= {} if self.generation is None else {"generation": self.generation}
             return _said(json.dumps(about).encode())
         if way == METRICS:
             return web.Response(text=self.counts.text(), content_type="text/plain")
@@ -285,10 +287,10 @@ class Server:
             raise self._trouble(502, "the approach could not answer", "model_error", error) from None
 
     async def _given(self, inputs: Mapping[str, str]) -> Given:
-        answer, confidence = await self.winner.answer(inputs)
-        other = self.fallback
+        winner, other = self.winner, self.fallback  # another winner may take over while this one answers
+        answer, confidence = await winner.answer(inputs)
         if other is None or confidence is None or confidence >= other.threshold.least:
-            return Given(answer, self.winner.label, confidence)
+            return Given(answer, winner.label, confidence)
         self.counts.fallbacks += 1
         return Given((await other.winner.answer(inputs))[0], other.winner.label, None)
 

@@ -1,0 +1,1 @@
+"""How often `rung retrain` promotes what is no better, over many generations."""
