@@ -27,6 +27,7 @@ from rung.cli import (
     grow,
     init,
     label,
+    migrate,
     plan,
     plugins,
     regression,
@@ -106,6 +107,7 @@ app.command(short_help="Take in what users said.")(feedback.feedback)
 app.command(short_help="Say whether service still is as measured.")(watch.watch)
 app.command(short_help="Climb again; promote what is shown better.")(retrain.retrain)
 app.command(short_help="Go back to an earlier champion.")(rollback.rollback)
+app.command(short_help="Try the winner on another model.")(migrate.migrate)
 app.command(short_help="Recompute every number of a run.")(verify.verify)
 app.add_typer(docs.app, short_help="The documents that answers come from.")
 app.command(short_help="List what rung.yaml can name.")(plugins.plugins)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -21,7 +22,7 @@ from rung.judging.human_labels import is_opinion
 from rung.ladder import climb
 from rung.progress import Progress, Silent
 from rung.stats.spending import next_level
-from rung.store.generations import Generations, Step, fingerprint, need_champion
+from rung.store.generations import WON, Generations, Step, fingerprint, need_champion
 from rung.store.run import RunFolder
 from rung.types import Verdict
 
@@ -62,7 +63,7 @@ def retrain(
                 "the runs against each other with `rung compare`"
             )
         examples = grown(config, now, place.tested.need(), place.path)
-        number, folder = _next(place, examples.config)
+        number, folder = next_folder(place, examples.config)
         progress.say(f"generation {number}: {examples.new:,} new examples, {len(examples.fresh):,} of them test")
         ended = climb(examples.config, folder, progress)
         run = RunFolder.open(folder)
@@ -95,7 +96,7 @@ def retrain(
 
 def level(place: Generations, alpha: float) -> float:
     """Return the error at which the next generation is decided: all generations of the folder together spend alpha."""
-    return next_level(alpha, [s.what == "promoted" for s in place.steps if s.level is not None])
+    return next_level(alpha, [s.what in WON for s in place.steps if s.level is not None])
 
 
 def _begin(place: Generations, run: RunFolder, by: str) -> None:
@@ -110,13 +111,16 @@ def _may_win(verdict: Verdict, champion: RunFolder) -> bool:
     return verdict.winner is not None or (before is None and verdict.tentative_pick is not None)
 
 
-def _next(place: Generations, config: Config) -> tuple[int, Path]:
+def next_folder(place: Generations, config: Config) -> tuple[int, Path]:
     """Return number and folder of the next generation: one that was broken off goes on where its experiment is still the same."""
-    for number in count(1 + max(s.generation for s in place.steps)):
-        folder = place.path / str(number)
-        if not RunFolder(folder).begun or _goes_on(RunFolder.open(folder), config):
-            return number, folder
-    raise AssertionError("count ends nowhere")
+    first = 1 + max(s.generation for s in place.steps)
+    folder = first_fitting((place.path / str(number) for number in count(first)), config)
+    return int(folder.name), folder
+
+
+def first_fitting(folders: Iterator[Path], config: Config) -> Path:
+    """Return the first folder that holds no run, or one of this experiment on these examples that goes on."""
+    return next(f for f in folders if not RunFolder(f).begun or _goes_on(RunFolder.open(f), config))
 
 
 def _goes_on(run: RunFolder, config: Config) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rung.errors import RungError
-from rung.store.generations import Generations, Step, need_champion
+from rung.store.generations import WON, Generations, Step, need_champion
 
 
 def rollback(place: Generations, by: str, why: str = "", to: int | None = None) -> tuple[Step, tuple[str, ...]]:
@@ -43,7 +43,7 @@ def rollback(place: Generations, by: str, why: str = "", to: int | None = None) 
 
 def _earlier(place: Generations, now: Step, to: int | None) -> Iterator[Step]:
     """Yield former champions, the newest first: those before this one, or the one of that number."""
-    made = {s.generation: s for s in place.steps if s.what in ("begun", "promoted")}
+    made = {s.generation: s for s in place.steps if s.what in ("begun", *WON)}
     for number in sorted(made, reverse=True):
         if (number == to or (to is None and number < now.generation)) and number != now.generation:
             yield made[number]

@@ -54,6 +54,7 @@ def list_runs(folder: Path) -> tuple[RunLine, ...]:
 SAID = {
     "begun": "begun by {by}",
     "promoted": "promoted by {by}: {why}",
+    "migrated": "promoted by {by} on another model: {why}",
     "kept": "not promoted (asked by {by}): {why}",
     "rolled back": "champion again by {by}, {why}",
 }

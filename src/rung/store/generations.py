@@ -20,7 +20,8 @@ from rung.store.tuned import TunedRecord
 from rung.types import Weights, content_hash
 
 CHAMPION, CHALLENGER = "champion.json", "challenger.json"
-What = Literal["begun", "promoted", "kept", "rolled back"]
+What = Literal["begun", "promoted", "migrated", "kept", "rolled back"]
+WON: tuple[What, ...] = ("promoted", "migrated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Generations(Folder):
 
     def _follow(self) -> None:
         made = [s for s in self.steps if s.what != "kept"]
-        tried = [s for s in self.steps if s.what in ("promoted", "kept")]
+        tried = [s for s in self.steps if s.what in (*WON, "kept")]
         for alias, found in ((self.champion, made), (self.challenger, tried)):
             if found and not (alias.exists and _readable(alias) == found[-1]):
                 alias.save(found[-1])
