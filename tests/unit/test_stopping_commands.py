@@ -38,6 +38,7 @@ COMMANDS = {  # by name: its words in a project with a run
     "verify": "verify run",
     "retrain": "retrain plain.yaml --folder again --first plain",
     "rollback": "rollback generations",
+    "migrate": "migrate plain.yaml --to other --folder plain",
     "serve": "serve run --port 0",
     "docs": "docs update",
     "plugins": "plugins",
@@ -78,7 +79,8 @@ def project(tmp_path_factory):
     }
     lines = [{**served, "id": str(i), "inputs": {"question": row["question"]}} for i, row in enumerate(made)]
     (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    plain = {**config, "task": {**config["task"], "metrics": ["exact_match"]}, "ladder": ["prompt"]}
+    plain = {**config, "task": {**config["task"], "metrics": ["exact_match"]}, "ladder": ["prompt"],
+             "models": {**config["models"], "other": config["models"]["main"]}}  # fmt: skip
     (place / "plain.yaml").write_text(json.dumps(plain))
     for words in ("rung.yaml --folder run", "plain.yaml --folder plain"):
         command = [sys.executable, "-m", "rung", "climb", *words.split()]

@@ -33,6 +33,11 @@ def climb(
         "--quick",
         help="Show how your prompt as it stands fails on the first 40 dev examples; the test set stays sealed.",
     ),
+    step_down: bool = typer.Option(
+        False,
+        "--step-down",
+        help="Ask whether an approach below the winner of the run suffices by now, and what it saves.",
+    ),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Print all that is known beside the answer."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
@@ -52,6 +57,10 @@ def climb(
         raise ConfigError(
             [Problem("--folder", f"means nothing beside {flag}, which leaves no run folder")], "The command"
         )
+    if step_down and (quick or dev):
+        raise ConfigError(
+            [Problem("--step-down", "reads the test set, and --quick and --dev do not: give one")], "The command"
+        )
     if config.is_dir() and folder is not None:
         raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")
     loaded = _loaded(config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only})
@@ -61,6 +70,8 @@ def climb(
     if dev:
         return _on_dev(loaded, as_json)
     where = config if config.is_dir() else folder or Path("runs") / loaded.task.name
+    if step_down:
+        return _step_down(loaded, where, as_json, verbose)
     return climb_and_report(loaded, where, as_json, verbose)
 
 
@@ -97,6 +108,21 @@ def climb_and_report(config: Config, folder: Path, as_json: bool, verbose: bool 
     if unanswered:
         echo(f"  {unanswered} test examples got no answer: the same command asks them again")
     echo(f"\nReport: {opened.page}")
+    return code
+
+
+def _step_down(config: Config, source: Path, as_json: bool, verbose: bool) -> int:
+    from rung.generations.step_down import saved_a_month, stepping_down
+    from rung.store.run import RunFolder
+
+    asked, where = stepping_down(config, source)
+    code = climb_and_report(asked, where, as_json, verbose)
+    run = RunFolder.open(where)
+    winner, now = run.verdict.need().winner, asked.current
+    if winner and now and not as_json:
+        results = {label: run.rung(label).result.need() for label in (winner, now)}
+        saved = saved_a_month(results, now, winner, asked.volume.requests_per_month)
+        echo(saved or "What it saves in a month: give volume.requests_per_month and prices in rung.yaml")
     return code
 
 

@@ -141,7 +141,7 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
             **raw["task"],
             "goal": run.task.goal,
             "tolerance": run.task.tolerance,
-            **_prompt(candidate, place, root),
+            **carried_prompt(candidate, place, root),
         },
     }
     changed = parse_config(raw, root)
@@ -154,7 +154,8 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
     return changed
 
 
-def _prompt(candidate: Candidate, place: Path, root: Path) -> Mapping[str, Any]:
+def carried_prompt(candidate: Candidate, place: Path, root: Path) -> Mapping[str, Any]:
+    """Write the chat of a prompt into `place`; return the keys of `task` that name it, none where it is no prompt alone."""
     chat = candidate.chat
     if candidate.rung not in CARRIED or chat is None or not _stands(candidate):
         return {}
