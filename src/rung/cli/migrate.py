@@ -35,7 +35,7 @@ def migrate(
 ) -> int:
     """Measure the winner's approach on another model and say what changes: quality, cost, prompt, parameters.
 
-    The winner's prompt is tried as it stands first and mended on dev, as the prompt approach does. Exit codes: 0 shown at most the margin
+    The winner's prompt is tried as it stands first and rewritten on dev, as the prompt approach does. Exit codes: 0 shown at most the margin
     worse (in a folder of generations it is the champion then), 1 not, 4 incomplete (run again).
     """
     from rung.generations.migrate import migrate as begin

@@ -113,7 +113,7 @@ def migrate_champion(
 def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Path) -> Config:
     """Return the experiment of a run with the approach of that label alone, on another model and the same parts.
 
-    The chat of a prompt is written into `place` and is its first candidate; the prompt approach mends it on dev.
+    The chat of a prompt is written into `place` and is its first candidate; the prompt approach rewrites it on dev.
     """
     candidate = run.rung(label).result.need().candidate
     raw, root = run.config
