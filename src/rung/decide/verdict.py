@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rung.decide import headline as words
@@ -24,6 +24,7 @@ from rung.decide.floors import (
 )
 from rung.decide.frontier import frontier_reasons
 from rung.decide.knowledge import knowledge_reasons
+from rung.decide.rerun import same_again
 from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
 from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
 from rung.stats.power import minimum_detectable_effect
@@ -89,6 +90,12 @@ class Climbed:
 
 def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
+    verdict = _decide(climb)
+    chance = same_again(climb.task, verdict, climb.measured, climb.test_rows, len(climb.planned))
+    return replace(verdict, repeats=None if chance is None else round(chance, 4))
+
+
+def _decide(climb: Climbed) -> Verdict:
     winner, alternatives = _winner(climb)
     tentative_pick = None if winner else _lean(climb)
     open_rung = _open_question(climb)

@@ -188,7 +188,9 @@ def _conclusions(run: RunFolder, results: Mapping[str, Result]) -> Iterator[Chec
     config = stored_config(run)
     climbed = gathered(run, config, results, run.skipped.need(), stored_stop(run))
     yield _same("comparisons", climbed.comparisons, run.comparisons.need(), tuple[Comparison, ...])
-    yield _same("verdict", decide(climbed), run.verdict.need(), Verdict)
+    stored, again = run.verdict.need(), decide(climbed)
+    again = again if stored.repeats is not None else replace(again, repeats=None)  # older versions did not keep it
+    yield _same("verdict", again, stored, Verdict)
     if run.trust.exists:
         yield _same("the judge", trust_of(run), run.trust.need(), Trust)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
-from rung.decide.rerun import sentence
 from rung.report.advice import matrix_of
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
@@ -58,7 +57,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "elapsed_s": report.elapsed_s,
         "test_opened": report.opened,
         "test_revealed": report.revealed,
-        "rerun": _rerun(report),
+        "rerun": {"probability": report.verdict.repeats, "sentence": report.same_again} if report.verdict else None,
         "robustness": _plain(report.robustness, tuple[Robustness, ...]),
         "predictions": calibration(checked) if (checked := [f for r in report.rungs for f in r.predicted]) else None,
         "economics": _plain(economics_of(report), Economics),
@@ -78,14 +77,6 @@ def advice_data(found: Matrix) -> dict[str, Any]:
         "sentence": found.sentence,
         "totals": {c: {"thumb": found.total(c, thumb=True), "with_evidence": found.total(c)} for c in COLUMNS},
     }
-
-
-def _rerun(report: Report) -> dict[str, Any] | None:
-    """Return how likely a second run on fresh test examples ends in the same verdict; None before there is one."""
-    if report.verdict is None or not report.manifest:
-        return None
-    chance = report.same_again()
-    return {"probability": None if chance is None else round(chance, 4), "sentence": sentence(chance)}
 
 
 def _rung(rung: RungReport) -> dict[str, Any]:

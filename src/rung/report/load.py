@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rung.decide.rerun import same_again
+from rung.decide.rerun import sentence
 from rung.decide.wording import caveats
 from rung.errors import IntegrityError, RungError
 from rung.report.evidence import Archive, Evidence
@@ -108,8 +108,11 @@ class Report:
         Robustness, ...
     ] = ()  # what the best approaches lose on changed dev examples, where that was asked for
     told: Mapping[str, bool] = field(default_factory=dict)  # factors of the decision matrix that the user answered
-    same_again: Callable[[], float | None] = lambda: None
-    """How likely a second run on as many fresh test examples ends in the same verdict; read and computed when it is asked."""
+
+    @property
+    def same_again(self) -> str | None:
+        """How likely a second run ends in the same verdict, in a sentence; None where nothing is known."""
+        return sentence(self.verdict.repeats) if self.verdict else None
 
     @cached_property
     def measured(self) -> tuple[RungReport, ...]:
@@ -189,7 +192,6 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
     )
     rungs = tuple(_rung(folder, label, i, skipped, why) for i, label in enumerate(folder.planned))
     sides = _sides(folder, rungs) if rows else ()
-    manifest = folder.parts.manifest.get() or {}
     return Report(
         name=folder.path.resolve().name,
         inside=_inside(folder, head),
@@ -201,7 +203,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         skipped=skipped,
         verdict=verdict,
         evidence={key: archive.look_up(key) for key in keys},
-        manifest=manifest,
+        manifest=folder.parts.manifest.get() or {},
         spend=_spend(folder),
         events=folder.events(),
         opened=folder.times_opened,
@@ -210,22 +212,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         trust=folder.trust.get(),
         robustness=folder.robustness.get() or (),
         told=folder.told.get() or {},
-        same_again=lambda: _same_again(folder, verdict, rungs, manifest),
     )
-
-
-def _same_again(
-    folder: RunFolder, verdict: Verdict | None, rungs: Sequence[RungReport], manifest: Mapping[str, Any]
-) -> float | None:
-    """Return how likely a second run ends in the same verdict; None before there is one, or where that cannot be said."""
-    if verdict is None or not manifest:
-        return None
-    results = {
-        rung.label: replace(rung.result, outcomes=folder.rung(rung.label).outcomes.get() or ())
-        for rung in rungs
-        if rung.result is not None
-    }
-    return same_again(folder.task, verdict, results, manifest["test"]["rows"], len(folder.planned))
 
 
 def _inside(folder: RunFolder, head: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rung.decide.rerun import sentence
 from rung.report import figures, told_apart
 from rung.report.advice import matrix_of
 from rung.report.answer_form import form_lines
@@ -49,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield ""
         yield from (f"- {safe(line)}" for line in verdict.counterfactuals)
         yield ""
-    if again := sentence(report.same_again()):
+    if again := report.same_again:
         yield safe(again)
         yield ""
     if robust := [*robustness_lines(report)]:

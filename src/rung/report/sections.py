@@ -8,7 +8,6 @@ from typing import Any
 
 from rung.decide.economics import Offer, break_even_sentence, requests
 from rung.decide.matrix import TITLES
-from rung.decide.rerun import sentence
 from rung.diagnosis.calibration import right_about
 from rung.report import advice, charts, economics, predictions, told_apart
 from rung.report.failure import first_failure
@@ -40,7 +39,7 @@ class ReportSection:
 
 
 def _answer(report: Report) -> Mapping[str, Any]:
-    return {"said": summary(report), "same_again": sentence(report.same_again())}
+    return {"said": summary(report), "same_again": report.same_again}
 
 
 def _ladder(report: Report) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rung.decide.rerun import sentence
 from rung.decide.wording import tally
 from rung.report import figures
 from rung.report.advice import matrix_of
@@ -187,7 +186,7 @@ def _details(report: Report, said: Summary, console: Console) -> None:
         _line(console, matrix_of(report).sentence)
     _findings(report, console)
     if report.verdict is not None:
-        for line in filter(None, (*report.verdict.counterfactuals, sentence(report.same_again()))):
+        for line in filter(None, (*report.verdict.counterfactuals, report.same_again)):
             _line(console, line)
     for line in robustness_lines(report):
         _line(console, line)

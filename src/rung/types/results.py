@@ -216,6 +216,9 @@ class Verdict:
     corrected: bool = False  # provisional, yet the judge is corrected by labels: more of them settle it
     earlier: EarlierUse | None = None
     basis: str = ""
+    repeats: float | None = None
+    """How likely a second run on as many fresh test examples ends in the same verdict, in [0, 1]; None: unknown, or written by a
+    version that did not keep it."""
 
     def exit_code(self, unanswered: int) -> int:
         """Return the status of the command line: 0 good enough, 1 not, or by a judge's word alone, 3 budget spent, 4 test
