@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rung.report.predictions import predicts, summary
 
 from rung.decide.economics import Offer, break_even, break_even_sentence, requests
 from rung.diagnosis.failed_examples import share_of
@@ -17,7 +18,6 @@ from rung.report.economics import economics_of
 from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
-from rung.report.predictions import predicts, summary
 from rung.report.sections import SECTIONS
 from rung.store.records import PredictionCheck
 from rung.types import Cause, Estimate, Prediction, Preflight, RequestCost, Result, Served, Tuning

@@ -72,6 +72,12 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
     assert folder.events()[-1]["why"] == "verify the stored numbers"
 
 
+def test_a_verdict_of_a_version_that_kept_no_chance_of_a_second_run_still_verifies(folder):
+    assert folder.read("verdict.json")["repeats"] > 0
+    change(folder, "verdict.json", lambda content: content.pop("repeats"))
+    assert differing(folder) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "what", "path"),
     [
@@ -84,6 +90,7 @@ def test_what_is_looked_at_and_how_many_numbers_each_covers(folder):
         ("rungs/prompt/result.json", "prompt: estimates, bounds, cost, latency", ("cost_per_1k_usd",)),
         ("rungs/baseline/result.json", "baseline: estimates, bounds, cost, latency", ("p95_latency_s",)),
         ("verdict.json", "verdict", ("minimum_detectable_effect",)),
+        ("verdict.json", "verdict", ("repeats",)),
     ],
 )
 def test_a_changed_number_is_named_with_both_values(folder, name, what, path):

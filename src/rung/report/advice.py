@@ -8,7 +8,22 @@ from pathlib import Path
 
 from rung import plugins
 from rung.decide.factors import Fact, Situation, facts, open_questions, quoted_share
-from rung.decide.matrix import Matrix, MatrixInput, column_for, matrix
+from rung.decide.matrix import COLUMNS, TITLES, Matrix, MatrixCell, MatrixInput, MatrixRow, column_for, matrix
+from rung.report.blocks import (
+    Bit,
+    Block,
+    Bullets,
+    Fold,
+    Ids,
+    Row,
+    Section,
+    Table,
+    Text,
+    Words,
+    bold,
+    columns,
+    small,
+)
 from rung.report.load import Report, RungReport, load_report
 from rung.store.run import RunFolder
 from rung.types import Comparison, Task, Verdict
@@ -28,6 +43,41 @@ SOURCES: Mapping[str | None, str] = {
     "assumed": "not known",
     None: "rule of thumb",
 }
+
+
+def section(report: Report, ids: Ids) -> Section:
+    """Return the decision matrix."""
+    found = matrix_of(report)
+    heads = columns("Factor", "Holds", *TITLES.values())
+    total = (
+        "All factors that hold",
+        "",
+        *((f"{found.total(c):+d}", small(f"rule of thumb alone {found.total(c, thumb=True):+d}")) for c in COLUMNS),
+    )
+    inner: list[Block] = [
+        Text(
+            "A factor counts where it holds. A cell shows what was measured here, else what teams say by hand.", "intro"
+        )
+    ]
+    inner += [Bullets(found.disagreements, "plain disagreements")] if found.disagreements else []
+    inner.append(Table(heads, [*(_line(row) for row in found.rows), Row(total, style="total")], "cards matrix"))
+    ask = f"rung advise {report.inside} asks for what only you can tell. The verdict above rests on the measurements, never on this table."
+    inner.append(Text(f"++ strongly for, + for, · neither, − against, −− strongly against. {ask}", "soft small"))
+    return Section(
+        "advice", "Advice", "Rule of thumb and evidence", (Text(found.sentence, "intro"), Fold("", inner, style="bare"))
+    )
+
+
+def _line(row: MatrixRow) -> Row:
+    holds = "not known" if row.fact.holds is None else "yes" if row.fact.holds else "no"
+    held: Words = (bold(holds), small(f"{row.fact.words} · {SOURCES[row.fact.source]}"))
+    return Row((row.title, held, *map(_cell, row.cells)), style="holds" if row.fact.holds else "aside-row")
+
+
+def _cell(cell: MatrixCell) -> Words:
+    other = f"; the rule of thumb says {SIGNS[cell.thumb]}" if cell.disagrees else ""
+    sign = Bit(SIGNS[cell.leaning], f"sign sign{cell.leaning}", hint=WORDS[cell.leaning])
+    return sign, f" {cell.value}", small(f"{SOURCES[cell.source]}{other}")
 
 
 def matrix_of(report: Report) -> Matrix:

@@ -9,9 +9,9 @@ from typing import Any
 from rung.decide.economics import Economics
 from rung.decide.matrix import COLUMNS, Matrix
 from rung.report.advice import matrix_of
+from rung.report.causes import summary as calibration
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
-from rung.report.predictions import summary as calibration
 from rung.store.folder import to_json
 from rung.store.records import Consistency, PredictionCheck, Robustness, Trust
 from rung.store.run import RunFolder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,20 @@ class Archive:
         except KeyError as error:
             return Evidence(key, None, f"{name} has no {error.args[0]!r}", None)
         return Evidence(key, value, None, anchor_of(key))
+
+
+def written(found: Evidence) -> str:
+    """Write the value that a key points at."""
+    value = found.value
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = "null" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return cut(text, 80)
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most that many characters, saying how many are left out."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text) - most:,} more characters in the run folder)"
 
 
 def slug(text: str) -> str:

@@ -159,7 +159,12 @@ def examples(number: int) -> str:
 
 def failures(result: Result) -> str:
     """Write the failed rows by cause."""
-    return ", ".join(f"{n} {cause}" for cause, n in result.failures.items()) or "none"
+    return by_cause(result.failures) or "none"
+
+
+def by_cause(failures: Mapping[str, int]) -> str:
+    """Write counts by cause."""
+    return ", ".join(f"{n} {cause}" for cause, n in failures.items())
 
 
 def listed(words: Iterable[str]) -> str:

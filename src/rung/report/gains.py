@@ -2,11 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rung import plugins
 from rung.decide.wording import difference
-from rung.report.figures import percent
+from rung.report.blocks import (
+    Block,
+    Column,
+    Drawing,
+    Ids,
+    Row,
+    Section,
+    Table,
+    Text,
+    Words,
+    bold,
+    columns,
+    small,
+    soft,
+    status,
+)
+from rung.report.charts import share_bar, wins_and_losses
+from rung.report.figures import count, p_values, percent, signed, span
 from rung.report.load import Report
 from rung.types import TRANSPORT, Comparison
+from rung.usual_names import shown_name
+
+
+def section(report: Report, ids: Ids) -> Section:
+    """Return the paired differences between approaches."""
+    return Section("gains", "Gains", "What each approach fixed", tuple(_blocks(report)))
+
+
+def _blocks(report: Report) -> Iterator[Block]:
+    if not report.comparisons:
+        one = len(report.measured) == 1
+        yield Text(
+            "Only one approach was measured: there is nothing to compare."
+            if one
+            else "No pair of approaches was compared.",
+            "empty",
+        )
+        return
+    yield Text(
+        INTRO[
+            "as_good_as"
+            if report.task.as_good_as is not None
+            else "frontier"
+            if report.task.objective == "frontier"
+            else "ladder"
+        ],
+        "intro",
+    )
+    most = max((max(c.wins, c.losses) for c in report.comparisons), default=1)
+    heads = columns(
+        "First over second",
+        "Difference",
+        "Gain|",
+        "95 % CI|",
+        Column("Losses and wins", "barcell", ""),
+        "Significance",
+        "Effect",
+    )
+    yield Table(heads, [_row(report, pair, most, i) for i, pair in enumerate(report.comparisons)])
+
+
+PAIRED = ", on the same test examples. Wins are examples that the first does better, losses those that it does worse. P-values are corrected over all"
+INTRO = {
+    "as_good_as": f"Each approach and what runs now{PAIRED} pairs that were planned.",
+    "frontier": f"Along the frontier, and what is beaten with what beats it{PAIRED} pairs of planned approaches.",
+    "ladder": f"Neighbouring approaches{PAIRED} pairs that were planned.",
+}
+
+
+def _row(report: Report, pair: Comparison, most: int, number: int) -> Row:
+    better = "meets" if pair.gain > 0 else "misses"
+    state = better if pair.p_adjusted < report.task.alpha else "inconclusive"
+    cells: tuple[Words, ...] = (
+        (shown_name(pair.upper), " ", soft("over"), f" {shown_name(pair.lower)}"),
+        (status(state, claim(report, pair)), small(pair.method)),
+        bold(signed(pair.gain)),
+        f"{span(pair.low, pair.high)} (n={count(pair.n)})",
+        Drawing(wins_and_losses(pair.wins, pair.losses, most), f"{pair.losses} losses, {pair.wins} wins"),
+        p_values(pair),
+        _fixed_cell(report, pair),
+    )
+    return Row(cells, f"pair-{number}")
+
+
+def _fixed_cell(report: Report, pair: Comparison) -> Words:
+    """Say what the first made good of what the second missed, with a bar and what teams say by hand."""
+    said, regained = said_to_fix(pair.upper), regained_of(report, pair)
+    share = regained if regained is not None else pair.fixed_share
+    if share is None:
+        return fixed(report, pair)
+    of = fixed_of(report, pair)
+    below = [f"folklore says {percent(said)} (tick)"] if said else []
+    if regained is not None and pair.fixed_share is not None:
+        below.append(f"wholly right now: {percent(pair.fixed_share)} of the examples that were not")
+    words = f"{fixed(report, pair)}{f' ({of})' if of else ''}"
+    return (Drawing(share_bar(max(share, 0.0), said, words), ""), words, *map(small, below))
 
 
 def said_to_fix(label: str) -> float | None:

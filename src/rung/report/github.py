@@ -42,7 +42,7 @@ def _lines(report: Report, folder: RunFolder, baseline: RunFolder | None) -> Ite
     yield marker(report.task.name)
     yield f"### rung: {safe(report.task.name)}"
     yield ""
-    yield from answer(report, said)
+    yield from answer(said)
     held = [(safe(c.name), safe(c.measured), HOLDS[c.state]) for c in claims(report)]
     yield from table(("what must hold", "measured", "holds"), "lll", held)
     yield ""

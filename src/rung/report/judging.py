@@ -1,12 +1,33 @@
-"""What is known of a judge, in words: the same lines for the page, the terminal and Markdown."""
+"""What is known of a judge."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rung.report.blocks import Block, Bullets, Facts, Ids, Item, Section, Text, small
+from rung.report.load import Report
 from rung.store.records import Correlation, Trust
 from rung.types import Estimate
+
+
+def section(report: Report, ids: Ids) -> Section | None:
+    """Return what is known of the judge; None where none decides."""
+    return None if report.trust is None else Section("judge", "", "The judge", tuple(_blocks(report.trust, ids)))
+
+
+def _blocks(t: Trust, ids: Ids) -> Iterator[Block]:
+    judged = f"{t.answers:,} different test answers judged, {t.labelled:,} of them with human labels."
+    yield Text(f"{judged} A judge's scores decide only together with labels.", "small")
+    if t.warnings:
+        yield Bullets([Item(line, icon="warn") for line in t.warnings], "findings")
+    yield Facts([(fact.name, (fact.value, small(fact.meaning))) for fact in facts(t)], "facts")
+    if t.unknown:
+        yield Text(f"Not measured: {'; '.join(t.unknown)}.", "soft small")
+    if t.teaches:
+        yield Text(
+            ("Dev examples whose labels would teach most about it (rung label --teach): ", *ids(t.teaches)), "small"
+        )
 
 
 @dataclass(frozen=True, slots=True)

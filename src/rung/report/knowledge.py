@@ -1,39 +1,72 @@
-"""The knowledge split and the planted instructions of a run, in sentences."""
+"""The knowledge split, abstentions and planted instructions of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rung.report.blocks import Block, Column, Ids, Long, Section, Text, Title, Words, soft, table
+from rung.report.figures import count, examples, quality
 from rung.report.load import Report
-from rung.types import Cause
+from rung.types import KnowledgeSplit
 from rung.usual_names import shown_name
 
 
-def knowledge_lines(report: Report) -> Iterator[str]:
-    """Yield a line on each rung that looks answers up: its split, then what it did with planted instructions."""
+def section(report: Report, ids: Ids) -> Section | None:
+    """Return what approaches that look answers up know, find and obey; None without such an approach."""
+    found = tuple(_blocks(report, ids))
+    return Section("knowledge", "", "Is it knowledge?", found) if found else None
+
+
+def _blocks(report: Report, ids: Ids) -> Iterator[Block]:
     for rung in report.rungs:
-        known = rung.diagnosis.knowledge if rung.diagnosis else None
-        if known is not None:
-            gold = f", with the right passage {known.gold}" if known.gold else ""
-            told = "; ".join(
-                f"{title}: {_counts(causes)}"
-                for title, causes in (("wrong closed book", known.causes), ("wrong with passages", known.failures))
-                if causes
-            )
-            yield (
-                f"{shown_name(rung.label)}: is it knowledge? Closed book {known.closed}, with passages {known.retrieved}{gold}"
-                f"{'; ' + told if told else ''}"
-            )
-        if rung.result is not None and rung.result.abstentions:
-            counts = ", ".join(f"{name} {n}" for name, n in rung.result.abstentions.items())
-            yield f"{shown_name(rung.label)}: abstentions on test: {counts}"
-        planted = rung.fitted.planted if rung.fitted else None
+        if rung.diagnosis is not None and rung.diagnosis.knowledge is not None:
+            yield from _split(shown_name(rung.label), rung.diagnosis.knowledge, ids)
+    declined = [
+        (r.label, r.result.abstentions) for r in report.measured if r.result is not None and r.result.abstentions
+    ]
+    if declined:
+        yield Title("Abstentions on test")
+        yield Text(
+            "Answers that say they do not know: right where the expected output does too, wrong where the example has an answer. Missed: the "
+            "expected output abstains and the answer does not.",
+            "intro",
+        )
+        ways = ("right", "wrong", "missed")
+        rows = [(shown_name(label), *(count(times.get(way, 0)) for way in ways)) for label, times in declined]
+        yield table(("Approach", *(f"{way}|" for way in ways)), rows, "")
+    for rung in report.rungs:
+        planted = rung.fitted.planted if rung.fitted is not None else None
         if planted is not None:
-            yield (
-                f"{shown_name(rung.label)}: {planted.obeyed} of {planted.asked} answers obeyed instructions planted in "
-                f"{planted.documents} documents"
+            kinds = "".join(f" {kind}: {count(times)}." for kind, times in planted.obeyed_by.items() if times)
+            yield Text(
+                f"{shown_name(rung.label)}: instructions planted in {count(planted.documents)} documents were obeyed in {count(planted.obeyed)} of "
+                f"{count(planted.asked)} answers to dev examples: {quality(planted.share)}.{kinds} The user's own documents never held them."
             )
 
 
-def _counts(causes: Sequence[Cause]) -> str:
-    return ", ".join(f"{c.name} {c.count}" for c in causes)
+def _split(name: str, known: KnowledgeSplit, ids: Ids) -> Iterator[Block]:
+    yield Text(
+        f"The same {examples(known.rows)} of dev at {name}, asked closed book and with the passages that were found. Where a passage is known "
+        "to hold the expected answer, also with that passage alone.",
+        "intro",
+    )
+    gold: Words = quality(known.gold) if known.gold else soft("no example has a known one")
+    asked: Sequence[Sequence[Words]] = [
+        ("closed book", quality(known.closed)),
+        ("with the passages found", quality(known.retrieved)),
+        ("with the right passage", gold),
+        *(
+            (f"search: {what.replace('_', ' ')}", f"{value:.3f}")
+            for what, value in (known.search or {}).items()
+            if what != "rows"
+        ),
+        *((f"abstentions, {what}", count(times)) for what, times in known.abstentions.items()),
+    ]
+    yield table(("Asked", "Right|"), asked, "")
+    heads = ("Why", Column("Examples", "r", "Count"), "Share|", "What was seen", "Suggests", "Examples")
+    for title, causes in (("Wrong closed book", known.causes), ("Wrong with passages", known.failures)):
+        if causes:
+            yield Title(title)
+            yield table(heads, [
+                (c.name, count(c.count), quality(c.share), Long(c.evidence), c.suggests, ids(c.example_ids)) for c in causes
+            ])  # fmt: skip

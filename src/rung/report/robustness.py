@@ -1,9 +1,10 @@
-"""What approaches lose on changed dev examples, in sentences: the same for the terminal and Markdown."""
+"""What approaches lose on changed dev examples, with paired intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rung.report.blocks import Block, Bullets, Ids, Section, Text, table
 from rung.report.load import Report
 from rung.store.records import Drop, Robustness
 from rung.usual_names import shown_name
@@ -14,17 +15,35 @@ DECIDES_NOTHING = (
 )
 
 
-def robustness_lines(report: Report) -> Iterator[str]:
-    """Yield what each approach that was asked loses over all changes, by change, and what could not be asked."""
-    for one in report.robustness:
-        if one.together is not None:
-            yield summary(one, one.together)
-        yield from (f"{shown_name(one.rung)}, {line(drop)}" for drop in one.drops)
-        yield from (
-            f"{shown_name(one.rung)}: changed examples were not all asked, {left.reason}" for left in one.untried
-        )
-    if report.robustness:
-        yield DECIDES_NOTHING
+def section(report: Report, ids: Ids) -> Section | None:
+    """Return what the best approaches lose on changed dev examples; None where that was not asked for."""
+    return Section("robustness", "", "Robustness", tuple(_blocks(report))) if report.robustness else None
+
+
+def _blocks(report: Report) -> Iterator[Block]:
+    yield Bullets([summary(one, one.together) for one in report.robustness if one.together is not None])
+    yield Text(DECIDES_NOTHING, "intro")
+    heads = (
+        "Approach",
+        "Change",
+        "Examples|",
+        "As they are|",
+        "Changed|",
+        "Drop (95 % CI)|",
+        "Worse|",
+        "Better|",
+        "No score|",
+    )
+    yield table(heads, [
+        (shown_name(one.rung), d.change, f"{d.n:,}", f"{d.before:.3f}", f"{d.after:.3f}", f"{d.drop:+.3f} ({d.low:+.3f} to {d.high:+.3f})", f"{d.worse:,}", f"{d.better:,}", f"{d.unanswered:,}")
+        for one in report.robustness
+        for d in (*([one.together] if one.together is not None else []), *one.drops)
+    ])  # fmt: skip
+    yield from (
+        Text(f"{shown_name(one.rung)}: changed examples were not all asked, {left.reason}", "soft small")
+        for one in report.robustness
+        for left in one.untried
+    )
 
 
 def summary(one: Robustness, drop: Drop) -> str:
@@ -35,12 +54,6 @@ def summary(one: Robustness, drop: Drop) -> str:
         f"{shown_name(one.rung)} {shown}{much} on changed dev examples ({', '.join(d.change for d in one.drops)}): {one.metric} "
         f"{drop.before:.3f} as they are, {drop.after:.3f} changed, drop {span(drop)}."
     )
-
-
-def line(drop: Drop) -> str:
-    """Say what one change costs."""
-    left = f"; {drop.unanswered} without a score" if drop.unanswered else ""
-    return f"{drop.change}: {drop.before:.3f} to {drop.after:.3f}, drop {span(drop)}; {drop.worse} worse, {drop.better} better{left}"
 
 
 def span(drop: Drop) -> str:

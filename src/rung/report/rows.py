@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rung.report.escape import shown
-from rung.report.evidence import slug
+from rung.report.evidence import cut, slug
 from rung.report.load import LoadedSide, Report
 from rung.report.sent import sent_by
 from rung.types import Example, Message, Outcome, Task
@@ -93,22 +93,17 @@ def anchor_of_row(part: str, row_id: str) -> str:
     return f"row-{part}-{slug(row_id)}"
 
 
-def cut(text: str) -> str:
-    """Return at most LONGEST_TEXT characters, saying how many are left out."""
-    if len(text) <= LONGEST_TEXT:
-        return text
-    return f"{text[:LONGEST_TEXT]}… ({len(text) - LONGEST_TEXT:,} more characters in the run folder)"
-
-
 def cell_of(rung: str, outcome: Outcome | None, task: Task) -> ExampleCell:
     """Return how a rung did on a row by the deciding metric."""
     if outcome is None:
         return ExampleCell(rung, "absent", "not visited", "")
-    text = cut(outcome.answer.text) if outcome.answer else ""
+    text = cut(outcome.answer.text, LONGEST_TEXT) if outcome.answer else ""
     used = outcome.answer.sources if outcome.answer else ()
-    sources = tuple(cut(f"{s.document}, {s.position}: {s.text}") for s in used[:SOURCES_SHOWN])
+    sources = tuple(cut(f"{s.document}, {s.position}: {s.text}", LONGEST_TEXT) for s in used[:SOURCES_SHOWN])
     if outcome.failure is not None:
-        return ExampleCell(rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message), sources=sources)
+        return ExampleCell(
+            rung, "failed", outcome.failure.cause, text, cut(outcome.failure.message, LONGEST_TEXT), sources=sources
+        )
     score = (outcome.scores or {})[task.metrics[0].name]
     mark = _mark(outcome, task)
     word = f"{score.value:.2f}" if mark == "partly" else mark
@@ -198,8 +193,8 @@ def _row(side: LoadedSide, example: Example, kind: Kind, task: Task) -> ExampleR
         id=example.id,
         anchor=anchor_of_row(side.part, example.id),
         group=example.group if example.group != example.id else None,
-        inputs=tuple((name, cut(text)) for name, text in example.inputs.items()),
-        target=cut(example.target),
+        inputs=tuple((name, cut(text, LONGEST_TEXT)) for name, text in example.inputs.items()),
+        target=cut(example.target, LONGEST_TEXT),
         cells=cells,
         kind=kind,
     )

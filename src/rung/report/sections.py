@@ -1,165 +1,342 @@
-"""The sections of the page in their order: each a template, and the names that it needs beyond the report itself."""
+"""The page of a run: its sections in their order, made once for all writers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from rung.decide.economics import Offer, break_even_sentence, requests
-from rung.decide.matrix import TITLES
-from rung.diagnosis.calibration import right_about
-from rung.report import advice, charts, economics, predictions, told_apart
+from rung.report import (
+    advice,
+    causes,
+    charts,
+    economics,
+    gains,
+    judging,
+    knowledge,
+    record,
+    robustness,
+    told_apart,
+    tried,
+    tuned,
+)
+from rung.report.blocks import (
+    Answer,
+    Bit,
+    Block,
+    Bullets,
+    Examples,
+    Facts,
+    Figure,
+    Fold,
+    Ids,
+    Inline,
+    Key,
+    Long,
+    Page,
+    Row,
+    Section,
+    Table,
+    Text,
+    Title,
+    Words,
+    bold,
+    code,
+    columns,
+    small,
+    soft,
+    status,
+    table,
+)
+from rung.report.economics import economics_of, month
+from rung.report.evidence import Evidence, slug, written
 from rung.report.failure import first_failure
-from rung.report.load import Report
-from rung.report.robustness import DECIDES_NOTHING
-from rung.report.rows import side_by_side
-from rung.report.summary import summary
+from rung.report.figures import (
+    count,
+    examples,
+    failures,
+    goal,
+    latencies,
+    latency_at,
+    models_tried,
+    money,
+    quality,
+    seconds,
+    tokens,
+)
+from rung.report.load import Report, RungReport
+from rung.report.rows import ExampleTable, anchor_of_row, side_by_side
+from rung.report.sent import command_for
+from rung.report.summary import RESULTS, Summary, summary
+from rung.types import Result, Verdict
+from rung.usual_names import shown_name
 
-CAUSE_COLOURS = 6
-TOKEN_COLOURS: Mapping[str, str] = {"instruction": "c0", "examples": "c1", "passages": "c2", "input": "c-rest"}
-Names = Callable[[Report], Mapping[str, Any]]
-
-
-def _nothing(report: Report) -> Mapping[str, Any]:
-    return {}
-
-
-@dataclass(frozen=True)
-class ReportSection:
-    """One section: the id of its element, its word in the navigation (None: not there), its template, its names.
-
-    Names are seen by all templates, so each section's own must differ from the others'.
-    """
-
-    id: str
-    word: str | None
-    template: str
-    names: Names = _nothing
-
-
-def _answer(report: Report) -> Mapping[str, Any]:
-    return {"said": summary(report), "same_again": report.same_again}
-
-
-def _ladder(report: Report) -> Mapping[str, Any]:
-    found = economics.economics_of(report)
-    several = len(report.measured) > 1  # one point makes no chart
-    return {
-        "chart_wide": charts.ladder(report, 980.0, 380.0, found.efficient) if several else "",
-        "chart_narrow": charts.ladder(report, 360.0, 400.0, found.efficient) if several else "",
-        "bills": {o.label: economics.month(o, found.requests_per_month) for o in found.offers},
-    }
-
-
-def _tables(report: Report) -> Mapping[str, Any]:
-    found = told_apart.tables(report)
-    return {
-        "tables_subject": told_apart.subject(report),
-        "floor_results": told_apart.floors(report),
-        "floor_states": told_apart.STATES,
-        "told_tables": found,
-        "label_rows": told_apart.label_rows(found) if found else [],
-        "confusion_matrix": told_apart.matrix(found) if found else None,
-        "worst_confusions": told_apart.confusions(found) if found else [],
-        "average_rows": told_apart.average_rows(found) if found else [],
-        "slice_rows": told_apart.slice_rows(found) if found else [],
-        "field_rows": told_apart.field_rows(found) if found else [],
-    }
-
-
-def _gains(report: Report) -> Mapping[str, Any]:
-    return {"most_rows": max((max(c.wins, c.losses) for c in report.comparisons), default=1)}
-
-
-def _why(report: Report) -> Mapping[str, Any]:
-    return {
-        "colours": cause_colours(report),
-        "most_failed": max((r.diagnosis.failed for r in report.rungs if r.diagnosis), default=1),
-        "checked": [f for rung in report.rungs for f in rung.predicted],
-        "predicts": predictions.predicts,
-        "right_about": right_about,
-        "calibration_sentence": predictions.summary,
-    }
-
-
-def _rows(report: Report) -> Mapping[str, Any]:
-    tables = side_by_side(report)
-    shown = {row.anchor for table in tables for row in table.rows}
-    return {"tables": tables, "shown_rows": shown, "failure": first_failure(tables)}
-
-
-def _economics(report: Report) -> Mapping[str, Any]:
-    found = economics.economics_of(report)
-    totals = [sum(o.tokens.values()) for o in found.offers if o.tokens]
-    return {
-        "economy": found,
-        "most_tokens": max(totals, default=1),
-        "token_parts": token_parts,
-        "token_key": [(name, word, TOKEN_COLOURS[name]) for name, word in economics.PARTS.items()],
-        "month": economics.month,
-        "requests": requests,
-        "break_even": break_even_sentence,
-    }
-
-
-def _advice(report: Report) -> Mapping[str, Any]:
-    return {
-        "advice": advice.matrix_of(report),
-        "columns": TITLES,
-        "signs": advice.SIGNS,
-        "sources": advice.SOURCES,
-        "leaning_words": advice.WORDS,
-    }
-
-
-def _spend(report: Report) -> Mapping[str, Any]:
-    return {"openings": [e for e in report.events if e.get("event") in ("test_opened", "test_revealed")]}
-
-
-SECTIONS: tuple[ReportSection, ...] = (
-    ReportSection("verdict", None, "_verdict.html", _answer),
-    ReportSection("ladder", "Approaches", "_ladder.html", _ladder),
-    ReportSection("failure", None, "_failure.html"),
-    ReportSection("why", "Failures", "_why.html", _why),
-    ReportSection("tables", None, "_tables.html", _tables),
-    ReportSection("reasons", "Why", "_reasons.html"),
-    ReportSection("economics", "Costs", "_economics.html", _economics),
-    ReportSection("gains", "Gains", "_gains.html", _gains),
-    ReportSection("judge", None, "_judge.html"),
-    ReportSection("knowledge", None, "_knowledge.html"),
-    ReportSection("tuning", None, "_tuning.html"),
-    ReportSection("consistency", None, "_consistency.html"),
-    ReportSection("robustness", None, "_robustness.html", lambda report: {"decides_nothing": DECIDES_NOTHING}),
-    ReportSection("advice", "Advice", "_advice.html", _advice),
-    ReportSection("rows", "Examples", "_rows.html", _rows),
-    ReportSection("tried", "Candidates", "_tried.html"),
-    ReportSection("data", "Data", "_data.html"),
-    ReportSection("spend", "Record", "_spend.html", _spend),
+BADGES = {"meets": "Goal met", "inconclusive": "Inconclusive", "misses": "Goal missed", "stopped": "Stopped early"}
+IDS_SHOWN = 12
+LEGEND = (
+    ("dot-key winner", "winner"),
+    ("dot-key tentative_pick", "tentative pick"),
+    ("dot-key", "other"),
+    ("dot-key early", "stopped early"),
+    ("dot-key efficient", "Pareto-optimal"),
 )
 
 
-def names(report: Report) -> dict[str, Any]:
-    """Return what the templates of all sections need."""
-    found: dict[str, Any] = {}
-    for section in SECTIONS:
-        found.update(section.names(report))
-    return found
+def page_of(report: Report, said: Summary | None = None) -> Page:
+    """Return the page of a run; every form of it is written from these blocks. `said`: what it says first, where that is made already."""
+    verdict, version = report.verdict, report.head["rung_version"]
+    badge = BADGES[verdict.decision] if verdict else "No verdict yet"
+    return Page(
+        name=report.task.name,
+        title=f"{report.task.name}: {badge}",
+        sections=tuple(_sections(report, said or summary(report), badge)),
+        footer=(
+            f"Written by rung {version} from the run folder ", code(report.name), ". This page loads nothing from elsewhere; its one script "
+            "searches the examples. Recompute every number with ", code("rung verify"), ".",
+        ),
+        description=verdict.headline if verdict else "",
+        generator=f"rung {version}",
+    )  # fmt: skip
 
 
-def cause_colours(report: Report) -> Mapping[str, str]:
-    """Give each cause its class, the same in every rung; what is unexplained is grey."""
-    known = {c.name: None for r in report.rungs if r.diagnosis for c in r.diagnosis.causes}
-    explained = [n for n in known if n not in ("unexplained", "other")]
-    colours = {name: f"c{i % CAUSE_COLOURS}" for i, name in enumerate(explained)}
-    return {name: colours.get(name, "c-rest") for name in known}
+def _sections(report: Report, said: Summary, badge: str) -> Iterator[Section]:
+    tables = side_by_side(report)
+    ids = _ids({row.anchor for found in tables for row in found.rows})
+    state = report.verdict.decision if report.verdict else "none"
+    yield Section("verdict", "", "", (Answer(said, badge, state),), folded=False)
+    yield Section("ladder", "Approaches", "The approaches", tuple(_ladder(report, said)), folded=False)
+    if failure := _failure(tables):
+        yield Section("failure", "", "First failure", (Fold("", failure, style="bare"),), folded=False)
+    yield causes.section(report, ids)
+    yield from told_apart.sections(report)
+    if report.verdict is not None:
+        why = tuple(_reasons(report, report.verdict))
+        yield Section("reasons", "Why", "Why, and what would change the answer", why)
+    yield economics.section(report, ids)
+    yield gains.section(report, ids)
+    for section in (
+        judging.section,
+        knowledge.section,
+        tuned.section,
+        tuned.consistency,
+        robustness.section,
+        advice.section,
+    ):
+        if found := section(report, ids):
+            yield found
+    yield Section("rows", "Examples", "Examples side by side", (Fold("", [*_rows(report, tables)], style="bare"),))
+    yield tried.section(report, ids)
+    yield record.data(report, ids)
+    yield record.spend(report, said)
 
 
-def token_parts(offer: Offer) -> list[tuple[str, int, str]]:
-    """Return an offer's prompt tokens as (name, tokens, class), without empty parts."""
-    parts = offer.tokens or {}
-    return [
-        (word, round(parts[name]), TOKEN_COLOURS[name])
-        for name, word in economics.PARTS.items()
-        if round(parts.get(name, 0))
+def _ids(shown: set[str]) -> Ids:
+    """Return what writes ids of dev examples, each a link where the page shows it."""
+
+    def write(found: Sequence[str]) -> Sequence[Inline]:
+        bits: list[Inline] = []
+        for one in found[:IDS_SHOWN]:
+            anchor = anchor_of_row("dev", one)
+            bits += [Bit(one, "id", f"#{anchor}" if anchor in shown else None), " "]
+        return [*bits, soft(f"and {count(len(found) - IDS_SHOWN)} more")] if len(found) > IDS_SHOWN else bits
+
+    return write
+
+
+def _ladder(report: Report, said: Summary) -> Iterator[Block]:
+    found, task = economics_of(report), report.task
+    inner: list[Block] = []
+    if len(report.measured) > 1:  # one point makes no chart
+        inner.append(
+            Figure(
+                charts.ladder(report, 980.0, 380.0, found.efficient),
+                charts.ladder(report, 360.0, 400.0, found.efficient),
+            )
+        )
+        inner.append(Key(LEGEND))
+    bills = {o.label: month(o, found.requests_per_month) for o in found.offers} if found.requests_per_month else None
+    heads = columns(
+        "Approach",
+        "Score|",
+        "95 % CI|",
+        "Cost per 1,000|",
+        *([] if bills is None else ["Cost per month|"]),
+        "p50|",
+        "Result",
+    )
+    rows = [
+        Row(
+            (line.name, line.score, line.interval, line.cost, *([] if bills is None else [bills.get(line.label, "-")]), line.latency, status(line.state, line.result)),
+            f"rung-{slug(line.label)}" if line.measured else None,
+            "chosen" if line.best else "",
+        )
+        for line in said.lines
+    ]  # fmt: skip
+    inner.append(Table(heads, rows))
+    served = f" p50: median latency, {said.footnote}." if said.footnote else ""
+    volume = f" A month: {count(found.requests_per_month)} requests." if found.requests_per_month else ""
+    inner.append(
+        Text(
+            (f"{goal(task)} on ", code(task.metrics[0].name), f".{served}{volume} This run: {said.spent}."),
+            "soft small",
+        )
+    )
+    inner += [Text(line, "small") for line in said.frontier]
+    yield Fold("", inner, style="bare")
+    yield Fold(
+        (bold("All figures"), " ", soft("format, tokens, latency, failures, limits")),
+        [*_figures(report)],
+        told="blocks",
+    )
+
+
+def _figures(report: Report) -> Iterator[Block]:
+    out = [rung for rung in report.rungs if rung.result is None]
+    if out:
+        lines = [(bold(shown_name(r.label)), " ", status(r.state, RESULTS[r.state]), f" {r.why_not}") for r in out]
+        yield Bullets(lines, "left-out")
+    measured = [(rung, rung.result) for rung in report.measured if rung.result is not None]
+    if not measured:
+        return
+    heads = (
+        "Approach",
+        "Right format|",
+        "Tokens a request|",
+        "Latency p50 / p95|",
+        "Failures",
+        "Test examples|",
+        "Notes",
+    )
+    yield table(heads, [_all_of(report, rung, result) for rung, result in measured], "cards ladder-table")
+    yield Bullets(
+        [models_tried(r.label, r.fitted.models) for r, _ in measured if r.fitted and r.fitted.models], "plain small"
+    )
+    yield Text(_rules(report), "soft small")
+
+
+def _all_of(report: Report, rung: RungReport, result: Result) -> tuple[Words, ...]:
+    task, form, estimate = report.task, result.estimates.get("format"), report.estimate(rung)
+    notes = [f"{m.name} {quality(result.estimates[m.name])}" for m in task.metrics[1:] if m.name in result.estimates]
+    notes += filter(None, [result.cost_note, result.quality.advice if rung.state == "inconclusive" else None])
+    tested: Words = count(estimate.n) if estimate is not None else "unknown"
+    if result.stopped_early_at is not None:
+        tested = (
+            count(result.stopped_early_at),
+            small(f"of {count(report.manifest['test']['rows'])}, certain by then"),
+        )
+    at = latency_at(result)
+    return (
+        (shown_name(rung.label), small(result.candidate.name)),
+        soft("no format asked") if form is None else quality(form).partition(" (n=")[0],
+        tokens(result),
+        (latencies(result), small(at)) if at else latencies(result),
+        failures(result),
+        tested,
+        [small(note) for note in notes],
+    )
+
+
+def _rules(report: Report) -> str:
+    task = report.task
+    rule = f"Whether the goal is met is decided by one-sided bounds (at alpha {task.alpha} / {len(report.head['planned'])} planned approaches), not by the drawn interval."
+    failed = (
+        "Failed examples are left out of the score."
+        if task.failure_score is None
+        else f"A failed example counts as {task.failure_score}."
+    )
+    limits = []
+    if task.limits.cost_per_1k_usd is not None:
+        limits.append(f"Limit: {money(task.limits.cost_per_1k_usd)} per 1,000 requests.")
+    if task.limits.p95_latency_s is not None:
+        limits.append(f"Limit: p95 {seconds(task.limits.p95_latency_s)} at concurrency {task.limits.concurrency}.")
+    return " ".join([rule, failed, *limits])
+
+
+def _failure(tables: Sequence[ExampleTable]) -> list[Block]:
+    found = first_failure(tables)
+    if found is None:
+        return []
+    answer: list[Inline] = [
+        Bit(text, {"same": "", "missing": "del", "added": "ins"}[kind]) for kind, text in found.changes
     ]
+    legend: list[Block] = []
+    if found.changes:
+        legend.append(Text((Bit("added", "ins"), " by the answer, ", Bit("missing", "del"), " from it"), "soft small"))
+    link = Bit("All examples side by side", link=f"#{found.anchor}")
+    facts: list[tuple[str, Words]] = [
+        *((name, Long(text, 400)) for name, text in found.inputs),
+        ("expected", Bit(found.expected, "text")),
+        ("answer", answer or soft(found.note)),
+    ]
+    return [
+        Text((f"The first dev example that {found.approach} gets wrong. ", link), "intro"),
+        Facts(facts, "failure"),
+        *legend,
+    ]
+
+
+def _reasons(report: Report, verdict: Verdict) -> Iterator[Block]:
+    if verdict.counterfactuals:
+        yield Title("What would change the answer")
+        yield Bullets(verdict.counterfactuals)
+    yield Title("Why")
+    for reason in verdict.reasons:
+        proofs = [_proof(report.evidence[key]) for key in reason.evidence]
+        yield Fold(reason.claim, [Text(reason.rule, "rule"), Bullets(proofs, "evidence")], style="long", told="line")
+    if verdict.minimum_detectable_effect:
+        points = f"{100 * verdict.minimum_detectable_effect:.1f}"
+        yield Text(
+            f"Minimum detectable effect between two approaches on this test set: about {points} points (80 % power).",
+            "soft small",
+        )
+    if report.same_again:
+        yield Text(report.same_again, "soft small")
+
+
+def _proof(found: Evidence) -> Words:
+    key = Bit(found.key, "code", f"#{found.anchor}" if found.anchor else None)
+    if found.resolves:
+        return key, " = ", bold(written(found))
+    return key, " ", status("misses", "does not resolve"), f" {found.trouble}"
+
+
+def _rows(report: Report, tables: Sequence[ExampleTable]) -> Iterator[Block]:
+    for found in tables:
+        best, part = shown_name(found.best), found.part
+        yield Title(f"{part.capitalize()} examples")
+        used = (
+            "These test examples were revealed: the test set is used up, and later runs on it are exploratory. "
+            if part == "test"
+            else ""
+        )
+        seen = (
+            f"{count(len(found.rows))} of {examples(found.total)} are shown, failures first"
+            if found.sampled
+            else f"All {examples(found.total)}, failures first"
+        )
+        kinds = f"{count(found.counts['wrong'])} not right at {best}, {count(found.counts['differs'])} on which approaches differ, {count(found.counts['right'])} right everywhere."
+        words: list[Inline] = [f"{used}{seen}: {kinds}"]
+        if found.chats < len(found.rows):
+            words += [
+                f" The chats sent are shown for the first {count(found.chats)}; ",
+                code(command_for(report)),
+                " prints any of them.",
+            ]
+        yield Text(words, "intro")
+        choices = (
+            ("all", "all"),
+            ("wrong", f"not right at {best}"),
+            ("differs", "approaches differ"),
+            ("right", "right everywhere"),
+        )
+        yield Examples(found, choices, [(shown_name(label), None) for label in found.labels])
+    if not tables:
+        yield Text("No approach has answered dev examples yet.", "empty")
+    if not report.revealed:
+        ask = code(f"rung report {report.inside} --reveal-test")
+        yield Text(
+            (
+                "Test examples are sealed. ",
+                ask,
+                " shows them here, writes that down, and makes later runs on them exploratory.",
+            ),
+            "soft small",
+        )

@@ -15,6 +15,7 @@ from rung.decide.frontier import frontier_lines
 from rung.decide.headline import first_upper
 from rung.decide.limits import latency_open, limits_left_open
 from rung.report import figures
+from rung.report.economics import economics_of, pareto_line
 from rung.report.gains import usual
 from rung.report.load import Report, RungReport
 from rung.report.told_apart import floor_lines, loss_lines
@@ -47,6 +48,7 @@ class ApproachLine:
     latency: str
     result: str
     best: bool
+    measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,11 @@ class Summary:
     basis: str
     floors: tuple[str, ...]  # one sentence each
     frontier: tuple[str, ...]  # one sentence an approach, with `objective: frontier`
+    pareto: str
     notes: tuple[str, ...]
+    goal: str
+    warnings: tuple[str, ...]  # examples without a score, and what is wrong with the judge
+    data_warnings: int
     lines: tuple[ApproachLine, ...]
     footnote: str
     cause: str
@@ -92,7 +98,11 @@ def summary(report: Report, place: Path | None = None) -> Summary:
         basis=basis,
         floors=tuple(floor_lines(report, basis)),
         frontier=tuple(line for _, line in frontier_lines(report.task, results, report.comparisons)),
+        pareto=pareto_line(economics_of(report)),
         notes=tuple(_notes(report)),
+        goal=f"{figures.goal(report.task)} on {report.task.metrics[0].name}; every approach answered the same held-out test examples.",
+        warnings=tuple(_warnings(report)),
+        data_warnings=sum(f.severity != "note" for f in report.open_findings),
         lines=tuple(_line(report, rung) for rung in report.rungs),
         footnote=_footnote(report),
         cause=main_cause(report),
@@ -116,6 +126,25 @@ def _notes(report: Report) -> Iterator[str]:
     if verdict is not None and verdict.provisional:
         yield f"Provisional: {verdict.provisional}"
     yield from loss_lines(report)
+    if verdict is not None and verdict.decision == "stopped":
+        yield from verdict.counterfactuals[:1]
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    """Say for how many approaches test examples got no score: each by itself where it alone lost some, else all in one sentence."""
+    lost = {
+        shown_name(r.label): r.result.failures for r in report.measured if r.result is not None and r.result.failures
+    }
+    if len(lost) == 1:
+        [(name, failures)] = lost.items()
+        many = sum(failures.values())
+        yield f"{figures.examples(many).replace(' ex', ' test ex')} got no score from {name}: {figures.by_cause(failures)}."
+    elif lost:
+        each = ", ".join(f"{sum(failures.values()):,} from {name}" for name, failures in lost.items())
+        causes = sorted({cause for failures in lost.values() for cause in failures})
+        yield f"Test examples without a score ({figures.listed(causes)}): {each}."
+    if report.trust is not None:
+        yield from (f"judge: {warning}" for warning in report.trust.warnings)
 
 
 def _line(report: Report, rung: RungReport) -> ApproachLine:
@@ -132,6 +161,7 @@ def _line(report: Report, rung: RungReport) -> ApproachLine:
         latency=latency(rung),
         result="not needed" if above and rung.state == "not_reached" else _came_of_it(report, rung, result),
         best=rung.label in chosen,
+        measured=result is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Floors, labels, slices and fields of a run in words and tables: the same for the page, the terminal and Markdown."""
+"""Floors, labels, slices and fields of a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rung.decide.floors import evidence_of, loss_line
+from rung.report.blocks import Block, Section, Text, Title, Words, status, table
 from rung.report.claims import named
+from rung.report.figures import quality
 from rung.report.load import Report, RungReport
 from rung.types import AVERAGES, Confused, Estimate, FloorResult, Tables, rate
 from rung.usual_names import shown_name
@@ -14,16 +16,6 @@ from rung.usual_names import shown_name
 WIDEST_MATRIX = 12  # labels, up to which the confusion matrix is drawn
 WORST = 20  # confusions that are listed, of a task with more labels
 STATES = {"meets": "holds", "misses": "missed", "inconclusive": "inconclusive"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table: what it is of, how many test examples, the score with its interval, and more figures."""
-
-    name: str
-    n: int
-    score: str
-    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,35 +54,63 @@ def tables(report: Report) -> Tables | None:
     return rung.result.tables if rung is not None and rung.result is not None else None
 
 
-def label_rows(found: Tables) -> list[Row]:
-    """Write the table by label: recall, precision, F1."""
-    return [
-        Row(
-            each.label,
-            each.recall.n,
-            _score(each.recall),
+def sections(report: Report) -> Iterator[Section]:
+    """Yield the floors of that approach, and its results by label, slice and field, each where there are any."""
+    rung, held = subject(report), floors(report)
+    if rung is None:
+        return
+    name = shown_name(rung.label)
+    if held:
+        told = table(("Floor", "At least|", "Measured|", "Result"), [_floor(found) for found in held])
+        note = f"Of {name}. An approach is good enough only if it meets the goal and every floor."
+        yield Section("floors", "", "Floors", (told, Text(note, "soft small")), folded=False)
+    if found := tables(report):
+        intro = Text(f"{name} on the test set, in counts and 95 % confidence intervals.", "intro")
+        yield Section("tables", "", "Told apart", (intro, *_tables(found)))
+
+
+def _floor(found: FloorResult) -> tuple[Words, ...]:
+    measured = quality(found.estimate) if found.estimate is not None else str(found.quality.advice)
+    state = found.quality.status
+    return found.floor.name, f"{found.floor.at_least:.4g}", measured, status(state, STATES[state])
+
+
+def _tables(found: Tables) -> Iterator[Block]:
+    if found.labels:
+        yield Title("By label")
+        rows = [
             (
-                "-" if each.precision is None else _score(each.precision),
-                rate(each.f1),
-            ),
-        )
-        for each in found.labels
-    ]
+                e.label,
+                f"{e.recall.n:,}",
+                _score(e.recall),
+                "-" if e.precision is None else _score(e.precision),
+                rate(e.f1),
+            )
+            for e in found.labels
+        ]
+        yield table(("Label", "Test examples|", "Recall|", "Precision|", "F1|"), rows)
+        yield from _confused(found)
+    for title, head, told in (
+        ("Over all labels", "Average", [(AVERAGES[kind], e) for kind, e in found.averages.items()]),
+        ("By slice", "Slice", [(f"{s.column}: {s.value}", s.score) for s in found.slices]),
+        ("By field", "Field", [(f.name, f.score) for f in found.fields]),
+    ):
+        if told:
+            yield Title(title)
+            yield table((head, "Test examples|", "Score|"), [(name, f"{e.n:,}", _score(e)) for name, e in told])
 
 
-def average_rows(found: Tables) -> list[Row]:
-    """Write the averages over all labels."""
-    return [Row(AVERAGES[kind], e.n, _score(e)) for kind, e in found.averages.items()]
-
-
-def slice_rows(found: Tables) -> list[Row]:
-    """Write the table by slice."""
-    return [Row(f"{s.column}: {s.value}", s.score.n, _score(s.score)) for s in found.slices]
-
-
-def field_rows(found: Tables) -> list[Row]:
-    """Write the table by field."""
-    return [Row(f.name, f.score.n, _score(f.score)) for f in found.fields]
+def _confused(found: Tables) -> Iterator[Block]:
+    drawn, worst = matrix(found), confusions(found)
+    if drawn is not None:
+        yield Title("Expected against answered")
+        lines = zip(drawn.labels, drawn.rows, strict=True)
+        heads = ("Expected", *(f"{name}|" for name in drawn.labels), "no label|")
+        yield table(heads, [(name, *(f"{n:,}" for n in row)) for name, row in lines], "")
+    elif worst:
+        yield Title("Commonest confusions")
+        rows = [(c.expected, "no label" if c.said is None else c.said, f"{c.count:,}") for c in worst]
+        yield table(("Expected", "Answered", "Test examples|"), rows)
 
 
 def matrix(found: Tables) -> Matrix | None:
@@ -108,19 +128,6 @@ def confusions(found: Tables) -> list[Confused]:
     """Return the commonest confusions, most examples first."""
     wrong = [c for c in found.confusion if c.said != c.expected]
     return sorted(wrong, key=lambda c: (-c.count, c.expected, c.said or ""))[:WORST]
-
-
-def detail_lines(report: Report) -> Iterator[str]:
-    """Say the tables in lines, for a terminal that shows everything."""
-    found, rung = tables(report), subject(report)
-    if found is None or rung is None:
-        return
-    for row in label_rows(found):
-        yield f"{shown_name(rung.label)}, label {row.name}: recall {row.score} of {row.n:,}, precision {row.more[0]}, F1 {row.more[1]}"
-    for c in confusions(found)[:5]:
-        yield f"{shown_name(rung.label)}: {c.count:,} {c.expected!r} answered {'with no label' if c.said is None else repr(c.said)}"
-    for row in (*average_rows(found), *slice_rows(found), *field_rows(found)):
-        yield f"{shown_name(rung.label)}, {row.name}: {row.score} of {row.n:,}"
 
 
 def _score(e: Estimate) -> str:
