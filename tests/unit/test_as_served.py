@@ -99,7 +99,8 @@ def test_a_server_with_one_place_is_not_blamed_for_our_own_line(tmp_path):
     console = Console(record=True, width=120, file=io.StringIO())
     render_text(folder, console, verbose=True)
     assert "* one request at a time" in (said := console.export_text())
-    assert re.search(r"prompt: p95 [\d.]+ m?s at concurrency 1", said)
+    latency = r"prompt \(.*latency p50 / p95 [\d.]+ m?s / [\d.]+ m?s \(at concurrency 1\b"
+    assert re.search(latency, " ".join(said.split()))
 
 
 @pytest.mark.slow

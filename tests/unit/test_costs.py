@@ -378,4 +378,4 @@ def test_an_unknown_cost_is_one_word_in_a_tile_with_what_to_do_beside_it(tmp_pat
     assert "set price: {input: ..., output: ...}" in page
     cells = [line for line in render_markdown(run).splitlines() if line.startswith("|")]
     assert not any("no price" in cell for cell in cells)
-    assert "cost of prompt is unknown: no price is known for stub" in render_markdown(run)
+    assert "Cost of prompt is unknown: no price is known for stub" in render_markdown(run)

@@ -445,7 +445,7 @@ def test_no_message_of_the_library_advises_a_flag_of_the_command_line():
     inside = {
         "cli",
         "report/summary.py",
-        "report/sent.py",  # the command that prints an example
+        *(f"report/{name}.py" for name in ("sent", "sections", "tuned")),  # commands that the page prints
         "tuning/trl.py",  # a program that is written, and commands of others
         "tuning/vendors.py",
         *(f"exports/{name}.py" for name in (*programs, "gguf", "launch")),  # and commands of llama.cpp, Ollama and vLLM

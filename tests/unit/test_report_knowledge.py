@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 
 from rich.console import Console
@@ -64,15 +65,15 @@ def test_without_a_rung_that_looks_answers_up_there_is_no_such_section(tmp_path)
     assert "Is it knowledge?" not in render_page(load_report(build(tmp_path / "run")))
 
 
-def test_terminal_and_markdown_say_it_in_a_line(tmp_path):
+def test_terminal_and_markdown_say_it_too(tmp_path):
     folder, label = folder_with_split(tmp_path / "run")
     console = Console(file=io.StringIO(), width=600)
     render_text(folder, console, verbose=True)
     for text in (console.file.getvalue(), render_markdown(folder)):
-        assert f"{shown_name(label)}: is it knowledge? Closed book 0.10 (95 % CI " in text
-        assert "wrong with passages: not retrieved 3, not a knowledge problem 1" in text
-        assert f"{shown_name(label)}: abstentions on test: wrong 7" in text
-        assert "3 of 20 answers obeyed instructions planted in 4 documents" in text
+        assert f"The same 20 examples of dev at {shown_name(label)}, asked closed book" in text
+        assert re.search(r"closed book(: right| \|) 0\.10 \(95 % CI ", text)
+        assert re.search(r"not retrieved(: examples| \|) 3", text)
+        assert "instructions planted in 4 documents were obeyed in 3 of 20 answers" in text
 
 
 def test_a_cell_names_the_passages_that_its_answer_used():

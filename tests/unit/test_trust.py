@@ -158,8 +158,8 @@ def test_a_run_keeps_what_it_knows_of_its_judge_and_every_report_shows_it(run):
     assert "100 of them with human labels" in page
     console = Console(width=140, record=True, file=StringIO())
     render_text(folder, console, verbose=True)
-    assert "judge: kinder than people by +0." in console.export_text()
-    assert "- The judge agrees with people: 0." in render_markdown(folder)
+    assert "kinder than people by: +0." in console.export_text()
+    assert "- agrees with people: 0." in render_markdown(folder)
     assert as_data(folder)["judge"]["labelled"] == 100
 
 

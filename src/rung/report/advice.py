@@ -9,21 +9,7 @@ from pathlib import Path
 from rung import plugins
 from rung.decide.factors import Fact, Situation, facts, open_questions, quoted_share
 from rung.decide.matrix import COLUMNS, TITLES, Matrix, MatrixCell, MatrixInput, MatrixRow, column_for, matrix
-from rung.report.blocks import (
-    Bit,
-    Block,
-    Bullets,
-    Fold,
-    Ids,
-    Row,
-    Section,
-    Table,
-    Text,
-    Words,
-    bold,
-    columns,
-    small,
-)
+from rung.report import blocks as b
 from rung.report.load import Report, RungReport, load_report
 from rung.store.run import RunFolder
 from rung.types import Comparison, Task, Verdict
@@ -45,39 +31,42 @@ SOURCES: Mapping[str | None, str] = {
 }
 
 
-def section(report: Report, ids: Ids) -> Section:
+def section(report: Report, ids: b.Ids) -> b.Section:
     """Return the decision matrix."""
     found = matrix_of(report)
-    heads = columns("Factor", "Holds", *TITLES.values())
+    heads = b.columns("Factor", "Holds", *TITLES.values())
     total = (
         "All factors that hold",
         "",
-        *((f"{found.total(c):+d}", small(f"rule of thumb alone {found.total(c, thumb=True):+d}")) for c in COLUMNS),
+        *((f"{found.total(c):+d}", b.small(f"rule of thumb alone {found.total(c, thumb=True):+d}")) for c in COLUMNS),
     )
-    inner: list[Block] = [
-        Text(
+    inner: list[b.Block] = [
+        b.Text(
             "A factor counts where it holds. A cell shows what was measured here, else what teams say by hand.", "intro"
         )
     ]
-    inner += [Bullets(found.disagreements, "plain disagreements")] if found.disagreements else []
-    inner.append(Table(heads, [*(_line(row) for row in found.rows), Row(total, style="total")], "cards matrix"))
+    inner += [b.Bullets(found.disagreements, "plain disagreements")] if found.disagreements else []
+    inner.append(b.Table(heads, [*(_line(row) for row in found.rows), b.Row(total, style="total")], "cards matrix"))
     ask = f"rung advise {report.inside} asks for what only you can tell. The verdict above rests on the measurements, never on this table."
-    inner.append(Text(f"++ strongly for, + for, · neither, − against, −− strongly against. {ask}", "soft small"))
-    return Section(
-        "advice", "Advice", "Rule of thumb and evidence", (Text(found.sentence, "intro"), Fold("", inner, style="bare"))
+    inner.append(b.Text(f"++ strongly for, + for, · neither, − against, −− strongly against. {ask}", "soft small"))
+    return b.Section(
+        "advice",
+        "Advice",
+        "Rule of thumb and evidence",
+        (b.Text(found.sentence, "intro"), b.Fold("", inner, style="bare")),
     )
 
 
-def _line(row: MatrixRow) -> Row:
+def _line(row: MatrixRow) -> b.Row:
     holds = "not known" if row.fact.holds is None else "yes" if row.fact.holds else "no"
-    held: Words = (bold(holds), small(f"{row.fact.words} · {SOURCES[row.fact.source]}"))
-    return Row((row.title, held, *map(_cell, row.cells)), style="holds" if row.fact.holds else "aside-row")
+    held: b.Words = (b.bold(holds), b.small(f"{row.fact.words} · {SOURCES[row.fact.source]}"))
+    return b.Row((row.title, held, *map(_cell, row.cells)), style="holds" if row.fact.holds else "aside-row")
 
 
-def _cell(cell: MatrixCell) -> Words:
+def _cell(cell: MatrixCell) -> b.Words:
     other = f"; the rule of thumb says {SIGNS[cell.thumb]}" if cell.disagrees else ""
-    sign = Bit(SIGNS[cell.leaning], f"sign sign{cell.leaning}", hint=WORDS[cell.leaning])
-    return sign, f" {cell.value}", small(f"{SOURCES[cell.source]}{other}")
+    sign = b.Bit(SIGNS[cell.leaning], f"sign sign{cell.leaning}", hint=WORDS[cell.leaning])
+    return sign, f" {cell.value}", b.small(f"{SOURCES[cell.source]}{other}")
 
 
 def matrix_of(report: Report) -> Matrix:

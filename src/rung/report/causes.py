@@ -6,28 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rung.diagnosis.calibration import right_about
 from rung.diagnosis.failed_examples import share_of
+from rung.report import blocks as b
 from rung.report.answer_form import form_lines
-from rung.report.blocks import (
-    Bit,
-    Block,
-    Bullets,
-    Column,
-    Drawing,
-    Fold,
-    Ids,
-    Key,
-    Long,
-    Row,
-    Section,
-    Table,
-    Text,
-    Title,
-    bold,
-    columns,
-    small,
-    soft,
-    table,
-)
 from rung.report.charts import share_bar, stacked
 from rung.report.evidence import slug
 from rung.report.figures import count, percent, quality
@@ -40,52 +20,54 @@ from rung.usual_names import shown_name
 CAUSE_COLOURS = 6
 
 
-def section(report: Report, ids: Ids) -> Section:
+def section(report: Report, ids: b.Ids) -> b.Section:
     """Return the failures by cause: a line an approach, the causes of each behind it."""
-    return Section("why", "Failures", "Failures by cause", tuple(_blocks(report, ids)), folded=False)
+    return b.Section("why", "Failures", "Failures by cause", tuple(_blocks(report, ids)), folded=False)
 
 
-def _blocks(report: Report, ids: Ids) -> Iterator[Block]:
+def _blocks(report: Report, ids: b.Ids) -> Iterator[b.Block]:
     diagnosed = [rung.diagnosis for rung in report.rungs if rung.diagnosis is not None]
     if not diagnosed:
-        yield Text("No approach was diagnosed.", "empty")
+        yield b.Text("No approach was diagnosed.", "empty")
         return
     if cause := main_cause(report):
-        yield Text(cause, "intro")
+        yield b.Text(cause, "intro")
     colours, most = cause_colours(diagnosed), max(d.failed for d in diagnosed)
-    heads = columns("Approach", Column("Causes", "barcell", ""), "Dev examples failed|")
-    yield Table(heads, [_bar(d, colours, most) for d in diagnosed], "cards stacks")
-    yield Key([(f"swatch {colour}", name) for name, colour in colours.items()])
+    heads = b.columns("Approach", b.Column("Causes", "barcell", ""), "Dev examples failed|")
+    yield b.Table(heads, [_bar(d, colours, most) for d in diagnosed], "cards stacks")
+    yield b.Key([(f"swatch {colour}", name) for name, colour in colours.items()])
     yield from (_fold(d, colours, ids) for d in diagnosed)
     if lines := [*form_lines(report)]:
-        yield Fold(bold("Format"), [Bullets(lines)], told="blocks")
+        yield b.Fold(b.bold("Format"), [b.Bullets(lines)], told="blocks")
     if checked := [c for rung in report.rungs for c in rung.predicted]:
-        yield Fold(bold("How good the diagnosis was"), [*_checked(checked)], told="blocks")
+        yield b.Fold(b.bold("How good the diagnosis was"), [*_checked(checked)], told="blocks")
 
 
-def _bar(d: Diagnosis, colours: Mapping[str, str], most: int) -> Row:
+def _bar(d: Diagnosis, colours: Mapping[str, str], most: int) -> b.Row:
     said = ", ".join(f"{c.name} {c.count}" for c in d.causes) or "none"
-    bar = Drawing(stacked([(c.name, c.count, colours[c.name]) for c in d.causes], most), said)
-    return Row((Bit(shown_name(d.rung), "", f"#why-{slug(d.rung)}"), bar, soft(f"{count(d.failed)} of {count(d.n)}")))
-
-
-def _fold(d: Diagnosis, colours: Mapping[str, str], ids: Ids) -> Fold:
-    name = shown_name(d.rung)
-    return Fold(
-        (bold(name), f" {d.sentence.removeprefix(f'At {name} ')}"), [*_causes(d, colours, ids)], f"why-{slug(d.rung)}"
+    bar = b.Drawing(stacked([(c.name, c.count, colours[c.name]) for c in d.causes], most), said)
+    return b.Row(
+        (b.Bit(shown_name(d.rung), "", f"#why-{slug(d.rung)}"), bar, b.soft(f"{count(d.failed)} of {count(d.n)}"))
     )
 
 
-def _causes(d: Diagnosis, colours: Mapping[str, str], ids: Ids) -> Iterator[Block]:
+def _fold(d: Diagnosis, colours: Mapping[str, str], ids: b.Ids) -> b.Fold:
+    name = shown_name(d.rung)
+    return b.Fold(
+        (b.bold(name), f" {d.sentence.removeprefix(f'At {name} ')}"), [*_causes(d, colours, ids)], f"why-{slug(d.rung)}"
+    )
+
+
+def _causes(d: Diagnosis, colours: Mapping[str, str], ids: b.Ids) -> Iterator[b.Block]:
     if d.causes:
-        yield table(
-            ("Cause", "Count|", Column("Share of failures", "r", "Share"), "Evidence", "Suggests", "Examples"),
+        yield b.table(
+            ("Cause", "Count|", b.Column("Share of failures", "r", "Share"), "Evidence", "Suggests", "Examples"),
             [
                 (
-                    (Bit("", f"swatch {colours[c.name]}"), c.name),
+                    (b.Bit("", f"swatch {colours[c.name]}"), c.name),
                     count(c.count),
                     quality(c.share),
-                    Long(c.evidence),
+                    b.Long(c.evidence),
                     c.suggests,
                     ids(c.example_ids),
                 )
@@ -93,35 +75,35 @@ def _causes(d: Diagnosis, colours: Mapping[str, str], ids: Ids) -> Iterator[Bloc
             ],
         )
     else:
-        yield Text("No dev example failed.", "empty")
+        yield b.Text("No dev example failed.", "empty")
     if d.experiments:
-        yield Title(("Re-run with one change ", soft(f"({count(d.calls)} calls)")), "sub")
-        yield table(
+        yield b.Title(("Re-run with one change ", b.soft(f"({count(d.calls)} calls)")), "sub")
+        yield b.table(
             (
                 "Changed",
-                Column("Pass now", "barcell", ""),
-                Column("", "r", "Pass now"),
+                b.Column("Pass now", "barcell", ""),
+                b.Column("", "r", "Pass now"),
                 "Evidence",
                 "Predicted fix rate",
                 "Suggests",
                 "Examples",
             ),
             [
-                (c.name, _passing(c), quality(c.share), Long(c.evidence), predicts(c), c.suggests, ids(c.example_ids))
+                (c.name, _passing(c), quality(c.share), b.Long(c.evidence), predicts(c), c.suggests, ids(c.example_ids))
                 for c in d.experiments
             ],
         )
     if d.untried:
-        yield Text(f"Not tried: {'; '.join(f'{u.what} ({u.reason})' for u in d.untried)}.", "small soft")
+        yield b.Text(f"Not tried: {'; '.join(f'{u.what} ({u.reason})' for u in d.untried)}.", "small soft")
 
 
-def _passing(c: Cause) -> Drawing:
+def _passing(c: Cause) -> b.Drawing:
     said = f"{c.count} of {c.share.n} tried examples pass"
-    return Drawing(share_bar(c.share.mean or 0.0, None, said), said)
+    return b.Drawing(share_bar(c.share.mean or 0.0, None, said), said)
 
 
-def _checked(checked: Sequence[PredictionCheck]) -> Iterator[Block]:
-    yield Text(
+def _checked(checked: Sequence[PredictionCheck]) -> Iterator[b.Block]:
+    yield b.Text(
         f"What a diagnosis predicted of the next approach, against what that approach did on the same dev examples. {summary(checked)}",
         "intro",
     )
@@ -135,14 +117,14 @@ def _checked(checked: Sequence[PredictionCheck]) -> Iterator[Block]:
         "Example by example",
         "Correct predictions|",
     )
-    yield table(heads, [
-        (shown_name(c.at), (c.cause, small(f"by {c.found_by}")), shown_name(c.rung), count(right_about(c).n), _rate(c.predicted), _rate(c.actual), _one_by_one(c), quality(right_about(c)))
+    yield b.table(heads, [
+        (shown_name(c.at), (c.cause, b.small(f"by {c.found_by}")), shown_name(c.rung), count(right_about(c).n), _rate(c.predicted), _rate(c.actual), _one_by_one(c), quality(right_about(c)))
         for c in checked
     ])  # fmt: skip
 
 
-def _rate(e: Estimate) -> tuple[str, Bit]:
-    return percent(e.mean), small(f"{percent(e.low)} to {percent(e.high)}")
+def _rate(e: Estimate) -> tuple[str, b.Bit]:
+    return percent(e.mean), b.small(f"{percent(e.low)} to {percent(e.high)}")
 
 
 def _one_by_one(c: PredictionCheck) -> str:

@@ -5,23 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rung import plugins
-from rung.decide.wording import difference
-from rung.report.blocks import (
-    Block,
-    Column,
-    Drawing,
-    Ids,
-    Row,
-    Section,
-    Table,
-    Text,
-    Words,
-    bold,
-    columns,
-    small,
-    soft,
-    status,
-)
+from rung.decide.wording import difference, tally
+from rung.report import blocks as b
 from rung.report.charts import share_bar, wins_and_losses
 from rung.report.figures import count, p_values, percent, signed, span
 from rung.report.load import Report
@@ -29,22 +14,22 @@ from rung.types import TRANSPORT, Comparison
 from rung.usual_names import shown_name
 
 
-def section(report: Report, ids: Ids) -> Section:
+def section(report: Report, ids: b.Ids) -> b.Section:
     """Return the paired differences between approaches."""
-    return Section("gains", "Gains", "What each approach fixed", tuple(_blocks(report)))
+    return b.Section("gains", "Gains", "What each approach fixed", tuple(_blocks(report)))
 
 
-def _blocks(report: Report) -> Iterator[Block]:
+def _blocks(report: Report) -> Iterator[b.Block]:
     if not report.comparisons:
         one = len(report.measured) == 1
-        yield Text(
+        yield b.Text(
             "Only one approach was measured: there is nothing to compare."
             if one
             else "No pair of approaches was compared.",
             "empty",
         )
         return
-    yield Text(
+    yield b.Text(
         INTRO[
             "as_good_as"
             if report.task.as_good_as is not None
@@ -55,16 +40,16 @@ def _blocks(report: Report) -> Iterator[Block]:
         "intro",
     )
     most = max((max(c.wins, c.losses) for c in report.comparisons), default=1)
-    heads = columns(
+    heads = b.columns(
         "First over second",
         "Difference",
         "Gain|",
         "95 % CI|",
-        Column("Losses and wins", "barcell", ""),
+        b.Column("Losses and wins", "barcell", ""),
         "Significance",
         "Effect",
     )
-    yield Table(heads, [_row(report, pair, most, i) for i, pair in enumerate(report.comparisons)])
+    yield b.Table(heads, [_row(report, pair, most, i) for i, pair in enumerate(report.comparisons)])
 
 
 PAIRED = ", on the same test examples. Wins are examples that the first does better, losses those that it does worse. P-values are corrected over all"
@@ -75,33 +60,41 @@ INTRO = {
 }
 
 
-def _row(report: Report, pair: Comparison, most: int, number: int) -> Row:
+def _row(report: Report, pair: Comparison, most: int, number: int) -> b.Row:
     better = "meets" if pair.gain > 0 else "misses"
     state = better if pair.p_adjusted < report.task.alpha else "inconclusive"
-    cells: tuple[Words, ...] = (
-        (shown_name(pair.upper), " ", soft("over"), f" {shown_name(pair.lower)}"),
-        (status(state, claim(report, pair)), small(pair.method)),
-        bold(signed(pair.gain)),
+    cells: tuple[b.Words, ...] = (
+        (shown_name(pair.upper), " ", b.soft("over"), f" {shown_name(pair.lower)}"),
+        (b.status(state, claim(report, pair)), b.small(pair.method)),
+        b.bold(signed(pair.gain)),
         f"{span(pair.low, pair.high)} (n={count(pair.n)})",
-        Drawing(wins_and_losses(pair.wins, pair.losses, most), f"{pair.losses} losses, {pair.wins} wins"),
+        b.Drawing(wins_and_losses(pair.wins, pair.losses, most), tally(pair.wins, pair.losses)),
         p_values(pair),
-        _fixed_cell(report, pair),
+        _fixed(report, pair),
     )
-    return Row(cells, f"pair-{number}")
+    return b.Row(cells, f"pair-{number}")
 
 
-def _fixed_cell(report: Report, pair: Comparison) -> Words:
-    """Say what the first made good of what the second missed, with a bar and what teams say by hand."""
-    said, regained = said_to_fix(pair.upper), regained_of(report, pair)
-    share = regained if regained is not None else pair.fixed_share
-    if share is None:
-        return fixed(report, pair)
+def _fixed(report: Report, pair: Comparison) -> b.Words:
+    """Say what the first made good of what the second missed, with a bar whose tick is what teams say by hand."""
+    said, regained, lower = said_to_fix(pair.upper), regained_of(report, pair), shown_name(pair.lower)
+    folklore = f"; folklore says {percent(said)}" if said else ""
+    if regained is not None:
+        words = (
+            f"Regained {percent(regained)} of the quality that {lower} missed{folklore}."
+            if regained >= 0
+            else f"Lost quality against {lower}{folklore}."
+        )
+        whole = pair.fixed_share
+        wholly = (
+            [] if whole is None else [b.small(f"Wholly right now: {percent(whole)} of the examples that were not.")]
+        )
+        return (b.Drawing(share_bar(max(regained, 0.0), said, words), ""), words, *wholly)
+    if pair.fixed_share is None:
+        return b.soft(f"{lower} left no failures to fix.")
     of = fixed_of(report, pair)
-    below = [f"folklore says {percent(said)} (tick)"] if said else []
-    if regained is not None and pair.fixed_share is not None:
-        below.append(f"wholly right now: {percent(pair.fixed_share)} of the examples that were not")
-    words = f"{fixed(report, pair)}{f' ({of})' if of else ''}"
-    return (Drawing(share_bar(max(share, 0.0), said, words), ""), words, *map(small, below))
+    words = f"Fixed {percent(pair.fixed_share)} of the failures that {lower} left{f' ({of})' if of else ''}{folklore}."
+    return b.Drawing(share_bar(pair.fixed_share, said, words), ""), words
 
 
 def said_to_fix(label: str) -> float | None:
@@ -133,14 +126,6 @@ def regained_of(report: Report, pair: Comparison) -> float | None:
     """Return the share of the missed quality that upper regained, for graded scores; None for 0/1 ones or if unknown."""
     missed = _missed(report, pair)
     return None if missed is None or _whole(missed) or missed <= 0 else pair.gain * pair.n / missed
-
-
-def fixed(report: Report, pair: Comparison) -> str:
-    """Say what share of lower's failures, or of the quality it missed, upper made good."""
-    regained = regained_of(report, pair)
-    if regained is not None:
-        return f"regained {percent(regained)} of the quality missed" if regained > 0 else "regained nothing"
-    return "none were left" if pair.fixed_share is None else f"fixed {percent(pair.fixed_share)} of its failures"
 
 
 def _missed(report: Report, pair: Comparison) -> float | None:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rung.report.blocks import Block, Bullets, Facts, Ids, Item, Section, Text, small
+from rung.report import blocks as b
 from rung.report.load import Report
 from rung.store.records import Correlation, Trust
 from rung.types import Estimate
 
 
-def section(report: Report, ids: Ids) -> Section | None:
+def section(report: Report, ids: b.Ids) -> b.Section | None:
     """Return what is known of the judge; None where none decides."""
-    return None if report.trust is None else Section("judge", "", "The judge", tuple(_blocks(report.trust, ids)))
+    return None if report.trust is None else b.Section("judge", "", "The judge", tuple(_blocks(report.trust, ids)))
 
 
-def _blocks(t: Trust, ids: Ids) -> Iterator[Block]:
+def _blocks(t: Trust, ids: b.Ids) -> Iterator[b.Block]:
     judged = f"{t.answers:,} different test answers judged, {t.labelled:,} of them with human labels."
-    yield Text(f"{judged} A judge's scores decide only together with labels.", "small")
+    yield b.Text(f"{judged} A judge's scores decide only together with labels.", "small")
     if t.warnings:
-        yield Bullets([Item(line, icon="warn") for line in t.warnings], "findings")
-    yield Facts([(fact.name, (fact.value, small(fact.meaning))) for fact in facts(t)], "facts")
+        yield b.Bullets([b.Item(line, icon="warn") for line in t.warnings], "findings")
+    yield b.Facts([(fact.name, (fact.value, b.small(fact.meaning))) for fact in facts(t)], "facts")
     if t.unknown:
-        yield Text(f"Not measured: {'; '.join(t.unknown)}.", "soft small")
+        yield b.Text(f"Not measured: {'; '.join(t.unknown)}.", "soft small")
     if t.teaches:
-        yield Text(
+        yield b.Text(
             ("Dev examples whose labels would teach most about it (rung label --teach): ", *ids(t.teaches)), "small"
         )
 

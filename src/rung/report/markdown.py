@@ -25,11 +25,14 @@ def _sections(page: b.Page) -> Iterator[str]:
         lines = [line for block in section.blocks for line in written(block)]
         if lines:
             yield from ([f"### {safe(section.title)}", ""] if section.title else [])
-            yield from lines
+            for line, after in zip(lines, [*lines[1:], ""], strict=True):
+                yield line
+                if line.startswith("- ") and after and not after.startswith("- "):
+                    yield ""
 
 
 def written(block: b.Block) -> Iterator[str]:
-    """Write one block; what only a page can hold is left out."""
+    """Write one block; what only a page can hold, and tables that it folds, are left out."""
     if isinstance(block, b.Answer):
         yield from answer(block.said)
         yield from (line for note in (*block.said.floors, *block.said.warnings) for line in (safe(note), ""))
@@ -58,7 +61,7 @@ def written(block: b.Block) -> Iterator[str]:
         yield f"**{safe(worded(block.words))}**"
         yield ""
         for inner in block.blocks:
-            yield from written(inner)
+            yield from written(inner) if not isinstance(inner, b.Table) else ()
 
 
 def answer(said: Summary) -> Iterator[str]:
@@ -73,7 +76,7 @@ def answer(said: Summary) -> Iterator[str]:
             f"**{safe(line.name)}**" if line.best else safe(line.name),
             line.score,
             line.interval,
-            safe(line.cost),
+            line.cost.replace("$", "\\$"),
             line.latency,
             safe(line.result),
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rung.report.html import render
 from rung.report.load import Report, load_report
+from rung.report.markup import render
 from rung.report.sections import page_of
 from rung.report.several import Several, page_of_several
 from rung.store.folder import SHARED, write_atomic

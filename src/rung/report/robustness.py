@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rung.report.blocks import Block, Bullets, Ids, Section, Text, table
+from rung.report import blocks as b
 from rung.report.load import Report
 from rung.store.records import Drop, Robustness
 from rung.usual_names import shown_name
@@ -15,14 +15,14 @@ DECIDES_NOTHING = (
 )
 
 
-def section(report: Report, ids: Ids) -> Section | None:
+def section(report: Report, ids: b.Ids) -> b.Section | None:
     """Return what the best approaches lose on changed dev examples; None where that was not asked for."""
-    return Section("robustness", "", "Robustness", tuple(_blocks(report))) if report.robustness else None
+    return b.Section("robustness", "", "Robustness", tuple(_blocks(report))) if report.robustness else None
 
 
-def _blocks(report: Report) -> Iterator[Block]:
-    yield Bullets([summary(one, one.together) for one in report.robustness if one.together is not None])
-    yield Text(DECIDES_NOTHING, "intro")
+def _blocks(report: Report) -> Iterator[b.Block]:
+    yield b.Bullets([summary(one, one.together) for one in report.robustness if one.together is not None])
+    yield b.Text(DECIDES_NOTHING, "intro")
     heads = (
         "Approach",
         "Change",
@@ -34,13 +34,13 @@ def _blocks(report: Report) -> Iterator[Block]:
         "Better|",
         "No score|",
     )
-    yield table(heads, [
+    yield b.table(heads, [
         (shown_name(one.rung), d.change, f"{d.n:,}", f"{d.before:.3f}", f"{d.after:.3f}", f"{d.drop:+.3f} ({d.low:+.3f} to {d.high:+.3f})", f"{d.worse:,}", f"{d.better:,}", f"{d.unanswered:,}")
         for one in report.robustness
         for d in (*([one.together] if one.together is not None else []), *one.drops)
     ])  # fmt: skip
     yield from (
-        Text(f"{shown_name(one.rung)}: changed examples were not all asked, {left.reason}", "soft small")
+        b.Text(f"{shown_name(one.rung)}: changed examples were not all asked, {left.reason}", "soft small")
         for one in report.robustness
         for left in one.untried
     )

@@ -18,34 +18,7 @@ from rung.report import (
     tried,
     tuned,
 )
-from rung.report.blocks import (
-    Answer,
-    Bit,
-    Block,
-    Bullets,
-    Examples,
-    Facts,
-    Figure,
-    Fold,
-    Ids,
-    Inline,
-    Key,
-    Long,
-    Page,
-    Row,
-    Section,
-    Table,
-    Text,
-    Title,
-    Words,
-    bold,
-    code,
-    columns,
-    small,
-    soft,
-    status,
-    table,
-)
+from rung.report import blocks as b
 from rung.report.economics import economics_of, month
 from rung.report.evidence import Evidence, slug, written
 from rung.report.failure import first_failure
@@ -80,36 +53,36 @@ LEGEND = (
 )
 
 
-def page_of(report: Report, said: Summary | None = None) -> Page:
+def page_of(report: Report, said: Summary | None = None) -> b.Page:
     """Return the page of a run; every form of it is written from these blocks. `said`: what it says first, where that is made already."""
     verdict, version = report.verdict, report.head["rung_version"]
     badge = BADGES[verdict.decision] if verdict else "No verdict yet"
-    return Page(
+    return b.Page(
         name=report.task.name,
         title=f"{report.task.name}: {badge}",
         sections=tuple(_sections(report, said or summary(report), badge)),
         footer=(
-            f"Written by rung {version} from the run folder ", code(report.name), ". This page loads nothing from elsewhere; its one script "
-            "searches the examples. Recompute every number with ", code("rung verify"), ".",
+            f"Written by rung {version} from the run folder ", b.code(report.name), ". This page loads nothing from elsewhere; its one script "
+            "searches the examples. Recompute every number with ", b.code("rung verify"), ".",
         ),
         description=verdict.headline if verdict else "",
         generator=f"rung {version}",
     )  # fmt: skip
 
 
-def _sections(report: Report, said: Summary, badge: str) -> Iterator[Section]:
+def _sections(report: Report, said: Summary, badge: str) -> Iterator[b.Section]:
     tables = side_by_side(report)
     ids = _ids({row.anchor for found in tables for row in found.rows})
     state = report.verdict.decision if report.verdict else "none"
-    yield Section("verdict", "", "", (Answer(said, badge, state),), folded=False)
-    yield Section("ladder", "Approaches", "The approaches", tuple(_ladder(report, said)), folded=False)
+    yield b.Section("verdict", "", "", (b.Answer(said, badge, state),), folded=False)
+    yield b.Section("ladder", "Approaches", "The approaches", tuple(_ladder(report, said)), folded=False)
     if failure := _failure(tables):
-        yield Section("failure", "", "First failure", (Fold("", failure, style="bare"),), folded=False)
+        yield b.Section("failure", "", "First failure", (b.Fold("", failure, style="bare"),), folded=False)
     yield causes.section(report, ids)
     yield from told_apart.sections(report)
     if report.verdict is not None:
         why = tuple(_reasons(report, report.verdict))
-        yield Section("reasons", "Why", "Why, and what would change the answer", why)
+        yield b.Section("reasons", "Why", "Why, and what would change the answer", why)
     yield economics.section(report, ids)
     yield gains.section(report, ids)
     for section in (
@@ -122,38 +95,38 @@ def _sections(report: Report, said: Summary, badge: str) -> Iterator[Section]:
     ):
         if found := section(report, ids):
             yield found
-    yield Section("rows", "Examples", "Examples side by side", (Fold("", [*_rows(report, tables)], style="bare"),))
+    yield b.Section("rows", "Examples", "Examples side by side", (b.Fold("", [*_rows(report, tables)], style="bare"),))
     yield tried.section(report, ids)
     yield record.data(report, ids)
     yield record.spend(report, said)
 
 
-def _ids(shown: set[str]) -> Ids:
+def _ids(shown: set[str]) -> b.Ids:
     """Return what writes ids of dev examples, each a link where the page shows it."""
 
-    def write(found: Sequence[str]) -> Sequence[Inline]:
-        bits: list[Inline] = []
+    def write(found: Sequence[str]) -> Sequence[b.Inline]:
+        bits: list[b.Inline] = []
         for one in found[:IDS_SHOWN]:
             anchor = anchor_of_row("dev", one)
-            bits += [Bit(one, "id", f"#{anchor}" if anchor in shown else None), " "]
-        return [*bits, soft(f"and {count(len(found) - IDS_SHOWN)} more")] if len(found) > IDS_SHOWN else bits
+            bits += [b.Bit(one, "id", f"#{anchor}" if anchor in shown else None), " "]
+        return [*bits, b.soft(f"and {count(len(found) - IDS_SHOWN)} more")] if len(found) > IDS_SHOWN else bits
 
     return write
 
 
-def _ladder(report: Report, said: Summary) -> Iterator[Block]:
+def _ladder(report: Report, said: Summary) -> Iterator[b.Block]:
     found, task = economics_of(report), report.task
-    inner: list[Block] = []
+    inner: list[b.Block] = []
     if len(report.measured) > 1:  # one point makes no chart
         inner.append(
-            Figure(
+            b.Figure(
                 charts.ladder(report, 980.0, 380.0, found.efficient),
                 charts.ladder(report, 360.0, 400.0, found.efficient),
             )
         )
-        inner.append(Key(LEGEND))
+        inner.append(b.Key(LEGEND))
     bills = {o.label: month(o, found.requests_per_month) for o in found.offers} if found.requests_per_month else None
-    heads = columns(
+    heads = b.columns(
         "Approach",
         "Score|",
         "95 % CI|",
@@ -163,36 +136,36 @@ def _ladder(report: Report, said: Summary) -> Iterator[Block]:
         "Result",
     )
     rows = [
-        Row(
-            (line.name, line.score, line.interval, line.cost, *([] if bills is None else [bills.get(line.label, "-")]), line.latency, status(line.state, line.result)),
+        b.Row(
+            (line.name, line.score, line.interval, line.cost, *([] if bills is None else [bills.get(line.label, "-")]), line.latency, b.status(line.state, line.result)),
             f"rung-{slug(line.label)}" if line.measured else None,
             "chosen" if line.best else "",
         )
         for line in said.lines
     ]  # fmt: skip
-    inner.append(Table(heads, rows))
+    inner.append(b.Table(heads, rows))
     served = f" p50: median latency, {said.footnote}." if said.footnote else ""
     volume = f" A month: {count(found.requests_per_month)} requests." if found.requests_per_month else ""
     inner.append(
-        Text(
-            (f"{goal(task)} on ", code(task.metrics[0].name), f".{served}{volume} This run: {said.spent}."),
+        b.Text(
+            (f"{goal(task)} on ", b.code(task.metrics[0].name), f".{served}{volume} This run: {said.spent}."),
             "soft small",
         )
     )
-    inner += [Text(line, "small") for line in said.frontier]
-    yield Fold("", inner, style="bare")
-    yield Fold(
-        (bold("All figures"), " ", soft("format, tokens, latency, failures, limits")),
+    inner += [b.Text(line, "small") for line in said.frontier]
+    yield b.Fold("", inner, style="bare")
+    yield b.Fold(
+        (b.bold("All figures"), " ", b.soft("format, tokens, latency, failures, limits")),
         [*_figures(report)],
         told="blocks",
     )
 
 
-def _figures(report: Report) -> Iterator[Block]:
+def _figures(report: Report) -> Iterator[b.Block]:
     out = [rung for rung in report.rungs if rung.result is None]
     if out:
-        lines = [(bold(shown_name(r.label)), " ", status(r.state, RESULTS[r.state]), f" {r.why_not}") for r in out]
-        yield Bullets(lines, "left-out")
+        lines = [(b.bold(shown_name(r.label)), " ", b.status(r.state, RESULTS[r.state]), f" {r.why_not}") for r in out]
+        yield b.Bullets(lines, "left-out")
     measured = [(rung, rung.result) for rung in report.measured if rung.result is not None]
     if not measured:
         return
@@ -205,32 +178,32 @@ def _figures(report: Report) -> Iterator[Block]:
         "Test examples|",
         "Notes",
     )
-    yield table(heads, [_all_of(report, rung, result) for rung, result in measured], "cards ladder-table")
-    yield Bullets(
+    yield b.table(heads, [_all_of(report, rung, result) for rung, result in measured], "cards ladder-table")
+    yield b.Bullets(
         [models_tried(r.label, r.fitted.models) for r, _ in measured if r.fitted and r.fitted.models], "plain small"
     )
-    yield Text(_rules(report), "soft small")
+    yield b.Text(_rules(report), "soft small")
 
 
-def _all_of(report: Report, rung: RungReport, result: Result) -> tuple[Words, ...]:
+def _all_of(report: Report, rung: RungReport, result: Result) -> tuple[b.Words, ...]:
     task, form, estimate = report.task, result.estimates.get("format"), report.estimate(rung)
     notes = [f"{m.name} {quality(result.estimates[m.name])}" for m in task.metrics[1:] if m.name in result.estimates]
     notes += filter(None, [result.cost_note, result.quality.advice if rung.state == "inconclusive" else None])
-    tested: Words = count(estimate.n) if estimate is not None else "unknown"
+    tested: b.Words = count(estimate.n) if estimate is not None else "unknown"
     if result.stopped_early_at is not None:
         tested = (
             count(result.stopped_early_at),
-            small(f"of {count(report.manifest['test']['rows'])}, certain by then"),
+            b.small(f"of {count(report.manifest['test']['rows'])}, certain by then"),
         )
     at = latency_at(result)
     return (
-        (shown_name(rung.label), small(result.candidate.name)),
-        soft("no format asked") if form is None else quality(form).partition(" (n=")[0],
+        (shown_name(rung.label), b.small(result.candidate.name)),
+        b.soft("no format asked") if form is None else quality(form).partition(" (n=")[0],
         tokens(result),
-        (latencies(result), small(at)) if at else latencies(result),
+        (latencies(result), b.small(at)) if at else latencies(result),
         failures(result),
         tested,
-        [small(note) for note in notes],
+        [b.small(note) for note in notes],
     )
 
 
@@ -250,58 +223,62 @@ def _rules(report: Report) -> str:
     return " ".join([rule, failed, *limits])
 
 
-def _failure(tables: Sequence[ExampleTable]) -> list[Block]:
+def _failure(tables: Sequence[ExampleTable]) -> list[b.Block]:
     found = first_failure(tables)
     if found is None:
         return []
-    answer: list[Inline] = [
-        Bit(text, {"same": "", "missing": "del", "added": "ins"}[kind]) for kind, text in found.changes
+    answer: list[b.Inline] = [
+        b.Bit(text, {"same": "", "missing": "del", "added": "ins"}[kind]) for kind, text in found.changes
     ]
-    legend: list[Block] = []
+    legend: list[b.Block] = []
     if found.changes:
-        legend.append(Text((Bit("added", "ins"), " by the answer, ", Bit("missing", "del"), " from it"), "soft small"))
-    link = Bit("All examples side by side", link=f"#{found.anchor}")
-    facts: list[tuple[str, Words]] = [
-        *((name, Long(text, 400)) for name, text in found.inputs),
-        ("expected", Bit(found.expected, "text")),
-        ("answer", answer or soft(found.note)),
+        legend.append(
+            b.Text((b.Bit("added", "ins"), " by the answer, ", b.Bit("missing", "del"), " from it"), "soft small")
+        )
+    link = b.Bit("All examples side by side", link=f"#{found.anchor}")
+    facts: list[tuple[str, b.Words]] = [
+        *((name, b.Long(text, 400)) for name, text in found.inputs),
+        ("expected", b.Bit(found.expected, "text")),
+        ("answer", answer or b.soft(found.note)),
     ]
     return [
-        Text((f"The first dev example that {found.approach} gets wrong. ", link), "intro"),
-        Facts(facts, "failure"),
+        b.Text((f"The first dev example that {found.approach} gets wrong. ", link), "intro"),
+        b.Facts(facts, "failure"),
         *legend,
     ]
 
 
-def _reasons(report: Report, verdict: Verdict) -> Iterator[Block]:
+def _reasons(report: Report, verdict: Verdict) -> Iterator[b.Block]:
     if verdict.counterfactuals:
-        yield Title("What would change the answer")
-        yield Bullets(verdict.counterfactuals)
-    yield Title("Why")
+        yield b.Title("What would change the answer")
+        yield b.Bullets(verdict.counterfactuals)
+    yield b.Title("Why")
     for reason in verdict.reasons:
         proofs = [_proof(report.evidence[key]) for key in reason.evidence]
-        yield Fold(reason.claim, [Text(reason.rule, "rule"), Bullets(proofs, "evidence")], style="long", told="line")
+        yield b.Fold(
+            reason.claim, [b.Text(reason.rule, "rule"), b.Bullets(proofs, "evidence")], style="long", told="line"
+        )
     if verdict.minimum_detectable_effect:
         points = f"{100 * verdict.minimum_detectable_effect:.1f}"
-        yield Text(
+        yield b.Text(
             f"Minimum detectable effect between two approaches on this test set: about {points} points (80 % power).",
             "soft small",
         )
     if report.same_again:
-        yield Text(report.same_again, "soft small")
+        yield b.Text(report.same_again, "soft small")
 
 
-def _proof(found: Evidence) -> Words:
-    key = Bit(found.key, "code", f"#{found.anchor}" if found.anchor else None)
+def _proof(found: Evidence) -> b.Words:
+    key = b.Bit(found.key, "code", f"#{found.anchor}" if found.anchor else None)
     if found.resolves:
-        return key, " = ", bold(written(found))
-    return key, " ", status("misses", "does not resolve"), f" {found.trouble}"
+        return key, " = ", b.bold(written(found))
+    return key, " ", b.status("misses", "does not resolve"), f" {found.trouble}"
 
 
-def _rows(report: Report, tables: Sequence[ExampleTable]) -> Iterator[Block]:
+def _rows(report: Report, tables: Sequence[ExampleTable]) -> Iterator[b.Block]:
     for found in tables:
         best, part = shown_name(found.best), found.part
-        yield Title(f"{part.capitalize()} examples")
+        yield b.Title(f"{part.capitalize()} examples")
         used = (
             "These test examples were revealed: the test set is used up, and later runs on it are exploratory. "
             if part == "test"
@@ -313,26 +290,26 @@ def _rows(report: Report, tables: Sequence[ExampleTable]) -> Iterator[Block]:
             else f"All {examples(found.total)}, failures first"
         )
         kinds = f"{count(found.counts['wrong'])} not right at {best}, {count(found.counts['differs'])} on which approaches differ, {count(found.counts['right'])} right everywhere."
-        words: list[Inline] = [f"{used}{seen}: {kinds}"]
+        words: list[b.Inline] = [f"{used}{seen}: {kinds}"]
         if found.chats < len(found.rows):
             words += [
                 f" The chats sent are shown for the first {count(found.chats)}; ",
-                code(command_for(report)),
+                b.code(command_for(report)),
                 " prints any of them.",
             ]
-        yield Text(words, "intro")
+        yield b.Text(words, "intro")
         choices = (
             ("all", "all"),
             ("wrong", f"not right at {best}"),
             ("differs", "approaches differ"),
             ("right", "right everywhere"),
         )
-        yield Examples(found, choices, [(shown_name(label), None) for label in found.labels])
+        yield b.Examples(found, choices, [(shown_name(label), None) for label in found.labels])
     if not tables:
-        yield Text("No approach has answered dev examples yet.", "empty")
+        yield b.Text("No approach has answered dev examples yet.", "empty")
     if not report.revealed:
-        ask = code(f"rung report {report.inside} --reveal-test")
-        yield Text(
+        ask = b.code(f"rung report {report.inside} --reveal-test")
+        yield b.Text(
             (
                 "Test examples are sealed. ",
                 ask,

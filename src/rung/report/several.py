@@ -13,21 +13,7 @@ from rung.decide.across import Across, across
 from rung.decide.compare import adjust
 from rung.engine.sides import side
 from rung.errors import IntegrityError, RungError
-from rung.report.blocks import (
-    Bit,
-    Block,
-    Examples,
-    Page,
-    Row,
-    Section,
-    Table,
-    Text,
-    Words,
-    bold,
-    columns,
-    joined,
-    small,
-)
+from rung.report import blocks as b
 from rung.report.evidence import cut
 from rung.report.figures import count, p_values, signed, span
 from rung.report.load import LoadedSide, Report, dev_side
@@ -203,62 +189,64 @@ def _kind(cells: Sequence[ExampleCell]) -> Kind:
     return "differs" if "right" in marks else "wrong"
 
 
-def page_of_several(found: Several) -> Page:
+def page_of_several(found: Several) -> b.Page:
     """Return the page over several runs."""
     many, first = f"{len(found.runs)} runs compared", found.runs[0].name
     said = [
-        Text((bold(run.name), f": {run.report.verdict.headline}"), "intro")
+        b.Text((b.bold(run.name), f": {run.report.verdict.headline}"), "intro")
         for run in found.runs
         if run.report and run.report.verdict
     ]
     how = "The best approach of each run, example by example on the test set that both share. p-values are adjusted for the number of pairs (Holm)."
     sections = (
-        Section("runs", "", many, (_runs_table(found.runs), *said), folded=False),
-        Section("pairs", "", f"Against {first}", (_pairs_table(found.pairs), Text(how, "soft small")), folded=False),
-        Section("rows", "", "Dev examples", tuple(_examples(found)), folded=False),
+        b.Section("runs", "", many, (_runs_table(found.runs), *said), folded=False),
+        b.Section(
+            "pairs", "", f"Against {first}", (_pairs_table(found.pairs), b.Text(how, "soft small")), folded=False
+        ),
+        b.Section("rows", "", "Dev examples", tuple(_examples(found)), folded=False),
     )
     footer = "Written by rung. This page loads nothing from elsewhere; its one script searches the examples. Test examples stay sealed."
-    return Page(many, many, sections, footer)
+    return b.Page(many, many, sections, footer)
 
 
-def _runs_table(runs: Sequence[RunOnPage]) -> Table:
-    heads = columns(
+def _runs_table(runs: Sequence[RunOnPage]) -> b.Table:
+    heads = b.columns(
         "Run", "Goal|", "Verdict", "Best approach", "Score|", "95 % CI|", "Cost per 1,000|", "Test set", "Date"
     )
     rows = []
     for run in runs:
         line = run.line
-        verdict: Words = (line.verdict, small(line.note)) if line.note else line.verdict
-        name = Bit(run.name, link=run.page), small(line.task)
+        verdict: b.Words = (line.verdict, b.small(line.note)) if line.note else line.verdict
+        name = b.Bit(run.name, link=run.page), b.small(line.task)
         rows.append(
-            Row((name, line.goal, verdict, line.best, line.score, line.interval, line.cost, run.test_set, line.date))
+            b.Row((name, line.goal, verdict, line.best, line.score, line.interval, line.cost, run.test_set, line.date))
         )
-    return Table(heads, rows)
+    return b.Table(heads, rows)
 
 
-def _pairs_table(pairs: Sequence[PairOfRuns]) -> Table:
-    heads = columns("Run", "Gain|", "95 % CI|", "Wins / losses|", "Test examples|", "Difference")
-    return Table(heads, [Row(_pair_cells(pair)) for pair in pairs])
+def _pairs_table(pairs: Sequence[PairOfRuns]) -> b.Table:
+    heads = b.columns("Run", "Gain|", "95 % CI|", "Wins / losses|", "Test examples|", "Difference")
+    return b.Table(heads, [b.Row(_pair_cells(pair)) for pair in pairs])
 
 
-def _pair_cells(pair: PairOfRuns) -> tuple[Words, ...]:
+def _pair_cells(pair: PairOfRuns) -> tuple[b.Words, ...]:
     if pair.found is None:
-        return pair.second, "-", "-", "-", "-", (pair.word, small(pair.why_not))
+        return pair.second, "-", "-", "-", "-", (pair.word, b.small(pair.why_not))
     c = pair.found.comparison
-    word = joined(pair.word, small(p_values(c)), [small(note) for note in pair.found.notes])
+    word = b.joined(pair.word, b.small(p_values(c)), [b.small(note) for note in pair.found.notes])
     return pair.second, signed(c.gain), span(c.low, c.high), f"{c.wins} / {c.losses}", count(c.n), word
 
 
-def _examples(found: Several) -> Iterator[Block]:
+def _examples(found: Several) -> Iterator[b.Block]:
     table = found.grid
     if table is None:
-        yield Text("No two of these runs share a dev example.", "empty")
+        yield b.Text("No two of these runs share a dev example.", "empty")
         return
     counts = "; ".join(f"{count(table.counts[kind])} {word}" for kind, word in KINDS.items())
     shown = f" The first {count(len(table.rows))} are shown, in this order." if table.sampled else ""
-    yield Text(f"{count(table.total)} dev examples are in two or more of these runs: {counts}.{shown}", "intro")
+    yield b.Text(f"{count(table.total)} dev examples are in two or more of these runs: {counts}.{shown}", "intro")
     pages = {run.name: run.page for run in found.runs}
-    yield Examples(table, (("all", "all"), *KINDS.items()), [(name, pages[name]) for name in table.labels])
+    yield b.Examples(table, (("all", "all"), *KINDS.items()), [(name, pages[name]) for name in table.labels])
 
 
 def several_data(found: Several) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rung.decide.floors import evidence_of, loss_line
-from rung.report.blocks import Block, Section, Text, Title, Words, status, table
+from rung.report import blocks as b
 from rung.report.claims import named
 from rung.report.figures import quality
 from rung.report.load import Report, RungReport
@@ -54,30 +54,30 @@ def tables(report: Report) -> Tables | None:
     return rung.result.tables if rung is not None and rung.result is not None else None
 
 
-def sections(report: Report) -> Iterator[Section]:
+def sections(report: Report) -> Iterator[b.Section]:
     """Yield the floors of that approach, and its results by label, slice and field, each where there are any."""
     rung, held = subject(report), floors(report)
     if rung is None:
         return
     name = shown_name(rung.label)
     if held:
-        told = table(("Floor", "At least|", "Measured|", "Result"), [_floor(found) for found in held])
+        told = b.table(("Floor", "At least|", "Measured|", "Result"), [_floor(found) for found in held])
         note = f"Of {name}. An approach is good enough only if it meets the goal and every floor."
-        yield Section("floors", "", "Floors", (told, Text(note, "soft small")), folded=False)
+        yield b.Section("floors", "", "Floors", (told, b.Text(note, "soft small")), folded=False)
     if found := tables(report):
-        intro = Text(f"{name} on the test set, in counts and 95 % confidence intervals.", "intro")
-        yield Section("tables", "", "Told apart", (intro, *_tables(found)))
+        intro = b.Text(f"{name} on the test set, in counts and 95 % confidence intervals.", "intro")
+        yield b.Section("tables", "", "Told apart", (intro, *_tables(found)))
 
 
-def _floor(found: FloorResult) -> tuple[Words, ...]:
+def _floor(found: FloorResult) -> tuple[b.Words, ...]:
     measured = quality(found.estimate) if found.estimate is not None else str(found.quality.advice)
     state = found.quality.status
-    return found.floor.name, f"{found.floor.at_least:.4g}", measured, status(state, STATES[state])
+    return found.floor.name, f"{found.floor.at_least:.4g}", measured, b.status(state, STATES[state])
 
 
-def _tables(found: Tables) -> Iterator[Block]:
+def _tables(found: Tables) -> Iterator[b.Block]:
     if found.labels:
-        yield Title("By label")
+        yield b.Title("By label")
         rows = [
             (
                 e.label,
@@ -88,7 +88,7 @@ def _tables(found: Tables) -> Iterator[Block]:
             )
             for e in found.labels
         ]
-        yield table(("Label", "Test examples|", "Recall|", "Precision|", "F1|"), rows)
+        yield b.table(("Label", "Test examples|", "Recall|", "Precision|", "F1|"), rows)
         yield from _confused(found)
     for title, head, told in (
         ("Over all labels", "Average", [(AVERAGES[kind], e) for kind, e in found.averages.items()]),
@@ -96,21 +96,21 @@ def _tables(found: Tables) -> Iterator[Block]:
         ("By field", "Field", [(f.name, f.score) for f in found.fields]),
     ):
         if told:
-            yield Title(title)
-            yield table((head, "Test examples|", "Score|"), [(name, f"{e.n:,}", _score(e)) for name, e in told])
+            yield b.Title(title)
+            yield b.table((head, "Test examples|", "Score|"), [(name, f"{e.n:,}", _score(e)) for name, e in told])
 
 
-def _confused(found: Tables) -> Iterator[Block]:
+def _confused(found: Tables) -> Iterator[b.Block]:
     drawn, worst = matrix(found), confusions(found)
     if drawn is not None:
-        yield Title("Expected against answered")
+        yield b.Title("Expected against answered")
         lines = zip(drawn.labels, drawn.rows, strict=True)
         heads = ("Expected", *(f"{name}|" for name in drawn.labels), "no label|")
-        yield table(heads, [(name, *(f"{n:,}" for n in row)) for name, row in lines], "")
+        yield b.table(heads, [(name, *(f"{n:,}" for n in row)) for name, row in lines], "")
     elif worst:
-        yield Title("Commonest confusions")
+        yield b.Title("Commonest confusions")
         rows = [(c.expected, "no label" if c.said is None else c.said, f"{c.count:,}") for c in worst]
-        yield table(("Expected", "Answered", "Test examples|"), rows)
+        yield b.table(("Expected", "Answered", "Test examples|"), rows)
 
 
 def matrix(found: Tables) -> Matrix | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rung.decide.economics import UNTOLD
 from rung.evaluate.consistency import FORMS
-from rung.report.blocks import Block, Bullets, Code, Figure, Fold, Ids, Section, Text, Title, Words, soft, table
+from rung.report import blocks as b
 from rung.report.curves import learning_curve, trade_off
 from rung.report.figures import count, money, quality, seconds, signed, span
 from rung.report.load import Report
@@ -15,7 +15,7 @@ from rung.types import Remedy, Tuning
 from rung.usual_names import shown_name
 
 
-def section(report: Report, ids: Ids) -> Section | None:
+def section(report: Report, ids: b.Ids) -> b.Section | None:
     """Return how each tuned approach came about; None where nothing was tuned."""
     tuned = [
         (rung.label, rung.fitted.tuning)
@@ -23,24 +23,24 @@ def section(report: Report, ids: Ids) -> Section | None:
         if rung.fitted is not None and rung.fitted.tuning is not None
     ]
     found = tuple(block for label, tuning in tuned for block in _blocks(shown_name(label), tuning, report.task.goal))
-    return Section("tuning", "", "Fine-tuning", found) if found else None
+    return b.Section("tuning", "", "Fine-tuning", found) if found else None
 
 
-def _blocks(name: str, t: Tuning, goal: float) -> Iterator[Block]:
+def _blocks(name: str, t: Tuning, goal: float) -> Iterator[b.Block]:
     lesson = f" {t.lesson}." if t.lesson else ""
-    yield Text(
+    yield b.Text(
         f"{name}: {how(t)}.{lesson}" if t.elsewhere else f"{name} starts from {t.base}: {how(t)}.{lesson}", "intro"
     )
-    yield from (Text(f"Forced, although {reason}. It cannot win.", "warn") for reason in t.forced)
+    yield from (b.Text(f"Forced, although {reason}. It cannot win.", "warn") for reason in t.forced)
     if curve := learning_curve(t, goal):
-        yield Figure(curve)
+        yield b.Figure(curve)
     if t.curve or t.forecast:
-        yield Text(f"More examples: {t.forecast or 'no forecast'}.", "small")
+        yield b.Text(f"More examples: {t.forecast or 'no forecast'}.", "small")
     if traded := trade_off(t.remedies, goal):
-        yield Figure(traded, caption="What each remedy scores and costs in other abilities; numbers as in the table.")
+        yield b.Figure(traded, caption="What each remedy scores and costs in other abilities; numbers as in the table.")
     if t.remedies:
-        yield Title("Regression tasks")
-        yield table(
+        yield b.Title("Regression tasks")
+        yield b.table(
             ("Weights", "Dev score|", "Worst change|", "Passed?"), [_remedy(i, r) for i, r in enumerate(t.remedies, 1)]
         )
     if t.forgetting is not None:
@@ -54,33 +54,33 @@ def _blocks(name: str, t: Tuning, goal: float) -> Iterator[Block]:
             )
             for k in t.forgetting.kept
         ]
-        kept = table(("What", "Before|", "After|", "Change|", "State"), rows, "")
-        yield Fold("each ability and task, before and after", [kept], style="long")
+        kept = b.table(("What", "Before|", "After|", "Change|", "State"), rows, "")
+        yield b.Fold("each ability and task, before and after", [kept], style="long")
     if not t.elsewhere:
-        yield Fold("every run, and what was looked at before", [*_runs(t)], style="long")
+        yield b.Fold("every run, and what was looked at before", [*_runs(t)], style="long")
 
 
-def _remedy(number: int, r: Remedy) -> tuple[Words, ...]:
+def _remedy(number: int, r: Remedy) -> tuple[b.Words, ...]:
     worst = r.forgetting.worst_change
     return (
         f"{number}. {r.name}{' (chosen)' if r.chosen else ''}",
         f"{r.dev:.3f} (n={r.n})",
-        soft("nothing to forget") if worst is None else signed(worst),
+        b.soft("nothing to forget") if worst is None else signed(worst),
         f"{'no: ' if r.forgetting.vetoed else ''}{r.forgetting.sentence}",
     )
 
 
-def _runs(t: Tuning) -> Iterator[Block]:
+def _runs(t: Tuning) -> Iterator[b.Block]:
     heads = ("Recipe", "Prompt", "Examples|", "Steps|", "Best dev|", "Seconds|", "Ended")
-    yield table(heads, [
+    yield b.table(heads, [
         (run.name, run.prompt, count(run.rows), f"{run.best_step} of {run.steps}", "" if run.best_dev is None else f"{run.best_dev:.3f}", f"{run.seconds:.0f}", run.why_ended)
         for run in t.trials
     ])  # fmt: skip
-    yield Bullets([f"{c.what}: {c.found}" for c in t.preflight.checks], "plain small")
-    yield Code(t.preflight.shown)
+    yield b.Bullets([f"{c.what}: {c.found}" for c in t.preflight.checks], "plain small")
+    yield b.Code(t.preflight.shown)
 
 
-def consistency(report: Report, ids: Ids) -> Section | None:
+def consistency(report: Report, ids: b.Ids) -> b.Section | None:
     """Return how often answers keep exactly the form asked for; None where no metric knows a form."""
     counted = [(shown_name(rung.label), rung.consistency) for rung in report.rungs if rung.consistency is not None]
     if not counted:
@@ -99,11 +99,11 @@ def consistency(report: Report, ids: Ids) -> Section | None:
         "In 10,000|",
         "Repeats agree",
     )
-    told = table(heads, [_kept_form(name, c) for name, c in counted])
-    return Section("consistency", "", "Consistency", (Text(intro, "intro"), told))
+    told = b.table(heads, [_kept_form(name, c) for name, c in counted])
+    return b.Section("consistency", "", "Consistency", (b.Text(intro, "intro"), told))
 
 
-def _kept_form(name: str, c: Consistency) -> tuple[Words, ...]:
+def _kept_form(name: str, c: Consistency) -> tuple[b.Words, ...]:
     off, (low, high) = c.deviation, c.per_10k
     return (
         name,
@@ -111,7 +111,7 @@ def _kept_form(name: str, c: Consistency) -> tuple[Words, ...]:
         f"{100 * off.rate:.2f} % (95 % CI {100 * off.low:.2f} to {100 * off.high:.2f})",
         *(count(c.forms[form].count) for form in ("extra", "wrong", "failed")),
         f"{count(round(low))} to {count(round(high))}",
-        soft("asked once") if c.agreement is None else str(c.agreement),
+        b.soft("asked once") if c.agreement is None else str(c.agreement),
     )
 
 

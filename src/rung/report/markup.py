@@ -38,7 +38,7 @@ def render(page: b.Page) -> str:
         *(f'<meta name="{name}" content="{escape(visible(text))}">' for name, text in about.items()),
         f"<title>{escape(visible(page.title))}</title>\n<style>{style}</style>\n</head>\n<body>",
         element("header", *top, *([element("nav", *links)] if links else []), cls="top"),
-        f"<main>\n{_joined(map(_section, page.sections))}</main>",
+        f"<main>\n{_joined(_section(s, "h2" if n else "h1") for n, s in enumerate(page.sections))}</main>",
         element("footer", words(page.footer)),
         f"<script>{script}</script>\n</body>\n</html>\n",
     ])  # fmt: skip
@@ -59,8 +59,8 @@ def _joined(parts: Iterable[str]) -> Markup:
     )  # parts are written by `element` or escaped by `shown`
 
 
-def _section(section: b.Section) -> Markup:
-    title = [element("h2", section.title)] if section.title else []
+def _section(section: b.Section, heading: str) -> Markup:
+    title = [element(heading, section.title)] if section.title else []
     inner = blocks(section.blocks)
     if section.folded:
         return element("details", element("summary", *title), "\n", inner, cls="part", id=section.id)
