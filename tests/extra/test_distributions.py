@@ -41,8 +41,7 @@ CORE_FILES = (
     r"rung/[a-z0-9_]+\.py",
     *(rf"rung/{room}/[a-z0-9_]+\.py" for room in ROOMS),
     r"rung/py\.typed",
-    r"rung/report/(?:page|_[a-z]+)\.html",
-    r"rung/report/(?:page\.css|page\.js|runs\.html)",
+    r"rung/report/page\.(?:css|js)",
     r"rung/tuning/abilities\.jsonl",
     rf"rung-[\d.]+\.{ABOUT}",
 )

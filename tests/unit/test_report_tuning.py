@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from rung.evaluate.consistency import consistency_of
-from rung.metrics.normalized_match import NormalizedMatch
 from rung.report.curves import learning_curve, trade_off
-from rung.report.tuned import form_line, saving
+from rung.report.tuned import saving
 from rung.tuning.forgetting import compare_kept
 from rung.types import CurvePoint, Preflight, Remedy, Tuning, Weights
-from tests.unit.test_consistency import ROWS, TASK, answered
 
 CURVE = tuple(CurvePoint(rows, dev, 60) for rows, dev in ((125, 0.7), (250, 0.82), (500, 0.9)))
 TUNING = Tuning(
@@ -49,16 +46,6 @@ def test_the_trade_off_tells_vetoed_from_kept():
 def test_the_prompt_saving_is_told_and_unknown_is_not():
     assert saving(TUNING) == "; its prompt takes 40 tokens, 160 below (+75 % saved)"
     assert saving(replace(TUNING, prompt_tokens_below=None)) == ""
-
-
-def test_the_form_in_a_sentence():
-    found = consistency_of(
-        "prompt", [answered(["billing", "billing", "It is billing.", "?", "returns"])], ROWS, TASK, NormalizedMatch()
-    )
-    assert found is not None
-    line = form_line(found)
-    assert line.startswith("format errors in 40 % (2 of 5; ")
-    assert line.endswith("right format with text around it 1, another form 1")
 
 
 @pytest.mark.parametrize("kept", [0.2, 1.0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rung.decide.economics import UNTOLD
-from rung.evaluate.consistency import FORMS
 from rung.report import blocks as b
 from rung.report.curves import learning_curve, trade_off
 from rung.report.figures import count, money, quality, seconds, signed, span
@@ -129,10 +128,3 @@ def saving(tuning: Tuning) -> str:
     if now is None or not before:
         return ""
     return f"; its prompt takes {now:.0f} tokens, {before:.0f} below ({100 * (1 - now / before):+.0f} % saved)"
-
-
-def form_line(found: Consistency) -> str:
-    """Say how often the form was broken, and how."""
-    broken = [f"{FORMS[form]} {s.count:,}" for form, s in found.forms.items() if form != "exact" and s.count]
-    agree = f"; repeats agree on {found.agreement}" if found.agreement is not None else ""
-    return f"format errors in {found.deviation}{': ' if broken else ''}{', '.join(broken)}{agree}"
