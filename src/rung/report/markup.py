@@ -30,6 +30,7 @@ def render(page: b.Page) -> str:
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
     about = {"viewport": "width=device-width, initial-scale=1", "color-scheme": "light dark", "referrer": "no-referrer"}
     about |= {"generator": page.generator} | ({"description": page.description} if page.description else {})
+    sections = _joined(_section(s, "h2" if number else "h1") for number, s in enumerate(page.sections))
     links = [element("a", s.word, href=f"#{s.id}") for s in page.sections if s.word]
     top = (element("span", "rung", cls="brand"), element("span", shown(page.name), cls="task"))
     return "\n".join([
@@ -38,7 +39,7 @@ def render(page: b.Page) -> str:
         *(f'<meta name="{name}" content="{escape(visible(text))}">' for name, text in about.items()),
         f"<title>{escape(visible(page.title))}</title>\n<style>{style}</style>\n</head>\n<body>",
         element("header", *top, *([element("nav", *links)] if links else []), cls="top"),
-        f"<main>\n{_joined(_section(s, "h2" if n else "h1") for n, s in enumerate(page.sections))}</main>",
+        f"<main>\n{sections}</main>",
         element("footer", words(page.footer)),
         f"<script>{script}</script>\n</body>\n</html>\n",
     ])  # fmt: skip
