@@ -10,7 +10,7 @@ WELL_KNOWN: Mapping[str, Mapping[str, str]] = {  # kind -> name -> what helps
         "accuracy": "use `normalized_match` (forgives case and punctuation) or `exact_match`: their mean is the accuracy",
         "acc": "use `normalized_match` (forgives case and punctuation) or `exact_match`: their mean is the accuracy",
         "em": "use `exact_match`, or `normalized_match`, which forgives case and punctuation",
-        "f1": "use `token_f1` for words of a text, or `json_fields` for the fields of a record",
+        "f1": "use `token_f1` for words of a text, `json_fields` for the fields of a record, `macro_f1` for labels, or `label_f` for one label",
         "rouge": "use `rouge_l`",
         "bleu": "use `chrf` or `rouge_l`",
         "json": "use `json_fields` to compare fields with the expected ones",

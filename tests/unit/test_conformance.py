@@ -60,6 +60,9 @@ METRICS = {
     ],
     "exact_match": [({}, {"answers": ["The Invoices.", "invoices"]})],
     "token_f1": [({}, {}), ({"alternatives": "|"}, {})],
+    "macro_f1": [({}, {})],
+    "balanced_accuracy": [({}, {})],
+    "label_f": [({"label": "billing", "beta": 2}, {})],
     "regex": [({"pattern": "[a-z]+"}, {}), ({"pattern": "Answer: (.+)"}, {"target_is_right": False})],
     "json_fields": [
         ({}, {"examples": JSON_ROWS, "answers": [ONE_LABEL, f"so: {ONE_LABEL}"]}),

@@ -8,7 +8,7 @@ from rung.types import MetricSpec
 
 COMPARING = (  # built-in metrics that say nothing without an expected answer
     *("exact_match", "normalized_match", "token_f1", "json_fields", "numeric", "rouge_l", "chrf", "similarity", "sql"),
-    *("contains", "citations", "assertions"),
+    *("contains", "citations", "assertions", "macro_f1", "balanced_accuracy", "label_f"),
 )
 _WAYS = "name the column with the expected output as task.target, or"
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
-from rung.stats.paired import NonInferiority, agreeing, compare_paired, holm, non_inferior, sign_flip
+from rung.decide.averages import contributed, told
+from rung.stats.aggregate import Contributions, compare_contributions, non_inferior_contributions
+from rung.stats.paired import NonInferiority, PairedTest, agreeing, compare_paired, holm, non_inferior, sign_flip
 from rung.stats.ppi import rectified_gain, rectified_non_inferior
 from rung.types import Answer, Comparison, Loss, Outcome, Result, Task, groups_of
 
@@ -31,7 +33,11 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
         if _gaining_side(pairs) == "upper":  # the unknown decides which side gains: neither does
             pairs = [(o, a, a) for o, a, _ in pairs]
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]
-    if below.labels and above.labels:
+    if task.metrics[0].average is not None:
+        moved = [y - x for x, y in zip(a, b, strict=True)]
+        wins, losses = sum(m > 0 for m in moved), sum(m < 0 for m in moved)
+        test = replace(_of_averages(below, above, task), wins=wins, losses=losses, ties=len(moved) - wins - losses)
+    elif below.labels and above.labels:
         test = rectified_gain(*_differences(below, above, pairs))
     else:
         test = compare_paired(a, b, groups_of([o for o, _, _ in pairs]), seed=seed)
@@ -54,6 +60,28 @@ def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, se
         fixed_share=sum(y >= 1 for _, y in wrong) / len(wrong) if wrong else None,
         worse=_losses(below, above, task, seed) if test.gain > 0 else (),
     )
+
+
+def _of_averages(below: Result, above: Result, task: Task) -> PairedTest:
+    """Compare the averages over labels of two rungs; what got no answer counts against the side that would gain."""
+    rows, before, after = _contributions(below, above, task, gains="upper")
+    found = compare_contributions(before, after, groups_of(rows))
+    if found.gain > 0:
+        return found
+    rows, before, after = _contributions(below, above, task, gains="lower")
+    found = compare_contributions(before, after, groups_of(rows))
+    return found if found.gain <= 0 else compare_contributions(before, before, groups_of(rows))
+
+
+def _contributions(
+    lower: Result, upper: Result, task: Task, *, gains: Literal["upper", "lower"]
+) -> tuple[list[Outcome], Contributions, Contributions]:
+    """Return the outcomes of `upper` on the rows that both visited, and what each row adds to the average of either."""
+    before = {o.example_id: o for o in told(lower.outcomes, task)}
+    rows = [o for o in told(upper.outcomes, task) if o.example_id in before]
+    spec = task.metrics[0]
+    first = contributed(spec, [before[o.example_id] for o in rows], gains == "upper")
+    return rows, first, contributed(spec, rows, gains == "lower")
 
 
 def _losses(below: Result, above: Result, task: Task, seed: int) -> tuple[Loss, ...]:
@@ -114,6 +142,9 @@ def shown_not_worse(reference: Result, other: Result, task: Task) -> NonInferior
     pairs = _paired(reference, other, task, gains="upper")
     if not pairs:
         return None
+    if task.metrics[0].average is not None:
+        rows, before, after = _contributions(reference, other, task, gains="upper")
+        return non_inferior_contributions(before, after, groups_of(rows), task.min_gain, task.alpha)
     if reference.labels and other.labels:
         return rectified_non_inferior(*_differences(reference, other, pairs), margin=task.min_gain, alpha=task.alpha)
     a, b = [x for _, x, _ in pairs], [y for _, _, y in pairs]

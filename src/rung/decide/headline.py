@@ -247,6 +247,9 @@ def evidence_line(task: Task, estimate: Estimate) -> str:
     if estimate.method == "wilson":  # scores of 0 and 1
         return f"{percent(estimate.mean)} correct on {estimate.n:,} {counted} (95 % CI {span}{goal})."
     low, high = rate(estimate.low), rate(estimate.high)
+    if task.metrics[0].average is not None:
+        name = first_upper(task.metrics[0].title)
+        return f"{name} {rate(estimate.mean)} on {estimate.n:,} {counted} (95 % CI {low} to {high}{graded})."
     return f"A mean score of {rate(estimate.mean)} on {estimate.n:,} {counted} (95 % CI {low} to {high}{graded})."
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from rung.decide.averages import deciding_sample
 from rung.decide.current import chances_beside
-from rung.stats.estimate import summarise
 from rung.stats.rerun import status_chances
-from rung.types import Result, Task, Verdict, groups_of
+from rung.types import Result, Task, Verdict
 
 
 def same_again(
@@ -40,10 +40,9 @@ def same_again(
 def _chances(
     task: Task, result: Result, planned: int, test_rows: int, current: Result | None
 ) -> tuple[float, float] | None:
-    bounds = [(o, b) for o in result.outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    if not bounds:
+    sample = deciding_sample(result.outcomes, task)
+    if sample is None:
         return None
-    sample = summarise([low for _, (low, _) in bounds], groups_of([o for o, _ in bounds]))
     rows = max(1, round(test_rows * sample.n_eff / sample.n))
     divisor = planned if result.level is None else task.alpha / result.level
     if current is not None:

@@ -39,7 +39,9 @@ def robustness_of(
     first = {one.outcome.example_id: one.outcome for one in reversed(answered)}
     means = [(first[i], before[i], fmean(after)) for i, after in scores.items()]
     together = _drop(TOGETHER, means, len(first), seed)
-    return Robustness(label, task.metrics[0].name, together, tuple(d for d in drops if d is not None), tuple(untried))
+    # An average over labels has no score by example; what is compared are right answers.
+    metric = task.metrics[0].name if task.metrics[0].average is None else "right answers"
+    return Robustness(label, metric, together, tuple(d for d in drops if d is not None), tuple(untried))
 
 
 def _score(outcome: Outcome, task: Task) -> float | None:

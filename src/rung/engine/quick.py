@@ -11,17 +11,17 @@ from typing import Any
 
 from rung.config import Config, Step
 from rung.data.configured import as_task, part_rows, read_rows
+from rung.decide.averages import deciding_sample
 from rung.diagnosis.failed_examples import Subject
 from rung.diagnosis.run import diagnose
 from rung.engine.contract import fit
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.evaluate.kit import RunKit
-from rung.evaluate.measure import scored
 from rung.evaluate.roles import askers
 from rung.models.client import open_clients
 from rung.progress import Progress
-from rung.stats.estimate import interval_mean
+from rung.stats.estimate import interval_sample
 from rung.types import Diagnosis, Estimate, Example, FitInput, Outcome, Task, by_id
 
 ROWS = 40
@@ -76,10 +76,9 @@ async def _look(config: Config, task: Task, dev: tuple[Example, ...], folder: Pa
         given = FitInput(task, (), tuple(dev))
         fitted = await fit(step, given, kit)
         diagnosis = await diagnose(Subject.of("the prompt as it stands", fitted, given, {}), kit)
-    values = [v for _, v in scored(fitted.dev, task.metrics[0].name, task.failure_score)]
-    estimate = None
-    if values:
-        found = interval_mean(values)
+    sample, estimate = deciding_sample(fitted.dev, task), None
+    if sample is not None:
+        found = interval_sample(sample)
         estimate = Estimate(found.mean, found.low, found.high, found.n, found.method)
     return Look(task, dev, fitted.dev, estimate, diagnosis)
 

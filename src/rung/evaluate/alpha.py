@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rung.evaluate.measure import scored_sample
+from rung.decide.averages import deciding_sample
+from rung.evaluate.floors import sample_of
 from rung.stats.wealth import share, weight
 from rung.store.records import AlphaShare
 from rung.store.run import RunFolder
@@ -50,11 +51,20 @@ def differing(run: RunFolder, task: Task) -> tuple[str, ...]:
     return tuple(wrong)
 
 
+def weight_of(dev: Sequence[Outcome], task: Task, floor: float) -> float:
+    """Return how likely an approach meets the least likely of its claims, by its dev result: the goal less the tolerance (`floor`), and
+    each floor of the task. Outcomes from before dev was told apart say nothing of these."""
+    claims = [(deciding_sample(dev, task), floor)]
+    if any(o.label is not None or o.slices for o in dev):
+        claims += [(sample_of(f, dev, task), f.at_least - f.tolerance) for f in task.floors]
+    return min(weight(sample, max(least, 0.0)) for sample, least in claims)
+
+
 def _share(
     label: str, dev: Sequence[Outcome], floor: float, task: Task, spent: Sequence[AlphaShare], planned: Sequence[str]
 ) -> tuple[float, float]:
     """Return the weight and the level of an approach, after what others have spent."""
-    own = weight(scored_sample(dev, task), floor)
+    own = weight_of(dev, task, floor)
     others = {s.label: s.level for s in spent if s.label != label}  # of each the last candidate
     left = max(0.0, task.alpha - sum(others.values()))
     return own, share(left, own, len(planned) - 1 - list(planned).index(label))

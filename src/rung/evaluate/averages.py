@@ -1,14 +1,17 @@
-"""Macro F1, balanced accuracy and the F1 of a label from outcomes that are told apart: with their interval, and as samples that decide."""
+"""Macro F1, balanced accuracy and the F of a label from outcomes that are told apart: with their interval, and as samples that decide."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rung.decide.averages import average_sample, shows, told, unknown
 from rung.evaluate.estimating import interval_of
-from rung.stats.aggregate import aggregate_sample
 from rung.stats.estimate import Sample
-from rung.types import Estimate, Outcome, Task, groups_of
+from rung.stats.threeway import judge_sample
+from rung.types import Estimate, MetricSpec, Outcome, Quality, Task
+
+NOT_SHOWN = Quality("inconclusive", 0.0, 1.0, 0.0, None, "no test example shows it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +23,20 @@ class Average:
     estimate: Estimate
 
 
-def average_of(
-    kind: str, outcomes: Sequence[Outcome], task: Task, stopped_early: bool, label: str | None = None
-) -> Average | None:
+def average_of(spec: MetricSpec, outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Average | None:
     """Return it over these outcomes; None where none has an expected label, or neither shows the one that is asked for."""
-    rows = [
-        o for o in outcomes if o.label is not None and o.bounds(task.metrics[0].name, task.failure_score) is not None
-    ]
-    if not rows or (label is not None and not any(label in (o.label, o.said) for o in rows)):
+    rows = told(outcomes, task)
+    if not shows(spec, rows):
         return None
-    known = [o for o in rows if not _unknown(o)]
-    worst = _sample(kind, rows, [o.said for o in rows], label)
+    known = [o for o in rows if not unknown(o)]
+    worst = average_sample(spec, rows, False)
     if len(known) == len(rows):
         return Average(worst, worst, interval_of(worst, worst, worst.mean, stopped_early))
-    best = _sample(kind, rows, [o.label if _unknown(o) else o.said for o in rows], label)
-    told = bool(known) and (label is None or any(label in (o.label, o.said) for o in known))
-    mean = _sample(kind, known, [o.said for o in known], label).mean if told else None
+    best = average_sample(spec, rows, True)
+    mean = average_sample(spec, known, False).mean if shows(spec, known) else None
     return Average(worst, best, interval_of(worst, best, mean, stopped_early))
 
 
-def _sample(kind: str, rows: Sequence[Outcome], said: Sequence[str | None], label: str | None) -> Sample:
-    return aggregate_sample(kind, [str(o.label) for o in rows], said, groups_of(rows), label)
-
-
-def _unknown(outcome: Outcome) -> bool:
-    return outcome.unanswered or outcome.unjudged
+def judged_average(found: Average | None, goal: float, tolerance: float, alpha: float, divisor: float) -> Quality:
+    """Judge the claim that an average is at least `goal`, as `rung.evaluate.estimating.claim_of` does with means."""
+    return NOT_SHOWN if found is None else judge_sample(found.worst, goal, tolerance, alpha, divisor, best=found.best)

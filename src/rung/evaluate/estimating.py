@@ -18,7 +18,7 @@ Bounded = Sequence[tuple[Outcome, tuple[float, float]]]  # the least and the gre
 def estimate_of(rows: Bounded, stopped_early: bool) -> Estimate:
     """Return the mean of what is known; the interval holds wherever the unknown lies between its bounds."""
     known = [low for _, (low, high) in rows if low == high]
-    return interval_of(*_samples(rows), float(np.mean(known)) if known else None, stopped_early)
+    return interval_of(*samples(rows), float(np.mean(known)) if known else None, stopped_early)
 
 
 def interval_of(worst: Sample, best: Sample, mean: float | None, stopped_early: bool) -> Estimate:
@@ -38,10 +38,11 @@ def interval_of(worst: Sample, best: Sample, mean: float | None, stopped_early: 
 
 def claim_of(rows: Bounded, goal: float, tolerance: float, alpha: float, divisor: float) -> Quality:
     """Judge the claim that the mean is at least `goal`: what is unknown is wrong for *meets* and right for *misses*."""
-    worst, best = _samples(rows)
+    worst, best = samples(rows)
     return judge_sample(worst, goal, tolerance, alpha, divisor, best=best)
 
 
-def _samples(rows: Bounded) -> tuple[Sample, Sample]:
+def samples(rows: Bounded) -> tuple[Sample, Sample]:
+    """Return the least and the greatest scores as samples."""
     groups = groups_of([o for o, _ in rows])
     return sample_of([b[0] for _, b in rows], groups), sample_of([b[1] for _, b in rows], groups)

@@ -145,14 +145,15 @@ class Evaluator:
         return replace(held_beside(again, self.current, self.task, len(self.rules.planned)), load=stored.load)
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float | None) -> Curtailment | None:
-        """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions, and beside
-        what runs now or on the frontier, since pairing needs all rows."""
+        """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions, averages over labels, and beside what
+        runs now or on the frontier, since pairing needs all rows."""
         grouped = len({r.group for r in rows}) < len(rows)
         if (
             level is None
             or self.task.as_good_as is not None
             or self.task.objective == "frontier"
             or is_opinion(self.task)
+            or self.task.metrics[0].average is not None
             or not self.rules.stop_early
             or grouped
             or self.task.failure_score is None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rung.evaluate.averages import average_of
-from rung.evaluate.estimating import Bounded, claim_of, estimate_of
-from rung.stats.threeway import judge_sample
-from rung.types import AVERAGES, FORMAT, Floor, FloorResult, Outcome, Quality, Task
+from rung.evaluate.averages import Average, average_of, judged_average
+from rung.evaluate.estimating import Bounded, claim_of, estimate_of, samples
+from rung.stats.estimate import Sample
+from rung.types import AVERAGES, FORMAT, LABEL_F, Floor, FloorResult, MetricSpec, Outcome, Quality, Task
 
 
 def judged_floors(
@@ -16,6 +16,15 @@ def judged_floors(
 ) -> tuple[FloorResult, ...]:
     """Judge the task's floors on the outcomes of one approach."""
     return tuple(_judged(floor, outcomes, task, divisor, stopped_early) for floor in task.floors)
+
+
+def sample_of(floor: Floor, outcomes: Sequence[Outcome], task: Task) -> Sample | None:
+    """Return what a floor is about as a sample, what is unknown counted as wrong; None where no outcome shows it."""
+    if _is_average(floor):
+        found = _average(floor, outcomes, task, False)
+        return None if found is None else found.worst
+    rows = rows_of(floor, outcomes, task)
+    return samples(rows)[0] if rows else None
 
 
 def rows_of(floor: Floor, outcomes: Sequence[Outcome], task: Task) -> Bounded:
@@ -47,7 +56,7 @@ def _given(outcome: Outcome, label: str | None) -> tuple[float, float]:
 
 
 def _judged(floor: Floor, outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool) -> FloorResult:
-    if floor.measure == "f1" or floor.metric in AVERAGES:
+    if _is_average(floor):
         return _averaged(floor, outcomes, task, divisor, stopped_early)
     rows = rows_of(floor, outcomes, task)
     if not rows:
@@ -63,11 +72,18 @@ def _averaged(
     floor: Floor, outcomes: Sequence[Outcome], task: Task, divisor: float, stopped_early: bool
 ) -> FloorResult:
     """Judge a floor on what is no mean of example scores (`rung.stats.aggregate`)."""
-    there = [o for o in outcomes if floor.covers(o.slices)]
-    found = average_of(str(floor.metric or floor.measure), there, task, stopped_early, floor.label)
-    if found is None:
-        return FloorResult(floor, Quality("inconclusive", 0.0, 1.0, 0.0, None, "no test example shows it"), None)
-    quality = judge_sample(found.worst, floor.at_least, floor.tolerance, task.alpha, divisor, best=found.best)
+    found = _average(floor, outcomes, task, stopped_early)
+    quality = judged_average(found, floor.at_least, floor.tolerance, task.alpha, divisor)
     needed = quality.examples_needed
-    in_all = None if needed is None else math.ceil(needed * len(outcomes) / found.worst.n)
-    return FloorResult(floor, quality, found.estimate, in_all)
+    in_all = None if found is None or needed is None else math.ceil(needed * len(outcomes) / found.worst.n)
+    return FloorResult(floor, quality, found.estimate if found is not None else None, in_all)
+
+
+def _is_average(floor: Floor) -> bool:
+    return floor.measure == "f1" or floor.metric in AVERAGES
+
+
+def _average(floor: Floor, outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Average | None:
+    """Return what is no mean of example scores (`rung.stats.aggregate`)."""
+    spec = MetricSpec(LABEL_F, {"label": floor.label}) if floor.metric is None else MetricSpec(floor.metric)
+    return average_of(spec, [o for o in outcomes if floor.covers(o.slices)], task, stopped_early)

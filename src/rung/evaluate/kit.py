@@ -150,7 +150,9 @@ class RunKit:
         )
         _same_documents(candidate, self._document_index)
         _judged(outcomes, self._task)
-        return outcomes
+        # Dev outcomes, too, where they say how likely a floor is met, or candidates race by an average over labels.
+        needed = self._task.metrics[0].average is not None or self._task.floors
+        return apart(self, outcomes, examples) if needed else outcomes
 
     def free(self, candidate: Candidate) -> bool:
         """Whether answering and judging another row costs no money."""

@@ -11,13 +11,13 @@ import numpy as np
 
 from rung.decide.current import claim_beside, goal_of, saves
 from rung.errors import RungError
+from rung.evaluate.averages import average_of, judged_average
 from rung.evaluate.estimating import claim_of, estimate_of
 from rung.evaluate.floors import judged_floors
 from rung.evaluate.tables import tables_of
 from rung.judging.human_labels import HumanLabels, corrected, provisional
 from rung.stats.distribution import student_quantile
-from rung.stats.estimate import Sample, cluster_variance, group_numbers, mean_group_size
-from rung.stats.estimate import summarise as sample_of
+from rung.stats.estimate import cluster_variance, group_numbers, mean_group_size
 from rung.stats.latency import TAIL, lower_bound, requests_for_bound, requests_to_settle, upper_bound
 from rung.types import (
     FORMAT,
@@ -133,12 +133,6 @@ def _latency_quantiles(outcomes: Sequence[Outcome]) -> tuple[float | None, float
     return float(np.quantile(seconds, 0.5)), float(np.quantile(seconds, 0.95))
 
 
-def scored_sample(outcomes: Sequence[Outcome], task: Task) -> Sample | None:
-    """Return the deciding scores as a sample, what got no answer counted as wrong; None where no row has one."""
-    bounded = [(o, b[0]) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    return sample_of([low for _, low in bounded], groups_of([o for o, _ in bounded])) if bounded else None
-
-
 def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Quality:
     """Judge one approach. What got no answer, or no judgement, is unknown: wrong for *meets*, right for *misses*.
 
@@ -147,6 +141,9 @@ def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Q
     if task.as_good_as is not None:
         itself = goal_of(task, outcomes)
         return Quality("meets", itself, itself, 1.0, None)
+    if task.metrics[0].average is not None:
+        average = average_of(task.metrics[0], outcomes, task, False)
+        return _settled_by(outcomes, judged_average(average, task.goal, task.tolerance, task.alpha, planned_rungs))
     bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
     return _settled_by(outcomes, claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs))
 
@@ -180,6 +177,10 @@ def _settled_by(outcomes: Sequence[Outcome], quality: Quality) -> Quality:
 def _estimates(outcomes: Sequence[Outcome], task: Task, stopped_early: bool) -> Mapping[str, Estimate]:
     found: dict[str, Estimate] = {}
     for spec in task.metrics:
+        if spec.average is not None:
+            if (average := average_of(spec, outcomes, task, stopped_early)) is not None:
+                found[spec.name] = average.estimate
+            continue
         rows = [(o, b) for o in outcomes if (b := o.bounds(spec.name, task.failure_score)) is not None]
         judged_none = all(o.scores is None or spec.name in o.unscored for o in outcomes)
         if rows and not (judged_none and any(o.unscored for o in outcomes)):  # failed examples alone are no estimate

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from rung.evaluate.averages import average_of
 from rung.evaluate.estimating import estimate_of
-from rung.types import AVERAGES, MOST_VALUES, Confused, FieldScore, LabelScore, Outcome, SliceScore, Tables, Task
+from rung.types import (
+    AVERAGES,
+    MOST_VALUES,
+    Confused,
+    FieldScore,
+    LabelScore,
+    MetricSpec,
+    Outcome,
+    SliceScore,
+    Tables,
+    Task,
+)
 
 MOST_FIELDS = 50  # of an answer: beyond these a table tells nobody anything
 OFTEN = 0.05  # share of the answers that must hold a field for it to be one
@@ -23,7 +34,7 @@ def tables_of(outcomes: Sequence[Outcome], task: Task, stopped_early: bool, fiel
         averages={
             kind: found.estimate
             for kind in AVERAGES
-            if (found := average_of(kind, outcomes, task, stopped_early)) is not None
+            if (found := average_of(MetricSpec(kind), outcomes, task, stopped_early)) is not None
         },
     )
     return None if found == Tables() else found

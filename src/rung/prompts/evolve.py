@@ -21,7 +21,7 @@ from gepa.core.adapter import EvaluationBatch
 
 from rung.errors import ContextOverflow, RefusedByModel, Retryable
 from rung.prompts.edits import edit_of
-from rung.prompts.race import context_fit, mean_score, racing_scores
+from rung.prompts.race import context_fit, mean_score, row_scores
 from rung.prompts.rewrites import Draft, prompt_candidate
 from rung.prompts.templates import Template, columns_in, literal
 from rung.protocols import Kit
@@ -172,7 +172,7 @@ class _Search:
         if whole and candidate[PART] not in self.accepted and draft is not self.start:
             self.accepted.append(candidate[PART])
         traces = list(zip(batch, outcomes, strict=True)) if capture_traces else None
-        return EvaluationBatch(outputs=outcomes, scores=racing_scores(outcomes, self.task), trajectories=traces)
+        return EvaluationBatch(outputs=outcomes, scores=row_scores(outcomes, self.task), trajectories=traces)
 
     def make_reflective_dataset(
         self, candidate: Mapping[str, str], eval_batch: EvaluationBatch[Any, Any], components_to_update: list[str]

@@ -10,12 +10,13 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from rung.bases import Rung
+from rung.decide.averages import deciding_sample
 from rung.errors import EffortRefused, NotOffered, UnusableAnswers
 from rung.prompts.race import mean_score, racing_order
 from rung.prompts.templates import as_it_stands
 from rung.protocols import Kit
 from rung.protocols.kit import KitAround
-from rung.stats.threeway import judge
+from rung.stats.threeway import judge_sample
 from rung.types import (
     Candidate,
     Completion,
@@ -30,7 +31,6 @@ from rung.types import (
     RungPlan,
     Skipped,
     Task,
-    groups_of,
 )
 
 LIKELY = 0.8  # probability of reaching the goal on dev from which no dearer model is asked, as for a tentative pick
@@ -201,12 +201,8 @@ def _choice(tried: Sequence[_Tried], task: Task) -> _Tried:
 
 def _judged(answerer: Answerer, fitted: Fitted, task: Task) -> _Tried:
     """Say what a model's candidate shows on dev. What got no answer counts as wrong."""
-    bounds = [(o, b) for o in fitted.dev if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    likely = 0.0
-    if bounds:
-        groups = groups_of([o for o, _ in bounds])
-        rule = (task.goal, 0.0, task.alpha, 1)
-        likely = judge([low for _, (low, _) in bounds], groups, *rule).probability_good
+    sample = deciding_sample(fitted.dev, task)
+    likely = 0.0 if sample is None else judge_sample(sample, task.goal, 0.0, task.alpha, 1).probability_good
     cost = _cost(fitted.dev, task, answerer.role)
     limit = task.limits.cost_per_1k_usd
     affordable = limit is None or cost is None or cost <= limit

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from rung.errors import IntegrityError
 from rung.metrics.unwrap import STEPS, label_in_sentence
 from rung.prompts.class_labels import labels_of
-from rung.prompts.race import Race, asked, paired, racing_scores
+from rung.prompts.race import Race, asked, paired, row_scores
 from rung.prompts.templates import chat_of
 from rung.protocols import Judge, Kit, Metric
 from rung.types import Candidate, Edit, Example, Outcome, Score, Task, by_id
@@ -189,5 +189,5 @@ def _free_name(found: Race, name: str) -> str:
 
 
 def _mean(outcomes: Sequence[Outcome], task: Task) -> float:
-    values = racing_scores(outcomes, task)
+    values = row_scores(outcomes, task)
     return sum(values) / len(values) if values else 0.0

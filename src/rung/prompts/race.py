@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rung.decide.averages import contributed, deciding_sample, shows
 from rung.protocols import Kit
 from rung.stats.racing import Round, calls, halving, survivors
 from rung.types import Candidate, Edit, Example, Message, Outcome, Skipped, Task, Trial
@@ -61,20 +62,32 @@ class Race:
 
 
 def mean_score(outcomes: Sequence[Outcome], task: Task) -> float | None:
-    """Return the mean of the deciding metric under the task's rule for failed rows; None if no row has a score."""
+    """Return the deciding metric of these rows under the task's rule for failed ones, as a rule a mean; None if none has a score."""
+    if task.metrics[0].average is not None:
+        found = deciding_sample(outcomes, task)
+        return None if found is None else found.mean
     values = [o.value(task.metrics[0].name, task.failure_score) for o in outcomes]
     scored = [v for v in values if v is not None]
     return sum(scored) / len(scored) if scored else None
 
 
 def racing_scores(outcomes: Sequence[Outcome], task: Task) -> list[float]:
-    """Return one score a row for comparing candidates.
+    """Return one number a row for comparing candidates: its score, or what it adds to an average over labels."""
+    spec = task.metrics[0]
+    if spec.average is not None and shows(spec, outcomes):
+        return [float(v) for v in contributed(spec, outcomes, False).values]
+    return row_scores(outcomes, task)
+
+
+def row_scores(outcomes: Sequence[Outcome], task: Task) -> list[float]:
+    """Return the score of each row.
 
     A failed row counts as the task says, and as 0 where the task leaves failed rows out: left out here too, a candidate
     could win by failing on the hard rows. A row that the metric could not judge counts as the mean of the others.
     """
     values = [o.value(task.metrics[0].name, task.failure_score) for o in outcomes]
-    usual = mean_score(outcomes, task) or 0.0
+    known = [v for v in values if v is not None]
+    usual = sum(known) / len(known) if known else 0.0
     return [usual if o.unjudged else 0.0 if v is None else v for o, v in zip(outcomes, values, strict=True)]
 
 
@@ -151,12 +164,12 @@ async def challenge(found: Race, candidate: Candidate, task: Task, kit: Kit, see
     It is dropped after a quarter of the rows (at least 30) when it is behind on them. `seen`: its answers to the first rows.
     """
     total = found.raced
-    known = racing_scores(found.seen[found.winner.name][:total], task)
+    best = found.seen[found.winner.name]
     first = min(total, max(FEWEST_BEFORE_ONE, total // 4))
     outcomes = seen + await kit.run(candidate, found.order[len(seen) : first])
-    if first < total and sum(racing_scores(outcomes, task)) >= sum(known[:first]):
+    if first < total and sum(racing_scores(outcomes, task)) >= sum(racing_scores(best[:first], task)):
         outcomes += await kit.run(candidate, found.order[first:total])
-    ahead = len(outcomes) == total and sum(racing_scores(outcomes, task)) > sum(known)
+    ahead = len(outcomes) == total and sum(racing_scores(outcomes, task)) > sum(racing_scores(best[:total], task))
     return replace(
         found,
         candidates=(*found.candidates, candidate),
@@ -167,7 +180,7 @@ async def challenge(found: Race, candidate: Candidate, task: Task, kit: Kit, see
 
 def paired(found: Race, before: Candidate, after: Candidate, diff: str, task: Task) -> Edit:
     """Return what one candidate changed against another on the rows that both have answered."""
-    old, new = (racing_scores(found.seen[c.name], task) for c in (before, after))
+    old, new = (row_scores(found.seen[c.name], task) for c in (before, after))
     moved = list(zip((e.id for e in found.order), old, new, strict=False))
     plain = before.chat is not None and before.chat.postprocessing is None and before.chat.response_format is None
     return Edit(

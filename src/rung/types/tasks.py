@@ -12,6 +12,8 @@ from rung.types.plain import Json, content_hash, nothing
 Kind = Literal["classification", "extraction", "style", "knowledge", "generation"]
 Severity = Literal["note", "warn", "stop"]
 Role = Literal["system", "user", "assistant"]
+AVERAGES: Mapping[str, str] = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
+LABEL_F = "label_f"  # the metric that is the F of one label
 KINDS: tuple[Kind, ...] = ("classification", "extraction", "style", "knowledge", "generation")
 
 
@@ -37,6 +39,27 @@ class MetricSpec:
     def __post_init__(self) -> None:
         if not self.plugin:
             object.__setattr__(self, "plugin", self.name)
+
+    @property
+    def average(self) -> str | None:
+        """What the metric is of all examples together, where that is no mean of their scores: a kind of `rung.stats.aggregate`."""
+        return "f1" if self.plugin == LABEL_F else self.plugin if self.plugin in AVERAGES else None
+
+    @property
+    def label(self) -> str | None:
+        """The label that an F of one label is about."""
+        return str(self.settings["label"]) if self.plugin == LABEL_F else None
+
+    @property
+    def beta(self) -> float:
+        """How many times as much recall counts as precision; 1 but for an F of one label."""
+        beta = self.settings.get("beta", 1.0) if self.plugin == LABEL_F else 1.0
+        return float(beta) if isinstance(beta, int | float) else 1.0
+
+    @property
+    def title(self) -> str:
+        """The metric as the subject of a sentence: "macro F1", "F2 of 'fraud'"."""
+        return f"F{self.beta:g} of {self.label!r}" if self.plugin == LABEL_F else AVERAGES.get(self.plugin, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +104,6 @@ def widest_tolerance(goal: float) -> float:
 
 FORMAT = "format"  # the right form's share: its key among a result's estimates, and the metric of a floor on it
 MOST_VALUES = 50  # of a column, up to which results are told apart by it
-AVERAGES: Mapping[str, str] = {"macro_f1": "macro F1", "balanced_accuracy": "balanced accuracy"}
 
 
 @dataclass(frozen=True)

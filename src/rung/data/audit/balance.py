@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rung.data.audit.audit_input import AuditInput, counted, percent, quoted
 from rung.data.audit.floors import label_is_guarded
 from rung.data.near import normal_text
+from rung.stats.aggregate import aggregate_sample
 from rung.types import Finding
 
 RARE = 5  # fewer training rows than this can hardly teach or demonstrate a label
@@ -46,11 +47,16 @@ def _commonest(case: AuditInput) -> Iterator[Finding]:
     visible = Counter(e.target for e in (*case.parts.train, *case.parts.dev))
     label, rows = visible.most_common(1)[0]
     share = rows / visible.total()
-    reached = share >= case.task.goal and not label_is_guarded(case)
+    spec, expected = case.task.metrics[0], list(visible.elements())
+    scores, so = share, f"always answering {quoted([label])} would be right in {percent(share)}"
+    if spec.average is not None and (spec.label is None or spec.label in visible):
+        scores = aggregate_sample(spec.average, expected, [label] * len(expected), None, spec.label, spec.beta).mean
+        so += f" ({spec.title} {scores:.2f})"
+    reached = scores >= case.task.goal and not label_is_guarded(case)
     yield Finding(
         "balance",
         "stop" if reached else "note",
-        f"{counted(len(visible), 'label')}; always answering {quoted([label])} would be right in {percent(share)}"
+        f"{counted(len(visible), 'label')}; {so}"
         + (f", which reaches the goal {case.task.goal:g}." if reached else "."),
         "Set a goal above that, or say in task.floors how many of a rare label must be found ({label: fraud, recall: 0.9})."
         if reached

@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rung.data.audit.audit_input import AuditInput, counted, percent, quoted
-from rung.data.audit.power import as_many_rows, independent_rows
-from rung.stats.aggregate import even_size
+from rung.data.audit.power import as_many_rows, independent_rows, worth
 from rung.stats.power import hits_for_met, power_met, rows_for_met
-from rung.types import AVERAGES, FORMAT, MOST_VALUES, Example, Finding, Floor
+from rung.types import AVERAGES, FORMAT, MOST_VALUES, Example, Finding, Floor, MetricSpec
 
 
 def check_floors(case: AuditInput) -> Iterator[Finding]:
     """Stop at a floor that no test example can show, and say how likely each of the others is met by what reaches it."""
+    if (trouble := _trouble_of_average(case)) is not None:
+        yield trouble
     for floor in case.task.floors:
-        trouble = _trouble(floor, case)
+        trouble = _trouble(floor, case, f"the floor on {floor.name}")
         yield _power(floor, case) if trouble is None else trouble
     for column in case.task.slices:
         values = {e.slices[column] for e in case.rows if column in e.slices}
@@ -35,8 +36,19 @@ def rows_of(floor: Floor, examples: Sequence[Example]) -> list[Example]:
     return [e for e in examples if floor.label in (None, e.target) and floor.covers(e.slices)]
 
 
-def _trouble(floor: Floor, case: AuditInput) -> Finding | None:
-    """Return what keeps a floor from being shown by anything."""
+def _trouble_of_average(case: AuditInput) -> Finding | None:
+    """Return what keeps a deciding average over labels from being shown by anything."""
+    task, spec = case.task, case.task.metrics[0]
+    if spec.average is not None and task.kind != "classification":
+        said = f"the metric {spec.name} is about labels, and the task has none: its kind is {task.kind}."
+        return _stop(said, "Name another metric, or set task.kind to classification.")
+    if spec.label is None:
+        return None
+    return _trouble(Floor(task.goal, task.tolerance, "f1", spec.label), case, f"the goal on {spec.title}")
+
+
+def _trouble(floor: Floor, case: AuditInput, what: str) -> Finding | None:
+    """Return what keeps a claim from being shown by anything. `what`: the claim as the subject of a sentence."""
     task, test = case.task, case.parts.test
     averages = AVERAGES if task.kind == "classification" else ()
     names = [*(m.name for m in task.metrics), FORMAT, *averages]
@@ -44,26 +56,26 @@ def _trouble(floor: Floor, case: AuditInput) -> Finding | None:
         said = f"a floor names the metric {floor.metric!r}, which the task does not have."
         return _stop(said, f"Name one of {', '.join(names)}, or add it to task.metrics.")
     if floor.label is not None and task.kind != "classification":
-        said = f"the floor on {floor.name} is about a label, and the task has none: its kind is {task.kind}."
+        said = f"{what} is about a label, and the task has none: its kind is {task.kind}."
         return _stop(said, "Use `where` or `metric` in the floor, or set task.kind to classification.")
     if rows_of(floor, test):
         return None
     if floor.label is not None and not any(e.target == floor.label for e in test):
-        what, seen = f"no test example has the label {floor.label!r}", {e.target for e in case.rows}
+        lacks, seen = f"no test example has the label {floor.label!r}", {e.target for e in case.rows}
         wanted = floor.label
     else:
         column, wanted = next(
             ((c, v) for c, v in floor.where.items() if not any(e.slices.get(c) == v for e in test)),
             next(iter(floor.where.items()), ("", "")),
         )
-        what, seen = f"no test example has {column} {wanted!r}", {e.slices.get(column, "") for e in case.rows}
+        lacks, seen = f"no test example has {column} {wanted!r}", {e.slices.get(column, "") for e in case.rows}
         if wanted in {e.slices.get(column) for e in test}:
-            what = "no test example has all that it names"
+            lacks = "no test example has all that it names"
     near = difflib.get_close_matches(wanted, sorted(seen - {wanted}), n=1, cutoff=0.6)
     there = f"did you mean {near[0]!r}?" if near else f"there are {quoted(sorted(seen))}."
     return _stop(
-        f"{what}, so the floor on {floor.name} can be neither met nor missed; {there}",
-        "Correct the floor, take it out, or bring such examples.",
+        f"{lacks}, so {what} can be neither met nor missed; {there}",
+        "Correct the name, take it out, or bring such examples.",
     )
 
 
@@ -75,8 +87,8 @@ def _power(floor: Floor, case: AuditInput) -> Finding:
     task, planned = case.task, case.planned_rungs
     test = rows_of(floor, case.parts.test)
     rows = independent_rows(test)
-    if floor.metric in AVERAGES:  # an average over labels is worth fewer examples where some are rare
-        rows = max(1, int(rows * even_size([e.target for e in test]) / len(test)))
+    if floor.metric in AVERAGES:
+        rows = max(1, int(rows * worth(MetricSpec(str(floor.metric)), test)))
     truth = floor.at_least + min(task.min_gain, 1.0 - floor.at_least)
     rule = (floor.at_least, floor.tolerance, task.alpha, planned)
     power, needed = power_met(truth, rows, *rule), rows_for_met(truth, *rule)

@@ -177,7 +177,8 @@ def _suspect_outputs(case: AuditInput, noise: Noise) -> Finding:
 def _ceiling(case: AuditInput, noise: Noise) -> Iterator[Finding]:
     """Set the goal against what a system that is always right would score on these labels."""
     lost = _lost(case, noise)
-    if lost is None or case.task.as_good_as is not None:  # wrong labels pull what runs now down, too
+    # Wrong labels pull what runs now down, too; what an average over labels loses depends on whose they are.
+    if lost is None or case.task.as_good_as is not None or case.task.metrics[0].average is not None:
         return
     low, mid, high = (
         1.0 - min(1.0, lost * more) * share

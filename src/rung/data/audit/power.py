@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rung.data.audit.audit_input import AuditInput, counted, percent
+from rung.stats.aggregate import even_size
 from rung.stats.estimate import assumed_design
 from rung.stats.power import (
     minimum_detectable_effect,
@@ -16,7 +17,7 @@ from rung.stats.power import (
     rows_for_non_inferiority,
     tolerance_carried,
 )
-from rung.types import Example, Finding, widest_tolerance
+from rung.types import Example, Finding, MetricSpec, widest_tolerance
 
 DISCORDANCE = 0.10  # share of rows on which two neighbouring rungs differ, until it is measured
 FEWEST_GROUPS = 8  # below this a grouped test part can never show *met*
@@ -36,7 +37,7 @@ def check_power(case: AuditInput) -> Iterator[Finding]:
             measured={"test": len(test), "groups": len(groups)},
         )
         return
-    rows = independent_rows(test)
+    rows = max(1, int(independent_rows(test) * worth(task.metrics[0], test)))
     yield _power_of_met(case, rows, len(groups)) if task.as_good_as is None else _power_beside(case, rows, len(groups))
     yield _visible_gain(case, rows, task.min_gain)
 
@@ -46,6 +47,14 @@ def independent_rows(test: Sequence[Example]) -> int:
     return int(len(test) / assumed_design([e.group for e in test]).effect)
 
 
+def worth(spec: MetricSpec, test: Sequence[Example]) -> float:
+    """Return on what share of these examples a metric rests: less than all for an average over labels, where some are rare."""
+    labels = [e.target for e in test]
+    if spec.label is not None:
+        return labels.count(spec.label) / len(test)
+    return even_size(labels) / len(test) if spec.average is not None else 1.0
+
+
 def as_many_rows(independent: int, test: Sequence[Example]) -> int:
     """Return how many examples, grouped like these, are worth so many independent ones."""
     return math.ceil(independent * len(test) / max(1, independent_rows(test)))
@@ -53,6 +62,8 @@ def as_many_rows(independent: int, test: Sequence[Example]) -> int:
 
 def _as_rows(case: AuditInput, rows: int, groups: int) -> str:
     test = len(case.parts.test)
+    if case.task.metrics[0].average is not None and rows < test:
+        return f"{counted(test, 'test example')} (worth about {rows:,} for {case.task.metrics[0].title}, since labels are rare)"
     return counted(test, "test example") + (
         f" in {groups:,} groups (worth about {rows:,} independent examples)" if rows < test else ""
     )
@@ -68,7 +79,7 @@ def _power_of_met(case: AuditInput, rows: int, groups: int) -> Finding:
     share = len(case.parts.test) / len(case.rows)
     steps = []
     if needed is not None and needed > rows:
-        bring = as_many_rows(needed, case.parts.test)
+        bring = math.ceil(needed * len(case.parts.test) / rows)
         in_all = "" if case.parts.given else f" (about {round(bring / share):,} in all)"
         steps.append(f"bring {bring:,} test examples{in_all}")
     if carried is not None and task.tolerance < carried <= widest_tolerance(task.goal):
