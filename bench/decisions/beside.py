@@ -5,15 +5,13 @@ python -m bench.decisions.beside [--climbs 200]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
+from bench.decisions.kept import keep
 from bench.decisions.memory import climb, config_of, label_of, let_in, named_rows, remembering
 from bench.decisions.simulate import draw
 from bench.decisions.worlds import Rung, World
@@ -103,16 +101,5 @@ def figures(climbs: int, sizes: tuple[int, ...] = (200, 400)) -> Iterator[dict[s
                     yield {"world": which.kind, "margin": margin, "n": n, "rule": rule, "climbs": climbs, **found}
 
 
-def main() -> None:
-    """Climb, print a line of JSON for each figure, and keep them."""
-    parser = argparse.ArgumentParser(prog="python -m bench.decisions.beside", description=__doc__)
-    parser.add_argument("--climbs", type=int, default=200)
-    lines = []
-    for figure in figures(parser.parse_args().climbs):
-        lines.append(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figure.items()}))
-        print(lines[-1], flush=True)
-    (Path(__file__).parent / "results" / "beside.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep("beside", __doc__, 200, figures)

@@ -7,20 +7,19 @@ good enough: *right* is to name it. In a second world all are at the limit, and 
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from bench.decisions.kept import keep
 from rung.evaluate.alpha import weight_of
 from rung.evaluate.measure import summarise
 from rung.stats.wealth import share
 from rung.types import Answer, Candidate, Completion, Floor, MetricSpec, Outcome, PromptLearned, Score, Task
 
 FRAUDS, GOAL = 0.1, 0.9
-SIZES = ((100, 350), (200, 700), (400, 1400))  # dev and test
+SIZES = ((100, 350), (200, 700))  # dev and test
 GOOD = ((0.995, 0.32), (0.97, 0.75), (0.99, 0.98))  # recall of fine and of fraud, approach by approach
 AT_RECALL, AT_MACRO = (
     ((0.99, 0.88),) * 3,
@@ -88,13 +87,5 @@ def _answered(
     return tuple(found)
 
 
-def main() -> None:
-    """Print every cell."""
-    parser = argparse.ArgumentParser(prog="python -m bench.decisions.claims", description=__doc__)
-    parser.add_argument("--climbs", type=int, default=400)
-    for cell in cells(parser.parse_args().climbs):
-        print(json.dumps(cell), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    keep("claims", __doc__, 300, cells)

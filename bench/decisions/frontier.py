@@ -5,16 +5,14 @@ python -m bench.decisions.frontier [--climbs 200]
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from bench.decisions.beside import DEV
+from bench.decisions.kept import keep
 from bench.decisions.memory import climb, config_of, let_in, named_rows, remembering
 from bench.decisions.simulate import draw
 from bench.decisions.worlds import ALPHA, GOAL, TOLERANCE, Rung, World
@@ -74,16 +72,5 @@ def figures(climbs: int) -> Iterator[dict[str, object]]:
                 }
 
 
-def main() -> None:
-    """Climb, print a line of JSON for each figure, and keep them."""
-    parser = argparse.ArgumentParser(prog="python -m bench.decisions.frontier", description=__doc__)
-    parser.add_argument("--climbs", type=int, default=200)
-    lines = []
-    for figure in figures(parser.parse_args().climbs):
-        lines.append(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figure.items()}))
-        print(lines[-1], flush=True)
-    (Path(__file__).parent / "results" / "frontier.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    keep("frontier", __doc__, 200, figures)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
 from bench.decisions import simulate
+from bench.decisions.kept import write
 from bench.decisions.memory import climb, config_of, label_of, let_in, named_rows, remembering
 from bench.decisions.simulate import hidden_levels
 from bench.decisions.worlds import GOAL, TOLERANCE, Rung, World, worlds
@@ -194,13 +193,7 @@ def main() -> None:
     parser.add_argument("--climbs", type=int, default=300)
     arguments = parser.parse_args()
     made = figures(arguments.climbs) if arguments.what == "labelled" else equal_models(arguments.climbs)
-    lines = []
-    for figure in made:
-        lines.append(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in figure.items()}))
-        print(lines[-1], flush=True)
-    (Path(__file__).parent / "results" / f"{arguments.what}.jsonl").write_text(
-        "\n".join(lines) + "\n", encoding="utf-8"
-    )
+    write(arguments.what, made)
 
 
 if __name__ == "__main__":

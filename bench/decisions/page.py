@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bench.decisions.kept import read
 
 RESULTS = Path(__file__).parent / "results" / "decisions.json"
 
@@ -84,7 +87,8 @@ def cells_page() -> str:
     head = CELLS.format(
         minutes=data["cpu_seconds"] / 60, agreed=sum(r["agree"] for r in data["replays"]), replays=len(data["replays"])
     )
-    return "\n".join([head, *_curves(data), *_leans(data), *_calls(data), *_worst(data), *_published(data)])
+    more = [line for section in SECTIONS for line in section.lines()]
+    return "\n".join([head, *_curves(data), *_leans(data), *_calls(data), *_worst(data), *_published(data), *more])
 
 
 def _main(data: dict[str, Any]) -> Iterator[str]:
@@ -103,13 +107,73 @@ def _main(data: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _lines(name: str) -> list[dict[str, Any]]:
-    file = RESULTS.parent / name
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+@dataclass(frozen=True)
+class Section:
+    """A table of kept figures: what stands above it, and per column its heading and the key of the figure; shares become percent."""
+
+    name: str
+    text: str
+    columns: Mapping[str, str]
+
+    def lines(self) -> Iterator[str]:
+        """Yield the section; nothing where its bench has never run."""
+        kept = read(self.name)
+        if not kept:
+            return
+        yield self.text.format(climbs=f"{kept[0]['climbs']:,}")
+        yield _row(list(self.columns))
+        yield "|---|" + "--:|" * (len(self.columns) - 1)
+        for line in kept:
+            yield _row(
+                [f"{100 * v:.1f}" if isinstance(v := line[key], float) else str(v) for key in self.columns.values()]
+            )
+        yield ""
+
+
+SECTIONS = (
+    Section(
+        "beside",
+        """## As good as what runs now
+
+What runs now is truly at .90 and dear, the margin is .05; a prompt and examples stand so much above or below it. {climbs} climbs a row; percent (`python -m bench.decisions.beside`). *Score as the goal* is what people do by hand: its
+score becomes the goal of the others.
+""",
+        {"simulated task": "world", "test examples": "n", "rule": "rule", "right": "right", "wrong": "wrong", "inconclusive": "inconclusive"},
+    ),
+    Section(
+        "frontier",
+        """## All of them measured
+
+`objective: frontier` beside stopping at the first: five equal approaches, {climbs} climbs a row (`python -m bench.decisions.frontier`). At .88 every *meets* is wrong, and everywhere every difference; percent.
+""",
+        {"simulated task": "world", "test examples": "n", "objective": "objective", "some meets": "meets", "some differ": "differ"},
+    ),
+    Section(
+        "claims",
+        """## A class that matters
+
+Of the payments one in ten is fraud; three approaches, of which the first finds 32 % of the frauds, the second 75 %, the third 98 %, and all are right in more than nine of ten. *Right* is to name the third. {climbs} climbs a row;
+percent (`python -m bench.decisions.claims`).
+""",
+        {
+            "what is asked": "rule", "test examples": "test", "right": "right", "too early": "too early", "none named": "none",
+            "all exactly at the limit, and one is named": "all at the limit: one is named",
+        },
+    ),
+    Section(
+        "looks",
+        """## More test examples later
+
+A prompt, examples and passages, goal .90; 160 test examples, and as many again where no approach meets the goal. At .88 every *meets* is wrong, at .90 and above every *misses*. {climbs} climbs a row; percent
+(`python -m bench.decisions.looks`; [what the ways are](statistics.md#more-test-examples)).
+""",
+        {"truth": "truth", "way": "way", "meets": "meets", "misses": "misses", "inconclusive": "inconclusive"},
+    ),
+)  # fmt: skip
 
 
 def _labelled() -> Iterator[str]:
-    lines = _lines("labelled.jsonl")
+    lines = read("labelled")
     if not lines:
         return
     yield LABELLED.format(climbs=f"{lines[0]['climbs']:,}")
@@ -122,7 +186,7 @@ def _labelled() -> Iterator[str]:
 
 
 def _equal() -> Iterator[str]:
-    lines = _lines("equal.jsonl")
+    lines = read("equal")
     if not lines:
         return
     yield EQUAL.format(climbs=f"{lines[0]['climbs']:,}")

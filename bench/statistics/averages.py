@@ -81,7 +81,7 @@ def pairs(runs: int) -> Table:
         "labels, imbalance",
         "n",
         "measure",
-        "gain",
+        "gain aimed at",
         "significant %",
         "interval covers %",
         "sign flips significant %",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rung.config import Config
 
-OPTIONS = {"seed": "--seed", "budget_usd": "--budget", "goal": "--goal", "only": "--only"}
+OPTIONS = {"seed": "--seed", "budget_usd": "--budget", "goal": "--goal", "only": "--only", "more": "--more"}
 
 
 def experiment(path: Path, **given: Any) -> Config:

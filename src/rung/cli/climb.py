@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,11 @@ def climb(
     budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
     only: list[str] = typer.Option(None, "--only", help="Try these approaches only; may be given again."),
     goal: float = typer.Option(None, "--goal", help="Override task.goal."),
+    more: Path = typer.Option(
+        None,
+        "--more",
+        help="Add these test examples, once, to a run whose verdict is not that the goal is met, and decide anew.",
+    ),
     dev: bool = typer.Option(
         False,
         "--dev",
@@ -63,7 +69,11 @@ def climb(
         )
     if config.is_dir() and folder is not None:
         raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")
-    loaded = _loaded(config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only})
+    if more is not None and (quick or dev):
+        raise ConfigError([Problem("--more", "adds test examples, and this looks at none")], "The command")
+    loaded = _loaded(
+        config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only, "more": _from(config, more)}
+    )
     permit(loaded)
     if quick:
         return _quick(loaded, as_json)
@@ -73,6 +83,16 @@ def climb(
     if step_down:
         return _step_down(loaded, where, as_json, verbose)
     return climb_and_report(loaded, where, as_json, verbose)
+
+
+def _from(named: Path, more: Path | None) -> str | None:
+    """Return a file as the configuration names it: from the folder at which its relative paths start."""
+    from rung.store.run import RunFolder
+
+    if more is None:
+        return None
+    root = RunFolder.open(named).config[1] if named.is_dir() else named.parent
+    return os.path.relpath(more.resolve(), root.resolve())
 
 
 def _loaded(named: Path, overrides: Mapping[str, object]) -> Config:

@@ -31,6 +31,7 @@ OVERRIDES: Mapping[
     "seed": ("split", "seed"),
     "budget_usd": ("limits", "budget_usd"),
     "goal": ("task", "goal"),
+    "more": ("data", "more"),
 }
 NO_EXPERIMENT = "must be a mapping with task, data and models at the top"
 

@@ -17,6 +17,7 @@ from rung.config.goal import AsGoodAs, Goal, current_of, numbers_of
 from rung.config.price import service_of
 from rung.config.prompt import for_columns, read_prompt, stray
 from rung.config.robustness import ChangedExamples
+from rung.config.rows import DataSection, SplitSection
 from rung.config.section import Section
 from rung.config.steering import steers_of
 from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash
@@ -149,50 +150,6 @@ class TaskSection(Section):
                 raise ValueError("a goal beside an approach has a `margin` of its own: leave `tolerance` out")
         elif self.tolerance is not None and self.tolerance >= self.goal:
             raise ValueError(f"tolerance {self.tolerance} leaves nothing of the goal {self.goal}")
-        return self
-
-
-class DataSection(Section):
-    """Where the examples are: one file to be split, or the user's own train and test files."""
-
-    path: Path | None = Field(
-        None, description="one file (jsonl, csv, tsv, json, parquet, xlsx, promptfoo yaml) or a folder of texts"
-    )
-    train: Path | None = Field(None, description="your own training part")
-    test: Path | None = Field(None, description="your own test set")
-    id: str | None = Field(None, description="the column with example ids; none: ids are made from the content")
-    group_by: str | None = Field(None, description="examples that share this column stay on one side of the split")
-
-    @model_validator(mode="after")
-    def _one_form(self) -> DataSection:
-        if (self.path is None) == (self.train is None and self.test is None):
-            raise ValueError("give either `path`, or both `train` and `test`")
-        if (self.train is None) != (self.test is None):
-            raise ValueError("give both `train` and `test`")
-        return self
-
-
-class SplitSection(Section):
-    """How the examples are divided. Shares of all examples; those left out follow from what is planned (docs/data.md)."""
-
-    test: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="share of the sealed test set; none: 0.4 where an approach is tuned, else 0.7, or 0.5 where the baseline learns from examples",
-    )
-    dev: float | None = Field(
-        None,
-        gt=0,
-        lt=1,
-        description="share on which candidates are chosen; none: 0.15 where an approach is tuned or the test set is your own, else 0.2",
-    )
-    seed: int = Field(7, description="seed of every random choice in the run")
-
-    @model_validator(mode="after")
-    def _something_left(self) -> SplitSection:
-        if self.test is not None and self.dev is not None and self.test + self.dev >= 1:
-            raise ValueError(f"test {self.test} and dev {self.dev} leave no training examples")
         return self
 
 
@@ -360,6 +317,12 @@ class Config(Section):
         """Return the metrics as given, or the kind's default."""
         return self.task.metrics or (MetricSpec(DEFAULT_METRIC[kind]),)
 
+    @property
+    def _share_of_alpha(self) -> float:
+        """The share of alpha that this look at test examples may spend: the two looks of a run together spend all of it."""
+        kept = self.split.alpha_for_more
+        return 1.0 if not kept else kept if self.data.more is not None else 1.0 - kept
+
     def as_task(self, *, kind: str, labels: tuple[str, ...] | None) -> Task:
         """Return the task as the climb uses it; `kind` is never "auto"."""
         section = self.task
@@ -377,7 +340,7 @@ class Config(Section):
             min_gain=section.min_gain,
             tolerance=tolerance,
             objective=section.objective,
-            alpha=section.alpha,
+            alpha=section.alpha * self._share_of_alpha,
             failure_score=section.failure_score,
             facts_change=section.facts_change,
             scope=section.scope,

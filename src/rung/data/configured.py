@@ -20,7 +20,7 @@ from rung.types import Dataset, Example, Finding, Kind, Task, by_id
 
 @dataclass(frozen=True)
 class Loaded:
-    """The rows as read: one file, or the user's own two."""
+    """The rows as read: one file, or the user's own two; the last `more` of them are test examples that were added later."""
 
     whole: Dataset
     train: Dataset | None = None
@@ -28,6 +28,21 @@ class Loaded:
     notes: tuple[str, ...] = ()  # what was read in a way worth telling
     written: Mapping[str, Example] = field(default_factory=dict)  # rows whose labels the file spells otherwise, by id
     spellings: tuple[Finding, ...] = ()
+    more: int = 0
+
+    @property
+    def first(self) -> Dataset:
+        """The rows without those that were added later."""
+        return (
+            replace(self.whole, examples=self.whole.examples[: len(self.whole) - self.more])
+            if self.more
+            else self.whole
+        )
+
+    @property
+    def further(self) -> tuple[Example, ...]:
+        """The rows that were added later."""
+        return self.whole.examples[len(self.whole) - self.more :]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -44,13 +59,17 @@ def read_rows(config: Config, most: int | None = None) -> Loaded:
     def one(path: str) -> Dataset:
         return _load(config, path, config.data.group_by, notes.append, most)
 
+    train = test = None
     if config.data.path is not None:
         whole = one(str(config.resolve(config.data.path)))
-        return _one_spelling(config, Loaded(whole, notes=tuple(notes)))
-    assert config.data.train is not None
-    assert config.data.test is not None
-    train, test = one(str(config.resolve(config.data.train))), one(str(config.resolve(config.data.test)))
-    return _one_spelling(config, Loaded(joined(train, test), train, test, tuple(notes)))
+    else:
+        assert config.data.train is not None
+        assert config.data.test is not None
+        train, test = one(str(config.resolve(config.data.train))), one(str(config.resolve(config.data.test)))
+        whole = joined(train, test)
+    more = None if config.data.more is None else one(str(config.resolve(config.data.more)))
+    whole = whole if more is None else joined(whole, more, "more:")
+    return _one_spelling(config, Loaded(whole, train, test, tuple(notes), more=0 if more is None else len(more)))
 
 
 def _load(
@@ -134,7 +153,7 @@ def kind_of(config: Config, loaded: Loaded) -> Kind:
     kind = config.task.kind
     if kind == "auto" and not config.task.target:
         return "generation"
-    return guess_kind([e.target for e in loaded.whole.examples]) if kind == "auto" else kind
+    return guess_kind([e.target for e in loaded.first.examples]) if kind == "auto" else kind
 
 
 def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
@@ -143,8 +162,8 @@ def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
     if loaded.train is not None and loaded.test is not None:
         dev = config.split.dev or DEV_OF_A_TRAINING_FILE
         return known, split_given(loaded.train, loaded.test, dev=dev, seed=seed, kind=known)
-    shares = shares_of(config, len(loaded.whole))
-    return known, split(loaded.whole, test=shares.test, dev=shares.dev, seed=seed, kind=known)
+    shares = shares_of(config, len(loaded.first))
+    return known, split(loaded.first, test=shares.test, dev=shares.dev, seed=seed, kind=known)
 
 
 def how_parted(config: Config, loaded: Loaded) -> str:
@@ -152,7 +171,7 @@ def how_parted(config: Config, loaded: Loaded) -> str:
     if loaded.test is not None:
         share = config.split.dev or DEV_OF_A_TRAINING_FILE
         return f"the test set is your own; {100 * share:.0f} % of the training file chooses candidates"
-    shares = shares_of(config, len(loaded.whole))
+    shares = shares_of(config, len(loaded.first))
     return f"{shares.said}: {shares.why}"
 
 

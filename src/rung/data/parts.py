@@ -132,7 +132,7 @@ def check_unchanged(dataset: Dataset, manifest: Mapping[str, Any]) -> None:
     For a user's own train and test files give both as one Dataset (see `rung.data.split.joined`).
     Raises IntegrityError that says which rows changed, appeared or vanished.
     """
-    frozen = dict(manifest["quarantined"])
+    frozen = {**manifest["quarantined"], **manifest["settings"].get("first", {})}
     for name in PARTS:
         frozen.update(manifest[name]["ids"])
     changes = describe_changes(frozen, {e.id: e.sha256 for e in dataset.examples})

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.data.near import Duplicates, Ties, find_duplicates
-from rung.data.parts import Parts, Quarantined, check_unchanged, freeze, thaw
+from rung.data.parts import IDS_NAMED, Parts, Quarantined, check_unchanged, freeze, thaw
 from rung.errors import SplitError
 from rung.types import TWINS, Dataset, Example, Kind
 
@@ -82,20 +82,44 @@ def split_given(
     )
 
 
-def joined(train: Dataset, test: Dataset) -> Dataset:
+def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str) -> Parts:
+    """Return the parts with test examples that were added later: beside the old ones (`together`), or in their place.
+
+    `Parts.settings` then holds, as `first`, the hashes of the old test examples by id. Raises SplitError for added rows that equal or
+    nearly equal one that is there already, or share the group of one that approaches may see.
+    """
+    seen = (*parts.train, *parts.dev, *(q.example for q in parts.quarantine))
+    duplicates = find_duplicates((*seen, *parts.test, *more))
+    for rows, where, advice in (
+        (seen, "train or dev", "leave them out, since what an approach has seen cannot test it"),
+        (parts.test, "the test set already", "leave them out, since nothing counts twice"),
+    ):
+        alone = tuple(
+            e if rows is seen else replace(e, group=e.id) for e in rows
+        )  # a group may have more test examples
+        if found := _leaks(more, alone, duplicates):
+            named = ", ".join(q.example.id for q in found[:IDS_NAMED]) + (" ..." if found[IDS_NAMED:] else "")
+            said = f"{len(found):,} of the {_rows(len(more))} equal, nearly equal or share the group of one in {where} ({named})"
+            raise SplitError(f"{said}: {advice}", file=source)
+    test = tied((*parts.test, *more) if together else more, duplicates)
+    first = {e.id: e.sha256 for e in parts.test}
+    return replace(parts, test=test, duplicates=duplicates, settings={**parts.settings, "first": first})
+
+
+def joined(train: Dataset, test: Dataset, prefix: str = "test:") -> Dataset:
     """Return the rows of both files as one Dataset, training rows first.
 
-    Where any id stands in both files, every test row's id gets the prefix "test:", so that ids stay unique.
+    Where any id stands in both files, every test row's id gets the prefix, so that ids stay unique.
     """
     ids = {e.id for e in train.examples}
     held = test.examples
     if any(e.id in ids for e in held):
-        held = tuple(_renamed(e) for e in held)
+        held = tuple(_renamed(e, prefix) for e in held)
     return Dataset(train.examples + held, f"{train.source} with {test.source}")
 
 
-def _renamed(example: Example) -> Example:
-    new = f"test:{example.id}"
+def _renamed(example: Example, prefix: str) -> Example:
+    new = f"{prefix}{example.id}"
     return replace(example, id=new, group=new if example.group == example.id else example.group)
 
 

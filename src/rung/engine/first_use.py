@@ -69,6 +69,7 @@ def plan_of(config: Config, task: Task, split: Split) -> str:
     asked = {
         k: v for k, v in plain.items() if k not in later and not (k in ("floors", "slices", "as_good_as") and not v)
     }
+    asked["alpha"] = config.task.alpha  # whatever share of it this look may spend
     parts: Mapping[str, Any] = split.manifest
     shown = [parts[part]["sha256"] for part in ("train", "dev")]
     return content_hash([about, documents, asked, shown, split.seed])[:16]

@@ -13,6 +13,7 @@ from rung.data.audit import audit
 from rung.data.configured import Loaded, as_task, part_rows, read_rows
 from rung.data.parts import check_unchanged, freeze, thaw
 from rung.engine.first_use import TestUse, plan_of
+from rung.engine.further import told, with_second_look
 from rung.errors import DataError
 from rung.models.settings import facts
 from rung.progress import Progress
@@ -54,8 +55,13 @@ def prepare(config: Config, run: RunFolder, progress: Progress) -> Prepared:
         _keep(run, task, findings)
         return Prepared(task, frozen, findings, _use(config, task, frozen, loaded))
     kind, parts = part_rows(config, loaded)
+    parts = with_second_look(run, config, loaded, parts)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    findings = (*audit(parts, task, planned_rungs=len(config.planned), models=facts(config)), *loaded.findings)
+    findings = (
+        *told(run, config, parts, loaded.more),
+        *audit(parts, task, planned_rungs=len(config.planned), models=facts(config)),
+        *loaded.findings,
+    )
     blocking = [f for f in findings if f.severity == "stop"]
     if blocking:
         raise DataError(

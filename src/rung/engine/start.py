@@ -15,6 +15,7 @@ from typing import Any
 from rung import __version__
 from rung.config import Config, steering
 from rung.engine.awaited import with_arrivals
+from rung.engine.further import MORE, begin_second_look
 from rung.engine.named_files import named_files
 from rung.errors import ConfigError, Interrupted, Problem, RungError
 from rung.models.client import Client
@@ -145,6 +146,8 @@ def _check_same(run: RunFolder, config: Config) -> None:
     if problem is not None:
         raise ConfigError([problem], "The run folder")
     changes = _steering_changes(run, config)
+    if changes == [MORE]:
+        return begin_second_look(run, config)
     others = [c for c in changes or () if c not in GOALS]
     if changes and len(others) < len(changes) and (run.times_opened or not others):
         run.reconsider()
@@ -159,7 +162,7 @@ def other_configuration(run: RunFolder, config: Config) -> Problem | None:
     if changes is None:
         return None
     others = [c for c in changes if c not in GOALS]
-    if (changes and not others) or _may_change(run, others):
+    if (changes and not others) or changes == [MORE] or _may_change(run, others):
         return None
     changed = ", ".join(others) or "its defaults"
     return Problem(

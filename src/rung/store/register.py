@@ -148,6 +148,8 @@ def earlier(test: TestSet, use: Use, sets: Mapping[str, TestSet], uses: Sequence
     """
     shares = {sha: test.share_in(other) for sha, other in sets.items()}
     before = uses[: uses.index(use)] if use in uses else uses
+    # With more test examples than at its first look a run goes on with what it planned (`rung climb --more`).
+    before = [u for u in before if (u.run, u.plan, u.goal) != (use.run, use.plan, use.goal)]
     awaiting = {u.plan: u.goal for u in before if u.run == use.run and u.plan != use.plan}
     other_goal = any(goal != use.goal for goal in awaiting.values())
     before = [u for u in before if shares.get(u.test, 0.0) >= ENOUGH and u.plan not in awaiting]

@@ -1,0 +1,95 @@
+"""Test examples that are added once to a run that has its verdict (`rung climb --more`): the second look at its question, decided honestly.
+
+With `split.alpha_for_more` the two looks share alpha, and all test examples decide; without it nothing is left for the old ones, and the
+new ones alone decide (docs/statistics.md).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rung.config import Config
+from rung.data.configured import Loaded
+from rung.data.parts import Parts
+from rung.data.split import with_more
+from rung.errors import ConfigError, IntegrityError, Problem
+from rung.judging.human_labels import is_opinion
+from rung.store.run import RunFolder
+from rung.types import Finding
+
+MORE = "data.more"
+FIRST_LOOK = "first_look"  # a fact of the run
+
+
+def begin_second_look(run: RunFolder, config: Config) -> None:
+    """Give up the verdict and the frozen test set of a run, which is to be looked at once more with further test examples; note what it said.
+
+    Raises ConfigError where the run has no open question, or had its second look.
+    """
+    problem = _problem(run, config)
+    if problem is not None:
+        raise ConfigError([Problem("--more", problem)], "The run folder")
+    verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
+    run.note(
+        **{
+            FIRST_LOOK: {
+                "headline": verdict.headline,
+                "decision": verdict.decision,
+                "rows": test["rows"],
+                "sha256": test["sha256"],
+            }
+        }
+    )
+    run.event("test_extended", after=verdict.decision, rows=test["rows"])
+    run.reconsider()
+    run.alpha.forget()
+    run.findings.forget()
+    run.parts.manifest.forget()
+
+
+def _problem(run: RunFolder, config: Config) -> str | None:
+    if FIRST_LOOK in run.facts:
+        return "has been given to this run once: begin a new run with all examples, which is then its own first look"
+    verdict = run.verdict.get()
+    if verdict is None:
+        return "adds test examples to a run that has its verdict, and this one has none: let `rung climb` end first"
+    if verdict.decision == "meets":
+        return "would ask again what this run has answered: it has a winner"
+    if is_opinion(config.as_task(kind=run.task.kind, labels=None)):
+        return "is not for a judge that decides: people's labels were drawn among the first test examples"
+    return None
+
+
+def with_second_look(run: RunFolder, config: Config, loaded: Loaded, parts: Parts) -> Parts:
+    """Return the parts with the test examples that were added; as they are where none were.
+
+    Raises ConfigError for a run that had no first look, IntegrityError where the old rows are not those of the first, SplitError as
+    `rung.data.split.with_more` does.
+    """
+    if config.data.more is None:
+        return parts
+    first: dict[str, Any] | None = run.facts.get(FIRST_LOOK)
+    if first is None:
+        says = "names test examples to add to a run that has its verdict: begin without it"
+        raise ConfigError([Problem(MORE, says, str(config.data.more))], "The run folder")
+    if parts.manifest["test"]["sha256"] != first["sha256"]:
+        raise IntegrityError(
+            f"{loaded.whole.source} is not what the first look at this run's test examples was on: put the old file back"
+        )
+    return with_more(parts, loaded.further, config.split.alpha_for_more > 0, str(config.data.more))
+
+
+def told(run: RunFolder, config: Config, parts: Parts, added: int) -> tuple[Finding, ...]:
+    """Return what the report says of a second look."""
+    first: dict[str, Any] | None = run.facts.get(FIRST_LOOK)
+    if first is None:
+        return ()
+    kept = config.split.alpha_for_more
+    how = (
+        f"all {len(parts.test):,} decide at the {100 * kept:.3g} % of alpha that were kept for this"
+        if kept
+        else "they alone decide, at alpha of their own, since no alpha was kept for this; both looks together may err twice as often"
+    )
+    said = f"{added:,} test examples were added after a first look at {first['rows']:,} ({first['headline'].rstrip('.')}): {how}."
+    more = "" if kept else "Keep some next time: `split: {alpha_for_more: 0.2}` before the first look."
+    return (Finding("second-look", "note", said, more or "Nothing to do.", measured={"added": added, "kept": kept}),)
