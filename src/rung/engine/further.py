@@ -28,7 +28,7 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
     """
     problem = _problem(run, config)
     if problem is not None:
-        raise ConfigError([Problem("--more", problem)], "The run folder")
+        raise ConfigError([Problem(MORE, problem)], "The run folder")
     verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
     run.note(
         **{
