@@ -56,7 +56,7 @@ def _problem(run: RunFolder, config: Config) -> str | None:
     if verdict.decision == "meets":
         return "would ask again what this run has answered: it has a winner"
     if is_opinion(config.as_task(kind=run.task.kind, labels=None)):
-        return "is not for a judge that decides: people's labels were drawn among the first test examples"
+        return "is not for a judge that decides: human labels were drawn among the first test examples"
     return None
 
 
