@@ -52,6 +52,25 @@ def climb(
     Exit codes: 0 meets the goal, 1 misses it (or by a judge's word alone), 2 bad input (also what `rung check` stops at), 3 budget
     spent, 4 incomplete (run again), 5 our fault, 6 inconclusive, provisional, or waiting for a model tuned elsewhere.
     """
+    _fit_together(config, folder, more, quick=quick, dev=dev, step_down=step_down)
+    loaded = _loaded(
+        config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only, "more": _from(config, more)}
+    )
+    permit(loaded)
+    if quick:
+        return _quick(loaded, as_json)
+    if dev:
+        return _on_dev(loaded, as_json)
+    where = config if config.is_dir() else folder or Path("runs") / loaded.task.name
+    if step_down:
+        return _step_down(loaded, where, as_json, verbose)
+    return climb_and_report(loaded, where, as_json, verbose)
+
+
+def _fit_together(
+    config: Path, folder: Path | None, more: Path | None, *, quick: bool, dev: bool, step_down: bool
+) -> None:
+    """Raise ConfigError for options that mean nothing beside each other."""
     from rung.errors import ConfigError, Problem
 
     if quick and dev:
@@ -71,18 +90,6 @@ def climb(
         raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")
     if more is not None and (quick or dev):
         raise ConfigError([Problem("--more", "adds test examples, and this looks at none")], "The command")
-    loaded = _loaded(
-        config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only, "more": _from(config, more)}
-    )
-    permit(loaded)
-    if quick:
-        return _quick(loaded, as_json)
-    if dev:
-        return _on_dev(loaded, as_json)
-    where = config if config.is_dir() else folder or Path("runs") / loaded.task.name
-    if step_down:
-        return _step_down(loaded, where, as_json, verbose)
-    return climb_and_report(loaded, where, as_json, verbose)
 
 
 def _from(named: Path, more: Path | None) -> str | None:
