@@ -47,7 +47,7 @@ LABELLED = """## By labelled examples, where nothing is tuned
 
 EQUAL = """## Two equal models at different prices
 
-`objective: cheapest`, the dearer one first, both truly .95, {climbs} climbs a row; percent of the climbs that name a winner (`python -m bench.decisions.labelled equal`). With the proof of equality that was asked before, 38 % named the cheaper one at 200 and 68 % at 400 test examples.
+`objective: cheapest`, the dearer one first, both truly .95, {climbs} climbs a row; percent of the climbs that name a winner (`python -m bench.decisions.labelled equal`).
 """
 
 TAIL = """## What follows
