@@ -231,7 +231,13 @@ def test_an_alias_that_a_crash_left_behind_follows_the_history(root, place):
 def test_no_generation_without_a_first_run_and_none_that_a_judge_alone_decides(root, place, monkeypatch):
     with pytest.raises(RungError, match="is not a run folder"):
         retrain(of(root, BETTER), place, root / "nowhere", "ann")
-    assert not place.steps
+    verdict = root / "run/verdict.json"
+    text = verdict.read_text()
+    verdict.write_text(json.dumps({**json.loads(text), "winner": None, "tentative_pick": None}))
+    with pytest.raises(RungError, match="no winner and no tentative pick, so there is no champion to begin with"):
+        again(root, place)
+    verdict.write_text(text)
+    assert not place.path.exists()
     monkeypatch.setattr("rung.generations.retrain.is_opinion", lambda task: True)
     with pytest.raises(RungError, match="is judged by a model, whose opinion promotes nothing"):
         again(root, place)

@@ -52,6 +52,8 @@ def retrain(
     The champion stays in each of these cases.
     """
     progress = progress or Silent()
+    if not place.steps:
+        _winner(RunFolder.open(first))  # refused before the folder is made
     with place.held():
         if not place.steps:
             _begin(place, RunFolder.open(first), by)
@@ -99,8 +101,18 @@ def level(place: Generations, alpha: float) -> float:
     return next_level(alpha, [s.what in WON for s in place.steps if s.level is not None])
 
 
+def _winner(run: RunFolder) -> str:
+    verdict = run.verdict.get()
+    label = (verdict.winner or verdict.tentative_pick) if verdict is not None else None
+    if label is None:
+        raise RungError(
+            f"{run.path} has no winner and no tentative pick, so there is no champion to begin with; name another run with --first"
+        )
+    return label
+
+
 def _begin(place: Generations, run: RunFolder, by: str) -> None:
-    label = chosen(run)
+    label = _winner(run)
     place.tested.save(run.parts.manifest.need()["test"]["ids"])
     place.record(Step("begun", 1, place.place_of(run), label, fingerprint(run, label), by, "the first generation"))
 
@@ -138,6 +150,8 @@ def _goes_on(run: RunFolder, config: Config) -> bool:
 def _held_against(place: Generations, champion: Step, run: RunFolder, examples: Grown, progress: Progress) -> Contest:
     mine = side(f"{run.path}:{chosen(run)}")
     theirs = _asked(side(f"{place.path / champion.folder}:{champion.approach}"), mine, run, progress)
+    theirs = replace(theirs, name=f"generation {champion.generation} ({champion.approach})")
+    mine = replace(mine, name=f"generation {run.path.name} ({chosen(run)})")
     return contest(theirs, mine, examples.fresh, level(place, run.task.alpha))
 
 
