@@ -31,9 +31,9 @@ def written(root, made):
     (root / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
 
 
-def of(root, model, n=300):
+def of(root, model, n=300, **more):
     """The experiment over `n` rows, its model answering all of them."""
-    return world(root, n, model=model, **ONE)
+    return world(root, n, model=model, **{**ONE, **more})
 
 
 @pytest.fixture
@@ -107,6 +107,15 @@ def test_an_equal_one_takes_the_place_only_where_it_is_cheaper_and_shown_not_to_
     assert "at most 0.1 worse and cheaper" in won.why
     narrow = contest(one, replace(one, result=cheap, task=replace(one.task, min_gain=0.001)), (), 0.025)
     assert not narrow.won
+
+
+def test_a_gain_is_told_at_the_level_that_is_left_and_not_at_alpha(root):
+    climb(of(root, {"abilities": {"base": 0.69}}), root / "little")
+    before, after = side(str(root / "run")), side(str(root / "little"))
+    p = contest(before, after, (), 0.05).decided.comparison.p_value
+    assert p < 0.05
+    assert contest(before, after, (), 0.05).won
+    assert not contest(before, after, (), p).won
 
 
 def test_a_test_example_that_is_gone_or_changed_stops_it_and_the_champion_stays(root, place):
@@ -195,12 +204,13 @@ def test_a_retrain_that_is_broken_off_goes_on_and_decides_nothing_before_its_end
     assert (found.promoted, found.step.generation) == (True, 2)
 
 
-def test_another_experiment_than_the_one_broken_off_is_a_generation_of_its_own(root, place):
+@pytest.mark.parametrize("change", [{"n": 700}, {"n": 600, "ladder": ["prompt"]}])
+def test_another_experiment_than_the_one_broken_off_is_a_generation_of_its_own(root, place, change):
     config = of(root, {**BETTER, "input_usd_per_mtok": 2000.0}, 600)
     poor = config.model_copy(update={"limits": config.limits.model_copy(update={"budget_usd": 1.0})})
     with pytest.raises(Interrupted):
         retrain(poor, place, root / "run", "ann")
-    found = again(root, place, n=700)
+    found = retrain(of(root, {**BETTER, "input_usd_per_mtok": 2000.0}, **change), place, root / "run", "ann")
     assert (found.promoted, found.step.generation) == (True, 3)
 
 

@@ -63,10 +63,18 @@ def test_the_winners_own_prompt_is_the_first_candidate(root):
     chat = RunFolder.open(root / "run").rung("prompt").result.need().candidate.chat
     assert config.as_task(kind="classification", labels=()).prompt == chat.messages
     assert config.ladder[0].settings["model"] == "cheap"
+    assert not config.stop_early  # every example is needed for its pair
     unmended = of(root, ladder=[{"prompt": {"rewrites": False}}])
     climb(unmended, root / "plain")
     found = migrate(unmended, root / "plain", "cheap")
     assert found.changes == ()
+
+
+def test_shares_that_rung_chose_for_the_whole_ladder_stay_for_the_one_approach(tmp_path):
+    climb(of(tmp_path, ladder=["baseline", "prompt"], split={}), tmp_path / "run")
+    migrate(of(tmp_path, ladder=["baseline", "prompt"], split={}), tmp_path / "run", "cheap")
+    parts = [RunFolder.open(tmp_path / name).parts.manifest.need()["test"]["sha256"] for name in ("run", "run-cheap")]
+    assert parts[0] == parts[1]
 
 
 def test_a_worse_model_is_not_shown_to_be_as_good_and_the_margin_may_be_given(root):

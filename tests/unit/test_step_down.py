@@ -48,6 +48,14 @@ def test_a_small_model_that_became_better_takes_the_place_and_the_saving_is_told
     assert out.rstrip().endswith("saved")
 
 
+def test_a_prompt_that_won_is_rewritten_as_it_was_when_it_won(tmp_path):
+    config = of(tmp_path, 0.99, ladder=["baseline", "prompt"])
+    climb(config, tmp_path / "run")
+    assert stepping_down(config, tmp_path / "run")[0].ladder[0].settings["rewrites"] is True
+    plain = of(tmp_path, 0.99, ladder=["baseline", {"prompt": {"rewrites": False}}])
+    assert stepping_down(plain, tmp_path / "run")[0].ladder[0].settings["rewrites"] is False
+
+
 def test_what_cannot_be_asked_is_said_before_anything_is_spent(root, monkeypatch, capsys):
     with pytest.raises(RungError, match="fewshot@large is not on the ladder any more"):
         stepping_down(of(root, 0.6, ladder=["prompt"]), root / "run")
