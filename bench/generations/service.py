@@ -22,7 +22,7 @@ from rung.ladder import climb
 from rung.store.generations import Generations, Step, fingerprint
 from rung.store.run import RunFolder
 
-RATE = 200
+RATE, MOST = 200, 200  # requests a second where the machine keeps up, and under way at once
 
 
 def prepared(root: Path) -> Generations:
@@ -77,16 +77,17 @@ async def load(url: str, place: Generations, switches: int) -> dict[str, Any]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         asking: set[asyncio.Task[None]] = set()
         began, number, done = time.perf_counter(), 1, 0
-        pending = False
+        pending, look = False, 0.0
         while seen < switches:
-            for _ in range(int((time.perf_counter() - began) * RATE) - done):
+            for _ in range(min(int((time.perf_counter() - began) * RATE) - done, MOST - len(asking))):
                 asking.add(asyncio.create_task(ask(session)))
                 done += 1
             if not pending:
                 number, pending = 3 - number, True
                 with place.held():
                     move(place, number, "promoted" if number == 2 else "rolled back")
-            elif done % 40 == 0:
+            elif time.perf_counter() > look:
+                look = time.perf_counter() + 0.2
                 async with session.get(url.removesuffix("/v1") + "/health") as reply:
                     if (await reply.json())["generation"] == number:
                         seen, pending = seen + 1, False

@@ -106,7 +106,7 @@ def _winner(run: RunFolder) -> str:
     label = (verdict.winner or verdict.tentative_pick) if verdict is not None else None
     if label is None:
         raise RungError(
-            f"{run.path} has no winner and no tentative pick, so there is no champion to begin with; name another run with --first"
+            f"{run.path} has no winner and no tentative pick, so there is no champion to begin with; begin with a run that has one"
         )
     return label
 
