@@ -17,8 +17,9 @@ from rung.errors import RungError
 from rung.exports import alone, baseline
 from rung.exports.baseline import form
 from rung.ladder import climb
-from rung.rungs.baseline import BaselineSystem, _predictor
+from rung.rungs.baseline import Baseline
 from rung.types import Answer, BaselineLearned, Candidate, Example, Outcome, Score
+from tests.unit._kit import KitForTests, task
 from tests.unit._worlds import NEEDS_EXAMPLES, world
 from tests.unit.test_export_safety import HOSTILE
 
@@ -52,16 +53,16 @@ LEARNED = {
 
 async def written(kind: str, out: Path, columns=("text",), rows=(*ODD, *TEXTS), change=lambda text: text) -> list[str]:
     """Export a baseline whose dev examples are `rows`, and return the measured answers; `change` falsifies them."""
-    predict = _predictor(LEARNED[kind])
     examples = [
         Example(f"e{i}", {c: t + c[:1] * k for k, c in enumerate(columns)}, "x", f"e{i}") for i, t in enumerate(rows)
     ]
-    answers = [(await BaselineSystem(predict).answer(e.inputs)).text for e in examples]
+    candidate = Candidate("baseline", kind, LEARNED[kind], None, ())
+    system = Baseline.revive(candidate, task(), KitForTests(task()))
+    answers = [(await system.answer(e.inputs)).text for e in examples]
     outcomes = [
         Outcome(e.id, e.group, Answer(change(a)), {"m": Score(1.0)}) for e, a in zip(examples, answers, strict=True)
     ]
     record = SimpleNamespace(dev=SimpleNamespace(get=lambda: outcomes))
-    candidate = Candidate("baseline", kind, LEARNED[kind], None, ())
     folder = SimpleNamespace(rung=lambda _: record)
     run = SimpleNamespace(split=SimpleNamespace(dev=tuple(examples)), folder=folder, chosen=lambda _: candidate)
     out.mkdir(exist_ok=True)
@@ -113,7 +114,7 @@ def test_an_answer_that_differs_refuses_the_export(tmp_path):
         exported("linear", tmp_path, rows=TEXTS[:5], change=lambda text: text if text == "returns" else text + "!")
 
 
-def test_what_is_copied_needs_the_standard_library_and_numpy_alone():
+def test_what_is_copied_needs_the_standard_library_numpy_and_what_lies_beside_it_alone():
     for name in ("predict.py", "command_line.py"):
         tree = ast.parse((Path(alone.__file__).parent / name).read_text())
         imports = {
@@ -122,7 +123,7 @@ def test_what_is_copied_needs_the_standard_library_and_numpy_alone():
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in ([ast.alias(node.module)] if isinstance(node, ast.ImportFrom) else node.names)
         }
-        assert imports - set(sys.stdlib_module_names) <= {"numpy", "command_line"}
+        assert imports - set(sys.stdlib_module_names) <= {"numpy", "command_line", "endpoint", "from_rung"}
         assert not imports & {"pickle", "shelve", "marshal"}
 
 

@@ -11,7 +11,8 @@ from rung.errors import NotAllowed, NotTheSame, Retryable, RungError
 from rung.ladder import climb
 from rung.models.direct import Direct
 from rung.models.fake import FakeModel
-from rung.rungs.baseline import LinearSystem, _decider, fitted_linear
+from rung.rungs.baseline import LinearSystem, _decider
+from rung.rungs.words import fitted_linear
 from rung.serve.confidence import Confidence
 from rung.serve.winner import checked, opened
 from rung.types import BaselineLearned, Completion, Message, Request

@@ -19,7 +19,8 @@ from rung.config.files import sheet_of
 from rung.config.goal import problems_of_current
 from rung.config.prompt import for_columns, not_utf8, read_prompt
 from rung.config.roles import asked_roles
-from rung.config.sections import Config, Step
+from rung.config.sections import Config
+from rung.config.steps import Step
 from rung.errors import ConfigError, PluginError, Problem
 from rung.foreign import file_text, is_whole, safe_yaml
 from rung.invisible import visible

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rung import plugins
-from rung.config.sections import Config, Step
+from rung.config.sections import Config
+from rung.config.steps import Step
 from rung.errors import PluginError
 
 
@@ -28,8 +29,18 @@ def asked_roles(config: Config) -> dict[str, tuple[str, ...]]:
 
 
 def roles_of(kind: str, name: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the roles that one plugin with these settings asks."""
-    declared = plugins.rung_type(name).asks if kind == "rungs" else _of_metric(plugins.find(kind, name))
+    """Return the roles that one plugin with these settings asks: for answers, and for vectors."""
+    if kind != "rungs":
+        return _named(kind, name, settings, _of_metric(plugins.find(kind, name)))
+    return (*_asked(name, settings), *_named(kind, name, settings, getattr(plugins.rung_type(name), "embeds", ())))
+
+
+def _asked(name: str, settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the roles that an approach with these settings asks for answers."""
+    return _named("rungs", name, settings, plugins.rung_type(name).asks)
+
+
+def _named(kind: str, name: str, settings: Mapping[str, Any], declared: tuple[str, ...]) -> tuple[str, ...]:
     fields = {key: plugins.find(kind, name).model_fields[key] for key in declared}
     values = {key: settings.get(key, field.default) for key, field in fields.items()}
     if values.get("models"):
@@ -40,7 +51,7 @@ def roles_of(kind: str, name: str, settings: Mapping[str, Any]) -> tuple[str, ..
 
 def answering_role(step: Step) -> str | None:
     """Return the role that answers at a step: the first that its rung declares; None where no model is asked."""
-    return next(iter(roles_of("rungs", step.rung, step.settings)), None)
+    return next(iter(_asked(step.rung, step.settings)), None)
 
 
 def awaited_steps(config: Config) -> Iterator[tuple[Step, str]]:
@@ -59,7 +70,7 @@ def tuned_roles(config: Config) -> frozenset[str]:
 
 def answering_roles(step: Step) -> tuple[str, ...]:
     """Return every role that may answer at a step: several where models are candidates."""
-    found = roles_of("rungs", step.rung, step.settings)
+    found = _asked(step.rung, step.settings)
     tried = step.settings.get("models") or ()
     return found[: 1 if isinstance(tried, str) else max(1, len(tried))]
 

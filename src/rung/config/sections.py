@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from rung.config.approaches import stored_name
 from rung.config.documents import DocumentsSection
 from rung.config.entries import named_entry
 from rung.config.expected import check_expected
@@ -20,6 +19,7 @@ from rung.config.robustness import ChangedExamples
 from rung.config.rows import DataSection, SplitSection
 from rung.config.section import Section
 from rung.config.steering import steers_of
+from rung.config.steps import Step, as_meant
 from rung.types import FORMAT, Limits, MetricSpec, Task, content_hash
 
 
@@ -189,36 +189,6 @@ class DiagnosisSection(Section):
     )
 
 
-class Step(Section):
-    """One planned approach: plugin name, settings, and the label it carries in reports: its own name, or that of its model."""
-
-    rung: str
-    settings: Mapping[str, Any] = Field(default_factory=dict)
-    name: str | None = None
-
-    @field_validator("rung")
-    @classmethod
-    def _one_spelling(cls, value: str) -> str:
-        return stored_name(value)
-
-    @property
-    def tries_models(self) -> bool:
-        """Whether it chooses among several models or reasoning efforts on dev."""
-        listed = (self.settings.get(key) for key in ("models", "effort"))
-        return any(isinstance(value, list | tuple) and len(value) > 1 for value in listed)
-
-    @property
-    def trained_elsewhere(self) -> bool:
-        """Whether its model is tuned at a vendor or on another machine, and is measured here."""
-        return self.settings.get("trained") == "elsewhere"
-
-    @property
-    def label(self) -> str:
-        """The approach, and behind "@" its own name or the role of its model where that is not `main`."""
-        apart = self.name or self.settings.get("model", "main")
-        return self.rung if apart == "main" else f"{self.rung}@{apart}"
-
-
 class Config(Section):
     """The whole file."""
 
@@ -266,13 +236,8 @@ class Config(Section):
         return [{"rung": e.plugin, "settings": e.settings, "name": e.name} for e in map(named_entry, value)]
 
     @model_validator(mode="after")
-    def _current_first(self) -> Config:
-        """Put the step that runs now before the others, which are held against it."""
-        if self.current is not None:
-            first, *others = sorted(self.ladder, key=lambda step: step.label != self.current)
-            if first.rung == "prompt":  # what runs now is measured as it is
-                first = first.model_copy(update={"settings": {"rewrites": False, **first.settings}})
-            object.__setattr__(self, "ladder", (first, *others))
+    def _as_meant(self) -> Config:
+        object.__setattr__(self, "ladder", as_meant(self.ladder, self.current, self.models))
         return self
 
     @property

@@ -26,6 +26,10 @@ from rung.usual_names import shown_name
 
 BASELINES: Mapping[str, str] = {
     "linear": "a linear classifier",
+    "embeddings": "a linear classifier over embeddings",
+    "words and embeddings": "a linear classifier over words and embeddings",
+    "nearest embedding": "the answer of the training example that is nearest in meaning",
+    "label names": "the label whose name is nearest in meaning",
     "nearest": "the nearest training example's answer",
     "majority": "the most frequent answer",
 }

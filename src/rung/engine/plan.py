@@ -133,8 +133,9 @@ def _estimated(
     step: Step, task: Task, parts: Parts, kit: RunKit, settings: Mapping[str, ProviderSettings], answer: int
 ) -> RungEstimate:
     """Estimate one rung. `answer`: tokens of a long one."""
-    asked = answering_role(step)
+    asked = next(iter(roles_of("rungs", step.rung, step.settings)), None)
     asks, role = asked is not None, settings.get(asked or "")
+    answer = answer if answering_role(step) is not None else 0  # an embedder writes nothing
     try:
         wanted = planned(step, FitInput(task, tuple(parts.train), tuple(parts.dev)), kit)
     except NotOffered as error:

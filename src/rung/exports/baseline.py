@@ -11,11 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from rung.embedding import embedding_request
 from rung.engine.reopen import Reopened
 from rung.errors import RungError
-from rung.exports.bare import CHECKED, NUMPY, answered_alone, copied, required
+from rung.exports.bare import CHECKED, NUMPY, TABLE, copied, required
+from rung.exports.carried import carry
+from rung.exports.embedder import LOOKED_UP, STATIC, embedder_of_winner, put_table
+from rung.exports.prompt import answered_again
 from rung.prompts.similar import Index
-from rung.rungs.baseline import END, PIECES, Baseline, fitted_linear
+from rung.rungs.baseline import Baseline
+from rung.rungs.vectors import Fitted, VectorSystem
+from rung.rungs.words import END, PIECES, fitted_linear
 from rung.store.folder import write_atomic
 from rung.types import BaselineLearned, Candidate, Example, learned_as
 
@@ -37,6 +43,8 @@ model.json.
 - `model.json`: the method, the columns, the answers and the terms.
 - `model.npz`: the weights as plain arrays of numpy (no pickle), where the method has any.
 - `requirements.txt`: the packages it needs.
+- `embedder`, `from_rung`: where the method goes by meaning, the static model that makes vectors, under the licence that it has, and
+  what reads it. Where vectors come from an address, `endpoint.py` asks for them, with keys from the variables that model.json names.
 
 Before this folder was written, dev examples were answered again by these files alone, and all answers were those of what was measured.
 """
@@ -58,12 +66,19 @@ class WithoutModel:
             raise RungError(f"a baseline is exported as it was measured, in float64; leave `dtype` ({dtype}) away")
         learned = learned_as(candidate, BaselineLearned)
         columns = tuple(run.split.dev[0].inputs)
-        facts, arrays = _parts(learned)
+        embedder = None
+        if learned.embedder is not None and (embedder := embedder_of_winner(run, learned.embedder)) is None:
+            raise RungError(
+                f"the embedder models.{learned.embedder} runs inside rung: with `provider: static`, or `openai` at an address, the baseline "
+                "is written; `rung serve` answers with it as it is"
+            )
+        facts, arrays = _by_vectors(await _system(run, candidate).fitted()) if embedder else _parts(learned)
         said = {
             "measured_as": f"{label}: {candidate.name}",
             "columns": list(columns),
             "method": learned.method,
             **facts,
+            **({"embedder": embedder} if embedder is not None else {}),
         }
         write_atomic(out / "model.json", (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode())
         if arrays:
@@ -73,8 +88,14 @@ class WithoutModel:
         for name in ("predict.py", "command_line.py"):
             copied(name, out)
         write_atomic(out / "README.md", README.encode())
-        required([NUMPY] if arrays else [], out)
-        n = await _same_answers(run, label, candidate, columns, out)
+        static = embedder is not None and embedder["provider"] == STATIC
+        if static:
+            put_table(run.clients[str(learned.embedder)].settings, out)
+            carry([LOOKED_UP], out)
+        elif embedder is not None:
+            copied("endpoint.py", out)
+        required([*([NUMPY] if arrays else []), *(TABLE if static else [])], out)
+        n = await _same_answers(run, label, candidate, out)
         return f"{learned.method}; predict.py, alone under `python -I`, gave the measured answer to {n} of {n} dev examples"
 
 
@@ -93,24 +114,35 @@ def _parts(learned: BaselineLearned) -> tuple[dict[str, Any], Mapping[str, np.nd
             "values": matrix.data,
             "word_rarity": index.weights,
         }
-    pipeline = fitted_linear(texts, answers, learned.penalty or 1.0)
-    words, pieces = (vectorizer for _, vectorizer in pipeline[0].transformer_list)
-    facts = {
-        "labels": [str(label) for label in pipeline[-1].classes_],
+    return _weights(*fitted_linear(texts, answers, learned.penalty or 1.0))
+
+
+def _by_vectors(fitted: Fitted) -> tuple[dict[str, Any], Mapping[str, np.ndarray[Any, Any]]]:
+    if fitted.model is None:
+        return {"answers": list(fitted.answers)}, {"vectors": fitted.vectors}
+    return _weights(fitted.words, fitted.model)
+
+
+def _weights(counter: Any, model: Any) -> tuple[dict[str, Any], Mapping[str, np.ndarray[Any, Any]]]:
+    """Return a linear classifier over counts of words, or over vectors alone where `counter` is None; vectors stand behind words."""
+    facts: dict[str, Any] = {"labels": [str(label) for label in model.classes_]}
+    arrays = {
+        "coefficients": np.ascontiguousarray(model.coef_.T),  # (terms, labels): a text reads few rows
+        "intercepts": np.atleast_1d(model.intercept_),
+    }
+    if counter is None:
+        return facts, arrays
+    words, pieces = (vectorizer for _, vectorizer in counter.transformer_list)
+    facts |= {
         "end": END,
         "piece_lengths": list(PIECES),
         "words": words.get_feature_names_out().tolist(),
         "pieces": pieces.get_feature_names_out().tolist(),
     }
-    return facts, {
-        "coefficients": np.ascontiguousarray(pipeline[-1].coef_.T),  # (terms, labels): a text reads few rows
-        "intercepts": np.atleast_1d(pipeline[-1].intercept_),
-        "word_rarity": words.idf_,
-        "piece_rarity": pieces.idf_,
-    }
+    return facts, {**arrays, "word_rarity": words.idf_, "piece_rarity": pieces.idf_}
 
 
-async def _same_answers(run: Reopened, label: str, candidate: Candidate, columns: tuple[str, ...], out: Path) -> int:
+async def _same_answers(run: Reopened, label: str, candidate: Candidate, out: Path) -> int:
     """Return how many stored dev examples got the answer of what was measured, by these files alone.
 
     What was measured may have learnt from dev since: then what was chosen must give the stored answers here, and the files those of what
@@ -127,13 +159,23 @@ async def _same_answers(run: Reopened, label: str, candidate: Candidate, columns
     if chosen.id != candidate.id:
         _equal_or_refused(rows, await _answers(run, chosen, rows), expected)
         expected = await _answers(run, candidate, rows)
-    _equal_or_refused(rows, [said.text for said in await answered_alone(out / "predict.py", rows, columns)], expected)
+    vectors: dict[str, Sequence[float]] = {}
+    if learned_as(candidate, BaselineLearned).embedder is not None:  # each alone, as it was asked and is stored
+        system = _system(run, candidate)
+        asked = [embedding_request([e.text]).messages[0].content for e in rows]
+        vectors = {text: (await system.embed([text]))[0].tolist() for text in asked}
+    again = await answered_again(out, "predict.py", rows, {}, vectors, "model.json")
+    _equal_or_refused(rows, [said.text for said in again], expected)
     return len(rows)
 
 
 async def _answers(run: Reopened, candidate: Candidate, rows: Sequence[Example]) -> list[str]:
     system = Baseline.revive(candidate, run.task, run.kit())
     return [(await system.answer(dict(e.inputs))).text for e in rows]
+
+
+def _system(run: Reopened, candidate: Candidate) -> VectorSystem:
+    return VectorSystem(learned_as(candidate, BaselineLearned), run.kit())
 
 
 def _equal_or_refused(rows: Sequence[Example], again: Sequence[str], expected: Sequence[str]) -> None:

@@ -162,19 +162,21 @@ async def answered_again(
     rows: Sequence[Example],
     known: Mapping[str, Completion],
     vectors: Mapping[str, Sequence[float]] | None = None,
+    facts: str = "prompt.json",
 ) -> list[Said]:
     """Return what an exported program answers to rows at a stand-in that knows these requests and their replies.
 
-    It runs in a copy of the folder whose addresses are the stand-in's; every variable that it names is set to a word.
+    It runs in a copy of the folder whose addresses are the stand-in's; every variable that it names is set to a word. `facts`: the
+    file that holds both.
     """
     with (
         TemporaryDirectory(prefix="rung-export-") as place,
         standing_in(lambda body: known.get(key_of(body)), vectors) as address,
     ):
         shutil.copytree(out, place, dirs_exist_ok=True)
-        content = json.loads((out / "prompt.json").read_text(encoding="utf-8"))
+        content = json.loads((out / facts).read_text(encoding="utf-8"))
         models = {name: {**content[name], "base_url": address} for name in ("model", "embedder") if name in content}
-        write_atomic(Path(place) / "prompt.json", json.dumps({**content, **models}).encode())
+        write_atomic(Path(place) / facts, json.dumps({**content, **models}).encode())
         named = [v for model in models.values() for v in (model.get("headers_env") or {}).values()]
         named += [model["api_key_env"] for model in models.values() if model.get("api_key_env")]
         return await answered_alone(Path(place) / program, rows, content["columns"], dict.fromkeys(named, "x"))

@@ -19,7 +19,8 @@ from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import askers
 from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, TABLE, Said, copied, required
 from rung.exports.carried import Definition, carry
-from rung.exports.endpoint import embedding_facts, embedding_model_of, key_of, sent
+from rung.exports.embedder import LOOKED_UP, STATIC, embedder_of_winner, put_table
+from rung.exports.endpoint import key_of, sent
 from rung.exports.others import write_others
 from rung.exports.prompt import (
     ASKING,
@@ -34,7 +35,6 @@ from rung.exports.prompt import (
     write_prompt,
 )
 from rung.models.openai import OpenAI
-from rung.models.settings import ProviderSettings
 from rung.rag.choice import layout_of
 from rung.rag.opening import embedder_of, section_of
 from rung.rag.query import query_of
@@ -62,9 +62,6 @@ LOOKING_UP: tuple[Definition, ...] = (
     ("rung.documents.pdf", "read_pdf"),
     ("rung.documents.word", "read_docx"),
 )  # what rag.py and documents.py use of rung
-LOOKED_UP: Definition = ("rung.models.static", "Table")
-STATIC = "static"  # the provider whose models are tables
-EMBEDDER = "embedder"  # the folder of a static embedding model beside rag.py
 
 README = """# A prompt that answers from documents, as rung measured it
 
@@ -121,7 +118,7 @@ class FromDocuments:
         learned = learned_as(candidate, RagLearned)
         section, role = section_of(run.config), run.config.embedder
         by_meaning = role is not None and learned.choice.mode != "bm25"
-        embedder = _embedder(run, role) if by_meaning and role is not None else None
+        embedder = embedder_of_winner(run, role) if by_meaning and role is not None else None
         content = {
             **prompt_of(run, label, candidate),
             "choice": asdict(learned.choice),
@@ -146,27 +143,12 @@ class FromDocuments:
         static = embedder is not None and embedder["provider"] == STATIC
         put_program(out, nearest=learned.nearest is not None, static=static)
         if static:
-            _put_table(run.clients[str(role)].settings, out)
+            put_table(run.clients[str(role)].settings, out)
         place = plugins.make_at(run.config.root, "retrievers", "sqlite", {"place": section.retriever[1]}).place
         copy_index(Path(place), out / STORE)
         found = await _same_answers(run, label, candidate, system, out, changed=changed)
         without = _others(run, label, candidate, content, out)
         return f"prompt.json, the index, and rag.py, which answers from it, {links}{since}{found}{without}"
-
-
-def _embedder(run: Reopened, role: str) -> dict[str, Any] | None:
-    """Return how vectors are made; None where rung is needed for it."""
-    settings = run.clients[role].settings
-    return embedding_facts(settings) if settings.provider == STATIC else embedding_model_of(run, role)
-
-
-def _put_table(settings: ProviderSettings, out: Path) -> None:
-    """Copy a static model into the folder `embedder`."""
-    static = plugins.require("rung.models.static", STATIC)
-    assert isinstance(settings, static.Static)
-    (out / EMBEDDER).mkdir(mode=0o700)
-    for name in static.FILES:
-        write_atomic(out / EMBEDDER / name, (Path(settings.folder) / name).read_bytes())
 
 
 def _others(run: Reopened, label: str, candidate: Candidate, content: Mapping[str, Any], out: Path) -> str:

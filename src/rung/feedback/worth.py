@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rung.prompts.similar import Index
-from rung.rungs.baseline import END, fitted_linear
+from rung.rungs.words import END, fitted_linear
 from rung.store.records import Feedback
 from rung.types import Example, Task
 

@@ -187,7 +187,7 @@ class KitAround(AnsweringKitAround[Kit]):
 
 @runtime_checkable
 class Rung(Protocol):
-    """Plugin of kind `rungs`."""
+    """Plugin of kind `rungs`. One that asks models for vectors names those settings in `embeds`, as it names the others in `asks`."""
 
     learned: ClassVar[type[Learned]]  # what its candidates learn; its `kind` is no other rung's
     title: ClassVar[str]  # the approach as people write it: "few-shot"

@@ -1,4 +1,4 @@
-"""Rung 0, no language model: the majority answer, the nearest training row's answer, or a linear classifier."""
+"""Rung 0, no language model: the majority answer, the nearest training row's answer, or a classifier over words, vectors or both."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rung.background import ONE_AT_A_TIME
+from rung.embedding import TEXTS_A_REQUEST
 from rung.errors import NotOffered
-from rung.plugins import require
 from rung.prompts.race import Race, mean_score, racing_order
 from rung.prompts.similar import Index
 from rung.protocols import AnsweringKit, Kit, System
+from rung.rungs.vectors import VectorSystem, label_text
+from rung.rungs.words import counted, fitted_linear, told_by
 from rung.types import (
     Answer,
     BaselineLearned,
@@ -26,19 +27,22 @@ from rung.types import (
     FitInput,
     Fitted,
     Learned,
+    Message,
     Outcome,
     RungPlan,
     Skipped,
     Task,
     learned_as,
 )
+from rung.types.learned import Method
 
 REPEATED_SHARE = 0.2  # share of training answers that occur twice or more: from here answers are like labels
 SPAN_WORDS = 8  # median words of the answers up to which they are like spans
 MOST_LABELS_PER_ROW = 0.5  # a classifier is fitted where answers are at most so many per training row
+PLANNED_WITH = 20  # dev rows whose texts a plan measures
 
-END = " endoftext"  # in every text, so that it says nothing; keeps blank texts from an empty vocabulary
-PIECES = (3, 5)  # characters, shortest and longest run within a word
+BY_WORDS: frozenset[Method] = frozenset({"linear", "words and embeddings"})  # with a penalty of their own
+FITTED: frozenset[Method] = BY_WORDS | {"embeddings"}
 
 Predict = Callable[[str], str]
 Decide = Callable[[str], Mapping[str, float]]  # a text -> how much speaks for each answer; the greatest is given
@@ -53,21 +57,24 @@ class Baseline(BaseModel):
     trains: ClassVar[bool] = False
     shows_answers: ClassVar[bool] = True  # so that it needs expected answers
     asks: ClassVar[tuple[str, ...]] = ()
+    embeds: ClassVar[tuple[str, ...]] = ("embedder",)
     fixes: ClassVar[frozenset[str]] = frozenset()
     usual_cost: ClassVar[tuple[str, str]] = ("nothing", "seconds")
     said_to_fix: ClassVar[float | None] = None
 
     most_rows: int = Field(20_000, ge=1, description="training examples kept, at random, where there are more")
+    embedder: str | None = Field(
+        None,
+        description="the role under `models` that makes vectors, for methods that go by meaning; none: the role `embedder` if there is one, else words alone",
+    )
 
     async def fit(self, given: FitInput, kit: Kit) -> Fitted:
         """Choose by the mean deciding score on all dev rows; the simpler one stays on a tie.
 
         Raises NotOffered without training rows, and where answers are free text: long, and hardly any twice.
         """
-        task, train, dev = given.task, given.train, given.dev
-        _require_repeated_answers(train)
-        rows = self._kept(train, kit)
-        candidates, skipped = _candidates(rows)
+        task, dev = given.task, given.dev
+        candidates, skipped = self._candidates(task, self._kept(given.train, kit))
         order = racing_order(dev, kit)
         seen: dict[str, tuple[Outcome, ...]] = {c.name: await kit.run(c, order) for c in candidates}
         means = {name: mean_score(outcomes, task) for name, outcomes in seen.items()}
@@ -77,19 +84,61 @@ class Baseline(BaseModel):
 
     def refit(self, candidate: Candidate, given: FitInput, kit: Kit) -> Candidate:
         """Return the chosen method, learnt from train and dev."""
-        found, _ = _candidates(self._kept((*given.train, *given.dev), kit))
+        found, _ = self._candidates(given.task, self._kept((*given.train, *given.dev), kit))
         return next((c for c in found if c.name == candidate.name), candidate)
 
     def plan(self, given: FitInput, kit: Kit) -> RungPlan:
-        """Estimate: three candidates, no call. Raises NotOffered like `fit`."""
-        _require_repeated_answers(given.train)
-        return RungPlan(len(_candidates(given.train)[0]), 0, ())
+        """Estimate: a few candidates, which ask nothing but an embedder, and that for each text once. Raises NotOffered like `fit`."""
+        found = len(self._candidates(given.task, given.train[: self.most_rows])[0])
+        if self.embedder is None:
+            return RungPlan(found, 0, ())
+        texts = min(len(given.train), self.most_rows) + len(given.dev)
+        chats = tuple((Message("user", e.text),) for e in given.dev[:PLANNED_WITH])
+        return RungPlan(
+            found, texts, chats, f"texts to vectors by models.{self.embedder}, up to {TEXTS_A_REQUEST} in a request"
+        )
 
     @staticmethod
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system fitted again from the rows in `learned`; kit is not asked."""
         learned = learned_as(candidate, BaselineLearned)
+        if learned.embedder is not None:
+            return VectorSystem(learned, kit)
         return LinearSystem(_decider(learned)) if learned.method == "linear" else BaselineSystem(_predictor(learned))
+
+    def _candidates(self, task: Task, rows: Sequence[Example]) -> tuple[tuple[Candidate, ...], tuple[Skipped, ...]]:
+        """Return every method, the simplest first. Raises NotOffered where there is nothing to answer with."""
+        by_label = self._by_label(task)
+        if not rows and by_label:
+            return by_label, ()
+        _require_repeated_answers(rows)
+        counts = Counter(e.target for e in rows)
+        most = max(counts.values())
+        answer = min(t for t, n in counts.items() if n == most)
+        pairs = tuple((e.text, e.target) for e in rows)
+        methods: tuple[Method, ...] = ("nearest", "linear")
+        if self.embedder is not None:
+            methods = (*methods, "nearest embedding", "embeddings", "words and embeddings")
+        reason = None
+        if len(counts) < 2:
+            reason = f"all {len(rows)} training examples have the answer {answer!r}: a classifier needs two"
+        elif len(counts) > MOST_LABELS_PER_ROW * len(rows):
+            reason = f"{len(counts)} different answers in {len(rows)} training examples are no labels: a classifier cannot be fitted"
+        ids = tuple(e.id for e in rows)
+        found = [_candidate(BaselineLearned(method="majority", answer=answer), ids)]
+        for method in methods if reason is None else [m for m in methods if m not in FITTED]:
+            penalty = 1.0 if method in BY_WORDS else None
+            embedder = self.embedder if method not in ("nearest", "linear") else None
+            learned = BaselineLearned(method=method, rows=pairs, penalty=penalty, embedder=embedder)
+            found.append(_candidate(learned, ids))
+        return (*found, *by_label), () if reason is None else (Skipped("baseline linear", reason),)
+
+    def _by_label(self, task: Task) -> tuple[Candidate, ...]:
+        """Return the method that needs no training example: the label whose name means most nearly what the text does."""
+        if self.embedder is None or task.kind != "classification" or not task.labels:
+            return ()
+        rows = tuple((label_text(label), label) for label in task.labels)
+        return (_candidate(BaselineLearned(method="label names", rows=rows, embedder=self.embedder), ()),)
 
     def _kept(self, train: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         if len(train) <= self.most_rows:
@@ -150,24 +199,6 @@ def _is_record(target: str) -> bool:
         return False
 
 
-def _candidates(rows: Sequence[Example]) -> tuple[tuple[Candidate, ...], tuple[Skipped, ...]]:
-    counts = Counter(e.target for e in rows)
-    most = max(counts.values())
-    answer = min(t for t, n in counts.items() if n == most)
-    pairs = tuple((e.text, e.target) for e in rows)
-    ids = tuple(e.id for e in rows)
-    majority = _candidate(BaselineLearned(method="majority", answer=answer), ids)
-    nearest = _candidate(BaselineLearned(method="nearest", rows=pairs), ids)
-    linear = _candidate(BaselineLearned(method="linear", rows=pairs, penalty=1.0), ids)
-    if len(counts) < 2:
-        reason = f"all {len(rows)} training examples have the answer {answer!r}: a classifier needs two"
-    elif len(counts) > MOST_LABELS_PER_ROW * len(rows):
-        reason = f"{len(counts)} different answers in {len(rows)} training examples are no labels: a classifier cannot be fitted"
-    else:
-        return (majority, nearest, linear), ()
-    return (majority, nearest), (Skipped("baseline linear", reason),)
-
-
 def _candidate(learned: BaselineLearned, ids: tuple[str, ...]) -> Candidate:
     return Candidate("baseline", learned.method, learned, None, ids)
 
@@ -176,50 +207,11 @@ def _predictor(learned: BaselineLearned) -> Predict:
     if learned.method == "majority":
         answer = learned.answer or ""
         return lambda _: answer
-    texts = [text for text, _ in learned.rows]
-    answers = [target for _, target in learned.rows]
-    if learned.method == "nearest":
-        index = Index.of(texts)
-        return lambda text: answers[index.nearest(text, 1)[0]]
-    decide = _decider(learned)
-    return lambda text: max(found := decide(text), key=found.__getitem__)
+    index = Index.of([text for text, _ in learned.rows])
+    return lambda text: learned.rows[index.nearest(text, 1)[0]][1]
 
 
 def _decider(learned: BaselineLearned) -> Decide:
     texts, answers = [text for text, _ in learned.rows], [target for _, target in learned.rows]
-    pipeline = fitted_linear(texts, answers, learned.penalty or 1.0)
-    sklearn, sparse = require("sklearn"), require("scipy.sparse")
-    union, svm = pipeline
-    counters = [counter for _, counter in union.transformer_list]
-    classes = [str(name) for name in svm.classes_]
-
-    def decide(text: str) -> Mapping[str, float]:
-        # as `pipeline.decision_function`, without what it checks and forks for: two thirds of the time for one text
-        with ONE_AT_A_TIME, sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
-            counts = sparse.hstack([counter.transform([text + END]) for counter in counters], format="csr")
-            found = svm.decision_function(counts)[0]
-        if len(classes) == 2:  # one number: what speaks for the second
-            return {classes[0]: -float(found), classes[1]: float(found)}
-        return dict(zip(classes, found.tolist(), strict=True))
-
-    return decide
-
-
-def fitted_linear(texts: Sequence[str], answers: Sequence[str], c: float) -> Any:
-    """Return the fitted pipeline of scikit-learn, which reads texts with `END` after them; equal rows, equal fit.
-
-    TF-IDF of words (1-2) and of characters within words (3-5) with a linear SVM.
-    """
-    text, pipelines, svm = (require(f"sklearn.{name}") for name in ("feature_extraction.text", "pipeline", "svm"))
-    pipeline = pipelines.make_pipeline(
-        pipelines.make_union(
-            text.TfidfVectorizer(
-                ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", max_features=100_000
-            ),
-            text.TfidfVectorizer(analyzer="char_wb", ngram_range=PIECES, sublinear_tf=True, max_features=100_000),
-        ),
-        svm.LinearSVC(C=c, random_state=0, max_iter=10_000),
-    )
-    with ONE_AT_A_TIME:
-        pipeline.fit([t + END for t in texts], answers)
-    return pipeline
+    words, svm = fitted_linear(texts, answers, learned.penalty or 1.0)
+    return lambda text: told_by(svm, counted(words, text))

@@ -107,19 +107,26 @@ class ChatLearned(Learned):
         return held
 
 
+Method = Literal[
+    "majority", "nearest", "linear", "nearest embedding", "embeddings", "words and embeddings", "label names"
+]  # of a baseline
+
+
 @dataclass(frozen=True, kw_only=True)
 class BaselineLearned(Learned):
-    """The majority answer, or the training rows as (text, answer) from which the same predictor is fitted again.
+    """The majority answer, or the training rows as (text, answer) from which the same predictor is fitted again; for
+    "label names" the labels as words, with the labels.
 
     The fitted classifier itself would be tens of megabytes; fitting it again is deterministic and takes seconds.
     """
 
     kind: Literal["baseline"] = "baseline"
     brings: ClassVar[str] = "a classifier without an LLM"
-    method: Literal["majority", "nearest", "linear"]
+    method: Method
     answer: str | None = None
     rows: tuple[tuple[str, str], ...] = ()
     penalty: float | None = None  # C of the linear classifier
+    embedder: str | None = None  # the role whose vectors the method goes by; None: words alone
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,9 @@ def predictor() -> Callable[[str], str]:
 
     with np.load(HERE / "model.npz", allow_pickle=False) as held:
         arrays = {name: held[name] for name in held.files}
-    return (linear if facts["method"] == "linear" else nearest)(facts, arrays)
+    if "labels" in facts:
+        return linear(facts, arrays)
+    return nearest_in_meaning(facts, arrays) if "embedder" in facts else nearest(facts, arrays)
 
 
 def answer(inputs: dict[str, str]) -> str:
@@ -67,19 +69,54 @@ def weighed(terms: Iterable[str], places: dict[str, int], rarity: Any) -> tuple[
 
 
 def linear(facts: dict[str, Any], arrays: dict[str, Any]) -> Callable[[str], str]:
-    """A linear classifier over TF-IDF of words and of runs of characters."""
-    places = [{term: k for k, term in enumerate(facts[kind])} for kind in ("words", "pieces")]
+    """A linear classifier over TF-IDF of words and of runs of characters, over vectors, or over both."""
+    places = [{term: k for k, term in enumerate(facts.get(kind, ()))} for kind in ("words", "pieces")]
+    known = len(places[0]) + len(places[1])
     coefficients, labels = arrays["coefficients"], facts["labels"]  # (terms, labels), or (terms, 1) for two labels
 
     def predict(text: str) -> str:
-        text += facts["end"]
-        at, weights = weighed(words(text), places[0], arrays["word_rarity"])
-        scores = arrays["intercepts"] + weights @ coefficients[at]
-        at, weights = weighed(pieces(text, *facts["piece_lengths"]), places[1], arrays["piece_rarity"])
-        scores = scores + weights @ coefficients[len(places[0]) + at]
+        scores = arrays["intercepts"]
+        if known:
+            ended = text + facts["end"]
+            at, weights = weighed(words(ended), places[0], arrays["word_rarity"])
+            scores = scores + weights @ coefficients[at]
+            at, weights = weighed(pieces(ended, *facts["piece_lengths"]), places[1], arrays["piece_rarity"])
+            scores = scores + weights @ coefficients[len(places[0]) + at]
+        if "embedder" in facts:
+            scores = scores + vector(text) @ coefficients[known:]
         return str(labels[int(scores[0] > 0)] if len(scores) == 1 else labels[int(scores.argmax())])
 
     return predict
+
+
+def vector(text: str) -> Any:
+    """Return the vector of a text, of length 1: by the table beside this file, or from the address in model.json."""
+    import numpy as np
+
+    held = model()["embedder"]
+    text = text if text.strip() else " . "  # as it was asked for; endpoints refuse an empty text
+    if held["provider"] == "static":
+        return table().vectors([text])[0][0]
+    from endpoint import post
+
+    sent = {"model": held["name"], "input": [text], "encoding_format": "float"}
+    found = np.array(post(held, "/embeddings", sent)["data"][0]["embedding"], dtype=np.float32)
+    return found / (np.linalg.norm(found) or 1.0)
+
+
+@cache
+def table() -> Any:
+    """Return the static model in the folder `embedder`."""
+    sys.path.insert(0, str(HERE))
+    from from_rung.models.static import Table
+
+    return Table(HERE / "embedder")
+
+
+def nearest_in_meaning(facts: dict[str, Any], arrays: dict[str, Any]) -> Callable[[str], str]:
+    """The answer of the row whose vector is most similar, by the cosine; the first of equals."""
+    answers, vectors = facts["answers"], arrays["vectors"]
+    return lambda text: str(answers[int((vectors @ vector(text)).round(6).argmax())])
 
 
 def nearest(facts: dict[str, Any], arrays: dict[str, Any]) -> Callable[[str], str]:
