@@ -71,7 +71,10 @@ def main() -> None:
     if given.sentence is not None:
         embedders["sentence"] = {"provider": "sentence", "name": str(given.sentence.resolve())}
     found = []
-    print("| set | learnt and chosen on | vectors | chosen | test score (95 % CI) | CPU s |\n|---|--:|---|---|--:|--:|", flush=True)
+    print(
+        "| set | learnt and chosen on | vectors | chosen | test score (95 % CI) | CPU s |\n|---|--:|---|---|--:|--:|",
+        flush=True,
+    )
     for name in ("banking77", "it-tickets"):
         for size in given.sizes:
             for kind, embedder in embedders.items():

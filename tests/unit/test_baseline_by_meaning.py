@@ -101,13 +101,21 @@ def test_meaning_is_used_where_a_model_makes_vectors_and_words_alone_else(tmp_pa
 def test_vectors_from_an_address_are_paid_for_each_text_once_and_planned(tmp_path):
     rows(tmp_path)
     with reading(vector) as (address, seen):
-        embedder = {"provider": "openai", "name": "e", "base_url": address, "input_usd_per_mtok": 50.0, "output_usd_per_mtok": 0.0}
+        embedder = {
+            "provider": "openai",
+            "name": "e",
+            "base_url": address,
+            "input_usd_per_mtok": 50.0,
+            "output_usd_per_mtok": 0.0,
+        }
         config = parse_config(raw(embedder, ["baseline"]), tmp_path)
         line = next(r for r in plan(config).rungs if r.rung == "baseline")
         result = climb(config, tmp_path / "run").results["baseline"]
     assert result.cost_per_1k_usd > 0.0
     single = [body["input"][0] for _, _, body in seen if len(body["input"]) == 1]
-    alone = RunFolder.open(tmp_path / "run").rung("baseline").profile.need()  # a few are asked again for the latency alone
+    alone = (
+        RunFolder.open(tmp_path / "run").rung("baseline").profile.need()
+    )  # a few are asked again for the latency alone
     assert len(single) - len(set(single)) == len(alone.seconds) < 10  # else candidates share the vector of a text
     texts = 24 + 24  # train and dev
     assert line.dev_calls == texts
