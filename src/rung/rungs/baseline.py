@@ -143,7 +143,7 @@ class Baseline(BaseModel):
     def _kept(self, train: Sequence[Example], kit: Kit) -> tuple[Example, ...]:
         if len(train) <= self.most_rows:
             return tuple(train)
-        chosen = sorted(kit.rng("baseline rows").sample(range(len(train)), self.most_rows))
+        chosen = sorted(kit.rng("baseline").sample(range(len(train)), self.most_rows))
         kit.say(f"baseline: learns from {self.most_rows} of {len(train)} training examples")
         return tuple(train[i] for i in chosen)
 
