@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from rung.cli._experiment import experiment
-from rung.cli._screen import console, print_json
+from rung.cli._screen import Screen, console, print_json
 
 if TYPE_CHECKING:
+    from rung.config import Config
     from rung.engine.plan import Plan
 
 
@@ -19,15 +20,20 @@ def plan(
     config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
     budget: float = typer.Option(None, "--budget", help="Override limits.budget_usd."),
     only: list[str] = typer.Option(None, "--only", help="Plan these approaches only; may be given again."),
+    timed: bool = typer.Option(
+        False,
+        "--timed",
+        help="Ask a few dev examples, under the budget, to tell the minutes; a run pays for none of them again.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
-    """Estimate what a run would ask and cost, and what its test examples can show; asks no model."""
+    """Estimate what a run would ask and cost, and what its test examples can show; asks no model, unless --timed."""
     from rung.engine.plan import plan as estimate
     from rung.engine.plan import spent_in
     from rung.report.figures import spent
 
     loaded = experiment(config, budget_usd=budget, only=only)
-    found = estimate(loaded)
+    found = _timed(loaded) if timed else estimate(loaded)
     folder = Path("runs") / loaded.task.name
     booked = spent_in(folder)
     if as_json:
@@ -70,6 +76,15 @@ def plan(
             f"Spent so far in {folder}: {spent(booked)}, {booked['calls']:,} calls; what is answered is not paid again."
         )
     return 0
+
+
+def _timed(config: Config) -> Plan:
+    """Return the plan with minutes from a few calls, which are asked now."""
+    from rung.engine.plan import plan as estimate
+    from rung.engine.timed import timing
+
+    with timing(config, Screen()) as paces:
+        return estimate(config, paces=paces)
 
 
 def _ends(objective: str, found: Plan) -> str:

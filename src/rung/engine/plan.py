@@ -16,6 +16,7 @@ from rung.data.parts import Parts
 from rung.diagnosis.changes import APPROACHES, CHANGES, most_answers
 from rung.engine.contract import planned
 from rung.engine.obstacles import refuse
+from rung.engine.timed import Paces
 from rung.errors import NotOffered, RungError
 from rung.evaluate import profile
 from rung.evaluate.kit import RunKit
@@ -82,8 +83,9 @@ class Plan:
         return None if None in known else sum(u for u in known if u is not None)
 
 
-def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
-    """Estimate calls, tokens, dollars and minutes of each rung, or of these `steps` of the ladder; asks no model.
+def plan(config: Config, steps: Sequence[Step] | None = None, paces: Paces | None = None) -> Plan:
+    """Estimate calls, tokens, dollars and minutes of each rung, or of these `steps` of the ladder; `paces` alone may ask a model, for
+    what a call takes.
 
     Raises ConfigError for a budget that cannot be kept (unknown price), DataError for rows that cannot be split.
     """
@@ -96,11 +98,12 @@ def plan(config: Config, steps: Sequence[Step] | None = None) -> Plan:
     answer = _answer_tokens([e.target for e in parts.train]) if task.target else UNSEEN_ANSWER_TOKENS
     with document_index_to_plan(config) as document_index:
         kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, Spaces(None, (), Silent()))
-        rungs = [_estimated(step, task, parts, kit, settings, answer) for step in steps or config.ladder]
+        paces = paces or Paces()
+        rungs = [_estimated(step, task, parts, kit, settings, answer, paces) for step in steps or config.ladder]
     changed = most_answers(config.robustness, len(parts.dev))
     rungs += [
         *_judges(task, kit, settings, parts, rungs, changed),
-        *_examined(config, settings, rungs, answer, task, changed),
+        *_examined(config, settings, rungs, answer, task, changed, paces),
     ]
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     lines = tuple(power_lines(task, parts, len(config.planned)))
@@ -130,7 +133,13 @@ def spent_in(folder: Path) -> Mapping[str, Any] | None:
 
 
 def _estimated(
-    step: Step, task: Task, parts: Parts, kit: RunKit, settings: Mapping[str, ProviderSettings], answer: int
+    step: Step,
+    task: Task,
+    parts: Parts,
+    kit: RunKit,
+    settings: Mapping[str, ProviderSettings],
+    answer: int,
+    paces: Paces,
 ) -> RungEstimate:
     """Estimate one rung. `answer`: tokens of a long one."""
     asked = next(iter(roles_of("rungs", step.rung, step.settings)), None)
@@ -144,7 +153,10 @@ def _estimated(
     per_call = round(sum(sizes) / len(sizes) / CHARACTERS_A_TOKEN) if sizes else 0
     calls = wanted.dev_calls + len(parts.test) if asks else 0
     each = wanted.calls_by_role or ({asked: wanted.dev_calls} if asked is not None else {})
-    usd, minutes, note = _all_models(each, len(parts.test), (per_call, answer), settings) if asks else (0.0, 0.1, None)
+    pace = {role: paces.of(role, wanted.chats) for role in each} if answering_role(step) is not None else {}
+    usd, minutes, note = (
+        _all_models(each, len(parts.test), (per_call, answer), settings, pace) if asks else (0.0, 0.1, None)
+    )
     if wanted.tuning is not None:
         usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
     return RungEstimate(
@@ -162,14 +174,18 @@ def _estimated(
 
 
 def _all_models(
-    dev_calls: Mapping[str, int], test_calls: int, tokens: tuple[int, int], settings: Mapping[str, ProviderSettings]
+    dev_calls: Mapping[str, int],
+    test_calls: int,
+    tokens: tuple[int, int],
+    settings: Mapping[str, ProviderSettings],
+    pace: Mapping[str, float | None],
 ) -> tuple[float | None, float | None, str]:
     """Return dollars and minutes of the calls to every model on dev, and of the test by whichever takes the most.
 
-    `tokens`: in and out, of a request.
+    `tokens`: in and out, of a request. `pace`: seconds of a call by role, where it was timed.
     """
-    dev = [_money_and_time(settings[role], calls, *tokens) for role, calls in dev_calls.items()]
-    test = [_money_and_time(settings[role], test_calls, *tokens) for role in dev_calls]
+    dev = [_money_and_time(settings[role], calls, *tokens, pace.get(role)) for role, calls in dev_calls.items()]
+    test = [_money_and_time(settings[role], test_calls, *tokens, pace.get(role)) for role in dev_calls]
     dollars, minutes = ([[line[i] for line in lines] for lines in (dev, test)] for i in (0, 1))
     return _total(*dollars), _total(*minutes), dev[0][2]
 
@@ -185,6 +201,7 @@ def _examined(
     answer: int,
     task: Task,
     changed: int,
+    paces: Paces,
 ) -> list[RungEstimate]:
     """Return lines for what is asked on dev beside the rungs: why rows failed, what one request takes, and changed examples.
 
@@ -199,25 +216,27 @@ def _examined(
         ("diagnosis", len(asking), len(asking) * (config.diagnosis.calls + alone), experiments),
         ("robustness", min(APPROACHES, len(asking)), min(APPROACHES, len(asking)) * changed // APPROACHES, robust),
     )
-    return [_at_most(*one, config, settings, asking, answer) for one in wanted if one[2]]
+    return [_at_most(one, config, settings, asking, answer, paces) for one in wanted if one[2]]
 
 
 def _at_most(
-    label: str,
-    approaches: int,
-    calls: int,
-    note: str,
+    line: tuple[str, int, int, str],
     config: Config,
     settings: Mapping[str, ProviderSettings],
     asking: Sequence[RungEstimate],
     answer: int,
+    paces: Paces,
 ) -> RungEstimate:
-    """Estimate calls on dev at the price of the dearest model that they may ask. `asking`: the rungs that ask models."""
+    """Estimate calls on dev at the price of the dearest model that they may ask.
+
+    `line`: its name, approaches, calls, and a note. `asking`: the rungs that ask models.
+    """
+    label, approaches, calls, note = line
     per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
     larger = larger_roles(config) if config.diagnosis.calls else {}
     roles = {role for step in config.ladder for role in answering_roles(step)}
-    models = [settings[r] for r in sorted({*roles, *larger.values()}) if r in settings]
-    found = [_money_and_time(model, calls, per_call, answer) for model in models]
+    models = {r: settings[r] for r in sorted({*roles, *larger.values()}) if r in settings}
+    found = [_money_and_time(model, calls, per_call, answer, paces.slowest(r)) for r, model in models.items()]
     known = [usd for usd, _, _ in found if usd is not None]
     return RungEstimate(
         label,
@@ -225,7 +244,7 @@ def _at_most(
         calls,
         0,
         calls * per_call,
-        calls * min(answer, max((m.max_tokens for m in models), default=answer)),
+        calls * min(answer, max((m.max_tokens for m in models.values()), default=answer)),
         max(known) if known and len(known) == len(found) else None,
         max((minutes for _, minutes, _ in found if minutes is not None), default=None),
         note,
@@ -319,13 +338,16 @@ def _silent(role: str, settings: ProviderSettings) -> Asker:
 
 
 def _money_and_time(
-    settings: ProviderSettings, calls: int, input_tokens: int, output_tokens: int
+    settings: ProviderSettings, calls: int, input_tokens: int, output_tokens: int, pace: float | None = None
 ) -> tuple[float | None, float | None, str]:
+    """Return dollars, minutes, and on what they rest. `pace`: seconds of a call with others under way; None: not timed."""
     local = settings.price_url is None
-    seconds = SECONDS_A_LOCAL_CALL * calls if local else SECONDS_A_CALL * calls / settings.concurrency
+    seconds = calls * (pace or (SECONDS_A_LOCAL_CALL if local else SECONDS_A_CALL / settings.concurrency))
     price = price_of(settings)
     assumed = (
-        f"assumes {SECONDS_A_LOCAL_CALL:g} s a call on this machine"
+        f"a call took {pace:.2g} s, with as many at once as in a run"
+        if pace is not None
+        else f"assumes {SECONDS_A_LOCAL_CALL:g} s a call on this machine"
         if local
         else f"assumes {SECONDS_A_CALL:g} s a call, {settings.concurrency} at once"
     )
