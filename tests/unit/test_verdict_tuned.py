@@ -383,3 +383,14 @@ def test_a_tuned_approach_is_named_where_it_alone_keeps_the_limit():
         )
     )
     assert (found.decision, found.winner) == ("meets", "finetune")
+
+
+def test_a_tuned_winner_says_what_no_test_on_these_labels_can_see():
+    t = task(0.9)
+    short, good = result(share(280, 400), t), tuned_as(result(share(390, 400), t))
+    won = decide(climbed(t, {"prompt": short, "fewshot": short, "finetune": good}, trained=TUNED, planned=PLANNED))
+    assert won.winner == "finetune"
+    [warning] = [line for line in won.counterfactuals if "can be learnt look like a gain" in line]
+    assert "compare 30 test answers of 'fine-tuning' with those of 'prompt'" in warning
+    cheap = decide(climbed(t, {"prompt": result(share(390, 400), t)}, trained=TUNED, planned=PLANNED))
+    assert not any("can be learnt" in line for line in cheap.counterfactuals)

@@ -19,6 +19,7 @@ from rung.config.files import sheet_of
 from rung.config.goal import problems_of_current
 from rung.config.prompt import for_columns, not_utf8, read_prompt
 from rung.config.roles import asked_roles
+from rung.config.rows import problems_of_time
 from rung.config.sections import Config
 from rung.config.steps import Step
 from rung.errors import ConfigError, PluginError, Problem
@@ -321,6 +322,7 @@ def _cross_problems(config: Config, *, roles: bool) -> Iterator[Problem]:
             )
         seen.add(step.label)
     yield from problems_of_current(config.task.goal, config.ladder)
+    yield from problems_of_time(config.data, config.split, config.task.inputs)
     for role, askers in (asked_roles(config) if roles else {}).items():
         if role not in config.models:
             known = ", ".join(config.models) or None

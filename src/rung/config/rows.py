@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from rung.config.section import Section
+from rung.errors import Problem
 
 
 class DataSection(Section):
@@ -38,7 +40,7 @@ class DataSection(Section):
 class SplitSection(Section):
     """How the examples are divided. Shares of all examples; those left out follow from what is planned (docs/data.md)."""
 
-    later: ClassVar = frozenset({"alpha_for_more"})
+    later: ClassVar = frozenset({"alpha_for_more", "by", "column"})
 
     test: float | None = Field(
         None,
@@ -52,6 +54,10 @@ class SplitSection(Section):
         lt=1,
         description="share on which candidates are chosen; none: 0.15 where an approach is tuned or the test set is your own, else 0.2",
     )
+    by: Literal["time"] | None = Field(
+        None, description="time: train before dev before test, by the dates in `column`; none: at random"
+    )
+    column: str | None = Field(None, min_length=1, description="the column with the dates; no model sees it")
     seed: int = Field(7, description="seed of every random choice in the run")
     alpha_for_more: float = Field(
         0.0,
@@ -64,4 +70,20 @@ class SplitSection(Section):
     def _something_left(self) -> SplitSection:
         if self.test is not None and self.dev is not None and self.test + self.dev >= 1:
             raise ValueError(f"test {self.test} and dev {self.dev} leave no training examples")
+        if (self.by is None) != (self.column is None):
+            raise ValueError("`by: time` and the `column` with the dates belong together: give both")
         return self
+
+
+def problems_of_time(data: DataSection, split: SplitSection, inputs: Sequence[str]) -> Iterator[Problem]:
+    """Say what keeps examples from being divided by time."""
+    if split.by is not None and data.path is None:
+        yield Problem(
+            "split.by", "divides the one file of data.path, and here the test set is your own: leave it out", split.by
+        )
+    if split.column in inputs:
+        yield Problem(
+            "split.column",
+            "is an input of the task, so that every approach would be shown it: take it out of task.inputs",
+            split.column,
+        )

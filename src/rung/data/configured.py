@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rung import plugins
 from rung.config import Config
+from rung.data.by_time import moments
 from rung.data.columns import guess_kind, is_group_name, repeats
 from rung.data.files import raw_rows
 from rung.data.load import Columns, load_columns
@@ -163,7 +165,18 @@ def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
         dev = config.split.dev or DEV_OF_A_TRAINING_FILE
         return known, split_given(loaded.train, loaded.test, dev=dev, seed=seed, kind=known)
     shares = shares_of(config, len(loaded.first))
-    return known, split(loaded.first, test=shares.test, dev=shares.dev, seed=seed, kind=known)
+    return known, split(
+        loaded.first, test=shares.test, dev=shares.dev, seed=seed, kind=known, when=_moments(config, loaded)
+    )
+
+
+def _moments(config: Config, loaded: Loaded) -> dict[str, float] | None:
+    """Return each row's moment by id; None where examples are divided at random. The file is read once more for its dates."""
+    if config.split.column is None:
+        return None
+    path = str(config.resolve(config.data.path or Path()))
+    written = {e.id: e.group for e in _load(config, path, config.split.column, lambda _: None).examples}
+    return moments({e.id: written[e.id] for e in loaded.first.examples}, config.split.column, path)
 
 
 def how_parted(config: Config, loaded: Loaded) -> str:

@@ -11,6 +11,7 @@ from rung.config import Config
 DEV_OF_A_TRAINING_FILE = 0.15  # where the test set is the user's own: nothing of the training file could be tested
 MOST_TRAIN = 0.45  # the share that tuning gets; few examples give no more to approaches that show or learn from them
 FEWEST_SHOWN = 40  # training examples from which few-shot chooses, where there are as many
+MOST_BY_TIME = 0.4  # the longer ago an example, the less it says of tomorrow (docs/statistics.md)
 FEWEST_READ = 10  # training examples whatever is planned: the audit, and what knows labels by them, read these
 
 
@@ -33,6 +34,9 @@ def shares_of(config: Config, rows: int) -> Shares:
     """Return the shares for so many examples. What rung.yaml says stands; one share that it leaves out is divided from the rest as by need."""
     needed = shares_by_need([step.rung for step in config.ladder], rows, answers=bool(config.task.target))
     test, dev = config.split.test, config.split.dev
+    if config.split.by == "time" and needed.test > MOST_BY_TIME:
+        why = f"{needed.why}; by time the latest {100 * MOST_BY_TIME:.0f} % test"
+        needed = Shares(round(1.0 - needed.dev - MOST_BY_TIME, 4), needed.dev, MOST_BY_TIME, why)
     if test is None and dev is None:
         return needed
     if test is None:

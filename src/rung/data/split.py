@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rung.data.by_time import in_order
 from rung.data.near import Duplicates, Ties, find_duplicates
 from rung.data.parts import IDS_NAMED, Parts, Quarantined, check_unchanged, freeze, thaw
 from rung.errors import SplitError
@@ -22,9 +23,15 @@ _ALL = "\0all"  # the pseudo-label that counts every row
 
 
 def split(
-    dataset: Dataset, *, test: float = 0.4, dev: float = 0.15, seed: int = 7, kind: Kind = "classification"
+    dataset: Dataset,
+    *,
+    test: float = 0.4,
+    dev: float = 0.15,
+    seed: int = 7,
+    kind: Kind = "classification",
+    when: Mapping[str, float] | None = None,
 ) -> Parts:
-    """Part the rows by shares of the whole; train takes the rest.
+    """Part the rows by shares of the whole; train takes the rest. `when`: each row's moment by id, to part them by time.
 
     Rows of one group, or of one near-duplicate cluster, or tied by a chain of both, stay on one side. For
     classification each part nears the label proportions of the whole. Equal rows and seed give equal parts, in
@@ -38,14 +45,14 @@ def split(
         )
     _enough(len(rows), shares, dataset.source)
     duplicates = find_duplicates(rows)
-    parts = _parted(tied(rows, duplicates), shares, kind, seed, dataset.source)
+    parts = _parted(tied(rows, duplicates), shares, kind, seed, dataset.source, when)
     return Parts(
         parts["train"],
         parts["dev"],
         parts["test"],
         seed=seed,
         duplicates=duplicates,
-        settings={"test": test, "dev": dev, "kind": kind},
+        settings={"test": test, "dev": dev, "kind": kind, **({"by": "time"} if when is not None else {})},
     )
 
 
@@ -174,11 +181,22 @@ def _blocks(rows: Sequence[Example]) -> list[_Block]:
 
 
 def _parted(
-    rows: Sequence[Example], shares: Mapping[str, float], kind: Kind, seed: int, source: str
+    rows: Sequence[Example],
+    shares: Mapping[str, float],
+    kind: Kind,
+    seed: int,
+    source: str,
+    when: Mapping[str, float] | None = None,
 ) -> dict[str, tuple[Example, ...]]:
     blocks = _blocks(rows)
     parts: dict[str, list[int]] = {name: [] for name in shares}
-    for block, part in zip(blocks, _assign(blocks, shares, kind, seed, source), strict=True):
+    by_luck = when is None
+    assigned = (
+        _assign(blocks, shares, kind, seed, source)
+        if by_luck
+        else in_order([b.rows for b in blocks], rows, when or {}, shares)
+    )
+    for block, part in zip(blocks, assigned, strict=True):
         parts[part].extend(block.rows)
     _check_filled({name: len(found) for name, found in parts.items()}, shares, blocks, source)
     return {name: tuple(rows[i] for i in sorted(found)) for name, found in parts.items()}

@@ -25,7 +25,14 @@ from rung.decide.floors import (
 from rung.decide.frontier import frontier_reasons
 from rung.decide.knowledge import knowledge_reasons
 from rung.decide.rerun import same_again
-from rung.decide.tuned import gain_over_best, gate_was_open, tuned_counterfactuals, tuned_reasons, worth_tuning
+from rung.decide.tuned import (
+    gain_over_best,
+    gate_was_open,
+    looks_first,
+    tuned_counterfactuals,
+    tuned_reasons,
+    worth_tuning,
+)
 from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
 from rung.stats.power import minimum_detectable_effect
 from rung.types import (
@@ -157,6 +164,7 @@ def _changes(climb: Climbed, winner: str | None, decision: Decision, provisional
     if not provisional:
         yield from floor_counterfactuals(winner, climb.counted, climb.test_rows)
     yield from tuned_counterfactuals(task, climb.forecasts, climb.results)
+    yield from looks_first(winner, climb.trained, task, climb.results)
     yield from label_counterfactuals(task, climb.findings, winner)
 
 

@@ -1,0 +1,111 @@
+"""`split: {by: time, column: date}`: train before dev before test, and dates that are none."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from rung.config import parse_config
+from rung.data.by_time import moments
+from rung.data.configured import part_rows, read_rows
+from rung.errors import ConfigError, SplitError
+from rung.ladder import climb
+from rung.store.run import RunFolder
+from tests.unit._worlds import rows
+
+FIRST = date(2025, 1, 1)
+
+
+def config_of(root, made, **changes):
+    (root / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
+    raw = {
+        "task": {
+            "name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": ["text"], "target": "team",
+            "metrics": ["normalized_match"], "goal": 0.9,
+        },
+        "data": {"path": "rows.jsonl", "id": "id"},
+        "split": {"by": "time", "column": "date"},
+        "models": {"main": {"provider": "fake", "answers": {r["text"]: r.get("said", r["team"]) for r in made}}},
+        "ladder": [{"prompt": {"rewrites": False}}],
+        "stop_early": False,
+    }  # fmt: skip
+    raw.update(changes)
+    return parse_config(raw, root)
+
+
+def dated(n, say=date.isoformat):
+    """Rows of `n` days, in another order than that of time."""
+    found = [dict(r, date=say(FIRST + timedelta(days=i))) for i, r in enumerate(rows(n))]
+    return found[1::2] + found[::2]
+
+
+def test_what_is_tested_came_after_what_was_learnt_and_chosen_on(tmp_path):
+    made = dated(200)
+    _, parts = part_rows(config := config_of(tmp_path, made), read_rows(config))
+    when = {r["id"]: r["date"] for r in made}
+    train, dev, test = ([when[e.id] for e in part] for part in (parts.train, parts.dev, parts.test))
+    assert max(train) < min(dev) <= max(dev) < min(test)
+    assert [len(part) for part in (train, dev, test)] == [80, 40, 80]  # of 10 / 20 / 70 % by need the latest 40 % test
+    assert parts.settings["by"] == "time"
+    assert all("date" not in e.inputs for e in parts.test)
+
+
+def test_near_duplicates_go_where_the_latest_of_them_belongs(tmp_path):
+    made = dated(200)
+    early = min(made, key=lambda r: r["date"])
+    late = max(made, key=lambda r: r["date"])
+    early["text"] = late["text"]
+    early["team"] = late["team"]
+    _, parts = part_rows(config := config_of(tmp_path, made), read_rows(config))
+    assert {early["id"], late["id"]} <= {e.id for e in parts.test}
+
+
+def test_drift_is_seen_by_time_and_hidden_by_chance(tmp_path):
+    made = sorted(dated(400), key=lambda r: r["date"])
+    for i, row in enumerate(made):
+        wrong = i % 20 == 0 if i < 280 else i % 4 == 0  # .95 at first, .75 in the last 30 %
+        row["said"] = "other" if wrong else row["team"]
+    shares = {"test": 0.4, "dev": 0.2}
+    by_time = climb(config_of(tmp_path, made, split={**shares, "by": "time", "column": "date"}), tmp_path / "time")
+    by_chance = climb(config_of(tmp_path, made, split=shares), tmp_path / "chance")
+    means = [r.results["prompt"].estimates["normalized_match"].mean for r in (by_time, by_chance)]
+    assert means[0] == pytest.approx(0.80, abs=0.03)
+    assert means[1] > 0.85
+    assert (by_time.verdict.decision, by_chance.verdict.decision) == ("misses", "inconclusive")
+    assert "by" not in RunFolder.open(tmp_path / "chance").config[0]["split"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2025-03-31", 1743379200), ("2025-03-31T12:00:00Z", 1743422400), ("2025-03-31 14:00:00+02:00", 1743422400),
+        ("1743379200", 1743379200), ("1743379200000", 1743379200),
+    ],
+)  # fmt: skip
+def test_dates_as_they_are_written(text, seconds):
+    assert moments({"r": text}, "date", "rows.csv") == {"r": seconds}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"), [("31/02/2025", "'31/02/2025'"), ("soon", "'soon'"), ("2025", "'2025'"), (None, "nothing")]
+)
+def test_what_is_no_date_is_named_in_one_sentence(tmp_path, text, holds):
+    made = dated(100)
+    made[7]["date"] = text
+    config = config_of(tmp_path, made)
+    with pytest.raises(
+        SplitError, match=f"the column 'date' holds {holds} in the example '{made[7]['id']}', which is no date"
+    ):
+        part_rows(config, read_rows(config))
+
+
+def test_by_time_takes_one_file_and_a_column_that_no_model_sees(tmp_path):
+    made = dated(100)
+    with pytest.raises(ConfigError, match="belong together: give both"):
+        config_of(tmp_path, made, split={"by": "time"})
+    with pytest.raises(ConfigError, match="here the test set is your own: leave it out"):
+        config_of(tmp_path, made, data={"train": "rows.jsonl", "test": "rows.jsonl"})
+    with pytest.raises(ConfigError, match="is an input of the task"):
+        config_of(tmp_path, made, split={"by": "time", "column": "text"})
