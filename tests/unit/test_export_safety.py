@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -183,21 +184,27 @@ def climbed(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_an_export_is_its_owners_alone_and_says_how_it_was_measured(climbed, capsys):
-    verb.export(climbed / "run", "prompt", "prompt", climbed / "out", None, True)
-    verb.export(climbed / "run", "prompt", "rows", None, None, True)
+@pytest.mark.parametrize(("umask", "folder", "file"), [(0o022, 0o755, 0o644), (0o077, 0o700, 0o600)])
+def test_an_export_has_the_modes_of_the_umask_and_says_how_it_was_measured(climbed, capsys, umask, folder, file):
+    before = os.umask(umask)
+    try:
+        verb.export(climbed / "run", "prompt", "prompt", climbed / f"out{umask}", None, True)
+        verb.export(climbed / "run", "prompt", "rows", climbed / f"rows{umask}", None, True)
+    finally:
+        os.umask(before)
+    out = climbed / f"out{umask}"
     capsys.readouterr()
-    written = [p for place in (climbed / "out", climbed / "run/exports") for p in place.rglob("*")]
+    written = [p for place in (out, climbed / f"rows{umask}") for p in (place, *place.rglob("*"))]
     assert {p.name for p in written} >= {"ask.py", "prompt.json", "chat-train.jsonl", "trl-dev.jsonl", "train_trl.py"}
-    assert [str(p) for p in written if p.is_file() and p.stat().st_mode & 0o077] == []
-    assert (climbed / "out").stat().st_mode & 0o777 == 0o700
-    assert (climbed / "out/ask.py").read_bytes() == (ALONE / "ask.py").read_bytes()
-    model = json.loads((climbed / "out/prompt.json").read_text())["model"]
+    assert {p.stat().st_mode & 0o777 for p in written if p.is_dir()} == {folder}
+    assert {p.stat().st_mode & 0o777 for p in written if p.is_file()} == {file}
+    assert (out / "ask.py").read_bytes() == (ALONE / "ask.py").read_bytes()
+    model = json.loads((out / "prompt.json").read_text())["model"]
     assert model["max_tokens_field"] == "max_completion_tokens"
     assert "api_key_env" not in model
     done = subprocess.run(
         [sys.executable, "-c", "import ask, endpoint; print(ask.answer(dict.fromkeys(endpoint.prompt()['columns'], 'x')))"],
-        cwd=climbed / "out", capture_output=True, text=True, check=False,
+        cwd=out, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 

@@ -41,13 +41,22 @@ async def export(
     part = part_of(place)
     try:
         with disk_errors(place, "choose a folder that you may write"):
-            part.mkdir(parents=True, mode=0o700)
+            part.mkdir(parents=True)
+            shared = part.stat().st_mode  # less the umask, which nothing tells without changing it
+            part.chmod(0o700)
             said = await chosen.write(run, label, candidate, part, dtype)
+            _hand_on(part, shared)
             shutil.rmtree(place, ignore_errors=True)
             part.rename(place)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return chosen.name, place, said
+
+
+def _hand_on(folder: Path, shared: int) -> None:
+    """Give what is written whole the modes of the user's umask: others run it, as in a container."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(shared if path.is_dir() or path.stat().st_mode & 0o100 else shared & 0o666)
 
 
 def exported(
