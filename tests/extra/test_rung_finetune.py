@@ -122,7 +122,9 @@ def test_force_never_wins_and_the_reasons_say_so(climbed):
     _, run = climbed
     assert run.verdict.winner is None
     told = [r.claim for r in run.verdict.reasons if "by force" in r.claim]
-    assert told[0].startswith("finetune ran by force and cannot win: 60 training examples are below the minimum of 500")
+    assert told[0].startswith(
+        "fine-tuning ran by force and cannot win: 60 training examples are below the minimum of 500"
+    )
 
 
 def test_every_number_of_a_tuned_climb_can_be_recomputed(climbed):
@@ -199,19 +201,19 @@ def test_tuning_trouble_is_a_skipped_rung_and_the_climb_goes_on(tmp_path):
     odd = {"finetune": {"tuner": {"lora": {**QUICK, "targets": ["nowhere"]}}, "force": True}}
     run = climb(experiment(tmp_path, 60, ladder=[AS_IS, odd]), tmp_path / "run")
     assert list(run.results) == ["prompt"]
-    assert any("finetune was not run" in r.claim and "takes no LoRA adapter" in r.rule for r in run.verdict.reasons)
+    assert any("fine-tuning was not run" in r.claim and "takes no LoRA adapter" in r.rule for r in run.verdict.reasons)
 
 
 def test_a_model_whose_weights_are_elsewhere_is_skipped_with_the_way_out(tmp_path):
     models = {"main": {"provider": "fake", "answers": {}}}
     run = climb(experiment(tmp_path, 60, models=models), tmp_path / "run")
-    [skipped] = [r for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    [skipped] = [r for r in run.verdict.reasons if "fine-tuning was not run" in r.claim]
     assert "whose weights are not on this machine" in skipped.rule
 
 
 def test_below_the_minimum_the_rung_is_skipped_and_few_shot_named(tmp_path):
     run = climb(experiment(tmp_path, 60, ladder=["baseline", "finetune"]), tmp_path / "run")
-    [skipped] = [r for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    [skipped] = [r for r in run.verdict.reasons if "fine-tuning was not run" in r.claim]
     assert "30 training examples are below the minimum of 500 for style" in skipped.rule
     assert "few-shot" in skipped.rule
 

@@ -56,7 +56,7 @@ def test_the_tuned_small_model_wins_by_the_second_door_and_every_part_is_told(cl
     assert (climbed.verdict.decision, climbed.verdict.winner) == ("meets", "finetune@small")
     assert climbed.results["prompt"].quality.status == "meets"
     [said] = [r.claim for r in climbed.verdict.reasons if "takes the place of" in r.claim]
-    assert said.startswith("finetune@small takes the place of prompt: at most 0.")
+    assert said.startswith("fine-tuning@small takes the place of prompt: at most 0.")
     assert ", cheaper ($" in said
     assert ", faster (p95 " in said
     assert "n = 60" in said
@@ -73,9 +73,9 @@ def test_latency_is_measured_unloaded_on_sixty_uncached_requests(climbed):
 
 def test_break_even_and_payback_count_rent_tuning_and_the_teacher(climbed):
     [said] = [c for c in climbed.verdict.counterfactuals if "both good enough" in c]
-    assert "finetune@small is cheaper above " in said
+    assert "fine-tuning@small is cheaper above " in said
     assert "what it cost once is earned back in " in said
-    assert "(a machine for finetune@small: $73.00 a month)" in said
+    assert "(a machine for fine-tuning@small: $73.00 a month)" in said
     tuning = RunFolder.open(climbed.folder).read("rungs/finetune@small/fit.json")["tuning"]
     assert tuning["lesson"].startswith("prompt (")
     assert tuning["lesson_usd"] > 0  # the teacher was asked for every training row, at its price

@@ -67,7 +67,7 @@ def test_a_base_that_cannot_be_tuned_costs_the_other_rungs_nothing(tmp_path, cha
     steps = [AS_IS, {"finetune": {"model": "small", "tuner": {"lora": QUICK}, "force": True}}, "fewshot"]
     run = climb(experiment(tmp_path, 60, models=models, ladder=steps), tmp_path / "run")
     assert list(run.results) == ["prompt", "fewshot"]
-    [skipped] = [r.rule for r in run.verdict.reasons if "finetune@small was not run" in r.claim]
+    [skipped] = [r.rule for r in run.verdict.reasons if "fine-tuning@small was not run" in r.claim]
     assert words in skipped
     assert "\n" not in skipped
 
@@ -103,7 +103,7 @@ def test_a_full_disk_in_a_checkpoint_leaves_the_rung_out_and_the_same_command_tu
         patched.setattr("rung.tuners._local.save_state", full)
         run = climb(config, tmp_path / "run")
     assert list(run.results) == ["prompt"]
-    [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    [skipped] = [r.rule for r in run.verdict.reasons if "fine-tuning was not run" in r.claim]
     assert skipped.startswith("a checkpoint of lora")
     assert "could not be written" in skipped
     assert "No space left on device" in skipped
@@ -120,7 +120,7 @@ def test_too_little_memory_is_estimated_and_leaves_the_rung_out(tmp_path, monkey
     steps = [AS_IS, {"finetune": {"tuner": {"full": {**QUICK, "learning_rate": 1e-3}}, "force": True}}]
     run = climb(experiment(tmp_path, 60, ladder=steps), tmp_path / "run")
     assert list(run.results) == ["prompt"]
-    [skipped] = [r.rule for r in run.verdict.reasons if "finetune was not run" in r.claim]
+    [skipped] = [r.rule for r in run.verdict.reasons if "fine-tuning was not run" in r.claim]
     assert "and about 50 MB are free: use LoRA instead of full tuning" in skipped
 
 

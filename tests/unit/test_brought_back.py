@@ -87,7 +87,7 @@ def test_the_same_run_goes_on_with_the_model_and_stays_confirmatory(waited, tmp_
     ]
     assert calls(folder)["main"] == before["main"]
     assert folder.planned == ("prompt", "finetune@tuned")
-    assert any("finetune@tuned has a significant gain worth tuning" in r.claim for r in run.verdict.reasons)
+    assert any("fine-tuning@tuned has a significant gain worth tuning" in r.claim for r in run.verdict.reasons)
     assert paid_once(folder) == 40
     for form in (Format.html, Format.text, Format.markdown):
         assert "ft:fake was tuned elsewhere, for $40.00" in rendered(folder, form).replace("\\", ""), form

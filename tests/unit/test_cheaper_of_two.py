@@ -47,4 +47,4 @@ def test_a_tuned_model_must_be_shown_not_to_be_worse():
         climbed(T, results | {"finetune": small}, planned=("prompt", "finetune"), trained=frozenset({"finetune"}))
     )
     assert verdict.winner == "prompt"
-    assert any(r.claim.startswith("finetune does not take the place of prompt") for r in verdict.reasons)
+    assert any(r.claim.startswith("fine-tuning does not take the place of prompt") for r in verdict.reasons)

@@ -46,7 +46,7 @@ def test_a_small_tuned_model_that_is_not_worse_cheaper_and_faster_takes_the_plac
     )
     assert (verdict.winner, verdict.decision) == ("finetune", "meets")
     [said] = [r for r in verdict.reasons if "takes the place of" in r.claim]
-    assert said.claim.startswith("finetune takes the place of prompt: at most 0.05 worse (0.0")
+    assert said.claim.startswith("fine-tuning takes the place of prompt: at most 0.05 worse (0.0")
     assert "cheaper ($1.00 per 1,000 requests, against $10.00; p = " in said.claim
     assert "faster (p95 0.3" in said.claim
     assert "n = 60" in said.claim
@@ -63,11 +63,11 @@ def test_the_break_even_volume_counts_the_machine_and_the_tuning():
     assert verdict.headline == "Fine-tuning pays: equal quality at 66 % of the cost from 66,000 requests a month."
     # $657 a month for the machine against $0.01 a request: 65,700 requests; at 100,000 the $20 are back after 2 days
     assert said == (
-        "Of 'prompt' and 'finetune', both good enough, finetune is cheaper above 66,000 requests a month; what it cost once is "
-        "earned back in 2 days (a machine for finetune: $657.00 a month)."
+        "Of prompt and fine-tuning, both good enough, fine-tuning is cheaper above 66,000 requests a month; what it cost once is "
+        "earned back in 2 days (a machine for fine-tuning: $657.00 a month)."
     )
     [said] = [c for c in through(large, rented(small, t, 0.9), finetune=use).counterfactuals if "both good enough" in c]
-    assert "finetune cost $20.00 once; give volume.requests_per_month to see when that is earned back" in said
+    assert "fine-tuning cost $20.00 once; give volume.requests_per_month to see when that is earned back" in said
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_what_is_unknown_of_a_door_is_said():
     t = task(0.8, **SEEKING)
     large = result(share(950, 1000), t)
     [said] = claims(t, large, result(share(950, 1000, shift=3), t, usd=None))
-    assert "cost unknown at finetune, latency not compared" in said.claim
+    assert "cost unknown at fine-tuning, latency not compared" in said.claim
     assert said.evidence == ("prompt/result#cost_per_1k_usd", "finetune/result#cost_per_1k_usd")
     [said] = claims(t, result(share(950, 1000), t, usd=None), result(share(950, 1000, shift=3), t, usd=None))
     assert "cost unknown at prompt and finetune" in said.claim
@@ -256,20 +256,20 @@ def test_volumes_are_told_of_good_rungs_against_the_winner_in_ladder_order():
         "unpriced": result(share(390, 400), t, usd=None),
     }
     assert list(volumes(t, "rag", results, {}, None)) == [
-        "Of 'prompt' and 'rag', both good enough, rag is cheaper at any volume."
+        "Of prompt and RAG, both good enough, RAG is cheaper at any volume."
     ]
     assert list(volumes(t, "prompt", results, {}, None)) == [
-        "Of 'prompt' and 'rag', both good enough, rag is cheaper at any volume."
+        "Of prompt and RAG, both good enough, RAG is cheaper at any volume."
     ]
     assert list(volumes(t, "baseline", {k: results[k] for k in ("baseline", "prompt")}, {}, None)) == [
-        "Of 'baseline' and 'prompt', both good enough, baseline is cheaper at any volume."
+        "Of baseline and prompt, both good enough, baseline is cheaper at any volume."
     ]
     same = {"prompt": good, "rag": good}
     assert list(volumes(t, "prompt", same, {}, None)) == []  # equal prices: nothing to say
     once = {"rag": Use(40.0)}
     assert list(volumes(t, "prompt", {k: results[k] for k in ("prompt", "rag")}, once, 10_000)) == [
-        "Of 'prompt' and 'rag', both good enough, rag is cheaper at any volume; what it cost once is earned back in 15 days."
+        "Of prompt and RAG, both good enough, RAG is cheaper at any volume; what it cost once is earned back in 15 days."
     ]
     machines = {"prompt": rented(good, t, 0.9), "rag": rented(results["rag"], t, 1.8)}
     [said] = volumes(t, "prompt", machines, {}, None)
-    assert said.endswith(" (a machine for prompt: $657.00 a month and rag: $1,314.00 a month).")
+    assert said.endswith(" (a machine for prompt: $657.00 a month and RAG: $1,314.00 a month).")

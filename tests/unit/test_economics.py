@@ -76,7 +76,7 @@ def test_machines_of_one_price_differ_in_what_they_serve():
     found = break_even(a, b)
     assert found.when == "equal"
     assert found.note == (
-        "one machine each, which serves up to 6,570,000 requests a month at prompt and 13,140,000 at finetune"
+        "one machine each, which serves up to 6,570,000 requests a month at prompt and 13,140,000 at fine-tuning"
     )
 
 
@@ -86,14 +86,14 @@ def test_what_was_paid_once_is_earned_back_in_months():
     assert break_even_sentence(break_even(prompt, tuned, 100_000)).endswith("earned back in 15 days")
     assert break_even_sentence(break_even(prompt, tuned, 3_000_000)).endswith("earned back in a day")
     assert break_even(prompt, tuned).note == (
-        "finetune cost $40.00 once; give volume.requests_per_month to see when that is earned back"
+        "fine-tuning cost $40.00 once; give volume.requests_per_month to see when that is earned back"
     )
     dear = offer("finetune", usd=2.0, one_off_usd=40.0)
     assert break_even(prompt, dear, 100_000).note == (
-        "the $40.00 that finetune cost once are not earned back at 100,000 requests a month"
+        "the $40.00 that fine-tuning cost once are not earned back at 100,000 requests a month"
     )
     unknown = offer("finetune", usd=0.2, one_off_usd=None, one_off_note="no price of the machine")
-    assert break_even(prompt, unknown, 100_000).note == "what finetune cost once is unknown: no price of the machine"
+    assert break_even(prompt, unknown, 100_000).note == "what fine-tuning cost once is unknown: no price of the machine"
 
 
 def test_efficient_rungs_are_those_that_nothing_beats_for_their_money():

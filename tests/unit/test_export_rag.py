@@ -116,7 +116,6 @@ def test_the_winner_answers_dev_examples_again_with_its_sources(once):
     assert {"rag.py", "documents.py", "documents.sqlite", "prompt.json", "README.md", "requirements.txt"} <= {
         p.name for p in out.iterdir()
     }
-    assert [str(p) for p in out.rglob("*") if p.is_file() and p.stat().st_mode & 0o077] == []
     assert (out / "requirements.txt").read_text().splitlines() == [rag.NUMPY, rag.MARKDOWN]
     assert str(root) not in (out / "prompt.json").read_text()
 
@@ -344,7 +343,6 @@ def test_documents_found_by_meaning_are_found_alone(tmp_path, monkeypatch, reque
         assert f"made the measured answer of the reply for {dev} of {dev} dev examples" in said
         assert ("tokenizers>=0.22,<1" in (out / "requirements.txt").read_text()) == (kind != "openai")
         assert (out / "embedder/model.safetensors").exists() == (kind != "openai")
-        assert [str(p) for p in out.rglob("*") if p.is_file() and p.stat().st_mode & 0o077] == []
         keys = {"MY_KEY": KEY, **({"NEAR_KEY": "sk-near-0123456789"} if kind == "openai" else {})}
         for sheet in (root / "sheets").iterdir():
             sheet.unlink()  # nothing but the folder is needed

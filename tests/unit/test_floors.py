@@ -114,7 +114,7 @@ def test_what_would_change_names_the_floor():
     carried = int(100 * (rung.floors[0].quality.lower + 0.02)) / 100
     assert (
         line
-        == f"Without the floor on recall of 'fraud', or with one of {carried:.2f} or less, 'baseline' would be good enough."
+        == f"Without the floor on recall of 'fraud', or with one of {carried:.2f} or less, baseline would be good enough."
     )
 
 
@@ -256,7 +256,7 @@ def test_a_label_that_a_better_approach_makes_worse_is_named():
     exact = stats.binomtest(12, 12, 0.5).pvalue
     assert loss.p_adjusted == pytest.approx(exact)  # b's p is smaller still, so that Holm leaves a's as it is
     [reason] = loss_reasons([pair])
-    assert "fewshot gains +0.600 over prompt and is significantly worse on label 'a': 0.40 after 1.00" in reason.claim
+    assert "few-shot gains +0.600 over prompt and is significantly worse on label 'a': 0.40 after 1.00" in reason.claim
     [back] = neighbours({"fewshot": measured(upper, of), "prompt": measured(lower, of)}, of, 7)
     assert back.worse == ()  # the approach that is worse in all is no surprise
 

@@ -228,14 +228,16 @@ def test_evidence_takes_the_place_of_the_rule_of_thumb_and_says_so():
     assert latency["prompting"].value == "prompt: p95 0.5 s under our own load, the least of those measured"
     assert (latency["finetune"].thumb, latency["finetune"].evidence, latency["finetune"].source) == (2, -1, "measured")
     assert latency["finetune"].disagrees
-    assert cells(found, "cost_must_fall")["finetune"].value == "finetune: $0.1 per 1,000, the least of those measured"
+    assert (
+        cells(found, "cost_must_fall")["finetune"].value == "fine-tuning: $0.1 per 1,000, the least of those measured"
+    )
     assert cells(found, "style_matters")["prompting"].evidence == 2
     assert latency["rag"].source is None
     assert (found.by_thumb, found.by_evidence) == ("finetune", "prompting")
     assert found.sentence == "The rule of thumb says Fine-tuning; the evidence says Prompting, few-shot."
     assert found.disagreements == (
         "The rule of thumb says Fine-tuning; the run met the goal at prompt (Prompting, few-shot).",
-        "Low latency needed: a rule of thumb speaks for Fine-tuning, the evidence does not (finetune: p95 2 s under our own load, "
+        "Low latency needed: a rule of thumb speaks for Fine-tuning, the evidence does not (fine-tuning: p95 2 s under our own load, "
         "more than another of those measured).",
     )
 
@@ -252,9 +254,9 @@ def test_knowledge_is_measured_by_failures_and_by_what_documents_mended():
     )
     row = cells(found, "knowledge_external")
     assert (row["prompting"].evidence, row["prompting"].value) == (
-        -1, "30 of 40 failures at fewshot for want of knowledge",
+        -1, "30 of 40 failures at few-shot for want of knowledge",
     )  # fmt: skip
-    assert (row["rag"].evidence, row["rag"].value) == (2, "rag +0.200 over fewshot (n=400)")
+    assert (row["rag"].evidence, row["rag"].value) == (2, "RAG +0.200 over few-shot (n=400)")
     assert found.sentence == "The rule of thumb says RAG, and the evidence agrees."
 
 
@@ -332,7 +334,7 @@ def test_an_approach_that_reaches_the_goal_and_does_not_win_is_no_evidence_for_i
     )
     cell = cells(found, "task_is_narrow")["finetune"]
     assert cell.evidence == 0
-    assert cell.value.startswith("finetune: goal met, and yet it does not win")
+    assert cell.value.startswith("fine-tuning: goal met, and yet it does not win")
 
 
 def test_labels_belong_to_columns():
@@ -424,10 +426,10 @@ def test_a_limit_is_held_up_to_the_limit(limit, evidence):
 @pytest.mark.parametrize(
     ("gain", "p", "evidence", "words"),
     [
-        (0.2, 0.049, 2, "rag +0.200 over prompt (n=400)"),
-        (0.2, 0.05, 0, "rag +0.200 over prompt (n=400, not shown)"),
-        (-0.2, 0.01, -2, "rag -0.200 over prompt (n=400)"),
-        (0.0, 0.01, -2, "rag +0.000 over prompt (n=400)"),
+        (0.2, 0.049, 2, "RAG +0.200 over prompt (n=400)"),
+        (0.2, 0.05, 0, "RAG +0.200 over prompt (n=400, not shown)"),
+        (-0.2, 0.01, -2, "RAG -0.200 over prompt (n=400)"),
+        (0.0, 0.01, -2, "RAG +0.000 over prompt (n=400)"),
     ],
 )
 def test_a_gain_counts_where_it_is_shown(gain, p, evidence, words):
@@ -472,7 +474,7 @@ def test_a_column_is_shown_by_its_lowest_good_rung_else_by_its_best():
     good, better = measured("prompt", 392), measured("fewshot", 399)
     assert cells(measured_matrix([good, better], {}), "task_is_narrow")["prompting"].value.startswith("prompt:")
     low, best = measured("prompt", 300), measured("fewshot", 320)
-    assert cells(measured_matrix([low, best], {}), "task_is_narrow")["prompting"].value.startswith("fewshot:")
+    assert cells(measured_matrix([low, best], {}), "task_is_narrow")["prompting"].value.startswith("few-shot:")
 
 
 @pytest.mark.parametrize(("rows", "evidence"), [(199, -2), (200, 1), (1999, 1), (2000, 2)])

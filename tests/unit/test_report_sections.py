@@ -133,7 +133,7 @@ def test_the_matrix_reads_the_run_and_what_was_told(run, page):
     assert found.measured == ("baseline", "prompt", "fewshot", "rag")
     assert found.by_evidence == "prompting"
     assert found.sentence in page
-    assert "fewshot: $0.58 per 1,000, limit $1" in page
+    assert "few-shot: $0.58 per 1,000, limit $1" in page
     run.told.save({"explainability": True})
     told = {r.fact.factor: r.fact for r in matrix_of(load_report(run)).rows}
     assert (told["explainability"].holds, told["explainability"].source) == (True, "told")

@@ -78,7 +78,7 @@ def test_exhausted_names_the_nearest_and_the_goal_it_would_carry():
         verdict.headline == "Not yet: a better prompt comes closest with 0.80 (goal 0.90); fine-tuning was not tried."
     )
     assert verdict.basis == "Closest, prompt: 80 % correct on 400 held-out examples (95 % CI 76 to 84 %; goal 90 %)."
-    assert any("With a goal of 0.77 or less, 'prompt' would meet" in c for c in verdict.counterfactuals)
+    assert any("With a goal of 0.77 or less, prompt would meet" in c for c in verdict.counterfactuals)
 
 
 def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
@@ -92,7 +92,7 @@ def test_a_limit_that_is_broken_or_unknown_is_not_good_enough():
         "Not yet: a better prompt meets the goal but costs $1.00 per 1,000 requests (limit $0.50)."
     )
     assert verdict.counterfactuals == (
-        "With limits of $1.00 per 1,000 requests instead of $0.50, 'prompt' would be good enough.",
+        "With limits of $1.00 per 1,000 requests instead of $0.50, prompt would be good enough.",
     )
     unknown = result(share(390, 400), t, usd=None)
     assert (unknown.cost_per_1k_usd, unknown.cost_note, unknown.limits_held) == (None, "no price for toy", None)

@@ -121,14 +121,14 @@ def test_an_opinion_without_labels_makes_a_verdict_provisional_with_how_many_run
     why = "rests on the judge alone"
     good, low = (with_quality(result(share(k, 400), t), provisional=why, labels_needed=60) for k in (395, 362))
     won = decide(climbed(t, {"prompt": low, "fewshot": good}))
-    assert (won.winner, won.provisional, won.shown) == ("fewshot", f"'fewshot' {why}", False)
+    assert (won.winner, won.provisional, won.shown) == ("fewshot", f"few-shot {why}", False)
     assert won.headline == "Provisional: a better prompt meets the goal; 60 more human labels would confirm the judge."
     assert (
         won.counterfactuals[0] == "Human labels may move every figure here: the judge's scores are not corrected yet."
     )
     assert not any("With a goal above" in c for c in won.counterfactuals)
     open_ = decide(climbed(t, {"prompt": low, "fewshot": low}))
-    assert open_.provisional == f"'prompt' (and 1 more) {why}"
+    assert open_.provisional == f"prompt (and 1 more) {why}"
     labelled = decide(climbed(t, {"prompt": low, "fewshot": result(share(395, 400), t)}))
     assert (labelled.provisional, labelled.winner, labelled.shown) == (None, "fewshot", True)
 
@@ -271,7 +271,7 @@ def test_a_latency_limit_is_judged_by_what_is_served_and_never_by_our_own_load(s
 
 def test_how_much_higher_the_goal_could_be_is_told_unless_it_could_be_one():
     t = task(0.9)
-    carried = "With a goal above 0.98, 'a' would no longer meet the goal."
+    carried = "With a goal above 0.98, a would no longer meet the goal."
     assert decide(lettered(t, {"a": result(share(395, 400), t)})).counterfactuals[0] == carried
     all_right = decide(lettered(t, {"a": result(share(4000, 4000), t)})).counterfactuals
     assert not any("goal above" in c for c in all_right)
@@ -282,12 +282,12 @@ def test_limits_that_would_have_to_be_wider_are_named_with_their_figures():
     found = result(share(395, 400), t, served=[0.5] * 90)
     [said] = decide(lettered(t, {"a": found})).counterfactuals
     assert said == (
-        "With limits of $1.00 per 1,000 requests instead of $0.50 and a p95 latency of 0.5 s instead of 0.4 s, 'a' would be good "
+        "With limits of $1.00 per 1,000 requests instead of $0.50 and a p95 latency of 0.5 s instead of 0.4 s, a would be good "
         "enough."
     )
     dear = task(0.9, limits=Limits(cost_per_1k_usd=0.5, p95_latency_s=0.5))
     [said] = decide(lettered(dear, {"a": result(share(395, 400), dear, served=[0.5] * 90)})).counterfactuals
-    assert said == "With limits of $1.00 per 1,000 requests instead of $0.50, 'a' would be good enough."
+    assert said == "With limits of $1.00 per 1,000 requests instead of $0.50, a would be good enough."
 
 
 def test_what_would_change_a_negative_answer_is_told_of_the_best_that_falls_short():
@@ -297,9 +297,9 @@ def test_what_would_change_a_negative_answer_is_told_of_the_best_that_falls_shor
     lower = best.quality.lower
     wider = math.ceil(1000 * (0.9 - lower) - 1e-9) / 1000
     assert verdict.counterfactuals == (
-        f"About {best.quality.examples_needed:,} test examples would settle 'b' (now 400).",
-        f"With a goal of {mark(lower + 0.02, down=True)} or less, 'b' would meet the goal.",
-        f"With a tolerance of {wider:g} instead of 0.02, 'b' would meet the goal.",
+        f"About {best.quality.examples_needed:,} test examples would settle b (now 400).",
+        f"With a goal of {mark(lower + 0.02, down=True)} or less, b would meet the goal.",
+        f"With a tolerance of {wider:g} instead of 0.02, b would meet the goal.",
     )
     assert wider <= 0.05
     far = decide(lettered(t, {"a": low}))
@@ -315,9 +315,9 @@ def test_what_would_change_a_positive_answer_is_the_goal_and_the_rungs_below():
     carried = mark(won.quality.lower + 0.02, down=True)
     q = unclear.quality
     assert verdict.counterfactuals == (
-        f"With a goal above {carried}, 'c' would no longer meet the goal.",
-        f"'a' may be enough already (probability {q.probability_good:.2f}); about {q.examples_needed:,} test examples would tell.",
-        f"With a goal of {mark(missed.quality.lower + 0.02, down=True)} or less, 'b' would do.",
+        f"With a goal above {carried}, c would no longer meet the goal.",
+        f"a may be enough already (probability {q.probability_good:.2f}); about {q.examples_needed:,} test examples would tell.",
+        f"With a goal of {mark(missed.quality.lower + 0.02, down=True)} or less, b would do.",
     )
     sure = decide(lettered(task(0.9, tolerance=0.02, service=Service(10)), {"a": result([1.0] * 4000, t)}))
     assert sure.counterfactuals == ()  # it carries any goal
@@ -379,7 +379,7 @@ def test_no_goal_below_a_twentieth_is_offered(lower, offered):
         is offered
     )
     below = decide(lettered(task(0.9), {"a": missed, "b": good})).counterfactuals
-    assert any("'a' would do" in c for c in below) is offered
+    assert any("a would do" in c for c in below) is offered
 
 
 @pytest.mark.parametrize(("lower", "wider"), [(0.8499, None), (0.85, "0.05"), (0.879, "0.021"), (0.88, None)])
@@ -388,7 +388,7 @@ def test_a_wider_tolerance_is_offered_up_to_half_of_the_errors_that_the_goal_all
         lettered(task(0.9), {"a": with_quality(of_status("inconclusive", rows=None), lower=lower)})
     ).counterfactuals
     told = [c for c in found if c.startswith("With a tolerance")]
-    expected = [] if wider is None else [f"With a tolerance of {wider} instead of 0.02, 'a' would meet the goal."]
+    expected = [] if wider is None else [f"With a tolerance of {wider} instead of 0.02, a would meet the goal."]
     assert told == expected
 
 
@@ -397,8 +397,8 @@ def test_the_best_of_those_that_fall_short_is_the_one_with_the_highest_lower_bou
     met = replace(with_quality(of_status("meets"), lower=0.89), limits_held=None)
     found = decide(lettered(task(0.9), {"a": first, "b": second, "c": met})).counterfactuals
     assert found[-2:] == (
-        "With a goal of 0.88 or less, 'b' would meet the goal.",
-        "With a tolerance of 0.04 instead of 0.02, 'b' would meet the goal.",
+        "With a goal of 0.88 or less, b would meet the goal.",
+        "With a tolerance of 0.04 instead of 0.02, b would meet the goal.",
     )
 
 
@@ -416,7 +416,7 @@ def test_what_of_the_failures_was_knowledge_is_a_reason():
     known = {"rag": split((unknown, unused), (unused,)), "second": split((), ())}
     first, second = knowledge_reasons(known)
     assert first.claim == (
-        "rag: 15 of 40 dev examples are wrong without passages (does not know 12; retrieved but not used 3); wrong with them: "
+        "RAG: 15 of 40 dev examples are wrong without passages (does not know 12; retrieved but not used 3); wrong with them: "
         "retrieved but not used 3"
     )
     assert first.evidence == (

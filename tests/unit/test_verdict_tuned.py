@@ -84,7 +84,7 @@ def test_the_gain_is_measured_against_the_best_rung_below_not_the_one_just_below
     assert verdict.winner == "finetune"
     claim = next(r for r in verdict.reasons if "worth tuning" in r.claim)
     assert claim.claim.startswith(
-        "finetune has a significant gain worth tuning: +0.055 over the best approach below, fewshot (p = "
+        "fine-tuning has a significant gain worth tuning: +0.055 over the best approach below, few-shot (p = "
     )
     assert stops(t, "finetune", results, TUNED, 7)
     near = replace(best, quality=replace(best.quality, status="misses"))
@@ -116,7 +116,7 @@ def test_tuning_is_worth_it_where_its_gain_is_significant_and_large_enough(n, be
     ]
     word = "a" if worth else "no"
     assert said.claim.startswith(
-        f"finetune has {word} significant gain worth tuning: {gain.gain:+.3f} over the best approach below, prompt"
+        f"fine-tuning has {word} significant gain worth tuning: {gain.gain:+.3f} over the best approach below, prompt"
     )
     assert said.rule.startswith(
         f"a significant paired gain of at least {min_gain:g} over the best approach below; McNemar"
@@ -130,7 +130,7 @@ def test_a_gain_at_just_the_level_is_not_shown():
     assert gain_over_best(t, "finetune", results, 7).p_value == 0.03125
     assert not worth_tuning(t, "finetune", results, 7)
     said = next(tuned_reasons(t, TUNED, results, 7))
-    assert said.claim.startswith("finetune has no significant gain worth tuning: +0.150")
+    assert said.claim.startswith("fine-tuning has no significant gain worth tuning: +0.150")
 
 
 def test_a_gain_that_luck_may_have_brought_does_not_make_a_tuned_model_win():
@@ -156,7 +156,7 @@ def test_force_is_told_and_never_changes_the_verdict():
     verdict = decide(climbed(t, forced, planned=PLANNED, trained=TUNED))
     assert (verdict.winner, verdict.decision) == (None, "misses")
     told = next(r for r in verdict.reasons if "by force" in r.claim)
-    assert told.claim == "finetune ran by force and cannot win: 40 training examples are below the minimum of 200"
+    assert told.claim == "fine-tuning ran by force and cannot win: 40 training examples are below the minimum of 200"
     inconclusive = result(share(890, 1000), t)
     assert inconclusive.quality.status == "inconclusive"
     verdict = decide(climbed(t, {"prompt": inconclusive, "finetune": tuned}, planned=PLANNED, trained=TUNED))
@@ -179,7 +179,7 @@ def test_what_more_rows_would_bring_is_a_counterfactual_of_a_tuned_rung_that_fal
     results = {"prompt": result(share(600, 1000), t), "finetune": result(share(700, 1000), t)}
     told = {"finetune": "about 800 more examples for 0.9 on dev"}
     verdict = decide(climbed(t, results, planned=PLANNED, trained=TUNED, forecasts=told))
-    assert "'finetune': about 800 more examples for 0.9 on dev." in verdict.counterfactuals
+    assert "fine-tuning: about 800 more examples for 0.9 on dev." in verdict.counterfactuals
 
 
 def test_a_rung_below_whose_verdict_was_certain_early_is_asked_for_all_rows_before_tuning_is_judged():
@@ -231,7 +231,7 @@ def test_force_changes_neither_lean_nor_decision_nor_headline():
             "Not yet: the fine-tuning was forced, so it cannot win, and nothing cheaper meets the goal."
         )
         assert verdict.basis == alone.basis
-        assert not any("'finetune' would" in c for c in verdict.counterfactuals)
+        assert not any("fine-tuning would" in c for c in verdict.counterfactuals)
     only = decide(climbed(t, {"finetune": forced}, planned=("finetune",), trained=TUNED))
     assert only.headline.startswith("Not yet: the fine-tuning was forced, so it cannot win")
 
@@ -263,7 +263,7 @@ def test_reasons_against_tuning_are_told_whether_of_the_rungs_below_or_of_missin
     lacking = Diagnosis(
         "rag", 40, 20, (), None, "", (Cause("not retrieved", 12, share_of_rows, "", (), "", "experiment"),)
     )
-    with pytest.raises(NotOffered, match="12 of 12 failures at rag lack a fact"):
+    with pytest.raises(NotOffered, match="12 of 12 failures at RAG lack a fact"):
         must_fall_short(t, "main", {}, {"prompt": miss}, lacking)
     with pytest.raises(NotOffered, match="prompt is inconclusive"):
         must_fall_short(t, "main", {}, {"prompt": result(share(362, 400), t)}, lacking)
@@ -284,7 +284,7 @@ def test_tuning_is_not_offered_from_half_of_the_failures_on(facts, others, offer
     assert (said is None) is offered
     if said is not None:
         assert said == (
-            f"{facts} of {facts + others} failures at rag lack a fact: they become right with the passage that tells it; "
+            f"{facts} of {facts + others} failures at RAG lack a fact: they become right with the passage that tells it; "
             "tuning is no way to teach facts: they cannot be updated, audited or attributed; the cheaper way: answer from "
             "documents and search them better"
         )
@@ -316,11 +316,11 @@ def test_force_and_forgetting_shut_the_gate_and_are_told_one_by_one():
     trained = frozenset({"finetune", "second", "third"})
     said = [r.claim for r in tuned_reasons(t, trained, results, 7)]
     assert [c.split(" (p")[0] for c in said] == [
-        "finetune has a significant gain worth tuning: +0.360 over the best approach below, prompt",
-        "second has no significant gain worth tuning: +0.000 over the best approach below, finetune",
+        "fine-tuning has a significant gain worth tuning: +0.360 over the best approach below, prompt",
+        "second has no significant gain worth tuning: +0.000 over the best approach below, fine-tuning",
         "second cannot win: task notes falls",
-        "third has no significant gain worth tuning: +0.000 over the best approach below, finetune",
-        "third ran by force and cannot win: few examples; 7; finetune is good enough: tuning is allowed only when every approach below "
+        "third has no significant gain worth tuning: +0.000 over the best approach below, fine-tuning",
+        "third ran by force and cannot win: few examples; 7; fine-tuning is good enough: tuning is allowed only when every approach below "
         "misses the goal; the cheaper way: ship that one",
     ]
     [*_, last] = tuned_reasons(t, trained, results, 7)
@@ -332,10 +332,10 @@ def test_force_and_forgetting_shut_the_gate_and_are_told_one_by_one():
         {"prompt": good, "finetune": tuned_as(good, forced=("few examples",))},
     )
     [*_, same_model] = tuned_reasons(cheapest, TUNED, both, 7)
-    assert same_model.claim.startswith("finetune ran by force and cannot win: few examples; prompt is good enough: ")
+    assert same_model.claim.startswith("fine-tuning ran by force and cannot win: few examples; prompt is good enough: ")
     large = {**both, "prompt": replace(good, candidate=replace(good.candidate, model="large"))}
     [*_, other_model] = tuned_reasons(cheapest, TUNED, large, 7)
-    assert other_model.claim == "finetune ran by force and cannot win: few examples"
+    assert other_model.claim == "fine-tuning ran by force and cannot win: few examples"
     verdict = decide(climbed(t, {"prompt": low, "finetune": forgets}, planned=PLANNED, trained=TUNED))
     assert verdict.winner is None
 
@@ -349,7 +349,7 @@ def test_forecasts_come_from_the_tuning_of_each_rung():
     t = task(0.9)
     good, low = result(share(390, 400), t), result(share(280, 400), t)
     told = {"a": "x", "b": "y", "gone": "z"}
-    assert tuned_counterfactuals(t, told, {"a": good, "b": low}) == ["'b': y."]
+    assert tuned_counterfactuals(t, told, {"a": good, "b": low}) == ["b: y."]
 
 
 def test_an_approach_over_a_limit_is_short_of_the_goal_and_no_measure_of_the_gain():

@@ -49,7 +49,7 @@ def test_without_torch_the_rung_is_skipped_and_the_climb_goes_on(tmp_path, force
     assert "Traceback" not in done.stderr
     folder = RunFolder.open(tmp_path / "run")
     verdict = folder.read("verdict.json")
-    [skipped] = [r for r in verdict["reasons"] if r["claim"] == "finetune@small was not run"]
+    [skipped] = [r for r in verdict["reasons"] if r["claim"] == "fine-tuning@small was not run"]
     assert skipped["rule"].startswith("models.small cannot be tuned here: rung.models.local_engine needs the package '")
     assert skipped["rule"].endswith("which is not installed: pip install 'rung[local]'")
     assert "\n" not in skipped["rule"]

@@ -12,6 +12,7 @@ from rung.decide.wording import money, per_1k
 from rung.stats.latency import FEWEST, Faster, faster
 from rung.stats.paired import NonInferiority
 from rung.types import Profile, Reason, Result, Task, Tuning
+from rung.usual_names import shown_name
 
 RULE = (
     "objective: cheapest; meets the goal itself, is cheaper example by example, and not shown to be more than `min_gain` worse; or is shown "
@@ -110,7 +111,7 @@ def cheaper_equal_reasons(
         if alternative.faster is not None:
             keys += [f"{k}/profile#p95_s" for k in (alternative.reference, alternative.label)]
         yield Reason(
-            f"{alternative.label} {word} {alternative.reference}: {', '.join(parts)}",
+            f"{shown_name(alternative.label)} {word} {shown_name(alternative.reference)}: {', '.join(parts)}",
             RULE + at_once(task.limits.concurrency),
             tuple(keys),
         )
@@ -143,14 +144,14 @@ def volumes(
         lower, upper = sorted((other, winner), key=names.index)
         pair = break_even(offers[lower], offers[upper], requests)
         if pair.when not in ("unknown", "equal") or pair.months is not None:
-            yield f"Of {lower!r} and {upper!r}, both good enough, {break_even_sentence(pair)}{_hosting(pair, offers)}."
+            yield f"Of {shown_name(lower)} and {shown_name(upper)}, both good enough, {break_even_sentence(pair)}{_hosting(pair, offers)}."
 
 
 def _hosting(pair: BreakEven, offers: Mapping[str, Offer]) -> str:
     rented = [n for n in (pair.lower, pair.upper) if offers[n].machine_month_usd]
     if not rented:
         return ""
-    return f" (a machine for {' and '.join(f'{n}: {money(offers[n].machine_month_usd)} a month' for n in rented)})"
+    return f" (a machine for {' and '.join(f'{shown_name(n)}: {money(offers[n].machine_month_usd)} a month' for n in rented)})"
 
 
 def _quality(alternative: CheaperEqual, task: Task) -> str:

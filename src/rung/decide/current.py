@@ -131,16 +131,16 @@ def _claim(task: Task, label: str, result: Result) -> tuple[str, str]:
     if q.status == "meets":
         level = "" if result.level is None else f" at {result.level:.3g}, its share of alpha {task.alpha:g} by dev"
         return (
-            f"{label} is as good as {now}: the lower bound {low:+.3f} of the paired difference is above -{task.tolerance:g}",
+            f"{shown_name(label)} is as good as {now}: the lower bound {low:+.3f} of the paired difference is above -{task.tolerance:g}",
             f"paired non-inferiority by a one-sided score bound (Tango){level}",
         )
     if q.status == "misses":
         return (
-            f"{label} is worse than {now}: the upper bound {high:+.3f} of the paired difference is below 0",
+            f"{shown_name(label)} is worse than {now}: the upper bound {high:+.3f} of the paired difference is below 0",
             f"one-sided score bound (Tango) at alpha {task.alpha:g}",
         )
     return (
-        f"{label} is inconclusive: bounds {low:+.3f} to {high:+.3f} of the difference to {now} leave both open; as good with "
+        f"{shown_name(label)} is inconclusive: bounds {low:+.3f} to {high:+.3f} of the difference to {now} leave both open; as good with "
         f"probability {q.probability_good:.2f}",
         "neither bound decides",
     )
@@ -157,7 +157,9 @@ def beside_reasons(task: Task, current: Result | None, results: Mapping[str, Res
         cost = f"{money(result.cost_per_1k_usd)} against {money(current.cost_per_1k_usd)} per 1,000 requests"
         worth = "is worth the change" if result.saves else "is not worth the change: neither shown better nor cheaper"
         yield Reason(
-            f"{label}: what it saves is unknown ({cost})" if result.saves is None else f"{label} {worth} ({cost})",
+            f"{shown_name(label)}: what it saves is unknown ({cost})"
+            if result.saves is None
+            else f"{shown_name(label)} {worth} ({cost})",
             "shown better than what runs now, or cheaper example by example, or within a limit that what runs now breaks",
             tuple(f"{k}/result#cost_per_1k_usd" for k in (task.as_good_as or label, label)),
         )
@@ -170,10 +172,10 @@ def other_margins(task: Task, winner: str | None, results: Mapping[str, Result])
         lack = math.ceil(1000 * (task.goal - result.quality.lower) - 1e-9) / 1000
         if label == winner:
             if lack > 0.0:
-                yield f"With a margin below {lack:g}, {label!r} would no longer be shown as good as what runs now."
+                yield f"With a margin below {lack:g}, {shown_name(label)} would no longer be shown as good as what runs now."
             return
         q = result.quality
         if q.status == "inconclusive" and q.examples_needed is not None:
-            yield f"About {q.examples_needed:,} test examples would settle {label!r} (now {result.estimates[metric].n:,})."
+            yield f"About {q.examples_needed:,} test examples would settle {shown_name(label)} (now {result.estimates[metric].n:,})."
         if q.status != "meets" and lack < 0.5 * task.goal and lack <= 0.15:
-            yield f"With a margin of {lack:g} instead of {task.tolerance:g}, {label!r} would be as good as what runs now."
+            yield f"With a margin of {lack:g} instead of {task.tolerance:g}, {shown_name(label)} would be as good as what runs now."

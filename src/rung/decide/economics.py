@@ -15,6 +15,7 @@ from typing import Literal
 
 from rung.decide.wording import money
 from rung.types import Estimate, RequestCost, Tuning
+from rung.usual_names import shown_name
 
 _VOLUMES = tuple(10 ** (step / 20) for step in range(1, 181))  # requests a month, up to a thousand million
 UNTOLD = "tell what tuning elsewhere cost as `cost_usd` of the step"
@@ -114,7 +115,7 @@ def break_even(lower: Offer, upper: Offer, requests_per_month: int | None = None
     names = (lower.label, upper.label)
     if lower.cost_per_1k_usd is None or upper.cost_per_1k_usd is None:
         which = lower if lower.cost_per_1k_usd is None else upper
-        return BreakEven(*names, "unknown", note=f"what {which.label} costs is unknown")
+        return BreakEven(*names, "unknown", note=f"what {shown_name(which.label)} costs is unknown")
     months, note = _payback(lower, upper, requests_per_month)
     if not (lower.cost.linear and upper.cost.linear):
         return _warming(lower, upper, months, note)
@@ -154,8 +155,8 @@ def _rooms(lower: Offer, upper: Offer) -> str | None:
     if lower.served_a_month is None or upper.served_a_month is None:
         return None
     return (
-        f"one machine each, which serves up to {lower.served_a_month:,.0f} requests a month at {lower.label} and "
-        f"{upper.served_a_month:,.0f} at {upper.label}"
+        f"one machine each, which serves up to {lower.served_a_month:,.0f} requests a month at {shown_name(lower.label)} and "
+        f"{upper.served_a_month:,.0f} at {shown_name(upper.label)}"
     )
 
 
@@ -169,7 +170,7 @@ def _line(offer: Offer) -> tuple[float, float]:
 def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | None, str | None]:
     """Return the months in which what `upper` cost once is earned back, or why that is unknown."""
     if upper.one_off_usd is None:
-        return None, f"what {upper.label} cost once is unknown" + (
+        return None, f"what {shown_name(upper.label)} cost once is unknown" + (
             f": {upper.one_off_note}" if upper.one_off_note else ""
         )
     once = upper.one_off_usd - (lower.one_off_usd or 0.0)
@@ -178,13 +179,13 @@ def _payback(lower: Offer, upper: Offer, requests: int | None) -> tuple[float | 
     if requests is None:
         return (
             None,
-            f"{upper.label} cost ${once:,.2f} once; give volume.requests_per_month to see when that is earned back",
+            f"{shown_name(upper.label)} cost {money(once)} once; give volume.requests_per_month to see when that is earned back",
         )
     before, after = lower.month_usd(requests), upper.month_usd(requests)
     if before is None or after is None or before <= after:
         return (
             None,
-            f"the ${once:,.2f} that {upper.label} cost once are not earned back at {requests:,} requests a month",
+            f"the {money(once)} that {shown_name(upper.label)} cost once are not earned back at {requests:,} requests a month",
         )
     return once / (before - after), None
 
@@ -224,10 +225,10 @@ def bill(offered: Offer, requests_per_month: int | None) -> str:
 def break_even_sentence(pair: BreakEven) -> str:
     """Say when the upper rung of a pair is the cheaper one, and when its one-off cost is earned back."""
     said = {
-        "from": f"{pair.upper} is cheaper above {requests(pair.requests)} requests a month",
-        "below": f"{pair.upper} is cheaper below {requests(pair.requests)} requests a month",
-        "always": f"{pair.upper} is cheaper at any volume",
-        "never": f"{pair.lower} is cheaper at any volume",
+        "from": f"{shown_name(pair.upper)} is cheaper above {requests(pair.requests)} requests a month",
+        "below": f"{shown_name(pair.upper)} is cheaper below {requests(pair.requests)} requests a month",
+        "always": f"{shown_name(pair.upper)} is cheaper at any volume",
+        "never": f"{shown_name(pair.lower)} is cheaper at any volume",
         "equal": "both cost the same",
         "unknown": "unknown",
     }[pair.when]

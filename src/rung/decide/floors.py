@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rung.decide.wording import SMALLEST_GOAL, mark, percent, percent_range
 from rung.types import Comparison, FloorResult, Loss, Reason, Result, Task, rate
+from rung.usual_names import shown_name
 
 
 def floor_reasons(task: Task, label: str, result: Result) -> Iterator[Reason]:
@@ -15,14 +16,14 @@ def floor_reasons(task: Task, label: str, result: Result) -> Iterator[Reason]:
         q, floor = found.quality, found.floor
         keys = tuple(f"{label}/result#floors.{index}.quality.{part}" for part in ("status", "lower", "upper"))
         if q.status == "meets":
-            claim = f"{label} meets the floor: the lower bound {q.lower:.3f} of {floor.name} is not below {mark(floor.at_least - floor.tolerance)}"
+            claim = f"{shown_name(label)} meets the floor: the lower bound {q.lower:.3f} of {floor.name} is not below {mark(floor.at_least - floor.tolerance)}"
             rule = "one-sided lower bound at the level of the approach's quality: all claims must hold, so none is corrected"
         elif q.status == "misses":
-            claim = f"{label} misses the floor: the upper bound {q.upper:.3f} of {floor.name} is below {mark(floor.at_least)}"
+            claim = f"{shown_name(label)} misses the floor: the upper bound {q.upper:.3f} of {floor.name} is below {mark(floor.at_least)}"
             rule = f"one-sided upper bound at alpha {task.alpha:g}"
         else:
             why = f" ({q.advice})" if found.estimate is None and q.advice else ""
-            claim = f"{label} is inconclusive on the floor: bounds {q.lower:.3f} to {q.upper:.3f} of {floor.name} leave both open{why}"
+            claim = f"{shown_name(label)} is inconclusive on the floor: bounds {q.lower:.3f} to {q.upper:.3f} of {floor.name} leave both open{why}"
             rule = "neither bound decides"
         yield Reason(claim, rule, keys)
 
@@ -38,7 +39,7 @@ def loss_reasons(comparisons: Sequence[Comparison]) -> Iterator[Reason]:
 def loss_line(pair: Comparison, loss: Loss) -> str:
     """Say what an approach makes worse although it gains in all."""
     return (
-        f"{pair.upper} gains {pair.gain:+.3f} over {pair.lower} and is significantly worse on {loss.name}: {rate(loss.after)} after "
+        f"{shown_name(pair.upper)} gains {pair.gain:+.3f} over {shown_name(pair.lower)} and is significantly worse on {loss.name}: {rate(loss.after)} after "
         f"{rate(loss.before)} on {loss.n:,} test examples (adjusted p = {loss.p_adjusted:.2g})"
     )
 
@@ -109,7 +110,7 @@ def floor_counterfactuals(winner: str | None, results: Mapping[str, Result], n: 
     for label, result in results.items():
         if label == winner:
             yield from (
-                f"With a floor above {_carried(found)} on {found.floor.name}, {label!r} would no longer meet it."
+                f"With a floor above {_carried(found)} on {found.floor.name}, {shown_name(label)} would no longer meet it."
                 for found in result.floors
                 if float(_carried(found)) < 1
             )
@@ -120,16 +121,16 @@ def floor_counterfactuals(winner: str | None, results: Mapping[str, Result], n: 
         if len(missed) == 1 and not still_open:
             found = missed[0]
             lower = f", or with one of {_carried(found)} or less," if float(_carried(found)) >= SMALLEST_GOAL else ","
-            yield f"Without the floor on {found.floor.name}{lower} {label!r} would be good enough."
+            yield f"Without the floor on {found.floor.name}{lower} {shown_name(label)} would be good enough."
         elif missed and not still_open:
             names = " and ".join(f.floor.name for f in missed)
-            yield f"Without the floors on {names}, {label!r} would be good enough."
+            yield f"Without the floors on {names}, {shown_name(label)} would be good enough."
         elif not missed:
             for found in still_open:
                 if found.examples_needed is not None:
                     rows = found.estimate.n if found.estimate is not None else 0
                     yield (
-                        f"About {found.examples_needed:,} test examples would settle {found.floor.name} for {label!r} (now {n:,}, of "
+                        f"About {found.examples_needed:,} test examples would settle {found.floor.name} for {shown_name(label)} (now {n:,}, of "
                         f"which {rows:,} count)."
                     )
 

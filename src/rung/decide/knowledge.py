@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rung.types import Cause, Diagnosis, KnowledgeSplit, Reason
+from rung.usual_names import shown_name
 
 DOES_NOT_KNOW, NOT_RETRIEVED, NOT_USED = "does not know", "not retrieved", "retrieved but not used"
 NOT_KNOWLEDGE, NOT_TOLD, HURT = "not a knowledge problem", "no passage known", "hurt by passages"
@@ -23,7 +24,7 @@ def asks_for_facts(diagnosis: Diagnosis | None) -> str | None:
         return None
     missing, rows = found
     return (
-        f"{missing} of {rows} failures at {diagnosis.rung} lack a fact: they become right with the passage that tells it; "
+        f"{missing} of {rows} failures at {shown_name(diagnosis.rung)} lack a fact: they become right with the passage that tells it; "
         "tuning is no way to teach facts: they cannot be updated, audited or attributed; the cheaper way: answer from documents "
         "and search them better"
     )
@@ -49,7 +50,7 @@ def knowledge_reasons(known: Mapping[str, KnowledgeSplit]) -> Iterator[Reason]:
         parts = "; ".join(f"{c.name} {c.count}" for c in split.causes) or "nothing"
         left = "; ".join(f"{c.name} {c.count}" for c in split.failures) or "nothing"
         yield Reason(
-            f"{label}: {wrong} of {split.rows} dev examples are wrong without passages ({parts}); wrong with them: {left}",
+            f"{shown_name(label)}: {wrong} of {split.rows} dev examples are wrong without passages ({parts}); wrong with them: {left}",
             RULE,
             tuple(f"{label}/diagnosis#knowledge.{part}.mean" for part in ("closed", "retrieved")),
         )

@@ -14,6 +14,7 @@ from rung.decide.headline import approach
 from rung.decide.limits import latency
 from rung.stats.sizes import NEEDS
 from rung.types import FORMAT, Cause, Comparison, KnowledgeSplit, Result, Task, Verdict
+from rung.usual_names import shown_name
 
 COLUMNS: tuple[str, ...] = ("prompting", "rag", "finetune")
 TITLES: Mapping[str, str] = {"prompting": "Prompting, few-shot", "rag": "RAG", "finetune": "Fine-tuning"}
@@ -241,7 +242,7 @@ def _knowledge(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], t
             return None
         share, n = own.knowledge.share, own.knowledge.share.n
         leaning = -1 if (share.mean or 0.0) > MANY_UNKNOWN else 1
-        return leaning, f"{own.knowledge.count} of {n} failures at {own.label} for want of knowledge"
+        return leaning, f"{own.knowledge.count} of {n} failures at {shown_name(own.label)} for want of knowledge"
     return _gain(own, task)
 
 
@@ -260,7 +261,7 @@ def _gain(own: MatrixInput, task: Task) -> Seen:
     gain, real = own.over, own.over.p_adjusted < task.alpha
     leaning = (2 if gain.gain > 0 else -2) if real else 0
     word = "" if real else ", not shown"
-    return leaning, f"{own.label} {gain.gain:+.3f} over {gain.lower} (n={gain.n}{word})"
+    return leaning, f"{shown_name(own.label)} {gain.gain:+.3f} over {shown_name(gain.lower)} (n={gain.n}{word})"
 
 
 def _form(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
@@ -268,7 +269,7 @@ def _form(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: 
     if form is None:
         return None
     leaning = 2 if form.low >= task.goal else -1 if form.high < task.goal else 1 if form.point >= task.goal else 0
-    return leaning, f"right form at {own.label}: {form}"
+    return leaning, f"right form at {shown_name(own.label)}: {form}"
 
 
 def _latency(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
@@ -277,7 +278,7 @@ def _latency(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], tas
         if served is None or served.status is None:
             return None
         leaning = {"meets": 1, "misses": -2, "inconclusive": 0}[served.status]
-        return leaning, f"{own.label}: {latency(own.result)}, limit {limit:g} s"
+        return leaning, f"{shown_name(own.label)}: {latency(own.result)}, limit {limit:g} s"
     if seconds is None:
         return None
     loaded = f"p95 {seconds:.2g} s under our own load"
@@ -289,18 +290,18 @@ def _cost(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: 
     if usd is None:
         return None
     if limit is not None:
-        return (1 if usd <= limit else -2), f"{own.label}: ${usd:.2g} per 1,000, limit ${limit:g}"
+        return (1 if usd <= limit else -2), f"{shown_name(own.label)}: ${usd:.2g} per 1,000, limit ${limit:g}"
     return _against_least(own, usd, [m.result.cost_per_1k_usd for m in best.values()], f"${usd:.2g} per 1,000")
 
 
 def _against_least(own: MatrixInput, value: float, all_values: Sequence[float | None], words: str) -> Seen:
     known = [v for v in all_values if v is not None]
     if len(known) < 2:
-        return 0, f"{own.label}: {words}"
+        return 0, f"{shown_name(own.label)}: {words}"
     least = value <= AS_FAST * min(known)
     return (
         1 if least else -1
-    ), f"{own.label}: {words}, {'the least' if least else 'more than another'} of those measured"
+    ), f"{shown_name(own.label)}: {words}, {'the least' if least else 'more than another'} of those measured"
 
 
 def _quality(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], task: Task) -> Seen:
@@ -309,7 +310,7 @@ def _quality(own: MatrixInput, column: str, best: Mapping[str, MatrixInput], tas
     words = {"meets": "goal met", "inconclusive": "inconclusive", "misses": "goal missed"}[status]
     words = "goal met, a floor missed" if status == "misses" and own.result.quality.status == "meets" else words
     words = "goal met, and yet it does not win" if own.rejected else words
-    return leaning, f"{own.label}: {words}, {own.result.estimates[task.metrics[0].name]}"
+    return leaning, f"{shown_name(own.label)}: {words}, {own.result.estimates[task.metrics[0].name]}"
 
 
 _EVIDENCE = {

@@ -49,7 +49,7 @@ def not_short(task: Task, model: str | None, below: Mapping[str, Result]) -> str
             state, way = f"good enough in quality, and {limits_open(task, result)}", what_settles(task, result)
         else:
             state, way = "inconclusive", "more test examples would tell, and cost less than tuning"
-        return f"{label} is {state}: tuning is allowed only when every approach below misses the goal; the cheaper way: {way}"
+        return f"{shown_name(label)} is {state}: tuning is allowed only when every approach below misses the goal; the cheaper way: {way}"
     return None
 
 
@@ -144,14 +144,14 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
             word = "has a significant gain worth tuning" if enough else "has no significant gain worth tuning"
             keys = tuple(f"{name}/result#estimates" for name in (gain.lower, label))
             yield Reason(
-                f"{label} {word}: {gain.gain:+.3f} over the best approach below, {gain.lower} (p = {gain.p_value:.2g})",
+                f"{shown_name(label)} {word}: {gain.gain:+.3f} over the best approach below, {shown_name(gain.lower)} (p = {gain.p_value:.2g})",
                 f"a significant paired gain of at least {task.min_gain:g} over the best approach below; {gain.method}",
                 keys,
             )
         loss = vetoed(results[label])
         if loss is not None:
             yield Reason(
-                f"{label} cannot win: {loss}",
+                f"{shown_name(label)} cannot win: {loss}",
                 "no task in `regression_tasks` may be shown to fall by `min_gain` or more; Holm over all that is compared",
                 (f"{label}/result#candidate.learned.forgets",),
             )
@@ -160,7 +160,7 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
         why = list(overridden(results[label]))
         short = not_short(task, results[label].candidate.model, below(label, results))
         yield Reason(
-            f"{label} ran by force and cannot win: {'; '.join([*why, *([short] if short else [])])}",
+            f"{shown_name(label)} ran by force and cannot win: {'; '.join([*why, *([short] if short else [])])}",
             "`force: true` shows what tuning would bring; it never changes the verdict",
             (f"{label}/result#candidate.learned.forced",),
         )
@@ -189,7 +189,7 @@ def forecasts(tunings: Mapping[str, Tuning]) -> dict[str, str]:
 def tuned_counterfactuals(task: Task, predicted: Mapping[str, str], results: Mapping[str, Result]) -> Sequence[str]:
     """Say what more training rows would change, where a tuned rung is not good enough."""
     return [
-        f"{label!r}: {text}."
+        f"{shown_name(label)}: {text}."
         for label, text in predicted.items()
         if label in results and not results[label].good_enough
     ]

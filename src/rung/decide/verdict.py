@@ -47,6 +47,7 @@ from rung.types import (
     Task,
     Verdict,
 )
+from rung.usual_names import shown_name
 
 UNCORRECTED = "Human labels may move every figure here: the judge's scores are not corrected yet."
 PICKED_FROM = 0.8  # the smallest probability of being good enough at which a rung is a tentative pick
@@ -269,7 +270,7 @@ def _provisional(climb: Climbed, winner: str | None) -> str | None:
         return None
     first = next(iter(waiting))
     others = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-    return f"{first!r}{others} {waiting[first]}"
+    return f"{shown_name(first)}{others} {waiting[first]}"
 
 
 def stops(task: Task, label: str, results: Mapping[str, Result], trained: Collection[str], seed: int) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rung.decide.compare import pairs_planned
 from rung.decide.limits import latency, limits_broken, limits_open
 from rung.types import Comparison, EarlierUse, Finding, Quality, Reason, Result, Skipped, Task, rate, widest_tolerance
+from rung.usual_names import shown_name
 
 SMALLEST_GOAL = 0.05  # a lower bound below this makes no goal that anybody would set
 WIDEST_TOLERANCE = 0.15
@@ -126,13 +127,13 @@ def reasons(
         if c.p_adjusted < task.alpha and c.gain < 0:
             word = "is significantly worse than"
         yield Reason(
-            f"{c.upper} {word} {c.lower}: {c.gain:+.3f} ({tally(c.wins, c.losses)}, adjusted p = {c.p_adjusted:.2g})",
+            f"{shown_name(c.upper)} {word} {shown_name(c.lower)}: {c.gain:+.3f} ({tally(c.wins, c.losses)}, adjusted p = {c.p_adjusted:.2g})",
             f"{c.method}, Holm over {pairs_planned(task, planned_rungs)} planned pairs",
             (f"comparisons#{index}.gain", f"comparisons#{index}.p_adjusted"),
         )
     for index, left_out in enumerate(skipped):
         state = "waits for its model, which is tuned elsewhere" if left_out.awaited else "was not run"
-        yield Reason(f"{left_out.what} {state}", left_out.reason, (f"skipped#{index}.reason",))
+        yield Reason(f"{shown_name(left_out.what)} {state}", left_out.reason, (f"skipped#{index}.reason",))
 
 
 def quality_keys(label: str) -> tuple[str, ...]:
@@ -144,15 +145,15 @@ def _claim(task: Task, label: str, result: Result, planned_rungs: int) -> tuple[
     """Return what is shown of an approach's quality, and by which rule."""
     q = result.quality
     if q.provisional is not None:
-        return f"{label} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
+        return f"{shown_name(label)} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
     if q.status == "meets":
         floor = mark(task.goal - task.tolerance)
-        claim = f"{label} meets the goal: its lower bound {q.lower:.3f} is not below {floor}{_probable(q)}"
+        claim = f"{shown_name(label)} meets the goal: its lower bound {q.lower:.3f} is not below {floor}{_probable(q)}"
         return claim, _level(task, result, planned_rungs)
     if q.status == "misses":
-        claim = f"{label} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
+        claim = f"{shown_name(label)} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
         return claim, f"one-sided upper bound at alpha {task.alpha:g}"
-    claim = f"{label} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
+    claim = f"{shown_name(label)} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
     return claim, "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
 
 
@@ -182,13 +183,13 @@ def _limits(task: Task, label: str, result: Result) -> Iterator[Reason]:
         state = f"breaks a limit on {limits_broken(task, result)}" if broken else limits_open(task, result)
         evidence = tuple(f"{label}/result#{k}" for k in ("cost_per_1k_usd", "served"))
         yield Reason(
-            f"{label} {state}" if broken else f"{label}: {state}",
+            f"{shown_name(label)} {state}" if broken else f"{shown_name(label)}: {state}",
             "an approach is good enough only within the limits of the task",
             evidence,
         )
     elif task.limits.p95_latency_s is not None:
         yield Reason(
-            f"{label} keeps the latency limit of {task.limits.p95_latency_s:g} s: {latency(result)}",
+            f"{shown_name(label)} keeps the latency limit of {task.limits.p95_latency_s:g} s: {latency(result)}",
             "an upper bound of the 95th percentile by order statistics, at the level of the quality; what was measured under our "
             "own load decides nothing",
             (f"{label}/result#served.high_s",),
@@ -206,7 +207,7 @@ def counterfactuals(
         result = results[winner]
         carried = mark(_carried(result, task), down=True)
         if float(carried) < 1:
-            yield f"With a goal above {carried}, {winner!r} would no longer meet the goal."
+            yield f"With a goal above {carried}, {shown_name(winner)} would no longer meet the goal."
         for label, lower in results.items():
             if label == winner:
                 break
@@ -218,15 +219,15 @@ def counterfactuals(
         q = result.quality
         yield from _if_limits_were_wider(task, label, result)
         if q.status == "inconclusive" and q.examples_needed is not None:
-            yield f"About {q.examples_needed:,} test examples would settle {label!r} (now {result.estimates[task.metrics[0].name].n:,})."
+            yield f"About {q.examples_needed:,} test examples would settle {shown_name(label)} (now {result.estimates[task.metrics[0].name].n:,})."
     short = {label: r for label, r in results.items() if r.quality.status != "meets" and not r.missed_floors}
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
         return
     wider = math.ceil(1000 * (task.goal - short[best].quality.lower) - 1e-9) / 1000
-    yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {best!r} would meet the goal."
+    yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {shown_name(best)} would meet the goal."
     if task.tolerance < wider <= min(WIDEST_TOLERANCE, widest_tolerance(task.goal)):
-        yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {best!r} would meet the goal."
+        yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {shown_name(best)} would meet the goal."
 
 
 def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str | None) -> list[str]:
@@ -249,9 +250,9 @@ def _if_lower_were_enough(task: Task, label: str, lower: Result) -> Iterator[str
     if lower.quality.status == "inconclusive":
         rows = lower.quality.examples_needed
         more = f"; about {rows:,} test examples would tell" if rows else ""
-        yield f"{label!r} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
+        yield f"{shown_name(label)} may be enough already (probability {lower.quality.probability_good:.2f}){more}."
     elif lower.quality.status == "misses" and lower.quality.lower >= SMALLEST_GOAL:
-        yield f"With a goal of {mark(_carried(lower, task), down=True)} or less, {label!r} would do."
+        yield f"With a goal of {mark(_carried(lower, task), down=True)} or less, {shown_name(label)} would do."
 
 
 def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[str]:
@@ -265,7 +266,7 @@ def _if_limits_were_wider(task: Task, label: str, result: Result) -> Iterator[st
     if served is not None and served.status == "misses" and served.p95_s is not None:
         wanted.append(f"a p95 latency of {(served.high_s or served.p95_s):.2g} s instead of {limit:g} s")
     if wanted:
-        yield f"With limits of {' and '.join(wanted)}, {label!r} would be good enough."
+        yield f"With limits of {' and '.join(wanted)}, {shown_name(label)} would be good enough."
 
 
 def _carried(result: Result, task: Task) -> float:
