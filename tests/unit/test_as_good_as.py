@@ -161,7 +161,7 @@ def test_the_cheapest_that_keeps_the_quality_is_named_everywhere(tmp_path):
     verdict = found.verdict
     assert list(found.results) == ["prompt@now", "baseline", "prompt"]  # what runs now first
     assert (verdict.decision, verdict.winner, found.exit_code) == ("meets", "prompt", 0)
-    assert verdict.headline.startswith("Yes: a better prompt is as good as what runs now, at ")
+    assert verdict.headline.startswith("Replace what runs now: a better prompt is as good, at ")
     assert "prompt@now, which runs now: " in verdict.basis
     assert "up to 5 worse is as good" in verdict.basis
     folder = RunFolder.open(tmp_path / "run")
@@ -169,7 +169,7 @@ def test_the_cheapest_that_keeps_the_quality_is_named_everywhere(tmp_path):
     now = found.results["prompt@now"].estimates["normalized_match"].mean
     assert folder.task.goal == pytest.approx(now)
     report = load_report(folder)
-    assert [line.result for line in summary(report).lines] == ["what runs now", "worse than that", "as good as that"]
+    assert [line.result for line in summary(report).lines] == ["what runs now", "worse", "as good"]
     assert all(e.resolves for e in report.evidence.values())
     assert [(c.lower, c.upper) for c in report.comparisons] == [("prompt@now", "baseline"), ("prompt@now", "prompt")]
     assert "is as good as prompt@now, which runs now" in render_junit(folder)
@@ -192,12 +192,12 @@ def test_the_same_quality_for_more_money_is_no_reason_to_change(tmp_path):
     found = climb(config_of(tmp_path, price=500.0), tmp_path / "run")
     assert (found.verdict.decision, found.verdict.tentative_pick) == ("misses", None)
     assert found.verdict.headline == "Keep what runs now: what is as good costs no less."
-    assert summary(load_report(RunFolder.open(tmp_path / "run"))).lines[-1].result == "as good as that, costs no less"
+    assert summary(load_report(RunFolder.open(tmp_path / "run"))).lines[-1].result == "as good, costs no less"
 
 
 def test_one_that_beats_it_is_named_although_it_costs_more(tmp_path):
     found = climb(config_of(tmp_path, now=0.7, good=0.97, price=500.0), tmp_path / "run")
-    assert found.verdict.headline == "Yes: a better prompt is better than what runs now."
+    assert found.verdict.headline == "Replace what runs now: a better prompt is better."
 
 
 def test_floors_hold_as_ever(tmp_path):
@@ -351,7 +351,7 @@ def test_fine_tuning_is_named_where_all_that_is_cheaper_is_worse_or_saves_nothin
     verdict = decided(of, now, {"prompt": worse, "fewshot": dear, "finetune": tuned}, {"finetune"})
     assert (verdict.winner, verdict.headline) == (
         "finetune",
-        "Yes: fine-tuning is as good as what runs now, at a tenth of the cost.",
+        "Replace what runs now: fine-tuning is as good, at a tenth of the cost.",
     )
     cheap = result(share(370, 400), of, usd=0.002)
     verdict = decided(of, now, {"prompt": cheap, "finetune": tuned}, {"finetune"})
@@ -370,7 +370,7 @@ def test_a_limit_that_what_runs_now_breaks_is_a_reason_to_change_for_more():
     of = task(1.0, tolerance=0.05, as_good_as="now", limits=Limits(p95_latency_s=1.0))
     now = replace(result(share(370, 400), of, usd=0.001, served=[2.0] * 120), limits_held=False)
     quick = result(share(370, 400), of, usd=0.005, served=[0.1] * 120)
-    assert decided(of, now, {"prompt": quick}).headline == "Yes: a better prompt is as good as what runs now."
+    assert decided(of, now, {"prompt": quick}).headline == "Replace what runs now: a better prompt is as good."
 
 
 def test_the_frontier_holds_what_runs_now_too(tmp_path):

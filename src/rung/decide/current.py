@@ -91,14 +91,14 @@ def saves(task: Task, current: Result, result: Result) -> bool | None:
 def same_for_less(task: Task, who: str, result: Result, share: str | None) -> str:
     """Say that an approach may take the place of what runs now. `share`: of its cost, in words."""
     better = result.quality.lower > task.goal
-    quality = "is better than" if better else "is as good as"
+    quality = "is better" if better else "is as good"
     floors = " and meets every floor" if result.floors else ""
     if share is not None:
         cost = f"at {share} of the cost" if result.cost_per_1k_usd else "and its requests cost nothing"
-        return f"Yes: {who} {quality} what runs now{floors}, {cost}."
+        return f"Replace what runs now: {who} {quality}{floors}, {cost}."
     if result.saves is None:
-        return f"Yes: {who} {quality} what runs now{floors}; give prices to compare the costs."
-    return f"Yes: {who} {quality} what runs now{floors}."
+        return f"Replace what runs now: {who} {quality}{floors}; give prices to compare the costs."
+    return f"Replace what runs now: {who} {quality}{floors}."
 
 
 def keep(results: Mapping[str, Result]) -> str:

@@ -168,7 +168,7 @@ def _line(report: Report, rung: RungReport) -> ApproachLine:
 def _came_of_it(report: Report, rung: RungReport, result: Result | None) -> str:
     said = RESULTS[rung.state]
     if report.task.as_good_as is not None:
-        said = {"meets": "as good as that", "misses": "worse than that"}.get(rung.state, said)
+        said = {"meets": "as good", "misses": "worse"}.get(rung.state, said)
     if result is None:
         return said
     if result.quality.status == "meets" and result.status != "meets":
