@@ -108,9 +108,14 @@ def must_differ(fitted: Fitted, given: FitInput) -> None:
 
 
 def mostly_one(fitted: Fitted, given: FitInput) -> str | None:
-    """Return a warning where one answer makes up most of those on dev and is expected far less often; None elsewhere."""
+    """Return a warning where one answer makes up most of those on dev and is expected far less often; None elsewhere.
+
+    Nor is it said again of an approach that chose what the one below it asks.
+    """
     texts = [_plain(o.answer.text) for o in fitted.dev if o.answer is not None and o.answer.text.strip()]
-    if fitted.candidate.model is None or len(texts) < DOZEN:
+    mine, below = fitted.candidate, given.below
+    again = below is not None and mine.prompt is not None and _asked(mine) == _asked(below)
+    if mine.model is None or again or len(texts) < DOZEN:
         return None
     [(said, count)] = Counter(texts).most_common(1)
     expected = sum(said in map(_plain, e.targets) for e in given.dev) / len(given.dev)
@@ -127,6 +132,10 @@ def must_be_one_left(equal: Sequence[str], results: Mapping[str, Result]) -> Non
     """Raise UnusableAnswers where equal answers left no approach that asks a model."""
     if equal and not any(result.candidate.model is not None for result in results.values()):
         raise UnusableAnswers(f"{'; '.join(equal)}. What was paid is kept: change that and run the same command again")
+
+
+def _asked(candidate: Candidate) -> tuple[object, ...]:
+    return candidate.model, candidate.prompt, candidate.demonstrations
 
 
 def _plain(text: str) -> str:
