@@ -168,7 +168,7 @@ def test_what_a_cause_foretells_in_words():
         told = Prediction(rung, ("a",), ("b",), share_of(1, 2))
         return Cause("c", 1, share_of(1, 2), "E.", (), "s", "experiment", told)
 
-    assert predicts(cause("fewshot")) == "fewshot fixes 50 % (9 % to 91 %)"
+    assert predicts(cause("fewshot")) == "few-shot fixes 50 % (9 % to 91 %)"
     assert predicts(cause("@large")) == "models.large fixes 50 % (9 % to 91 %)"
     assert predicts(cause(None)) == "the next approach fixes 50 % (9 % to 91 %)"
     assert predicts(replace(cause(None), predicts=None)) == "nothing"

@@ -146,7 +146,13 @@ def predicts(cause: Cause) -> str:
     told = cause.predicts
     if told is None:
         return "nothing"
-    who = "the next approach" if told.rung is None else told.rung if told.rung[0] != "@" else f"models.{told.rung[1:]}"
+    who = (
+        "the next approach"
+        if told.rung is None
+        else shown_name(told.rung)
+        if told.rung[0] != "@"
+        else f"models.{told.rung[1:]}"
+    )
     share = told.share
     return f"{who} fixes {percent(share.mean)} ({percent(share.low)} to {percent(share.high)})"
 
