@@ -335,7 +335,9 @@ def _disagreements(
         shown = verdict.winner if verdict and verdict.shown else None
         chosen = shown or _leaning(verdict)
         word = "the run met the goal at" if shown else "the run favours"
-        found.append(f"The rule of thumb says {TITLES[by_thumb]}; {word} {chosen} ({TITLES[by_evidence]}).")
+        found.append(
+            f"The rule of thumb says {TITLES[by_thumb]}; {word} {shown_name(chosen or '')} ({TITLES[by_evidence]})."
+        )
     for row in rows:
         for cell in row.cells if row.fact.holds else ():
             if cell.disagrees:
