@@ -170,7 +170,7 @@ def _cost(alternative: CheaperEqual, task: Task, results: Mapping[str, Result]) 
     a, b = results[alternative.reference], results[alternative.label]
     if alternative.cheaper_p is None:
         unknown = [k for k, r in ((alternative.reference, a), (alternative.label, b)) if r.cost_per_1k_usd is None]
-        return f"cost unknown at {' and '.join(unknown)}" if unknown else "not cheaper"
+        return f"cost unknown at {' and '.join(map(shown_name, unknown))}" if unknown else "not cheaper"
     word = "cheaper" if alternative.cheaper_p < task.alpha else "not significantly cheaper"
     return (
         f"{word} ({per_1k(b).removeprefix('at ')}, against {money(a.cost_per_1k_usd)}; p = {alternative.cheaper_p:.2g})"
