@@ -17,14 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.fuzz import answers, documents, examples, replies
+from bench.fuzz import answers, documents, examples, replies, served
 
 LEAST_S = 5
 
 
 def names(prefixes: str) -> list[str]:
     """Return the names of the targets; `prefixes`: with commas between them."""
-    made = (*examples.targets(), *documents.targets(), *replies.targets(), *answers.targets())
+    made = (*examples.targets(), *documents.targets(), *replies.targets(), *answers.targets(), *served.targets())
     return [t.name for t in made if t.name.startswith(tuple(prefixes.split(",")))]
 
 

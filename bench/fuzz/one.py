@@ -23,7 +23,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.fuzz.target import Target
 
-GROUPS = {"rows": "examples", "document": "documents", "reply": "replies"}
+GROUPS = {
+    "request": "served",
+    "feedback": "served",
+    "generations": "served",
+    "rows": "examples",
+    "document": "documents",
+    "reply": "replies",
+}
 TRACED = (
     "yaml",
     "openpyxl",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench.fuzz import answers, documents, examples, replies
+from bench.fuzz import answers, documents, examples, replies, served
 from bench.fuzz.target import SIZE, fault_of, packed
 from rung.config import parse_config
 from rung.documents.folder import contents
@@ -16,7 +16,7 @@ from rung.rag.layout import cited
 from rung.store.folder import Folder, from_json, to_json
 from rung.types import Example, MetricSpec, Score, Task
 
-TARGETS = {t.name: t for module in (examples, documents, replies, answers) for t in module.targets()}
+TARGETS = {t.name: t for module in (examples, documents, replies, answers, served) for t in module.targets()}
 HALF = "\\ud800"  # of a surrogate pair, as an escape of JSON
 FOUND = [  # target, input
     ("rows-json", b'{"item": {"in\\ud800put": "q", "ideal": ["a"]}, "sample": {}}'),

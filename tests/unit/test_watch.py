@@ -3,9 +3,12 @@
 import http.server
 import itertools
 import json
+import os
 import random
+import shutil
 import sys
 import threading
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -13,12 +16,14 @@ import pytest
 import yaml
 
 from rung import cli
-from rung.errors import DataError, RungError
+from rung.errors import DataError, Retryable, RungError
 from rung.feedback.reading import Source, merged
 from rung.ladder import climb
 from rung.stats.watching import ALPHA, YEAR, quick, quick_bound, steady
+from rung.store.records import Night
 from rung.store.run import RunFolder
 from rung.types import MetricSpec, Task
+from rung.watch.asked import MOST_LOOKS, held
 from rung.watch.baseline import signals
 from rung.watch.served import Log
 from rung.watch.webhook import post
@@ -281,3 +286,89 @@ def test_what_cannot_be_watched_is_one_sentence(run, call, tmp_path, tmp_path_fa
     climb(world(few, 40, ladder=["prompt"], diagnosis={"calls": 0}), few / "run")
     with pytest.raises(RungError, match="a baseline takes at least 30"):
         signals(RunFolder(few / "run"), "prompt")
+
+
+# --- The same dev examples, night after night
+
+
+def night(day, scores, **more):
+    answers = {i: f"{v:g}" for i, v in scores.items()}
+    return Night(
+        (FIRST + timedelta(days=day)).isoformat(), "c", scores, more.get("answers", answers), more.get("groups", {})
+    )
+
+
+def scored(wrong, n=100):
+    return {str(i): float(i >= wrong) for i in range(n)}
+
+
+def test_a_model_that_changed_behind_its_name_is_seen_the_first_night_and_the_alarm_stays():
+    quiet = [night(d, scored(10)) for d in range(20)]
+    assert held(quiet[:1]) is None
+    assert (held(quiet).alarm, held(quiet).p_value, held(quiet).other) == (None, 1.0, 0.0)
+    changed = [*quiet, night(20, scored(30))]
+    found = held(changed)
+    assert (found.better, found.worse, found.alarm) == (0, 20, (FIRST + timedelta(days=20)).isoformat())
+    assert found.other == pytest.approx(0.2)
+    assert held([*changed, *(night(d, scored(10)) for d in range(21, 40))]).alarm == found.alarm
+    assert held([*quiet, night(20, scored(0))]).alarm is None  # 10 better ones may be chance, over 366 looks
+    one = {str(i): "g" for i in range(100)}
+    assert held([*quiet, night(20, scored(30), groups=one)]).alarm is None  # all of one group: one piece of evidence
+
+
+def test_a_year_has_its_budget_and_no_more_looks_than_were_paid_for():
+    often = [night(0, scored(10)) for _ in range(MOST_LOOKS + 1)]
+    assert held([*often, night(1, scored(60))]).alarm is None
+    assert held([*often, night(400, scored(60))]).alarm is not None
+
+
+def test_answers_that_vary_by_themselves_alarm_nobody():
+    alarms = 0
+    for seed in range(60):
+        draw = random.Random(seed)
+        nights = [
+            night(d, {str(i): float(draw.random() < (0.5 if i < 40 else 1)) for i in range(80)}) for d in range(40)
+        ]
+        alarms += held(nights).alarm is not None
+    assert alarms <= 1
+
+
+def test_dev_examples_are_asked_again_and_nothing_of_the_run_changes(run, call, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    facts = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**facts, "root": os.path.relpath(run.parent, copy)}))
+    before = {p: p.read_bytes() for p in copy.rglob("*") if p.is_file()}
+    code, out, _ = call(copy, "--ask", 30)
+    assert (code, "the first night, which the next ones are compared with" in out) == (0, True)
+    code, out, _ = call(copy, "--ask", 30)
+    assert (code, "0 better and 0 worse of 30 after 2 nights" in out) == (0, True)
+    assert {p: p.read_bytes() for p in before} == before
+    nights = RunFolder.open(copy).asked.need()
+    stored = {o.example_id: o.value("normalized_match", 0.0) for o in RunFolder.open(copy).rung("prompt").dev.need()}
+    assert all(nights[0].scores[i] == stored[i] for i in nights[0].scores)
+    turned = [replace(n, scores=dict.fromkeys(n.scores, 0.0)) for n in nights]
+    RunFolder.open(copy).asked.save(turned)
+    log = written(tmp_path / "log", days(10))
+    code, out, _ = call(copy, log, "--ask", 30, "--json")
+    found = json.loads(out)
+    assert (code, found["alarm"], found["alarm_from"], found["asked"]["better"] >= 20) == (1, None, 33, True)
+    assert found["asked"]["alarm"]
+    code, out, _ = call(copy, "--ask", 30, "--since", "2099-01-01")
+    assert code == 0
+    code, _, err = call(copy)
+    assert (code, "name a request log of `rung serve`, or the number" in err) == (2, True)
+
+
+def test_a_night_without_an_answer_counts_for_nothing(run, call, tmp_path, monkeypatch):
+    async def unreachable(*_, **__):
+        raise Retryable("down", provider="fake")
+
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    facts = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**facts, "root": os.path.relpath(run.parent, copy)}))
+    monkeypatch.setattr("rung.models.direct.Direct.ask", unreachable)
+    code, _, err = call(copy, "--ask", 20)
+    assert (code, "20 of 20 dev examples got no answer, so this night counts for nothing: " in err) == (2, True)
+    assert not RunFolder.open(copy).asked.exists

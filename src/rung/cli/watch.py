@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from rung.cli._screen import echo, line, print_json
+from rung.cli._screen import Screen, echo, line, print_json
 
 if TYPE_CHECKING:
     from rung.store.run import RunFolder
+    from rung.watch.asked import Held
     from rung.watch.look import Look, Standing
 
 LONGEST = 100
@@ -20,13 +22,20 @@ QUIET, ALARM = 0, 1
 
 def watch(
     folder: Path = typer.Argument(..., help="The run folder."),
-    logs: list[Path] = typer.Argument(..., help="Request logs of `rung serve`, the oldest first."),
+    logs: list[Path] = typer.Argument(None, help="Request logs of `rung serve`, the oldest first."),
     approach: str = typer.Option(None, "--approach", help="Which one is served; by default the winner."),
     since: str = typer.Option(
         None, "--since", help="Begin at this day (2026-11-29), as after an alarm was dealt with."
     ),
     labels: list[Path] = typer.Option(
         None, "--labels", help="Right answers to a random sample of requests, as `rung feedback` reads them."
+    ),
+    ask: int = typer.Option(
+        None,
+        "--ask",
+        min=20,
+        max=1000,
+        help="Ask so many dev examples again, the same each time, and compare the nights.",
     ),
     webhook_env: str = typer.Option(
         None, "--webhook-env", help="Variable with an address that is told of an alarm; no texts of requests are sent."
@@ -36,40 +45,89 @@ def watch(
     """Compare inputs, answers, form, refusals, failures, seconds, tokens and labelled quality with the run's baseline.
 
     Run it every day on all logs: at most 5 % false alarms in a year, over all signals and looks together. Exit code 0: quiet;
-    1: an alarm, which stays until --since begins anew. No model is asked.
+    1: an alarm, which stays until --since begins anew. No model is asked but with --ask, whose requests are paid.
     """
-    from rung.errors import DataError
+    from rung.errors import DataError, RungError
     from rung.exports.write import chosen
     from rung.store.run import RunFolder
     from rung.watch.served import Log
 
-    run = RunFolder.open(folder)
+    if not logs and ask is None:
+        raise RungError("name a request log of `rung serve`, or the number of dev examples to ask again (--ask)")
+    run, begin = RunFolder.open(folder), _day(since)
     label = approach or chosen(run)
-    log = Log(tuple(logs), run.task, label, _day(since))
-    found = _looked(run, label, log, tuple(labels or ()))
-    if found is None:
+    log = Log(tuple(logs or ()), run.task, label, begin)
+    found = _looked(run, label, log, tuple(labels or ()), asks=ask is not None) if logs else None
+    if logs and found is None:
         raise DataError(
             f"holds no request that {label} answered{f' since {since}' if since else ''} ({log.other:,} of others, {log.damaged:,} damaged)",
             file=str(logs[-1]),
         )
+    nights = _asked(folder, label, ask, begin, as_json) if ask is not None else None
     if as_json:
-        print_json(_plain(found, label, log))
+        print_json(
+            {
+                **(_plain(found, label, log) if found else {"approach": label}),
+                "asked": asdict(nights) if nights else None,
+            }
+        )
     else:
-        _tell(found, label, log)
-    if found.alarm is not None and webhook_env:
-        _send(webhook_env, run, found, label)
-    return QUIET if found.alarm is None else ALARM
+        if found is not None:
+            _tell(found, label, log)
+        if ask is not None:
+            _tell_nights(nights)
+    moved = _moved(found, nights)
+    if moved and webhook_env:
+        _send(
+            webhook_env, run, label, moved, since=str(found.alarm if found and found.alarm else nights and nights.alarm)
+        )
+    return ALARM if moved else QUIET
 
 
-def _looked(run: RunFolder, label: str, log: Any, labels: tuple[Path, ...]) -> Look | None:
+def _asked(folder: Path, label: str, count: int, begin: date | None, as_json: bool) -> Held | None:
+    from rung.cli._permission import permit_run
+    from rung.watch.asked import ask, held
+
+    permit_run(folder)
+    nights = ask(folder, label, count, Screen(quiet=as_json))
+    since = begin.isoformat() if begin is not None else ""
+    return held([night for night in nights if night.at >= since])
+
+
+def _moved(found: Look | None, nights: Held | None) -> list[dict[str, Any]]:
+    """Return what alarms: names and rates."""
+    moved = [
+        {"name": s.signal.name, "rate": s.rate, "baseline": s.signal.hits / s.signal.n}
+        for s in (found.standings if found is not None and found.alarm is not None else ())
+        if s.moved
+    ]
+    if nights is not None and nights.alarm is not None:
+        moved.append({"name": "examples asked again", "better": nights.better, "worse": nights.worse})
+    return moved
+
+
+def _tell_nights(nights: Held | None) -> None:
+    if nights is None:
+        echo("dev examples asked again: the first night, which the next ones are compared with")
+        return
+    shown = f"{nights.better} better and {nights.worse} worse of {nights.examples} after {nights.nights} nights (p = {nights.p_value:.2g}, an alarm below {nights.level:.2g})"
+    echo(f"dev examples asked again: {shown}; {nights.other:.0%} answered in other words than in the first night")
+    if nights.alarm is not None:
+        echo(
+            f"ALARM since {nights.alarm}: what answers has changed behind its name. Climb again, or `rung migrate`; then begin anew with --since"
+        )
+
+
+def _looked(run: RunFolder, label: str, log: Any, labels: tuple[Path, ...], asks: bool) -> Look | None:
     from rung.data.parts import thaw
+    from rung.stats.watching import ALPHA, OF_ASKED
     from rung.watch.baseline import signals
     from rung.watch.look import labelled, look, words_of
 
     watched = signals(run, label)
     split = thaw(run.path)
     known = words_of(e.text for e in (*split.train, *split.dev))
-    return look(labelled(log.read(), _right(labels, run)), watched, known)
+    return look(labelled(log.read(), _right(labels, run)), watched, known, ALPHA - OF_ASKED * asks)
 
 
 def _right(labels: tuple[Path, ...], run: RunFolder) -> Any:
@@ -92,8 +150,6 @@ def _day(text: str | None) -> date | None:
 
 
 def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
-    from rung.stats.watching import ALPHA
-
     return {
         "approach": label,
         "from": found.first.isoformat(),
@@ -102,7 +158,7 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
         "left_out": {"repeats_on_a_day": log.repeats, "of_others": log.other, "damaged": log.damaged},
         "alarm": found.alarm.isoformat() if found.alarm else None,
         "evidence": round(found.evidence, 4),
-        "alarm_from": round(1 / ALPHA),
+        "alarm_from": round(found.alarm_from),
         "signals": [
             {
                 "name": s.signal.name,
@@ -122,15 +178,13 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
 
 
 def _tell(found: Look, label: str, log: Any) -> None:
-    from rung.stats.watching import ALPHA
-
     left = f", {log.repeats:,} repeats on a day left out" if log.repeats else ""
     left += f", {log.other:,} of other approaches or inputs" if log.other else ""
     left += f", {log.damaged:,} damaged lines" if log.damaged else ""
     echo(f"{label}: {found.requests:,} requests from {found.first} to {found.last}{left}")
     if found.alarm is None:
         echo(
-            f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from {1 / ALPHA:g} on)"
+            f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from {found.alarm_from:.3g} on)"
         )
         return
     echo(f"ALARM since {found.alarm}:")
@@ -153,20 +207,15 @@ def _told(standing: Standing) -> None:
         echo(line(f"    words that no example has: {', '.join(standing.new_words)}"))
 
 
-def _send(variable: str, run: RunFolder, found: Look, label: str) -> None:
+def _send(variable: str, run: RunFolder, label: str, moved: list[dict[str, Any]], since: str) -> None:
     """Tell the address of an alarm: task, day, and the names and rates of what moved. What goes wrong is said, the exit code stays."""
     from rung.config.environment import variable as value_of
     from rung.watch.webhook import post
 
-    moved = [
-        {"name": s.signal.name, "rate": s.rate, "baseline": s.signal.hits / s.signal.n}
-        for s in found.standings
-        if s.moved
-    ]
-    text = f"rung watch: {run.task.name} ({label}) has moved since {found.alarm}: {', '.join(str(m['name']) for m in moved)}"
+    text = f"rung watch: {run.task.name} ({label}) has moved since {since}: {', '.join(str(m['name']) for m in moved)}"
     address = value_of(variable, run.config[1])
     why = (
-        post(address, {"text": text, "task": run.task.name, "alarm": str(found.alarm), "moved": moved})
+        post(address, {"text": text, "task": run.task.name, "alarm": since, "moved": moved})
         if address
         else "it is empty"
     )

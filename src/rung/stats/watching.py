@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ALPHA, OF_BASELINE = 0.04, 0.01  # together 5 %: of a year's looks, and of the bounds of all baselines
+OF_ASKED = 0.01  # of examples that are asked again, where they are; the looks then have so much less
 STAKES = (0.15, 0.45, 0.9)  # of what one may lose in a block
 TOLERANCE = 0.02  # a rate that is so much higher is no news
 TIMES, MORE = 1.5, 0.03  # the quick process asks whether a rate is beyond so many times the bound, and so much more

@@ -83,6 +83,18 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Night:
+    """Fixed dev examples asked again (`rung watch --ask`) of the candidate of that id: scores, hashes of the answers, and groups where several
+    examples are one, by example."""
+
+    at: str
+    candidate: str
+    scores: Mapping[str, float | None]
+    answers: Mapping[str, str]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """One input that was served, and what became of it. `requests`: the ids under which it was asked, each once.
 

@@ -22,6 +22,7 @@ from rung.store.records import (
     Feedback,
     Label,
     Manifest,
+    Night,
     NotedUse,
     Parity,
     PredictionCheck,
@@ -228,6 +229,7 @@ class RunFolder(_Head):
     robustness = One("robustness.json", tuple[Robustness, ...])
     spend: One[dict[str, Any]] = One("spend.json", cast(type[dict[str, Any]], Spent))
     feedback = Rows("feedback.jsonl", Feedback)  # of served inputs (`rung feedback`); no part of the verdict
+    asked = Rows("asked.jsonl", Night)  # of fixed dev examples, night by night; no part of the verdict
     told = One("told.json", dict[str, bool])  # what the user answered to `rung advise`, by factor
 
     @classmethod

@@ -39,7 +39,7 @@ class Standing:
 class Look:
     """What a look saw. `alarm`: the first day of an alarm in the current year of watching; None: all quiet.
 
-    `evidence`: the mean of the signals' e-values; an alarm from 1 / 0.04 = 25 on.
+    `evidence`: the mean of the signals' e-values; an alarm from `alarm_from` on.
     """
 
     first: date
@@ -48,6 +48,7 @@ class Look:
     alarm: date | None
     evidence: float
     standings: tuple[Standing, ...]
+    alarm_from: float = 1.0 / ALPHA
 
 
 @dataclass
@@ -97,8 +98,10 @@ class Record:
         return 0.5 * slow + 0.5 * fast
 
 
-def look(served: Iterable[Served], signals: Sequence[Signal], known: frozenset[str]) -> Look | None:
-    """Return what the requests say by their last day; None without any. `known`: the words of the examples."""
+def look(
+    served: Iterable[Served], signals: Sequence[Signal], known: frozenset[str], alpha: float = ALPHA
+) -> Look | None:
+    """Return what the requests say by their last day; None without any. `known`: the words of the examples; `alpha`: of a year's looks."""
     records = [Record(signal) for signal in signals]
     first = last = year = 0
     count = 0
@@ -114,21 +117,23 @@ def look(served: Iterable[Served], signals: Sequence[Signal], known: frozenset[s
     days = last - start + 1
     each = np.array([record.wealth(start, days) for record in records])
     total = each.mean(axis=0)
-    over = np.flatnonzero(total >= 1.0 / ALPHA)
+    over = np.flatnonzero(total >= 1.0 / alpha)
     at = int(over[0]) if len(over) else None
     strong = each[:, -1] if at is None else np.maximum(each[:, -1], each[:, at])
-    moved = set() if at is None else _moved(strong)
+    moved = set() if at is None else _moved(strong, alpha)
     standings = tuple(_standing(record, float(strong[i]), i in moved, last) for i, record in enumerate(records))
     alarm = None if at is None else date.fromordinal(start + at)
-    return Look(date.fromordinal(first), date.fromordinal(last), count, alarm, float(total.max()), standings)
+    return Look(
+        date.fromordinal(first), date.fromordinal(last), count, alarm, float(total.max()), standings, 1.0 / alpha
+    )
 
 
-def _moved(evidence: NDArray[np.float64]) -> set[int]:
-    """Return which signals moved, given an alarm: at most 4 % of them wrongly (e-BH; Wang and Ramdas 2022, JRSS B 84:822), or the
+def _moved(evidence: NDArray[np.float64], alpha: float) -> set[int]:
+    """Return which signals moved, given an alarm: at most the share `alpha` of them wrongly (e-BH; Wang and Ramdas 2022, JRSS B 84:822), or the
     strongest where that names none."""
     order = np.argsort(-evidence)
     count = len(order)
-    held = [j for j in range(1, count + 1) if evidence[order[j - 1]] >= count / (j * ALPHA)]
+    held = [j for j in range(1, count + 1) if evidence[order[j - 1]] >= count / (j * alpha)]
     return {int(i) for i in order[: max(held, default=1)]}
 
 
