@@ -64,24 +64,24 @@ def watch(
             file=str(logs[-1]),
         )
     nights = _asked(folder, label, ask, begin, as_json) if ask is not None else None
-    if as_json:
-        print_json(
-            {
-                **(_plain(found, label, log) if found else {"approach": label}),
-                "asked": asdict(nights) if nights else None,
-            }
-        )
-    else:
-        if found is not None:
-            _tell(found, label, log)
-        if ask is not None:
-            _tell_nights(nights)
+    _show(found, nights, label, log, asks=ask is not None, as_json=as_json)
     moved = _moved(found, nights)
     if moved and webhook_env:
         _send(
             webhook_env, run, label, moved, since=str(found.alarm if found and found.alarm else nights and nights.alarm)
         )
     return ALARM if moved else QUIET
+
+
+def _show(found: Look | None, nights: Held | None, label: str, log: Any, *, asks: bool, as_json: bool) -> None:
+    if as_json:
+        seen = _plain(found, label, log) if found is not None else {"approach": label}
+        print_json({**seen, "asked": asdict(nights) if nights is not None else None})
+        return
+    if found is not None:
+        _tell(found, label, log)
+    if asks:
+        _tell_nights(nights)
 
 
 def _asked(folder: Path, label: str, count: int, begin: date | None, as_json: bool) -> Held | None:

@@ -125,7 +125,9 @@ def _day(night: Night) -> int:
     try:
         return date.fromisoformat(night.at[:10]).toordinal()
     except ValueError as error:
-        raise IntegrityError(f"a night of asked.jsonl has no day: {night.at[:40]!r}") from error
+        raise IntegrityError(
+            f"a stored night of examples that were asked again has no day: {night.at[:40]!r}"
+        ) from error
 
 
 def _sums(nights: Sequence[Night]) -> dict[str, float]:
