@@ -179,6 +179,7 @@ _EXTRA_OF: Mapping[str, str] = {
     "cssselect": "docs",
     "lancedb": "lance",
     "sentence_transformers": "embed",
+    "opentelemetry": "otel",
 }
 
 

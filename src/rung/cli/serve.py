@@ -34,6 +34,7 @@ def serve(
         0.05, "--wrong", min=0.001, max=0.5, help="With --fallback: wrong answers among those not passed on, at most."
     ),
     log: Path = typer.Option(None, "--log", help="Write requests and answers to this file, private texts masked."),
+    otel: bool = typer.Option(False, "--otel", help="A span of OpenTelemetry for each request, without its texts."),
     no_check: bool = typer.Option(
         False, "--no-check", help="Open the port unchecked, such as after documents changed; /health says so."
     ),
@@ -45,8 +46,7 @@ def serve(
     """Answer requests by the code and settings that were measured: /v1/chat/completions, /v1/predict, /v1/models.
 
     Before the port opens, 20 stored dev examples are answered again; exit code 1 when the answers are not the measured ones.
-    Ctrl-C or SIGTERM: what is under way is answered, new requests are refused. A new champion of a folder of generations takes over
-    between two requests.
+    Ctrl-C or SIGTERM: what is under way is answered, new requests are refused. New champions take over between two requests.
     """
     import asyncio
     from contextlib import AsyncExitStack
@@ -64,7 +64,7 @@ def serve(
         from rung.serve.winner import checked, opened
 
         async with opened(run, label, Screen(quiet=as_json)) as winner:
-            server = await _server(winner, limits, name, token_env, log)
+            server = await _server(winner, limits, name, token_env, log, otel=otel)
             await _joined(server, shadow, fallback, wrong, no_check)
             if not no_check:
                 server.check = await checked(winner)
@@ -77,14 +77,19 @@ def serve(
     return 0
 
 
-async def _server(winner: Winner, limits: Limits, name: str | None, token_env: str | None, log: Path | None) -> Server:
+async def _server(
+    winner: Winner, limits: Limits, name: str | None, token_env: str | None, log: Path | None, *, otel: bool
+) -> Server:
     from rung.serve.log import RequestLog
     from rung.serve.server import Server
+    from rung.serve.spans import Spans
 
     variable = token_env or winner.run.config.serve.token_env
     token = _token(variable, winner) if variable else None
+    called = name or winner.task.name
+    spans = Spans(called) if otel else None
     kept = RequestLog(log, _say) if log else None
-    return Server(winner, name or winner.task.name, limits, token, kept, _say)
+    return Server(winner, called, limits, token, kept, _say, spans=spans)
 
 
 async def _joined(server: Server, shadow: str | None, other: str | None, wrong: float, no_check: bool) -> None:

@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from rung.foreign import foreign
 from rung.serve.counts import Counts
 from rung.serve.log import RequestLog
 from rung.serve.shadow import Shadow
+from rung.serve.spans import Spans
 from rung.serve.winner import Fallback, Winner
 from rung.serve.wire import (
     Asked,
@@ -78,6 +79,7 @@ class Server:
     shadow: Shadow | None = None
     check: Parity | None = None
     generation: int | None = None  # of a folder of generations
+    spans: Spans | None = None
     counts: Counts = field(default_factory=Counts)
     stopping: bool = False
     url: str = ""
@@ -167,8 +169,9 @@ class Server:
         try:
             self._let_in(request, way)
             if way in (CHAT, PREDICT):
-                async with asyncio.timeout(self.limits.deadline_s):
-                    return await self._answer(request, way)
+                with self.spans.request(request.headers) if self.spans else nullcontext() as span:
+                    async with asyncio.timeout(self.limits.deadline_s):
+                        return await self._answer(request, way, span)
             return self._look(way)
         except Refused as refused:
             return _said(refused.body, refused.status, {"Retry-After": "1"} if refused.status in (429, 503) else None)
@@ -214,7 +217,7 @@ class Server:
         root = f"{self.winner.label}/{self.winner.candidate.id}"
         return _said(models(self.name, root, self.winner.parent, self._started))
 
-    async def _answer(self, request: web.BaseRequest, way: str) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, way: str, span: Any) -> web.Response:
         found = json_object(await self._body(request))
         task = self.winner.task
         asked = chat_of(found, task, self.name) if way == CHAT else Asked(columns_of(found, task))
@@ -228,6 +231,8 @@ class Server:
         usage = usage_of(answer)
         self.counts.tokens["input"] += usage["prompt_tokens"]
         self.counts.tokens["output"] += usage["completion_tokens"]
+        if self.spans is not None:
+            self.spans.answered(span, number, given, self.winner.parent)
         if self.log is not None:
             told = {
                 "answer": answer.text,
