@@ -63,9 +63,16 @@ def ask_expected(run: RunFolder, rows: int | None, sheet: Path | None, as_json: 
 
 def _save(run: RunFolder, said: Said) -> None:
     """Keep what was said; None: cannot tell. An id that is not named stays as it is."""
+    from rung.store.folder import now
+
     items = run.feedback.need()
     run.feedback.save(
-        tuple(replace(i, expected=said[i.id], cannot_tell=said[i.id] is None) if i.id in said else i for i in items)
+        tuple(
+            replace(i, expected=said[i.id], cannot_tell=said[i.id] is None, said_at=i.said_at or now())
+            if i.id in said
+            else i
+            for i in items
+        )
     )
 
 

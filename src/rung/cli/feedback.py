@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,17 @@ import typer
 from rung.cli._screen import echo, line, print_json
 
 if TYPE_CHECKING:
+    from rung.feedback.trial import Shown, Trial
     from rung.feedback.worth import Waiting
     from rung.store.records import Feedback
 
 SHOWN, LONGEST = 5, 100
+TRIAL: Mapping[Shown | None, str] = {
+    None: "Nothing is shown yet: go on; you may look as often as you like.",
+    "better": "{new} is better than {now}. End the trial: `rung serve {folder} --approach {new}`.",
+    "as good": "{new} is as good as {now}, within {margin:g}. If it costs less, end the trial: `rung serve {folder} --approach {new}`.",
+    "worse": "{new} is worse than {now}. End the trial: serve without `--challenger`.",
+}
 
 
 def feedback(
@@ -48,11 +57,40 @@ def feedback(
         if files:
             run.feedback.save(items)
     waiting = waiting_of(run.path, items)
+    found = _trials(run.path, items)
     if as_json:
-        print_json({**_counts(items), "notes": notes, "waiting": [_plain(w) for w in waiting]})
+        plain = [asdict(trial) for trial in found]
+        print_json({**_counts(items), "notes": notes, "trials": plain, "waiting": [_plain(w) for w in waiting]})
     else:
         _tell(folder, items, waiting, notes)
+        for trial in found:
+            echo(_said(trial, folder))
     return 0
+
+
+def _trials(folder: Path, items: tuple[Feedback, ...]) -> tuple[Trial, ...]:
+    """Return how the trials of a run stand; nothing is opened where there was none."""
+    if not any(item.challenger for item in items):
+        return ()
+    from rung import plugins
+    from rung.cli._permission import permit_run
+    from rung.engine.stored import stored_config
+    from rung.feedback.trial import trials
+    from rung.store.run import RunFolder
+
+    permit_run(folder)  # the metric may be code
+    run = RunFolder(folder)
+    spec, config = run.task.metrics[0], stored_config(run)
+    return trials(items, run.task, plugins.make_at(config.root, "metrics", spec.plugin, spec.settings))
+
+
+def _said(trial: Trial, folder: Path) -> str:
+    """Return a trial in words, with what to do next."""
+    a, b = trial.challenger, trial.champion
+    scores = ", ".join(
+        f"{side.approach} {'-' if side.mean is None else f'{side.mean:.2f}'} on {side.n:,} answers" for side in (a, b)
+    )
+    return f"Trial: {scores}. {TRIAL[trial.shown].format(new=a.approach, now=b.approach, margin=trial.margin, folder=folder)}"
 
 
 def waiting_of(folder: Path, items: tuple[Feedback, ...]) -> tuple[Waiting, ...]:

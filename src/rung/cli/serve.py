@@ -33,6 +33,12 @@ def serve(
     wrong: float = typer.Option(
         0.05, "--wrong", min=0.001, max=0.5, help="With --fallback: wrong answers among those not passed on, at most."
     ),
+    challenger: str = typer.Option(
+        None,
+        "--challenger",
+        help="An approach on trial: answers a share of the inputs; `rung feedback` says when to stop.",
+    ),
+    share: float = typer.Option(0.1, "--share", min=0.01, max=0.99, help="With --challenger: its share of the inputs."),
     log: Path = typer.Option(None, "--log", help="Write requests and answers to this file, private texts masked."),
     otel: bool = typer.Option(False, "--otel", help="A span of OpenTelemetry for each request, without its texts."),
     no_check: bool = typer.Option(
@@ -66,10 +72,11 @@ def serve(
         async with opened(run, label, Screen(quiet=as_json)) as winner:
             server = await _server(winner, limits, name, token_env, log, otel=otel)
             await _joined(server, shadow, fallback, wrong, no_check)
+            await _on_trial(server, challenger, share, no_check)
             if not no_check:
                 server.check = await checked(winner)
             async with AsyncExitStack() as stack:
-                if champion is not None and not (approach or shadow or fallback):
+                if champion is not None and not (approach or shadow or fallback or challenger):
                     await stack.enter_async_context(followed(server, folder, no_check).at_work())
                 await _listen(server, host, port, as_json)
 
@@ -110,6 +117,24 @@ async def _joined(server: Server, shadow: str | None, other: str | None, wrong: 
         server.shadow = Shadow(await beside(server.winner, shadow), server.log, server.counts)
         if not no_check:
             await checked(server.shadow.winner)
+
+
+async def _on_trial(server: Server, challenger: str | None, share: float, no_check: bool) -> None:
+    """Let an approach answer a share of the inputs. It must answer as it was measured, and what it answers must be kept."""
+    from rung.errors import RungError
+    from rung.serve.challenger import Challenger
+    from rung.serve.winner import beside, checked
+
+    if challenger is None:
+        return
+    if server.log is None:
+        raise RungError(
+            "a trial needs the request log, by which words about answers find who gave them: name a file with --log"
+        )
+    server.challenger = Challenger(await beside(server.winner, challenger), share)
+    if not no_check:
+        await checked(server.challenger.winner)
+    _say(f"{server.challenger.winner.label} is on trial and answers {share:.0%} of the inputs")
 
 
 async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:

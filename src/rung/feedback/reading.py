@@ -18,6 +18,7 @@ from rung.data.load import as_text, holds, value_of
 from rung.data.near import normal_text
 from rung.errors import DataError
 from rung.foreign import json_objects, whole
+from rung.store.folder import now
 from rung.store.records import Feedback
 from rung.types import Task, content_hash
 
@@ -42,6 +43,9 @@ class Said:
     shadow: str | None = None
     thumb: bool | None = None
     expected: str | None = None
+    by: str | None = None
+    challenger: str | None = None
+    share: float | None = None
 
 
 @dataclass
@@ -89,6 +93,8 @@ class Source:
                     _masked(line.get("answer")),
                     str(line.get("at", ""))[:32],
                     sure if known else None,
+                    by=_masked(line.get("by")),
+                    **_trial_of(line),
                 )
         self._note(torn, "damaged lines of the log are left out")
         self._note(other, "requests with other input columns are left out")
@@ -189,7 +195,7 @@ def merged(held: Iterable[Feedback], said: Iterable[Said], task: Task) -> tuple[
 
     The newer word counts. The same source read twice changes nothing. Of inputs that nobody said anything of the newest stay.
     """
-    found = {f.id: f for f in held}
+    found, taken_in = {f.id: f for f in held}, now()
     of_request = {request: f.id for f in found.values() for request in f.requests}
     unknown = 0
     for one in said:
@@ -207,10 +213,11 @@ def merged(held: Iterable[Feedback], said: Iterable[Said], task: Task) -> tuple[
             at=one.at or before.at,
             **{
                 name: value
-                for name in ("answer", "confidence", "shadow", "thumb")
+                for name in ("answer", "confidence", "shadow", "thumb", "by", "challenger", "share")
                 if (value := getattr(one, name)) is not None
             },
             expected=before.expected if one.expected is None else as_label(one.expected, task),
+            said_at=before.said_at or ("" if one.thumb is None and one.expected is None else taken_in),
         )
     silent = [f.id for f in found.values() if f.thumb is None and f.expected is None and not f.cannot_tell]
     for key in silent[: max(0, len(silent) - MOST_KEPT)]:
@@ -226,6 +233,13 @@ def key_of(inputs: Mapping[str, str]) -> str:
 def as_label(text: str, task: Task) -> str:
     """Return a label of the task in its own spelling; any other text as it is."""
     return next((label for label in task.labels or () if normal_text(label) == normal_text(text)), text)
+
+
+def _trial_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the challenger that was on trial when a request was answered, and its share; nothing where none was."""
+    name, share = line.get("challenger"), line.get("share")
+    valid = isinstance(name, str) and isinstance(share, float) and 0.0 < share < 1.0
+    return {"challenger": name, "share": share} if valid else {}
 
 
 def _masked(value: object) -> str | None:

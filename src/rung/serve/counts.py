@@ -20,6 +20,7 @@ class Counts:
     tokens: Counter[str] = field(default_factory=Counter)
     fallbacks: int = 0
     shadow: Counter[str] = field(default_factory=Counter)
+    challenger: Counter[str] = field(default_factory=Counter)
 
     def ended(self, way: str, status: int, seconds: float) -> None:
         """Count a request; `status` 499: its client went away."""
@@ -41,5 +42,7 @@ class Counts:
         lines += ["# TYPE rung_fallbacks_total counter", f"rung_fallbacks_total {self.fallbacks}"]
         lines += ["# TYPE rung_shadow_total counter"]
         lines += [f'rung_shadow_total{{answer="{kind}"}} {n}' for kind, n in sorted(self.shadow.items())]
+        lines += ["# TYPE rung_challenger_total counter"]
+        lines += [f'rung_challenger_total{{request="{kind}"}} {n}' for kind, n in sorted(self.challenger.items())]
         lines += ["# TYPE rung_in_flight gauge", f"rung_in_flight {self.in_flight}"]
         return "\n".join(lines) + "\n"

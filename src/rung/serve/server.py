@@ -23,6 +23,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from rung.errors import ContextOverflow, IntegrityError, RefusedByModel, Retryable, RungError
 from rung.foreign import foreign
+from rung.serve.challenger import Challenger
 from rung.serve.counts import Counts
 from rung.serve.log import RequestLog
 from rung.serve.shadow import Shadow
@@ -77,6 +78,7 @@ class Server:
     say: Callable[[str], None] = print
     fallback: Fallback | None = None
     shadow: Shadow | None = None
+    challenger: Challenger | None = None
     check: Parity | None = None
     generation: int | None = None  # of a folder of generations
     spans: Spans | None = None
@@ -240,6 +242,8 @@ class Server:
                 "confidence": given.confidence,
                 "tokens": usage["total_tokens"],
             }
+            trial = self.challenger
+            told |= {} if trial is None else {"challenger": trial.winner.label, "share": trial.share}
             self._note(number, way, asked, began, {"status": 200, "by": given.approach, **told})
         if self.shadow is not None:
             self.shadow.follow(number, asked.inputs, answer)
@@ -292,7 +296,21 @@ class Server:
             raise self._trouble(502, "the approach could not answer", "model_error", error) from None
 
     async def _given(self, inputs: Mapping[str, str]) -> Given:
-        winner, other = self.winner, self.fallback  # another winner may take over while this one answers
+        winner, other, trial = (
+            self.winner,
+            self.fallback,
+            self.challenger,
+        )  # another winner may take over while this one answers
+        if trial is not None and trial.takes(inputs):
+            try:
+                with foreign(_Unforeseen):
+                    found = await trial.winner.answer(inputs)
+            except (RungError, _Unforeseen) as error:  # nobody goes without an answer for a trial
+                self._told_once("challenger", f"{trial.winner.label} could not answer, and {winner.label} did: {error}")
+                self.counts.challenger["failed"] += 1
+            else:
+                self.counts.challenger["answered"] += 1
+                return Given(found[0], trial.winner.label, found[1])
         answer, confidence = await winner.answer(inputs)
         if other is None or confidence is None or confidence >= other.threshold.least:
             return Given(answer, winner.label, confidence)
@@ -300,10 +318,13 @@ class Server:
         return Given((await other.winner.answer(inputs))[0], other.winner.label, None)
 
     def _trouble(self, status: int, said: str, code: str, error: Exception) -> Refused:
-        if code not in self._told:
-            self._told.add(code)
-            self.say(f"{said}: {error} (told once; /metrics counts)")
+        self._told_once(code, f"{said}: {error}")
         return Refused(status, said, code, kind="invalid_request_error" if status < 500 else "server_error")
+
+    def _told_once(self, about: str, text: str) -> None:
+        if about not in self._told:
+            self._told.add(about)
+            self.say(f"{text} (told once; /metrics counts)")
 
     def _note(self, number: str, way: str, asked: Asked, began: float, facts: Mapping[str, Any]) -> None:
         if self.log is not None:

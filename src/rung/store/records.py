@@ -99,7 +99,8 @@ class Feedback:
     """One input that was served, and what became of it. `requests`: the ids under which it was asked, each once.
 
     `thumb`: whether people liked the answer; `expected`: what they say is right; `cannot_tell`: they were asked and could not say.
-    `confidence`, `shadow`: as the server logged them. Private texts are masked.
+    `confidence`, `shadow`: as the server logged them; `by`: the approach that answered; `challenger`, `share`: the one on trial then, and
+    its share of the requests. `said_at`: when people's first word was taken in. Private texts are masked.
     """
 
     id: str
@@ -112,6 +113,10 @@ class Feedback:
     thumb: bool | None = None
     expected: str | None = None
     cannot_tell: bool = False
+    by: str | None = None
+    challenger: str | None = None
+    share: float | None = None
+    said_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
