@@ -192,7 +192,7 @@ def test_a_log_line_with_an_odd_trial_is_read_without_it(tmp_path, line):
 
 
 def test_a_trial_without_a_log_is_refused():
-    from rung.cli.serve import _on_trial
+    from rung.cli.serve import _on_trial, _Others
 
     with pytest.raises(RungError, match="name a file with --log"):
-        asyncio.run(_on_trial(server(Stub()), "fewshot", 0.1, True))
+        asyncio.run(_on_trial(server(Stub()), _Others(None, None, 0.05, "fewshot", 0.1, True)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
@@ -13,6 +15,8 @@ from rung.cli._screen import Screen, echo, print_json
 if TYPE_CHECKING:
     from rung.serve.server import Limits, Server
     from rung.serve.winner import Winner
+
+    Make: TypeAlias = Callable[[Winner], Server]
 
 
 def serve(
@@ -55,7 +59,6 @@ def serve(
     Ctrl-C or SIGTERM: what is under way is answered, new requests are refused. New champions take over between two requests.
     """
     import asyncio
-    from contextlib import AsyncExitStack
 
     from rung.serve.server import Limits
     from rung.store.generations import champion_of
@@ -64,27 +67,50 @@ def serve(
     run, label = (folder, approach) if champion is None else (champion[0], approach or champion[1])
     permit_run(run)
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
-
-    async def work() -> None:
-        from rung.serve.champion import followed
-        from rung.serve.winner import checked, opened
-
-        async with opened(run, label, Screen(quiet=as_json)) as winner:
-            server = await _server(winner, limits, name, token_env, log, otel=otel)
-            await _joined(server, shadow, fallback, wrong, no_check)
-            await _on_trial(server, challenger, share, no_check)
-            if not no_check:
-                server.check = await checked(winner)
-            async with AsyncExitStack() as stack:
-                if champion is not None and not (approach or shadow or fallback or challenger):
-                    await stack.enter_async_context(followed(server, folder, no_check).at_work())
-                await _listen(server, host, port, as_json)
-
-    asyncio.run(work())
+    others = _Others(shadow, fallback, wrong, challenger, share, no_check)
+    followed = folder if champion is not None and not (approach or others.any) else None
+    made: Make = lambda winner: _server(winner, limits, name, token_env, log, otel=otel)  # noqa: E731
+    asyncio.run(_work((run, label), followed, others, made, (host, port, as_json)))
     return 0
 
 
-async def _server(
+@dataclass(frozen=True)
+class _Others:
+    """The approaches beside the served one. `unchecked`: whether they need not answer stored dev examples again."""
+
+    shadow: str | None
+    fallback: str | None
+    wrong: float
+    challenger: str | None
+    share: float
+    unchecked: bool
+
+    @property
+    def any(self) -> bool:
+        return bool(self.shadow or self.fallback or self.challenger)
+
+
+async def _work(
+    what: tuple[Path, str | None], generations: Path | None, others: _Others, made: Make, where: tuple[str, int, bool]
+) -> None:
+    """Serve an approach of a run until a signal. `generations`: the folder whose champion is followed; None: none is."""
+    from contextlib import AsyncExitStack
+
+    from rung.serve.champion import followed
+    from rung.serve.winner import checked, opened
+
+    async with opened(*what, Screen(quiet=where[2])) as winner, AsyncExitStack() as stack:
+        server = made(winner)
+        await _joined(server, others)
+        await _on_trial(server, others)
+        if not others.unchecked:
+            server.check = await checked(winner)
+        if generations is not None:
+            await stack.enter_async_context(followed(server, generations, others.unchecked).at_work())
+        await _listen(server, *where)
+
+
+def _server(
     winner: Winner, limits: Limits, name: str | None, token_env: str | None, log: Path | None, *, otel: bool
 ) -> Server:
     from rung.serve.log import RequestLog
@@ -99,42 +125,42 @@ async def _server(
     return Server(winner, called, limits, token, kept, _say, spans=spans)
 
 
-async def _joined(server: Server, shadow: str | None, other: str | None, wrong: float, no_check: bool) -> None:
+async def _joined(server: Server, others: _Others) -> None:
     """Let further approaches of the run join in; each must answer as it was measured, unless nothing is checked."""
     from rung.serve.shadow import Shadow
     from rung.serve.winner import beside, checked, fallback
 
-    if other:
-        server.fallback = await fallback(server.winner, other, wrong)
-        if not no_check:
+    if others.fallback:
+        server.fallback = await fallback(server.winner, others.fallback, others.wrong)
+        if not others.unchecked:
             await checked(server.fallback.winner)
         found = server.fallback.threshold
         _say(
             f"{server.fallback.winner.label} answers where {server.winner.label} is less than {found.least:.0%} sure; on dev "
             f"{found.kept:.0%} are kept, {found.wrong} of {found.n} wrong"
         )
-    if shadow:
-        server.shadow = Shadow(await beside(server.winner, shadow), server.log, server.counts)
-        if not no_check:
+    if others.shadow:
+        server.shadow = Shadow(await beside(server.winner, others.shadow), server.log, server.counts)
+        if not others.unchecked:
             await checked(server.shadow.winner)
 
 
-async def _on_trial(server: Server, challenger: str | None, share: float, no_check: bool) -> None:
+async def _on_trial(server: Server, others: _Others) -> None:
     """Let an approach answer a share of the inputs. It must answer as it was measured, and what it answers must be kept."""
     from rung.errors import RungError
     from rung.serve.challenger import Challenger
     from rung.serve.winner import beside, checked
 
-    if challenger is None:
+    if others.challenger is None:
         return
     if server.log is None:
         raise RungError(
             "a trial needs the request log, by which words about answers find who gave them: name a file with --log"
         )
-    server.challenger = Challenger(await beside(server.winner, challenger), share)
-    if not no_check:
+    server.challenger = Challenger(await beside(server.winner, others.challenger), others.share)
+    if not others.unchecked:
         await checked(server.challenger.winner)
-    _say(f"{server.challenger.winner.label} is on trial and answers {share:.0%} of the inputs")
+    _say(f"{server.challenger.winner.label} is on trial and answers {others.share:.0%} of the inputs")
 
 
 async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:
