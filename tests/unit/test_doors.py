@@ -203,7 +203,7 @@ def test_what_is_unknown_of_a_door_is_said():
     assert "cost unknown at fine-tuning, latency not compared" in said.claim
     assert said.evidence == ("prompt/result#cost_per_1k_usd", "finetune/result#cost_per_1k_usd")
     [said] = claims(t, result(share(950, 1000), t, usd=None), result(share(950, 1000, shift=3), t, usd=None))
-    assert "cost unknown at prompt and finetune" in said.claim
+    assert "cost unknown at prompt and fine-tuning" in said.claim
     dear, cheap = result(share(4, 4), t, usd=0.01), result(share(4, 4), t, usd=0.001)
     met = replace(dear.quality, status="meets")
     [said] = claims(t, replace(dear, quality=met), replace(cheap, quality=met))
@@ -214,7 +214,7 @@ def test_what_is_unknown_of_a_door_is_said():
     apart = tuple(replace(o, example_id=f"x{o.example_id}") for o in large.outcomes)
     [said] = claims(t, large, replace(large, outcomes=apart))
     assert said.claim == (
-        "finetune does not take the place of prompt: no example was scored at both, not cheaper, latency not compared (fewer than "
+        "fine-tuning does not take the place of prompt: no example was scored at both, not cheaper, latency not compared (fewer than "
         "50 requests of its own at both)"
     )
 
