@@ -44,7 +44,7 @@ def test_the_trade_off_tells_vetoed_from_kept():
 
 
 def test_the_prompt_saving_is_told_and_unknown_is_not():
-    assert saving(TUNING) == "; its prompt takes 40 tokens, 160 below (+75 % saved)"
+    assert saving(TUNING) == "; its prompt takes 40 tokens, the best one below 160 (75 % fewer)"
     assert saving(replace(TUNING, prompt_tokens_below=None)) == ""
 
 

@@ -28,12 +28,16 @@ def learning_curve(tuning: Tuning, goal: float) -> Markup:
         for p, (x, _) in zip(points, spots, strict=True)
     ]
     values = [
-        element("text", f"{p.dev:.2f}", x=x, y=y - 10, text_anchor="middle", cls="value")
+        element("text", f"{p.dev:.2f}", x=x, y=y + (18 if p.dev < goal else -10), text_anchor="middle", cls="value")
         for p, (x, y) in zip(points, spots, strict=True)
     ]
     title = f"Learning curve: dev score {', '.join(f'{p.dev:.2f} on {p.rows} examples' for p in points)}"
     return _drawing(
-        title, low, high, [_goal(goal, low, high), *_line(spots), *values, *labels], "training examples, log scale"
+        title,
+        low,
+        high,
+        [_goal(goal, low, high, spots), *_line(spots), *values, *labels],
+        "training examples, log scale",
     )
 
 
@@ -44,9 +48,9 @@ def trade_off(remedies: Sequence[Remedy], goal: float) -> Markup:
         return Markup("")
     low, high = _range([*(r.dev for r, _ in known), goal])
     left, right = min(-0.05, *(loss for _, loss in known)), max(0.05, *(loss for _, loss in known))
-    parts = [_goal(goal, low, high)]
-    for number, (remedy, loss) in enumerate(known, 1):
-        x, y = _across((loss - left) / (right - left)), _up(remedy.dev, low, high)
+    spots = [(_across((loss - left) / (right - left)), _up(r.dev, low, high)) for r, loss in known]
+    parts = [_goal(goal, low, high, spots)]
+    for number, ((remedy, _), (x, y)) in enumerate(zip(known, spots, strict=True), 1):
         state = "bad" if remedy.forgetting.vetoed else "good"
         parts.append(element("circle", cx=x, cy=y, r=7.0 if remedy.chosen else 5.0, cls=f"dot {state}"))
         parts.append(element("text", str(number), x=x + 10, y=y + 4, cls="value"))
@@ -80,10 +84,13 @@ def _drawing(title: str, low: float, high: float, parts: Sequence[Markup], below
     )
 
 
-def _goal(goal: float, low: float, high: float) -> Markup:
+def _goal(goal: float, low: float, high: float, spots: Sequence[tuple[float, float]]) -> Markup:
+    """Draw the goal line, named at the end that is further from what is drawn."""
     y = _up(goal, low, high)
     line = element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, cls="goal")
-    return line + element("text", f"goal {goal:g}", x=LEFT + 4, y=y - 5, text_anchor="start", cls="tick")
+    first, last = (abs(at - y) for _, at in (min(spots), max(spots)))
+    x, anchor = (LEFT + 4, "start") if first > last else (WIDTH - RIGHT - 4, "end")
+    return line + element("text", f"goal {goal:g}", x=x, y=y - 5, text_anchor=anchor, cls="tick")
 
 
 def _line(spots: Sequence[tuple[float, float]]) -> list[Markup]:

@@ -124,7 +124,12 @@ def _item(item: b.Words | b.Item) -> Markup:
 
 def _table(block: b.Table) -> Markup:
     heads = [
-        element("th", c.head, cls="r" if c.style == "r" else None, colspan=None if after is None or after.head else 2)
+        element(
+            "th",
+            c.head,
+            cls="r" if "r" in c.style.split() else None,
+            colspan=None if after is None or after.head else 2,
+        )
         for c, after in zip(block.columns, (*block.columns[1:], None), strict=True)
         if c.head
     ]

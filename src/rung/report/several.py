@@ -211,7 +211,15 @@ def page_of_several(found: Several) -> b.Page:
 
 def _runs_table(runs: Sequence[RunOnPage]) -> b.Table:
     heads = b.columns(
-        "Run", "Goal|", "Verdict", "Best approach", "Score|", "95 % CI|", "Cost per 1,000|", "Test set", "Date"
+        "Run",
+        "Goal|",
+        "Verdict",
+        "Best approach",
+        "Score|",
+        b.Column("95 % CI", "r tight"),
+        "Cost per 1,000|",
+        "Test set",
+        b.Column("Date", "tight"),
     )
     rows = []
     for run in runs:

@@ -127,4 +127,5 @@ def saving(tuning: Tuning) -> str:
     now, before = tuning.prompt_tokens, tuning.prompt_tokens_below
     if now is None or not before:
         return ""
-    return f"; its prompt takes {now:.0f} tokens, {before:.0f} below ({100 * (1 - now / before):+.0f} % saved)"
+    share = f"{100 * abs(1 - now / before):.0f} % {'fewer' if now < before else 'more'}"
+    return f"; its prompt takes {now:.0f} tokens, the best one below {before:.0f} ({share})"
