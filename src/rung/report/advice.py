@@ -53,7 +53,7 @@ def section(report: Report, ids: b.Ids) -> b.Section:
         "advice",
         "Advice",
         "Rule of thumb and evidence",
-        (b.Text(found.sentence, "intro"), b.Fold("", inner, style="bare")),
+        (b.Text(found.sentence, "intro told"), b.Fold("", inner, style="bare")),
     )
 
 

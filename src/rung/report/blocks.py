@@ -45,7 +45,7 @@ Words = Inline | Sequence[Inline]
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph; `style`: its classes."""
+    """A paragraph; `style`: its classes. "intro" alone: it explains what the page shows, and other forms leave it out."""
 
     words: Words
     style: str = ""

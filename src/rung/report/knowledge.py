@@ -48,7 +48,7 @@ def _split(name: str, known: KnowledgeSplit, ids: b.Ids) -> Iterator[b.Block]:
     yield b.Text(
         f"The same {examples(known.rows)} of dev at {name}, asked closed book and with the passages that were found. Where a passage is known "
         "to hold the expected answer, also with that passage alone.",
-        "intro",
+        "intro told",
     )
     gold: b.Words = quality(known.gold) if known.gold else b.soft("no example has a known one")
     asked: Sequence[Sequence[b.Words]] = [

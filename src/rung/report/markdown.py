@@ -38,7 +38,7 @@ def written(block: b.Block) -> Iterator[str]:
         yield from (line for note in (*block.said.floors, *block.said.warnings) for line in (safe(note), ""))
         yield f"Next: {code(block.said.commands[0].line)} ({safe(block.said.commands[0].why)})"
         yield ""
-    elif isinstance(block, b.Text):
+    elif isinstance(block, b.Text) and block.style != "intro":
         yield safe(worded(block.words))
         yield ""
     elif isinstance(block, b.Title):

@@ -22,7 +22,7 @@ def section(report: Report, ids: b.Ids) -> b.Section | None:
 
 def _blocks(report: Report) -> Iterator[b.Block]:
     yield b.Bullets([summary(one, one.together) for one in report.robustness if one.together is not None])
-    yield b.Text(DECIDES_NOTHING, "intro")
+    yield b.Text(DECIDES_NOTHING, "intro told")
     heads = (
         "Approach",
         "Change",

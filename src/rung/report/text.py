@@ -68,6 +68,8 @@ def _answer(name: str, said: Summary, console: Console) -> None:
 
 def _lines(block: b.Block) -> Iterator[tuple[str, str]]:
     """Yield a block as lines, each with its style; what only a page can hold is left out."""
+    if isinstance(block, b.Text) and block.style == "intro":
+        return
     if isinstance(block, b.Text | b.Title):
         yield worded(block.words), "dim" if isinstance(block, b.Text) else "bold"
     elif isinstance(block, b.Bullets):

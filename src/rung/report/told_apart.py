@@ -65,7 +65,7 @@ def sections(report: Report) -> Iterator[b.Section]:
         note = f"Of {name}. An approach is good enough only if it meets the goal and every floor."
         yield b.Section("floors", "", "Floors", (told, b.Text(note, "soft small")), folded=False)
     if found := tables(report):
-        intro = b.Text(f"{name} on the test set, in counts and 95 % confidence intervals.", "intro")
+        intro = b.Text(f"{name} on the test set, in counts and 95 % confidence intervals.", "intro told")
         yield b.Section("tables", "", "Told apart", (intro, *_tables(found)))
 
 

@@ -28,7 +28,7 @@ def section(report: Report, ids: b.Ids) -> b.Section | None:
 def _blocks(name: str, t: Tuning, goal: float) -> Iterator[b.Block]:
     lesson = f" {t.lesson}." if t.lesson else ""
     yield b.Text(
-        f"{name}: {how(t)}.{lesson}" if t.elsewhere else f"{name} starts from {t.base}: {how(t)}.{lesson}", "intro"
+        f"{name}: {how(t)}.{lesson}" if t.elsewhere else f"{name} starts from {t.base}: {how(t)}.{lesson}", "intro told"
     )
     yield from (b.Text(f"Forced, although {reason}. It cannot win.", "warn") for reason in t.forced)
     if curve := learning_curve(t, goal):
