@@ -86,11 +86,15 @@ def _trials(folder: Path, items: tuple[Feedback, ...]) -> tuple[Trial, ...]:
 
 def _said(trial: Trial, folder: Path) -> str:
     """Return a trial in words, with what to do next."""
+    from rung.usual_names import shown_name
+
     a, b = trial.challenger, trial.champion
+    new, current = shown_name(a.approach), shown_name(b.approach)
     scores = ", ".join(
-        f"{side.approach} {'-' if side.mean is None else f'{side.mean:.2f}'} on {side.n:,} answers" for side in (a, b)
+        f"{shown_name(side.approach)} {'-' if side.mean is None else f'{side.mean:.2f}'} on {side.n:,} answers"
+        for side in (a, b)
     )
-    return f"Trial: {scores}. {TRIAL[trial.shown].format(new=a.approach, now=b.approach, margin=trial.margin, folder=folder)}"
+    return f"Trial: {scores}. {TRIAL[trial.shown].format(new=new, now=current, margin=trial.margin, folder=folder)}"
 
 
 def waiting_of(folder: Path, items: tuple[Feedback, ...]) -> tuple[Waiting, ...]:

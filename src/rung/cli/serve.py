@@ -150,6 +150,7 @@ async def _on_trial(server: Server, others: _Others) -> None:
     from rung.errors import RungError
     from rung.serve.challenger import Challenger
     from rung.serve.winner import beside, checked
+    from rung.usual_names import shown_name
 
     if others.challenger is None:
         return
@@ -160,7 +161,7 @@ async def _on_trial(server: Server, others: _Others) -> None:
     server.challenger = Challenger(await beside(server.winner, others.challenger), others.share)
     if not others.unchecked:
         await checked(server.challenger.winner)
-    _say(f"{server.challenger.winner.label} is on trial and answers {others.share:.0%} of the inputs")
+    _say(f"{shown_name(server.challenger.winner.label)} is on trial and answers {others.share:.0%} of the inputs")
 
 
 async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:
