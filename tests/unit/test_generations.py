@@ -314,3 +314,19 @@ def test_the_command_line_tells_what_was_decided_and_by_whom(root, said):
     code, out = said("runs", "runs")
     assert (code, "history.jsonl, line 1 is damaged" in out) == (0, True)
     assert history[-1].why == "instead of generation 2; complaints"
+
+
+def test_a_champion_whose_own_budget_is_spent_answers_within_that_of_the_retraining(tmp_path):
+    dear = {**WORSE, "input_usd_per_mtok": 100.0}
+    config = of(tmp_path, dear)
+    climb(config, tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    spent = run.spend.need()["usd"]
+    limits = {**run.facts["config"]["limits"], "budget_usd": spent * 1.01}
+    run.note(config={**run.facts["config"], "limits": limits})
+    place = Generations(tmp_path / "again")
+    rich = of(tmp_path, {**BETTER, "input_usd_per_mtok": 100.0}, 900, limits={"budget_usd": 100.0})
+    found = retrain(rich, place, tmp_path / "run", "ann")
+    assert found.promoted
+    assert found.contest.fresh
+    assert run.spend.need()["usd"] == pytest.approx(spent)

@@ -16,6 +16,7 @@ from rung.evaluate.kit import apart
 from rung.evaluate.measure import held_beside, summarise
 from rung.judging.human_labels import human_labels_of
 from rung.progress import Progress, Silent, paid
+from rung.store.cache import AnswerCache
 from rung.store.folder import locked
 from rung.store.run import RunFolder
 from rung.store.sealed import sealed_test
@@ -40,24 +41,37 @@ def measured_again(folder: Path, approaches: Sequence[str] = (), progress: Progr
 
 
 def answers_to(
-    folder: Path, approach: str, asking: RunFolder, ids: Collection[str], progress: Progress | None = None
+    folder: Path,
+    approach: str,
+    asking: RunFolder,
+    ids: Collection[str],
+    budget_usd: float | None,
+    progress: Progress | None = None,
 ) -> tuple[Outcome, ...]:
     """Let an approach answer test examples of another run that it has not seen; what is asked is kept in its own folder.
 
-    The opening is an event of the run `asking`. Not inside an event loop. Raises RungError as a climb does, FolderBusy where one is
+    `budget_usd`: what that may cost beyond what its own run has spent; None: whatever it does. The opening is an event of the run `asking`. Not inside an event loop. Raises RungError as a climb does, FolderBusy where one is
     at work in the folder.
     """
     rows = [e for e in sealed_test(asking).read(f"{approach} of another run answers") if e.id in ids]
 
     async def work() -> tuple[Outcome, ...]:
-        async with reopened(folder, progress or Silent()) as run:
+        async with reopened(folder, progress or Silent(), limits={"budget_usd": cap}) as run:
             kit = run.kit()
             with run.progress.stage(f"{approach} on new test examples", len(rows)) as bar:
                 outcomes = await kit.answer(run.candidate(approach), rows, lambda row: bar.advance(usd=paid(row)))
             return apart(kit, outcomes, rows)
 
     with locked(RunFolder.open(folder)):
+        cap = None if budget_usd is None else budget_usd + _spent(folder)
         return asyncio.run(work()) if rows else ()
+
+
+def _spent(folder: Path) -> float:
+    if not AnswerCache.exists_in(folder):
+        return 0.0
+    with AnswerCache.open_in(folder) as held:
+        return sum(s.usd + s.lost_usd for s in held.spend())
 
 
 def _labels(run: RunFolder, approaches: Sequence[str]) -> list[str]:

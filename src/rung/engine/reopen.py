@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rung.config import Config, parse_config
 from rung.data.parts import thaw
@@ -55,10 +56,13 @@ class Reopened:
 
 
 @asynccontextmanager
-async def reopened(path: Path, progress: Progress, *, served: bool = False) -> AsyncIterator[Reopened]:
+async def reopened(
+    path: Path, progress: Progress, *, served: bool = False, limits: Mapping[str, Any] | None = None
+) -> AsyncIterator[Reopened]:
     """Open a run folder and the models of its configuration; close them at the end. The test part stays shut.
 
-    `served`: its models are asked straight, as in service: nothing is looked up in the cache, stored or booked.
+    `served`: its models are asked straight, as in service: nothing is looked up in the cache, stored or booked. `limits`: keys of that section
+    that hold instead of the run's own.
 
     Raises RungError for a folder that is no run, ConfigError where files or keys of its configuration are gone,
     NotAllowed for one from elsewhere that wants to run code, read outside its folder or send a variable.
@@ -67,7 +71,9 @@ async def reopened(path: Path, progress: Progress, *, served: bool = False) -> A
     if "task" not in folder.facts:
         raise RungError(f"{path} ended before its examples were read; run `rung climb` again")
     require(stored_config(folder), folder.facts["task"])
-    config, task = parse_config(*folder.config, f"the configuration in {path}"), folder.task
+    settings, root = folder.config
+    settings = settings if limits is None else {**settings, "limits": {**settings["limits"], **limits}}
+    config, task = parse_config(settings, root, f"the configuration in {path}"), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere
     opened = open_direct(config) if served else open_clients(config, path, project=shared)
     async with opened as clients, open_document_index(config, clients, progress) as document_index:

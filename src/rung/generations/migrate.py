@@ -137,6 +137,7 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
         "ladder": [{"rung": step.rung, "settings": {**settings, "model": to}, "name": None}],
         "split": {**shares, "seed": manifest["seed"]},
         "stop_early": False,
+        "limits": {**raw["limits"], "budget_usd": config.limits.budget_usd},
         "task": {
             **raw["task"],
             "goal": run.task.goal,

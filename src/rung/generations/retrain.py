@@ -149,18 +149,18 @@ def _goes_on(run: RunFolder, config: Config) -> bool:
 
 def _held_against(place: Generations, champion: Step, run: RunFolder, examples: Grown, progress: Progress) -> Contest:
     mine = side(f"{run.path}:{chosen(run)}")
-    theirs = _asked(side(f"{place.path / champion.folder}:{champion.approach}"), mine, run, progress)
+    theirs = _asked(side(f"{place.path / champion.folder}:{champion.approach}"), mine, run, examples.config, progress)
     theirs = replace(theirs, name=f"generation {champion.generation} ({champion.approach})")
     mine = replace(mine, name=f"generation {run.path.name} ({chosen(run)})")
     return contest(theirs, mine, examples.fresh, level(place, run.task.alpha))
 
 
-def _asked(champion: Side, challenger: Side, run: RunFolder, progress: Progress) -> Side:
+def _asked(champion: Side, challenger: Side, run: RunFolder, config: Config, progress: Progress) -> Side:
     """Return the champion with its answers to every test example of the challenger."""
     wanted = {o.example_id for o in challenger.result.outcomes}
     known = {o.example_id: o for o in champion.result.outcomes if o.example_id in wanted and not o.unanswered}
     folder, _, approach = champion.name.rpartition(":")
-    asked = answers_to(Path(folder), approach, run, wanted - known.keys(), progress)
+    asked = answers_to(Path(folder), approach, run, wanted - known.keys(), config.limits.budget_usd, progress)
     lost = sum(o.unanswered for o in asked)
     if lost:
         raise Interrupted(f"the champion gave no answer to {lost} new test examples; the same command asks them again")
