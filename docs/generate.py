@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -24,6 +24,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bench.decisions import page as decisions
+from bench.real import four
 from docs import examples
 from rung import plugins
 from rung.cli import app
@@ -159,6 +160,12 @@ def tree(whole: bool) -> str:
     return "```text\n" + "\n".join(lines) + "\n```"
 
 
+def _filled(page: Path, parts: Mapping[str, str]) -> str:
+    """Return a page with what stands between `<!-- name -->` and `<!-- /name -->` written anew."""
+    between = re.compile(rf"(<!-- ({'|'.join(parts)}) -->\n).*?(\n<!-- /\2 -->)", re.S)
+    return between.sub(lambda m: m[1] + parts[m[2]] + m[3], page.read_text(encoding="utf-8"))
+
+
 def for_models(written: dict[Path, str]) -> str:
     """Return llms.txt: every page of the site with its first sentence, those for maintainers last, as optional.
 
@@ -193,8 +200,8 @@ def _first_sentence(page: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Return path -> content of everything generated."""
-    readme = ROOT / "README.md"
-    parts = re.compile(r"(<!-- tree -->\n).*?(\n<!-- /tree -->)", re.S)
+    readme, real = ROOT / "README.md", ROOT / "docs" / "real.md"
+    climbed = "\n".join(four.table(four.found()))
     written = {
         ROOT / "docs" / "command-line.md": command_line(),
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
@@ -203,7 +210,8 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         **examples.pages(),
-        readme: parts.sub(lambda m: m[1] + tree(False) + m[2], readme.read_text(encoding="utf-8")),
+        readme: _filled(readme, {"four": climbed, "tree": tree(False)}),
+        real: _filled(real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found()))}),
     }
     return {**written, ROOT / "llms.txt": for_models(written)}
 

