@@ -23,7 +23,6 @@ from typing import Any
 from bench.real.__main__ import rows
 from bench.real.forms import cpu_s, llama
 from rung.config import parse_config
-from rung.engine.start import ClimbResult
 from rung.ladder import climb
 from rung.store.run import RunFolder
 from rung.types import Outcome, Result, rate
@@ -72,8 +71,8 @@ def settings(name: str, home: Path, model: Mapping[str, Any]) -> Any:
     )  # fmt: skip
 
 
-def one(name: str, cache: Cache, shared: Path, runs: Path) -> dict[str, Any]:
-    """Climb with one model, or go on; return its record."""
+def one(name: str, cache: Cache, shared: Path, runs: Path) -> None:
+    """Climb with one model, or go on."""
     home = runs / name
     home.mkdir(parents=True, exist_ok=True)
     with (home / "examples.jsonl").open("w", encoding="utf-8") as out:
@@ -91,25 +90,25 @@ def one(name: str, cache: Cache, shared: Path, runs: Path) -> dict[str, Any]:
     before = float(clock.read_text()) if clock.exists() else 0.0
     with served as (url, pid):
         try:
-            run = climb(settings(name, home, {**model, "base_url": url} if url else model), home / "run")
+            climb(settings(name, home, {**model, "base_url": url} if url else model), home / "run")
         finally:
             spent = before + time.process_time() - start + (cpu_s(pid) if pid else 0)
             clock.write_text(f"{spent:.1f}")
-    return {**record(run), "cpu_s": round(spent)}
 
 
-def record(run: ClimbResult) -> dict[str, Any]:
-    """Return what a climb found as plain data, by example id."""
-    folder = RunFolder.open(run.folder)
+def record(home: Path) -> dict[str, Any]:
+    """Return what a climb found as plain data, by example id; of one that was broken off, what it had measured."""
+    folder = RunFolder.open(home / "run")
+    verdict, spent = folder.verdict.get(), (folder.spend.get() or {}).get("by_role", {}).get("main", {})
     fit = folder.rung("finetune").fitted.get()
     tuning = fit.tuning if fit is not None else None
-    spent = (folder.spend.get() or {}).get("by_role", {}).get("main", {})
+    measured = {step: folder.rung(step).measured() for step in STEPS if folder.rung(step).result.exists}
     return {
-        "decision": run.verdict.decision,
-        "headline": run.verdict.headline,
+        "headline": None if verdict is None else verdict.headline,
         **{key: spent.get(key, 0) for key in ("calls", "input_tokens", "output_tokens")},
+        "cpu_s": round(float(clock.read_text())) if (clock := home / "cpu_s.txt").exists() else None,
         "gains": [[c.lower, c.upper, c.gain, c.low, c.high, c.p_adjusted] for c in folder.comparisons.get() or ()],
-        "approaches": {label: _approach(result) for label, result in run.results.items()},
+        "approaches": {step: _approach(result) for step, result in measured.items()},
         **({"tuning": {"examples": tuning.curve[-1].rows, "curve": [[p.rows, p.dev, p.n] for p in tuning.curve], "seconds": tuning.seconds}}
            if tuning is not None and tuning.curve else {}),
     }  # fmt: skip
@@ -148,8 +147,9 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield f"|---|{'--:|' * len(STEPS)}---|"
     for name, climbed in found.items():
         scored = climbed["approaches"]
-        cells = [_cell(scored[step]) if step in scored else "" for step in STEPS]
-        yield f"| {_title(name)} | {' | '.join(cells)} | {_answer(scored)} |"
+        open_ones = _steps(name) if climbed["headline"] is None else ()
+        cells = [_cell(scored[step]) if step in scored else "not yet" if step in open_ones else "" for step in STEPS]
+        yield f"| {_title(name)} | {' | '.join(cells)} | {_answer(climbed)} |"
 
 
 def numbers(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -164,8 +164,9 @@ def numbers(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield "| model | verdict | calls | tokens in | tokens out | CPU-minutes |"
     yield "|---|---|--:|--:|--:|--:|"
     for name, climbed in found.items():
-        counts = " | ".join(f"{climbed[key]:,}" for key in ("calls", "input_tokens", "output_tokens"))
-        yield f"| {_title(name)} | {climbed['headline']} | {counts} | {climbed['cpu_s'] / 60:.1f} |"
+        if climbed["headline"] is not None:
+            counts = " | ".join(f"{climbed[key]:,}" for key in ("calls", "input_tokens", "output_tokens"))
+            yield f"| {_title(name)} | {climbed['headline']} | {counts} | {climbed['cpu_s'] / 60:.1f} |"
 
 
 def _title(name: str) -> str:
@@ -180,11 +181,19 @@ def _short(value: float) -> str:
     return rate(value).removeprefix("0")
 
 
-def _answer(scored: Mapping[str, Mapping[str, Any]]) -> str:
+def _steps(name: str) -> tuple[str, ...]:
+    """Return the approaches that a model's ladder holds."""
+    asked = tuple(STEPS)[1:]
+    return asked if name == TUNED else asked[:-1] if name in MODELS else tuple(STEPS)[:1]
+
+
+def _answer(climbed: Mapping[str, Any]) -> str:
     """Say in words what the ladder ended with."""
+    scored = climbed["approaches"]
     met = [words for step, (_, words) in STEPS.items() if step in scored and scored[step]["status"] == "meets"]
-    undecided = any(a["status"] == "inconclusive" for a in scored.values())
-    return f"**{met[0]}**" if met else "undecided" if undecided else "another model"
+    if met or climbed["headline"] is None:
+        return f"**{met[0]}**" if met else "not yet measured"
+    return "undecided" if any(a["status"] == "inconclusive" for a in scored.values()) else "another model"
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -194,9 +203,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("RUNG_SHARED", "../shared")))
     parser.add_argument("--runs", type=Path, default=Path("runs/four"))
     parser.add_argument("--only", choices=ORDER, help="one model")
+    parser.add_argument("--record", action="store_true", help="climb no further: write down what is measured so far")
     args = parser.parse_args(words)
     for name in [args.only] if args.only else ORDER:
-        climbed = one(name, Cache(args.models, say=print), args.shared, args.runs)
+        if not args.record:
+            one(name, Cache(args.models, say=print), args.shared, args.runs)
+        climbed = record(args.runs / name)
         RESULTS.write_text(json.dumps({**found(), name: climbed}, separators=(",", ":")) + "\n", encoding="utf-8")
         print("\n".join(table(found())), flush=True)
 
