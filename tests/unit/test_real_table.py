@@ -1,0 +1,35 @@
+"""The published table of one task on real models: what was measured, what is not asked, and what is not known yet."""
+
+from bench.real import four
+
+
+def climbed(headline="done", **scored):
+    approaches = {
+        step: {"mean": mean, "low": mean - 0.05, "high": mean + 0.05, "status": status}
+        for step, (mean, status) in scored.items()
+    }
+    return {"headline": headline, "approaches": approaches}
+
+
+def answers(found):
+    return [line.strip("| ").split(" | ")[-1] for line in list(four.table(found))[2:]]
+
+
+def test_the_first_approach_that_meets_the_goal_is_the_answer():
+    found = {"qwen05": climbed(prompt=(0.5, "misses"), fewshot=(0.9, "meets"))}
+    assert answers(found) == ["**examples in the prompt**"]
+    empty = list(four.table(found))[2].count(" |  |")
+    assert empty == 2  # words alone are asked of no model, and this one cannot be tuned
+
+
+def test_nothing_is_said_of_a_climb_that_was_broken_off():
+    cut = climbed(None, prompt=(0.2, "misses"))
+    assert answers({"smollm2": cut, "qwen05": cut}) == ["not yet measured"] * 2
+    cells = [line.count("not yet |") for line in list(four.table({"smollm2": cut, "qwen05": cut}))[2:]]
+    assert cells == [2, 1]  # few-shot and LoRA; the other model's ladder ends with few-shot
+
+
+def test_a_ladder_that_misses_and_one_that_cannot_tell_are_told_apart():
+    missed = climbed(prompt=(0.2, "misses"), fewshot=(0.6, "misses"))
+    unclear = climbed(prompt=(0.2, "misses"), fewshot=(0.82, "inconclusive"))
+    assert answers({"qwen15": missed, "qwen05": unclear}) == ["another model", "undecided"]
