@@ -183,6 +183,23 @@ def test_programs_get_all_of_it(run):
     assert data["rungs"][2]["one_request"]["tokens"]["examples"] == 420.0
 
 
+def test_json_says_what_the_page_says(run, page):
+    sections = {s["id"]: s for s in as_data(run)["sections"]}
+    assert [s.title for s in page_of(load_report(run)).sections if s.id in sections] == [
+        s["title"] for s in sections.values()
+    ]
+    [table] = [found for found in sections["gains"]["blocks"] if "rows" in found]
+    assert table["columns"][0] == "First over second"
+    for row in table["rows"]:
+        assert len(row) == len(table["columns"])
+        assert row[2] in page
+        assert row[-1].split(" (Wholly")[0] in page
+    assert any(
+        "A factor counts" in inner["text"] for inner in sections["advice"]["blocks"][1]["blocks"] if "text" in inner
+    )
+    assert "<" not in json.dumps(list(sections.values())).replace("p <", "").replace("< 0.01 ms", "")
+
+
 def test_markdown_names_costs_and_what_was_foretold(run):
     text = render_markdown(run)
     costs = r"| few-shot | Pareto-optimal | \$0.58 | \$174.00 | \$0 | instruction 160, examples 420, input 52 | 4 | 0.72 s (median of 5) | 1.31 s |"

@@ -12,6 +12,8 @@ from rung.report.advice import matrix_of
 from rung.report.causes import summary as calibration
 from rung.report.economics import economics_of
 from rung.report.load import LoadedSide, Report, RungReport, load_report
+from rung.report.plain import as_sections
+from rung.report.sections import page_of
 from rung.store.folder import to_json
 from rung.store.records import Consistency, PredictionCheck, Robustness, Trust
 from rung.store.run import RunFolder
@@ -62,6 +64,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "predictions": calibration(checked) if (checked := [f for r in report.rungs for f in r.predicted]) else None,
         "economics": _plain(economics_of(report), Economics),
         "advice": advice_data(matrix_of(report)),
+        "sections": as_sections(page_of(report)),
     }
     return {**data, "rows": {side.part: _rows(side) for side in report.sides}} if rows else data
 
