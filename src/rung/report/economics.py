@@ -48,10 +48,8 @@ def _offer(report: Report, rung: RungReport) -> Offer | None:
 
 
 def month(offer: Offer, volume: int | None) -> str:
-    """Write the monthly bill of an offer, or why it is unknown."""
-    if volume is None:
-        return "give volume.requests_per_month"
-    return cost(offer.month_usd(volume))
+    """Write the monthly bill of an offer; nothing where no volume is stated."""
+    return "-" if volume is None else cost(offer.month_usd(volume))
 
 
 def pareto_line(found: Economics) -> str:
@@ -82,7 +80,7 @@ def _blocks(report: Report) -> Iterator[b.Block]:
     served = f"Latency at concurrency {report.task.limits.concurrency}"
     heads = b.columns(
         "Approach", "Trade-off", "Cost per 1,000|", "Cost per month|", "One-time cost|",
-        b.Column("Prompt tokens by part", "tokencell", "Prompt tokens"), "Answer tokens|", f"{served}|", "p95 under the load of the run|",
+        b.Column("Prompt tokens by part", "tokencell", "Prompt tokens"), "Answer tokens|", b.Column(served, "r", "Latency"), "p95 in the run|",
     )  # fmt: skip
     most = max((sum(o.tokens.values()) for o in found.offers if o.tokens), default=1.0)
     winner = report.verdict.winner if report.verdict else None

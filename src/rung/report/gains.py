@@ -49,7 +49,7 @@ def _blocks(report: Report) -> Iterator[b.Block]:
         "Significance",
         "Effect",
     )
-    yield b.Table(heads, [_row(report, pair, most, i) for i, pair in enumerate(report.comparisons)])
+    yield b.Table(heads, [_row(report, pair, most, i) for i, pair in enumerate(report.comparisons)], "cards gains")
 
 
 PAIRED = ", on the same test examples. Wins are examples that the first does better, losses those that it does worse. P-values are corrected over all"
