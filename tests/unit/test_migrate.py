@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rung import cli
-from rung.errors import Interrupted, RungError
+from rung.errors import IntegrityError, Interrupted, RungError
 from rung.generations.migrate import changes, experiment_on, migrate, migrate_champion
 from rung.generations.retrain import retrain
 from rung.generations.rollback import rollback
@@ -109,6 +109,13 @@ def test_what_cannot_be_moved_is_said_before_anything_is_asked(tmp_path, ladder,
 def give_a_winner(folder):
     verdict = json.loads((folder / "verdict.json").read_text())
     (folder / "verdict.json").write_text(json.dumps({**verdict, "tentative_pick": "baseline"}))
+
+
+def test_a_damaged_configuration_is_said_to_be_one(root):
+    run = RunFolder.open(root / "run")
+    run.note(config={**run.facts["config"], "ladder": 7})
+    with pytest.raises(IntegrityError, match="run.json is damaged at config.ladder"):
+        migrate(of(root), root / "run", "cheap")
 
 
 def test_examples_that_changed_since_are_for_retrain(root):

@@ -72,7 +72,8 @@ async def reopened(
         raise RungError(f"{path} ended before its examples were read; run `rung climb` again")
     require(stored_config(folder), folder.facts["task"])
     settings, root = folder.config
-    settings = settings if limits is None else {**settings, "limits": {**settings["limits"], **limits}}
+    if limits is not None:
+        settings = {**settings, "limits": stored_config(folder).limits.model_dump(mode="json") | dict(limits)}
     config, task = parse_config(settings, root, f"the configuration in {path}"), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere
     opened = open_direct(config) if served else open_clients(config, path, project=shared)

@@ -18,6 +18,7 @@ from rung.data.parts import check_unchanged
 from rung.decide.across import Across, across
 from rung.engine.sides import side
 from rung.engine.start import ClimbResult
+from rung.engine.stored import stored_config
 from rung.errors import IntegrityError, Interrupted, RungError
 from rung.exports.write import chosen
 from rung.generations.retrain import first_fitting, level, next_folder
@@ -116,8 +117,9 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
     The chat of a prompt is written into `place` and is its first candidate; the prompt approach rewrites it on dev.
     """
     candidate = run.rung(label).result.need().candidate
-    raw, root = run.config
-    step = next((s for s in Config.model_validate({**raw, "root": root}).ladder if s.label == label), None)
+    before = stored_config(run)
+    raw: dict[str, Any] = before.model_dump(mode="json", exclude={"root"})
+    step, root = next((s for s in before.ladder if s.label == label), None), before.root
     if candidate.model is None or step is None or candidate.stored:
         raise RungError(f"{label} asks no model of the configuration, so there is nothing to move to another one")
     if plugins.rung_type(step.rung).trains:
