@@ -34,18 +34,18 @@ BASELINES: Mapping[str, str] = {
     "majority": "the most frequent answer",
 }
 ONCE: Mapping[str, str] = {  # by the post-processing step (rung.prompts.postprocessing)
-    "after_thought": "No fine-tuning needed: {who} meets the goal once the thinking before its answer is removed.",
-    "strip_fence": "No fine-tuning needed: {who} meets the goal once its answer is taken out of the code fence.",
-    "strip_quotes": "No fine-tuning needed: {who} meets the goal once the quotation marks around its answer are removed.",
-    "first_json": "No fine-tuning needed: {who} meets the goal once the JSON is taken out of its answer.",
-    "boxed": "No fine-tuning needed: {who} meets the goal once its answer is taken out of the box.",
-    "only_value": "No fine-tuning needed: {who} meets the goal once the value is taken out of the JSON.",
-    "after_lead": "No fine-tuning needed: {who} meets the goal once the words before its answer are removed.",
-    "label_in_sentence": "No fine-tuning needed: {who} meets the goal once the label is taken out of its sentence.",
-    "last_line": "No fine-tuning needed: {who} meets the goal once only the last line of its answer is kept.",
-    "first_line": "No fine-tuning needed: {who} meets the goal once only the first line of its answer is kept.",
+    "after_thought": "No fine-tuning needed: {who} {reached} once the thinking before its answer is removed.",
+    "strip_fence": "No fine-tuning needed: {who} {reached} once its answer is taken out of the code fence.",
+    "strip_quotes": "No fine-tuning needed: {who} {reached} once the quotation marks around its answer are removed.",
+    "first_json": "No fine-tuning needed: {who} {reached} once the JSON is taken out of its answer.",
+    "boxed": "No fine-tuning needed: {who} {reached} once its answer is taken out of the box.",
+    "only_value": "No fine-tuning needed: {who} {reached} once the value is taken out of the JSON.",
+    "after_lead": "No fine-tuning needed: {who} {reached} once the words before its answer are removed.",
+    "label_in_sentence": "No fine-tuning needed: {who} {reached} once the label is taken out of its sentence.",
+    "last_line": "No fine-tuning needed: {who} {reached} once only the last line of its answer is kept.",
+    "first_line": "No fine-tuning needed: {who} {reached} once only the first line of its answer is kept.",
 }
-SEVERAL = "No fine-tuning needed: {who} meets the goal once its answer is cleaned by {n} post-processing steps."
+SEVERAL = "No fine-tuning needed: {who} {reached} once its answer is cleaned by {n} post-processing steps."
 SHARES = ("half", "a third", "a quarter", "a fifth", "a sixth", "a seventh", "an eighth", "a ninth", "a tenth")
 
 
@@ -73,22 +73,18 @@ def first_upper(text: str) -> str:
 
 def meets(label: str, result: Result) -> str:
     """Say that nothing has to be tuned, since an approach meets the goal, and the floors where there are any."""
-    return _meets(label, result).replace("meets the goal", reached(result))
+    who, chat, so = approach(label, result), result.candidate.chat, reached(result)
+    if result.candidate.model is None:
+        return f"No fine-tuning needed, and no LLM: {who} {so}."
+    steps = [s.strip() for s in (chat.postprocessing or "").split(",")] if chat is not None else []
+    if steps[1:]:
+        return SEVERAL.format(who=who, reached=so, n=len(steps))
+    return ONCE.get(steps[0] if steps else "", "No fine-tuning needed: {who} {reached}.").format(who=who, reached=so)
 
 
 def reached(result: Result) -> str:
     """Say what an approach reaches that is good enough."""
     return "meets the goal and every floor" if result.floors else "meets the goal"
-
-
-def _meets(label: str, result: Result) -> str:
-    who, chat = approach(label, result), result.candidate.chat
-    if result.candidate.model is None:
-        return f"No fine-tuning needed, and no LLM: {who} meets the goal."
-    steps = [s.strip() for s in (chat.postprocessing or "").split(",")] if chat is not None else []
-    if steps[1:]:
-        return SEVERAL.format(who=who, n=len(steps))
-    return ONCE.get(steps[0] if steps else "", "No fine-tuning needed: {who} meets the goal.").format(who=who)
 
 
 AWAITED = "So far nothing cheaper meets the goal; waiting for the model tuned elsewhere."
