@@ -10,8 +10,10 @@ import pytest
 from rung.config import parse_config
 from rung.data.by_time import moments
 from rung.data.configured import part_rows, read_rows
+from rung.engine.check import check
 from rung.errors import ConfigError, SplitError
 from rung.ladder import climb
+from rung.progress import Silent
 from rung.store.run import RunFolder
 from tests.unit._worlds import rows
 
@@ -109,3 +111,18 @@ def test_by_time_takes_one_file_and_a_column_that_no_model_sees(tmp_path):
         config_of(tmp_path, made, data={"train": "rows.jsonl", "test": "rows.jsonl"})
     with pytest.raises(ConfigError, match="is an input of the task"):
         config_of(tmp_path, made, split={"by": "time", "column": "text"})
+
+
+def test_check_says_that_a_column_holds_dates_where_examples_are_divided_at_random(tmp_path):
+    made = dated(100)
+    for i, row in enumerate(made):
+        row["number"] = str(1_743_379_200 + i)  # which may be anything
+
+    def notes(**changes):
+        return [f for f in check(config_of(tmp_path, made, **changes), Silent()).findings if f.check == "by-time"]
+
+    [note] = notes(split={"test": 0.4})
+    assert note.next_step == "To test on the latest examples, set `split: {by: time, column: date}`."
+    assert notes() == []
+    made[3]["date"] = "soon"
+    assert notes(split={"test": 0.4}) == []

@@ -30,6 +30,11 @@ def moments(written: Mapping[str, str], column: str, source: str) -> dict[str, f
     return found
 
 
+def is_date(text: str) -> bool:
+    """Whether a text is a date as people write them; a bare number may be anything."""
+    return not text.strip().isdigit() and _moment(text) is not None
+
+
 def _moment(text: str) -> float | None:
     """Return seconds since 1970; None for no date."""
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from rung import plugins
 from rung.config import Config
-from rung.data.by_time import moments
+from rung.data.by_time import is_date, moments
 from rung.data.columns import guess_kind, is_group_name, repeats
 from rung.data.files import raw_rows
 from rung.data.load import Columns, load_columns
@@ -18,6 +19,8 @@ from rung.data.spellings import one_spelling, spelling_findings
 from rung.data.split import joined, split, split_given
 from rung.protocols import Forgiving
 from rung.types import Dataset, Example, Finding, Kind, Task, by_id
+
+LOOKED_AT = 20  # rows that must all hold a date before a column is said to
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,25 @@ def groupings(config: Config) -> dict[str, dict[str, str]]:
         if repeats([group for row, group in groups.items() if group != row]):
             found[column] = groups
     return found
+
+
+def dates_beside(config: Config) -> Iterator[Finding]:
+    """Yield a note where a column that is not used holds dates in the first rows, and examples are divided at random all the same."""
+    if config.data.path is None or config.split.by is not None:
+        return
+    looked = list(islice(raw_rows(str(config.resolve(config.data.path))), LOOKED_AT))
+    used = (*config.task.inputs, config.task.target, *config.task.accepted_answers, config.data.id)
+    columns = [c for c in looked[0].cells if c not in used] if looked else []
+    for column in columns:
+        if all(isinstance(value := row.cells.get(column), str) and is_date(value) for row in looked):
+            yield Finding(
+                "by-time",
+                "note",
+                f"the column {column!r} holds dates, and examples are divided at random: what changes with time is hidden so.",
+                f"To test on the latest examples, set `split: {{by: time, column: {column}}}`.",
+                measured={"column": column},
+            )
+            return
 
 
 def label_form(config: Config, kind: Kind) -> Callable[[str], str] | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rung.config import Config
 from rung.data.audit import CHECKS, audit
 from rung.data.audit.grouping import grouping_findings
-from rung.data.configured import as_task, groupings, how_parted, part_rows, read_rows
+from rung.data.configured import as_task, dates_beside, groupings, how_parted, part_rows, read_rows
 from rung.data.parts import check_unchanged
 from rung.engine import fidelity
 from rung.engine.obstacles import Obstacle, obstacles, obstacles_here
@@ -114,6 +114,6 @@ def _looked_over(
         how_parted(config, rows),
         (
             *(*obstacles, *_changed_rows(config, rows.whole, folder)),
-            *(*stored, *grouping, *found, *rows.findings, *documents),
+            *(*stored, *grouping, *dates_beside(config), *found, *rows.findings, *documents),
         ),
     )
