@@ -210,7 +210,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "decisions-cells.md": f"{NOTICE}\n{decisions.cells_page()}",
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         **examples.pages(),
-        readme: _filled(readme, {"four": climbed, "tree": tree(False)}),
+        readme: _filled(readme, {"tree": tree(False)}),
         real: _filled(real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found()))}),
     }
     return {**written, ROOT / "llms.txt": for_models(written)}

@@ -1,6 +1,10 @@
 """The published table of one task on real models: what was measured, what is not asked, and what is not known yet."""
 
+import re
+
 from bench.real import four
+from docs.generate import ROOT
+from rung.types import rate
 
 
 def climbed(headline="done", **scored):
@@ -33,3 +37,13 @@ def test_a_ladder_that_misses_and_one_that_cannot_tell_are_told_apart():
     missed = climbed(prompt=(0.2, "misses"), fewshot=(0.6, "misses"))
     unclear = climbed(prompt=(0.2, "misses"), fewshot=(0.82, "inconclusive"))
     assert answers({"qwen15": missed, "qwen05": unclear}) == ["another model", "undecided"]
+
+
+def test_the_readme_tells_what_the_record_holds():
+    told = re.findall(
+        r"(0\.\d+) \((?:95 % CI )?(0\.\d+) to (0\.\d+)", (ROOT / "README.md").read_text("utf-8").split("\n![")[0]
+    )
+    found = four.found()
+    places = [("linear", "baseline"), ("qwen15", "prompt"), ("smollm2", "prompt"), ("smollm2", "fewshot")]
+    held = [found[name]["approaches"][step] for name, step in places]
+    assert told == [(rate(a["mean"]), rate(a["low"]), rate(a["high"])) for a in held]
