@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
+from rung.cli._draft import render
 from rung.cli.init import Wishes, propose
+from rung.config import parse_config
 
 N = 12
 
@@ -60,3 +63,13 @@ def test_every_column_that_is_left_out_is_told(tmp_path):
     assert any("v1 ('answer')" in note and "never taken for the expected answer" in note for note in found.notes)
     assert any("'answer' beside it holds what a model said" in reason for reason in found.reasons)
     assert not any(note.startswith("left out") for note in of(tmp_path, question=QUESTION, answer=ANSWER).notes)
+
+
+def test_stored_answers_are_offered_as_what_others_are_to_be_as_good_as(tmp_path):
+    text = render(of(tmp_path, question=QUESTION, answer=SAID, ground_truth=ANSWER).draft)
+    [line] = [line for line in text.splitlines() if "as_good_as" in line]
+    assert line.startswith("  # goal: {as_good_as: v1, margin: 0.03}   # instead: ")
+    taken = [line.replace("# goal:", "goal:") if "as_good_as" in line else line for line in text.splitlines()]
+    config = parse_config(yaml.safe_load("\n".join(one for one in taken if not one.startswith("  goal: 0"))), tmp_path)
+    assert config.current == "prompt@v1"
+    assert "as_good_as" not in render(of(tmp_path, question=QUESTION, answer=ANSWER).draft)

@@ -155,8 +155,17 @@ def _task(d: Draft) -> list[str]:
         _line(f"  inputs: {_list(d.inputs)}", "the columns the model sees"),
         *_expected(d),
         _line(f"  goal: {d.goal:g}", goal),
+        *_the_same_for_less(d),
         _line("  min_gain: 0.02", "the smallest gain worth an approach"),
     ]
+
+
+def _the_same_for_less(d: Draft) -> list[str]:
+    """Return the other goal that stored answers allow: to be as good as these, for less."""
+    if not d.stored or not d.target:
+        return []
+    goal = f"  # goal: {{as_good_as: {as_yaml(d.stored[0].role)}, margin: 0.03}}"
+    return [f"{goal}   # instead: as good as these stored answers, for less (docs/deciding.md)"]
 
 
 def _expected(d: Draft) -> list[str]:
