@@ -114,6 +114,6 @@ def _looked_over(
         how_parted(config, rows),
         (
             *(*obstacles, *_changed_rows(config, rows.whole, folder)),
-            *(*stored, *grouping, *dates_beside(config), *found, *rows.findings, *documents),
+            *(*stored, *grouping, *found, *rows.findings, *documents, *dates_beside(config)),
         ),
     )
