@@ -191,7 +191,7 @@ def test_tuning_is_not_offered_where_facts_are_what_is_missing():
     facts = Cause("not retrieved", 12, rows, "", (), "", "experiment")
     rest = Cause("not a knowledge problem", 8, rows, "", (), "", "experiment")
     lacking = Diagnosis("rag", 40, 20, (), None, "", (facts, rest))
-    with pytest.raises(NotOffered, match="12 of 20 failures at rag lack a fact.*tuning is no way to teach facts"):
+    with pytest.raises(NotOffered, match="12 of 20 failures at RAG lack a fact.*tuning is no way to teach facts"):
         must_fall_short(world.task(), "main", {}, {}, lacking)
     must_fall_short(world.task(), "main", {"force": True}, {}, lacking)
     must_fall_short(world.task(), "main", {}, {}, replace(lacking, experiments=(replace(facts, count=7), rest)))
