@@ -140,6 +140,22 @@ def test_more_is_given_once_to_a_run_whose_question_is_open(tmp_path):
         climb(config_of(tmp_path, wrong=0.1, more="third.jsonl"), tmp_path / "run")
 
 
+def test_a_file_that_cannot_be_used_is_given_up_for_another_or_for_none(tmp_path):
+    first = climb(config_of(tmp_path), tmp_path / "run")
+    for name in ("nowhere.jsonl", "rows.jsonl"):
+        with pytest.raises(RungError, match=r"no such file|equal, nearly equal"):
+            climb(config_of(tmp_path, more=name), tmp_path / "run")
+    back = climb(config_of(tmp_path), tmp_path / "run")
+    assert (back.verdict.headline, back.verdict.decision) == (first.verdict.headline, first.verdict.decision)
+    assert back.results["prompt"].estimate == first.results["prompt"].estimate
+    assert [f for f in RunFolder.open(tmp_path / "run").findings.need() if f.check == "second-look"] == []
+    with pytest.raises(RungError, match="no such file"):
+        climb(config_of(tmp_path, more="nowhere.jsonl"), tmp_path / "run")
+    good = climb(config_of(tmp_path, more="more.jsonl"), tmp_path / "run")
+    assert (good.verdict.decision, len(good.results["prompt"].outcomes)) == ("meets", 100 + ADDED)
+    assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
+
+
 def test_rows_that_changed_since_the_first_look_are_found(tmp_path):
     climb(config_of(tmp_path), tmp_path / "run")
     second = config_of(tmp_path, more="more.jsonl")

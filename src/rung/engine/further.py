@@ -24,8 +24,12 @@ FIRST_LOOK = "first_look"  # a fact of the run
 def begin_second_look(run: RunFolder, config: Config) -> None:
     """Give up the verdict and the frozen test set of a run, which is to be looked at once more with further test examples; note what it said.
 
+    A file that could not be used may be given up for another one, or for none: no approach has seen it, and the first look stands.
+
     Raises ConfigError where the run has no open question, or had its second look.
     """
+    if run.facts.get(FIRST_LOOK) is not None and run.parts.manifest.get() is None:
+        return None if config.data.more is not None else run.note(**{FIRST_LOOK: None})
     problem = _problem(run, config)
     if problem is not None:
         raise ConfigError([Problem(MORE, problem)], "The run folder")
@@ -48,7 +52,7 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
 
 
 def _problem(run: RunFolder, config: Config) -> str | None:
-    if FIRST_LOOK in run.facts:
+    if run.facts.get(FIRST_LOOK) is not None:
         return "has been given to this run once: begin a new run with all examples, which is then its own first look"
     verdict = run.verdict.get()
     if verdict is None:
