@@ -75,6 +75,17 @@ def test_without_alpha_kept_the_added_examples_decide_alone(tmp_path):
     assert not second.verdict.exploratory
 
 
+def test_old_test_examples_that_equal_each_other_are_in_no_part_of_a_look_at_the_added_ones(tmp_path):
+    config_of(tmp_path)
+    held = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    twice = [*held, *(dict(row, id=f"again {row['id']}") for row in held[::5])]
+    for more in (None, "more.jsonl"):
+        config = config_of(tmp_path, wrong=0.1, kept=0, more=more)
+        (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in twice))
+        found = climb(config, tmp_path / "run")
+    assert len(found.results["prompt"].outcomes) == ADDED
+
+
 def test_alpha_of_both_looks_together_is_what_was_set(tmp_path):
     looks = [
         config_of(tmp_path, more=more).as_task(kind="classification", labels=()).alpha for more in (None, "more.jsonl")
@@ -147,7 +158,7 @@ def test_a_file_that_cannot_be_used_is_given_up_for_another_or_for_none(tmp_path
             climb(config_of(tmp_path, more=name), tmp_path / "run")
     back = climb(config_of(tmp_path), tmp_path / "run")
     assert (back.verdict.headline, back.verdict.decision) == (first.verdict.headline, first.verdict.decision)
-    assert back.results["prompt"].estimate == first.results["prompt"].estimate
+    assert [o.scores for o in back.results["prompt"].outcomes] == [o.scores for o in first.results["prompt"].outcomes]
     assert [f for f in RunFolder.open(tmp_path / "run").findings.need() if f.check == "second-look"] == []
     with pytest.raises(RungError, match="no such file"):
         climb(config_of(tmp_path, more="nowhere.jsonl"), tmp_path / "run")

@@ -108,6 +108,8 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
             named = ", ".join(q.example.id for q in found[:IDS_NAMED]) + (" ..." if found[IDS_NAMED:] else "")
             said = f"{len(found):,} of the {_rows(len(more))} equal, nearly equal or share the group of one in {where} ({named})"
             raise SplitError(f"{said}: {advice}", file=source)
+    if not together:
+        duplicates = find_duplicates((*seen, *more))  # the old test examples are in no part of this look
     test = tied((*parts.test, *more) if together else more, duplicates)
     first = {e.id: e.sha256 for e in parts.test}
     return replace(parts, test=test, duplicates=duplicates, settings={**parts.settings, "first": first})
