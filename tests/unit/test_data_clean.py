@@ -112,6 +112,18 @@ def test_labels_are_corrected_and_rows_dropped_in_a_new_version(tmp_path):
     assert all({"text", "team", "extra"} <= set(r) for r in rows.values())
 
 
+def test_rows_without_an_expected_output_are_in_no_part_of_the_new_version(tmp_path):
+    rows = tickets()
+    for i, empty in ((5, ""), (60, None), (239, " ")):
+        rows[i]["team"] = empty
+    config = write(tmp_path, rows)
+    parts = parts_of(config)
+    told = clean(config, "label-spelling")
+    held = {name: {r["id"]: r["extra"] for r in lines(told["files"][name])} for name in ("train", "test")}
+    assert held["test"].keys() == {e.id for e in parts.test}
+    assert {*held["train"].values(), *held["test"].values()} == {r["extra"] for r in rows if (r["team"] or "").strip()}
+
+
 def test_the_new_version_is_measured_on_the_same_test_rows(tmp_path):
     config = write(tmp_path, tickets())
     parts = parts_of(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -91,6 +91,19 @@ def answers_in(value: Any) -> Sequence[Any]:
         isinstance(v, str | int | float) and not isinstance(v, bool) for v in value
     )
     return value if several else [value]
+
+
+def _written(cells: Mapping[str, Any], columns: Columns) -> Iterator[tuple[str, Any]]:
+    """Yield what a row's target columns hold, one answer after the other, with the column."""
+    for column in filter(None, (columns.target, *columns.also)):
+        held = value_of(cells, column)
+        for value in answers_in(held) if columns.any_of_list else [held]:
+            yield column, value
+
+
+def is_set_aside(cells: Mapping[str, Any], columns: Columns) -> bool:
+    """Whether reading leaves a row out, since it has no expected output where the task has a target."""
+    return bool(columns.target) and not any(as_text(value).strip() for _, value in _written(cells, columns))
 
 
 def holds(cells: Mapping[str, Any], column: str) -> bool:
@@ -200,12 +213,10 @@ class _Intake:
     def _answers(self, row: RawRow) -> list[str]:
         """Return the right answers of a row, each once, without empty ones."""
         found: dict[str, None] = {}
-        for column in filter(None, (self.columns.target, *self.columns.also)):
-            held = value_of(row.cells, column)
-            for value in answers_in(held) if self.columns.any_of_list else [held]:
-                text = self._as_text(value, row, column)
-                if text.strip():
-                    found[text] = None
+        for column, value in _written(row.cells, self.columns):
+            text = self._as_text(value, row, column)
+            if text.strip():
+                found[text] = None
         return list(found)
 
     def _text(self, row: RawRow, column: str) -> str:

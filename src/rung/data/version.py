@@ -18,7 +18,7 @@ from rung.config.files import sheet_of
 from rung.data.audit.private import masked
 from rung.data.clean import CleaningPlan
 from rung.data.files import raw_rows
-from rung.data.load import Columns
+from rung.data.load import Columns, is_set_aside
 from rung.errors import DataError, IntegrityError, RungError
 from rung.store.folder import write_atomic
 from rung.types import Example, content_hash, is_file_name
@@ -169,7 +169,8 @@ def _cells(part: Part, columns: Columns, ids: str, plan: CleaningPlan) -> Iterat
     """Yield the rows that stay, all their columns, in the order of the source file; made ids become a column."""
     fixes, masks, dropped = plan.corrections, plan.masks, plan.dropped
     named: bool | None = None
-    for example, row in zip(part.read, raw_rows(part.source), strict=True):
+    rows = (row for row in raw_rows(part.source) if not is_set_aside(row.cells, columns))
+    for example, row in zip(part.read, rows, strict=True):
         named = columns.id is not None or (MADE_ID in row.cells and ids == MADE_ID) if named is None else named
         if example.id not in part.wanted or example.id in dropped:
             continue
