@@ -42,6 +42,7 @@ def test_it_says_the_verdict_each_approach_and_what_must_hold(runs):
         assert re.search(rf"^\| \*{{0,2}}{shown_name(rung.label)}\*{{0,2}} \|", text, re.MULTILINE), rung.label
     assert len(re.findall(r"^\| meets the goal \| .*goal 0\.\d+ \| yes \|$", text, re.MULTILINE)) == 1
     assert "<details>" in text
+    assert re.search(r"; openings of the test set: \d+; ", text)
 
 
 def test_the_difference_to_the_baseline_is_paired_and_says_what_is_shown(runs):

@@ -4,12 +4,14 @@ import json
 import sys
 
 import pytest
+from rich.console import Console
 
 from rung import cli
 from rung.errors import RungError
 from rung.report.page import render_several, write_page
-from rung.report.runs import list_runs
+from rung.report.runs import RunLine, list_runs
 from rung.report.several import KINDS, several
+from rung.report.text import render_runs
 from rung.store.folder import locked
 from rung.store.run import RunFolder
 from rung.types import Example
@@ -71,6 +73,15 @@ def test_the_command_lists_prints_json_and_says_where_nothing_lies(runs, tmp_pat
     code, seen = rung(monkeypatch, capsys, "runs", tmp_path / "none")
     assert code == 2
     assert "is no folder; name one that holds runs" in seen.err
+
+
+def test_a_verdict_stands_whole_in_a_narrow_terminal_and_spare_columns_go(capsys):
+    found = [RunLine(f"runs/tickets-generations/{n}", "t", "0.90", "meets the goal", "baseline", "0.94") for n in (2, 3)]
+    for width, spare in ((70, ["best"]), (58, []), (120, ["best", "$/1k req", "date"])):
+        render_runs(found, Console(width=width))
+        head, *lines = capsys.readouterr().out.splitlines()
+        assert [name for name in ("best", "$/1k req", "date") if name in head] == spare
+        assert [line.split("  ")[:3] for line in lines] == [[run.place, "0.90", "meets the goal"] for run in found]
 
 
 def test_one_page_pairs_what_shares_a_test_set_and_goes_on_past_the_rest(runs):

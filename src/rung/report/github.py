@@ -51,7 +51,7 @@ def _lines(report: Report, folder: RunFolder, baseline: RunFolder | None) -> Ite
         yield ""
     yield from _details(report)
     opened = figures.count(report.opened)
-    yield f"<sub>{safe(said.spent)}; {opened} openings of the test set; rung {safe(str(report.head['rung_version']))}.</sub>"
+    yield f"<sub>{safe(said.spent)}; openings of the test set: {opened}; rung {safe(str(report.head['rung_version']))}.</sub>"
 
 
 def _against(report: Report, folder: RunFolder, baseline: RunFolder) -> Iterator[str]:

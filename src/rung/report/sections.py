@@ -155,7 +155,7 @@ def _ladder(report: Report, said: Summary) -> Iterator[b.Block]:
     inner += [b.Text(line, "small") for line in said.frontier]
     yield b.Fold("", inner, style="bare")
     yield b.Fold(
-        (b.bold("All figures"), " ", b.soft("format, tokens, latency, failures, limits")),
+        (b.bold("All figures:"), " ", b.soft("format, tokens, latency, failures, limits")),
         [*_figures(report)],
         told="blocks",
     )

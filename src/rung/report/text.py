@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -116,13 +117,27 @@ def _table(said: Summary, console: Console) -> None:
 
 
 def render_runs(runs: Sequence[RunLine], console: Console) -> None:
-    """Print a line for each run, and below the table what keeps one from being read. A place is folded only where it is long."""
-    whole = max(len(run.place) for run in runs) <= console.width // 2
+    """Print a line for each run, and below the table what keeps one from being read.
+
+    Where the terminal is narrow, columns are left out; what is long even then, is folded.
+    """
+    columns = {
+        "run": [run.place for run in runs],
+        "goal": [run.goal for run in runs],
+        "verdict": [run.verdict for run in runs],
+        "best": [terminal(run.best, 16) for run in runs],
+        "score": [run.score for run in runs],
+        "$/1k req": [run.cost for run in runs],
+        "date": [run.date for run in runs],
+    }
+    for spare in ("$/1k req", "date", "best"):
+        if sum(2 + max(cell_len(cell) for cell in (name, *held)) for name, held in columns.items()) > console.width + 2:
+            del columns[spare]
+    whole = max(map(cell_len, columns["run"])) <= console.width // 2
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", highlight=False)
-    for name in ("run", "goal", "verdict", "best", "score", "$/1k req", "date"):
+    for name in columns:
         table.add_column(name, overflow="fold", no_wrap=name != "verdict" and (name != "run" or whole))
-    for run in runs:
-        cells = (run.place, run.goal, run.verdict, terminal(run.best, 16), run.score, run.cost, run.date)
+    for cells in zip(*columns.values(), strict=True):
         table.add_row(*(Text(_fit(console, visible(cell))) for cell in cells))
     console.print(table)
     for note in (run.note for run in runs if run.note):
