@@ -76,7 +76,9 @@ def test_the_command_lists_prints_json_and_says_where_nothing_lies(runs, tmp_pat
 
 
 def test_a_verdict_stands_whole_in_a_narrow_terminal_and_spare_columns_go(capsys):
-    found = [RunLine(f"runs/tickets-generations/{n}", "t", "0.90", "meets the goal", "baseline", "0.94") for n in (2, 3)]
+    found = [
+        RunLine(f"runs/tickets-generations/{n}", "t", "0.90", "meets the goal", "baseline", "0.94") for n in (2, 3)
+    ]
     for width, spare in ((70, ["best"]), (58, []), (120, ["best", "$/1k req", "date"])):
         render_runs(found, Console(width=width))
         head, *lines = capsys.readouterr().out.splitlines()
