@@ -44,6 +44,12 @@ def test_the_readme_tells_what_the_record_holds():
         r"(0\.\d+) \((?:95 % CI )?(0\.\d+) to (0\.\d+)", (ROOT / "README.md").read_text("utf-8").split("\n![")[0]
     )
     found = four.found()
-    places = [("linear", "baseline"), ("qwen15", "prompt"), ("smollm2", "prompt"), ("smollm2", "fewshot"), ("smollm2", "finetune")]
+    places = [
+        ("linear", "baseline"),
+        ("qwen15", "prompt"),
+        ("smollm2", "prompt"),
+        ("smollm2", "fewshot"),
+        ("smollm2", "finetune"),
+    ]
     held = [found[name]["approaches"][step] for name, step in places]
     assert told == [(rate(a["mean"]), rate(a["low"]), rate(a["high"])) for a in held]
