@@ -95,3 +95,17 @@ def test_a_failed_call_is_none_of_the_plan(tmp_path, monkeypatch):
     found, paces = timed(config)
     assert paces.slowest("main") is None
     assert "assumes" in found.rungs[0].note
+
+
+def test_what_a_silent_endpoint_is_booked_at_is_planned(tmp_path):
+    """Answers are planned as long as the expected ones; where no tokens are told, each is booked as long as it may be."""
+    found = plan(
+        world(
+            tmp_path,
+            model={"max_tokens": 500, "output_usd_per_mtok": 100.0, "input_usd_per_mtok": 0.0},
+            ladder=["prompt"],
+        )
+    )
+    line = found.rungs[0]
+    assert line.untold_usd == pytest.approx((line.dev_calls + line.test_calls) * 500 * 100.0 / 1e6)
+    assert found.untold_usd > 10 * line.usd > 0.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -30,7 +31,6 @@ def plan(
     """Estimate what a run would ask and cost, and what its test examples can show; asks no model, unless --timed."""
     from rung.engine.plan import plan as estimate
     from rung.engine.plan import spent_in
-    from rung.report.figures import spent
 
     loaded = experiment(config, budget_usd=budget, only=only)
     found = _timed(loaded) if timed else estimate(loaded)
@@ -50,7 +50,15 @@ def plan(
             }
         )
         return 0
+    _tell(found, loaded.task.objective, folder, booked)
+    return 0
+
+
+def _tell(found: Plan, objective: str, folder: Path, booked: Mapping[str, Any] | None) -> None:
+    """Print the plan as a table, with what it rests on and what was spent already."""
     from rich.table import Table
+
+    from rung.report.figures import spent
 
     table = Table(
         "approach", "tried", "dev calls", "test calls", "input tokens", "output tokens", "dollars", "minutes", box=None
@@ -70,12 +78,15 @@ def plan(
     for line in found.power:
         screen.print(line)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"
-    screen.print(f"All approaches together {total}; {_ends(loaded.task.objective, found)}.")
+    screen.print(f"All approaches together {total}; {_ends(objective, found)}.")
+    if found.usd is not None and found.untold_usd is not None and found.untold_usd > 1.5 * max(found.usd, 0.005):
+        screen.print(
+            f"An endpoint that tells no tokens is booked at the longest answer of each call: up to about ${found.untold_usd:,.2f}."
+        )
     if booked is not None:
         screen.print(
             f"Spent so far in {folder}: {spent(booked)}, {booked['calls']:,} calls; what is answered is not paid again."
         )
-    return 0
 
 
 def _timed(config: Config) -> Plan:

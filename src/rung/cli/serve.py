@@ -42,7 +42,9 @@ def serve(
         "--challenger",
         help="An approach on trial: answers a share of the inputs; `rung feedback` says when to stop.",
     ),
-    share: float = typer.Option(0.1, "--share", min=0.01, max=0.99, help="With --challenger: its share of the inputs."),
+    share: float = typer.Option(
+        None, "--share", min=0.01, max=0.99, help="With --challenger: its share of the inputs, by default 0.1."
+    ),
     log: Path = typer.Option(None, "--log", help="Write requests and answers to this file, private texts masked."),
     otel: bool = typer.Option(False, "--otel", help="A span of OpenTelemetry for each request, without its texts."),
     no_check: bool = typer.Option(
@@ -82,7 +84,7 @@ class _Others:
     fallback: str | None
     wrong: float
     challenger: str | None
-    share: float
+    share: float | None
     unchecked: bool
 
     @property
@@ -148,20 +150,24 @@ async def _joined(server: Server, others: _Others) -> None:
 async def _on_trial(server: Server, others: _Others) -> None:
     """Let an approach answer a share of the inputs. It must answer as it was measured, and what it answers must be kept."""
     from rung.errors import RungError
-    from rung.serve.challenger import Challenger
+    from rung.serve.challenger import SHARE, Challenger
     from rung.serve.winner import beside, checked
     from rung.usual_names import shown_name
 
     if others.challenger is None:
+        if others.share is not None:
+            raise RungError("a share of the inputs is that of an approach on trial: name one with --challenger")
         return
     if server.log is None:
         raise RungError(
             "a trial needs the request log, by which words about answers find who gave them: name a file with --log"
         )
-    server.challenger = Challenger(await beside(server.winner, others.challenger), others.share)
+    server.challenger = Challenger(await beside(server.winner, others.challenger), others.share or SHARE)
     if not others.unchecked:
         await checked(server.challenger.winner)
-    _say(f"{shown_name(server.challenger.winner.label)} is on trial and answers {others.share:.0%} of the inputs")
+    _say(
+        f"{shown_name(server.challenger.winner.label)} is on trial and answers {server.challenger.share:.0%} of the inputs"
+    )
 
 
 async def _listen(server: Server, host: str, port: int, as_json: bool) -> None:

@@ -85,6 +85,8 @@ def with_second_look(run: RunFolder, config: Config, loaded: Loaded, parts: Part
 
 def told(run: RunFolder, config: Config, parts: Parts, added: int) -> tuple[Finding, ...]:
     """Return what the report says of a second look."""
+    if config.data.more is None:
+        return ()
     first: dict[str, Any] | None = run.facts.get(FIRST_LOOK)
     if first is None:
         return ()

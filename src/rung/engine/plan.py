@@ -35,6 +35,7 @@ from rung.store.run import RunFolder
 from rung.tuning.workspace import Spaces
 from rung.types import Completion, FitInput, Message, Request, Task, TuningNeed
 
+LONGEST = 10**9  # tokens: an answer that only its model's limit ends
 SECONDS_A_CALL = 1.0  # assumed for an endpoint; a plan cannot know it, and says so
 SECONDS_A_LOCAL_CALL = 0.05  # assumed for a model on this machine, batched
 CHARACTERS_A_TOKEN = 3.0
@@ -58,6 +59,9 @@ class RungEstimate:
     minutes: float | None
     note: str | None
     tuning: TuningNeed | None = None
+    untold_usd: float | None = (
+        0.0  # booked where the endpoint tells no tokens: the longest answer allowed for every call
+    )
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,12 @@ class Plan:
     def usd(self) -> float | None:
         known = [r.usd for r in self.rungs]
         return None if any(u is None for u in known) else sum(u for u in known if u is not None)
+
+    @property
+    def untold_usd(self) -> float | None:
+        """Dollars that are booked at most where endpoints tell no tokens: every answer as long as it may be; None where unknown."""
+        known = [r.untold_usd for r in self.rungs]
+        return None if None in known else sum(u for u in known if u is not None)
 
     @property
     def beyond_usd(self) -> float | None:
@@ -157,6 +167,7 @@ def _estimated(
     usd, minutes, note = (
         _all_models(each, len(parts.test), (per_call, answer), settings, pace) if asks else (0.0, 0.1, None)
     )
+    untold = _all_models(each, len(parts.test), (per_call, LONGEST), settings, pace)[0] if asks else 0.0
     if wanted.tuning is not None:
         usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
     return RungEstimate(
@@ -170,6 +181,7 @@ def _estimated(
         minutes,
         wanted.note or note,
         wanted.tuning,
+        untold if answering_role(step) is not None else usd,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rung.serve.winner import Winner
 from rung.types import content_hash
 
+SHARE = 0.1  # of the inputs, where nobody says
 _RANGE = 16**8
 
 
