@@ -133,7 +133,7 @@ def test_every_form_of_the_report_holds(climb):
         "skipped",
     }
     data = json.loads(json.dumps(as_data(climb.run, rows=True)))
-    assert json.loads(forms[Format.json]) | {"test_opened": 0} == data | {"test_opened": 0}
+    assert held.without_openings(json.loads(forms[Format.json])) == held.without_openings(data)
     for form in (Format.html, Format.text, Format.markdown, Format.junit):
         assert held.obeyed(forms[form], ours=False) == set(), form
 
