@@ -255,7 +255,8 @@ async def search(
 ) -> RecipeRace:
     """Race the recipes on a quarter, the prompts on a half, and tune the choice on all rows.
 
-    The first prompt is the shortest; a longer one takes its place only where it is better by `min_gain` on dev.
+    The first prompt is the shortest; a longer one takes its place only where it is better by `min_gain` on dev, and is tuned only where
+    there is room for that below 1.
     """
     order = racing_order(train, at.kit)
     quarter, half = (order[: max(1, math.ceil(share * len(order)))] for share in SHARES[:2])
@@ -267,11 +268,21 @@ async def search(
         at.kit.say(
             f"finetune: {best.tried.tuner.title} is best of {len(first)} recipes on {len(quarter)} examples ({best.dev:.3f} on dev)"
         )
-    second = [await tune(replace(best.tried, template=t, prompt=n, rows=half, share=SHARES[1]), at) for n, t in prompts]
-    chosen = second[0]
-    for other in second[1:]:
-        if other.dev - chosen.dev >= at.task.min_gain:
-            chosen = other
+
+    def on_half(prompt: tuple[str, Template]) -> Try:
+        return replace(best.tried, template=prompt[1], prompt=prompt[0], rows=half, share=SHARES[1])
+
+    chosen = await tune(on_half(prompts[0]), at)
+    second = [chosen]
+    for longer in prompts[1:]:
+        if chosen.dev > 1.0 - at.task.min_gain:
+            at.kit.say(
+                f"finetune: the {longer[0]} prompt is not tuned: {chosen.dev:.3f} on dev leaves no room for a gain of {at.task.min_gain:g}"
+            )
+            break
+        second.append(await tune(on_half(longer), at))
+        if second[-1].dev - chosen.dev >= at.task.min_gain:
+            chosen = second[-1]
     last = await tune(replace(chosen.tried, rows=order, share=SHARES[2]), at)
     if chosen.tried.prompt == name:
         start = best
