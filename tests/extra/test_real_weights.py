@@ -113,7 +113,9 @@ def test_the_memory_of_tuning_is_what_was_planned(cache, tmp_path, free):
     folder = fetched(cache.model, "smollm2")
     line = [sys.executable, "-c", TUNED, str(folder), str(tmp_path / "state"), str(free)]
     planned, taken, at_once, longest = _said(line)
-    if planned != pytest.approx(taken, rel=0.2):  # a peak is the most that is seen: under pressure the system was once seen to show less
+    if planned != pytest.approx(
+        taken, rel=0.2
+    ):  # a peak is the most that is seen: under pressure the system was once seen to show less
         taken = max(taken, _said(line)[1])
     assert planned == pytest.approx(taken, rel=0.2), (planned, taken, at_once, longest)
     if free:
