@@ -18,7 +18,7 @@ from rung.rungs.vectors import label_text
 from rung.store.run import RunFolder
 from rung.types import BaselineLearned, Candidate, Example, FitInput
 from tests.unit._kit import KitForTests, task
-from tests.unit.test_export_rag import WORDS, place_of, reading
+from tests.unit.test_export_rag import WORDS, place_of, reading, static_model
 
 TEAMS = ("home goods", "vehicles", "parks", "people")
 
@@ -59,17 +59,7 @@ def rows(root, n=96):
 @pytest.fixture(scope="module")
 def by_team(tmp_path_factory):
     """A static model in which all words of a team have one vector."""
-    np, tokenizers = pytest.importorskip("numpy"), pytest.importorskip("tokenizers")
-    save_file = pytest.importorskip("safetensors.numpy").save_file
-    folder = tmp_path_factory.mktemp("static")
-    vocabulary = {"[UNK]": 0, **{word: n for n, word in enumerate((w for pair in WORDS for w in pair), 1)}}
-    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    made.save(str(folder / "tokenizer.json"))
-    save_file(
-        {"embeddings": np.array([vector(word) for word in vocabulary], dtype=np.float32)}, folder / "model.safetensors"
-    )
-    return {"provider": "static", "folder": str(folder)}
+    return {"provider": "static", "folder": str(static_model(tmp_path_factory.mktemp("static"), vector))}
 
 
 def measured(root, raw_config):

@@ -252,20 +252,24 @@ def one_hot(text):
     return [float(n == place) for n in range(len(WORDS))] + [0.01]
 
 
-@pytest.fixture(scope="module")
-def static_folder(tmp_path_factory):
-    """A static model in which each pair of words has one vector."""
+def static_model(folder, vector_of):
+    """Write a static model of these words into a folder, with the vectors that a function gives them; return the folder."""
     np, tokenizers = pytest.importorskip("numpy"), pytest.importorskip("tokenizers")
     save_file = pytest.importorskip("safetensors.numpy").save_file
-    folder = tmp_path_factory.mktemp("static")
     vocabulary = {"[UNK]": 0, **{word: n for n, word in enumerate((w for pair in WORDS for w in pair), 1)}}
     made = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
     made.normalizer = tokenizers.normalizers.Lowercase()
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     made.save(str(folder / "tokenizer.json"))
-    table = np.array([one_hot(word) for word in vocabulary], dtype=np.float32)
+    table = np.array([vector_of(word) for word in vocabulary], dtype=np.float32)
     save_file({"embeddings": table}, folder / "model.safetensors")
     return folder
+
+
+@pytest.fixture(scope="module")
+def static_folder(tmp_path_factory):
+    """A static model in which each pair of words has one vector."""
+    return static_model(tmp_path_factory.mktemp("static"), one_hot)
 
 
 @pytest.fixture(scope="module")
