@@ -47,6 +47,7 @@ from rung.types import (
     Completion,
     Diagnosis,
     Example,
+    Failure,
     Fitted,
     ModelCard,
     Outcome,
@@ -60,7 +61,9 @@ from rung.types import (
 METRIC = "normalized_match"
 PLUGIN_OF = {"baseline": "made-baseline", "now": "made-now", "prompt": "made-prompt", "examples": "made-examples",
              "passages": "made-passages", "tuned": "made-tuned"}  # fmt: skip
-Rights = Mapping[tuple[str, str], Mapping[str, bool]]  # (rung's label, candidate) -> row id -> right
+Rights = Mapping[
+    tuple[str, str], Mapping[str, bool | None]
+]  # (rung's label, candidate) -> row id -> right; None: timed out
 
 
 def let_in() -> None:
@@ -169,7 +172,9 @@ _WRONG, _RIGHT = {METRIC: Score(0.0)}, {METRIC: Score(1.0)}
 
 
 @lru_cache(maxsize=200_000)
-def _outcome(example_id: str, group: str, tokens: float, right: bool) -> Outcome:
+def _outcome(example_id: str, group: str, tokens: float, right: bool | None) -> Outcome:
+    if right is None:
+        return Outcome(example_id, group, None, None, Failure("timeout", "no answer within 60 s"))
     return Outcome(example_id, group, _answers(tokens)[right], _RIGHT if right else _WRONG, None)
 
 

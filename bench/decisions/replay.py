@@ -44,7 +44,7 @@ def twice(world: World, n: int, seed: int) -> Twice:
     let_in()
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
-        models = _write(world, root, round(n * world.test_share * (1 + DEV_SHARE + TRAIN_SHARE)), seed)
+        models = write_rows(world, root, round(n * world.test_share * (1 + DEV_SHARE + TRAIN_SHARE)), seed)
         config = config_of(
             world, root, models=models, split={"seed": seed, "test": 0.4, "dev": 0.15}, diagnosis={"calls": 0}
         )
@@ -72,7 +72,7 @@ def _said(climbed: Climbed, chosen: Any, calls: int) -> tuple[Any, ...]:
     return v.decision, v.winner, v.tentative_pick, v.examples_needed, sorted(chosen.items()), calls
 
 
-def _write(world: World, root: Path, rows: int, seed: int) -> dict[str, Any]:
+def write_rows(world: World, root: Path, rows: int, seed: int) -> dict[str, Any]:
     """Write rows and return the models: the fake gives each candidate its rate by the name that stands in its prompt."""
     draw = random.Random(f"{seed} {world.kind} {world.margin}")
     texts: set[str] = set()

@@ -276,7 +276,7 @@ def test_json_tells_what_waits_and_asks_nothing(measured):
 def test_a_metric_that_compares_needs_no_labels(tmp_path):
     config = judged_world(tmp_path, task={"metrics": ["token_f1"]})
     climb(config, tmp_path / "run")
-    with pytest.raises(RungError, match="the deciding metric 'token_f1' needs no labels"):
+    with pytest.raises(RungError, match="the deciding metric 'token_f1' compares with the expected outputs"):
         session(RunFolder.open(tmp_path / "run"), config, None)
 
 

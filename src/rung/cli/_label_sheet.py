@@ -29,12 +29,13 @@ def write_sheet(path: Path, session: LabelSession) -> None:
     columns = list(dict.fromkeys(column for item in session.items for column in item.inputs))
     page = io.StringIO()
     writer = csv.writer(page, lineterminator="\r\n")
-    compared = ["expected"] if session.question.compares else []
-    writer.writerow([KEY, "row", *(safe(f"input: {c}") for c in columns), "answer", *compared, SAID])
+    answers = ["answer", "expected"] if session.question.compares else ["answer"]
+    answers = ["first answer", "second answer"] if session.question.pairs else answers
+    writer.writerow([KEY, "row", *(safe(f"input: {c}") for c in columns), *answers, SAID])
     values = session.values
     for item in session.items:
         said = "" if item.answer_id not in values else _name(values[item.answer_id], names)
-        other = [item.other or ""] if compared else []
+        other = [item.other or ""] if len(answers) > 1 else []
         cells = [item.answer_id, item.example_id, *(item.inputs.get(c, "") for c in columns), item.answer, *other, said]
         writer.writerow([safe(text) for text in cells])
     write_atomic(path, page.getvalue().encode("utf-8-sig", "replace"))

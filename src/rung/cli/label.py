@@ -1,4 +1,4 @@
-"""`rung label`: people say what answers are worth, one key an answer, so that a judge's word may decide."""
+"""`rung label`: people say what answers are worth, or which of two is better, one key each, so that a judge or a gain of fine-tuning is believed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ TEACHING = 20  # dev answers that --teach asks for
 def label(
     folder: Path = typer.Argument(..., help="The run folder."),
     rows: int = typer.Option(
-        None, "--rows", min=1, help="Test examples to draw; 100 at first. More later costs some alpha. Of feedback: 50."
+        None,
+        "--rows",
+        min=1,
+        help="Test examples to draw; 100 at first, of pairs 30. More later costs some alpha. Of feedback: 50.",
     ),
     sheet: Path = typer.Option(
         None, "--csv", help="Write the answers to this file, or read it back where it is there."
@@ -37,7 +40,8 @@ def label(
         False, "--json", help="Print what is labelled and what is missing as JSON; ask nothing."
     ),
 ) -> int:
-    """Label answers of a judged run: blind, one key an answer, with undo; stop at any time and go on later.
+    """Label answers of a judged run, or compare those of a fine-tuned winner with the best cheaper approach's: blind, one key each, with undo;
+    stop at any time and go on later.
 
     Exit code 0: everything is labelled; 1: some answers wait.
     """
@@ -68,7 +72,9 @@ def _by_sheet(sheet: Path, session: LabelSession, as_json: bool) -> LabelSession
         write_sheet(sheet, session)
         if not as_json:
             names = ", ".join(session.question.choices)
-            echo(f"Wrote {len(session.items)} answers to {sheet}: fill the column label ({names} or skip), save as CSV")
+            echo(
+                f"Wrote {len(session.items)} {_things(session)} to {sheet}: fill the column label ({names} or skip), save as CSV"
+            )
             echo("UTF-8, and run the same command again.")
         return session
     values = read_sheet(sheet, session)
@@ -79,6 +85,10 @@ def _by_sheet(sheet: Path, session: LabelSession, as_json: bool) -> LabelSession
     return session.all_said(changed) if changed else session
 
 
+def _things(session: LabelSession) -> str:
+    return "pairs of answers" if session.question.pairs else "answers"
+
+
 def _asked(session: LabelSession) -> LabelSession:
     """Ask one answer after the other until nothing waits or the person leaves."""
     keys = keys_of(session.question)
@@ -86,7 +96,7 @@ def _asked(session: LabelSession) -> LabelSession:
         _introduced(session, keys)
     while session.waiting:
         item = session.waiting[0]
-        _shown(item, len(session.items) - len(session.waiting) + 1, len(session.items))
+        _shown(item, session.question, len(session.items) - len(session.waiting) + 1, len(session.items))
         key = _key()
         while key not in (*keys, SKIP, UNDO, QUIT):
             echo(f"  {key!r} is no key here: {_help(keys)}")
@@ -122,7 +132,8 @@ def _key() -> str:
 
 
 def _introduced(session: LabelSession, keys: Mapping[str, tuple[str, float]]) -> None:
-    echo(f"{len(session.waiting)} of {len(session.items)} answers wait. The rubric:\n")
+    asked = "Which answer is right? The task" if session.question.pairs else "The rubric"
+    echo(f"{len(session.waiting)} of {len(session.items)} {_things(session)} wait. {asked}:\n")
     echo(session.question.rubric)
     echo(f"\nKeys: {_help(keys)}. Every label is kept at once.")
 
@@ -132,7 +143,7 @@ def _help(keys: Mapping[str, tuple[str, float]]) -> str:
     return ", ".join([*named, f"{SKIP} cannot tell", f"{UNDO} undo", f"{QUIT} leave"])
 
 
-def _shown(item: Item, number: int, of: int) -> None:
+def _shown(item: Item, question: Question, number: int, of: int) -> None:
     def text(title: str, content: str) -> None:
         cut = content if len(content) <= LONGEST_SHOWN else f"{content[:LONGEST_SHOWN]} … ({len(content):,} characters)"
         body = "\n".join(f"  {line}" for line in visible(cut).splitlines()) or "  (empty)"
@@ -141,9 +152,11 @@ def _shown(item: Item, number: int, of: int) -> None:
     echo(f"\n{'─' * 60}\n{number} of {of}")
     for column, content in item.inputs.items():
         text(column, content)
-    text("the answer" if item.other is None else "is this answer", item.answer)
+    titles = "is this answer", "worse than, as good as, or better than this one"
+    titles = ("the first answer", "the second answer") if question.pairs else titles
+    text("the answer" if item.other is None else titles[0], item.answer)
     if item.other is not None:
-        text("worse than, as good as, or better than this one", item.other)
+        text(titles[1], item.other)
 
 
 def _told(session: LabelSession, folder: Path, teach: bool, as_json: bool) -> int:
@@ -160,7 +173,10 @@ def _told(session: LabelSession, folder: Path, teach: bool, as_json: bool) -> in
             }
         )
         return 1 if waiting else 0
-    echo(f"{len(session.items) - len(waiting)} of {len(session.items)} answers are labelled ({skipped} cannot tell).")
+    done = "compared" if session.question.pairs else "labelled"
+    echo(
+        f"{len(session.items) - len(waiting)} of {len(session.items)} {_things(session)} are {done} ({skipped} cannot tell)."
+    )
     if waiting:
         echo(f"{len(waiting)} wait: `rung label {folder}` goes on where you left.")
     elif teach:

@@ -166,21 +166,6 @@ def tuned_reasons(task: Task, trained: Collection[str], results: Mapping[str, Re
         )
 
 
-LEARNT_NOISE = (
-    "Labels that are wrong in a way that can be learnt look like a gain of fine-tuning, and no test on these labels can tell. Before you rely on it, "
-    "have a person compare 30 test answers of {tuned!r} with those of {below!r}, without knowing whose is whose."
-)
-
-
-def looks_first(
-    winner: str | None, trained: Collection[str], task: Task, results: Mapping[str, Result]
-) -> Iterator[str]:
-    """Say what nothing here can show, where weights that learnt the labels win on labels."""
-    best = None if winner is None or winner not in trained else best_below(task, winner, results)
-    if best is not None and task.target:
-        yield LEARNT_NOISE.format(tuned=shown_name(str(winner)), below=shown_name(best))
-
-
 def forecasts(tunings: Mapping[str, Tuning]) -> dict[str, str]:
     """Return what the learning curve of each tuned rung says of more rows."""
     return {label: tuning.forecast for label, tuning in tunings.items() if tuning.forecast}

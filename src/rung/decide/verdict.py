@@ -24,11 +24,11 @@ from rung.decide.floors import (
 )
 from rung.decide.frontier import frontier_reasons
 from rung.decide.knowledge import knowledge_reasons
+from rung.decide.looks import looks_first, looks_reasons, not_confirmed, refuted
 from rung.decide.rerun import same_again
 from rung.decide.tuned import (
     gain_over_best,
     gate_was_open,
-    looks_first,
     tuned_counterfactuals,
     tuned_reasons,
     worth_tuning,
@@ -41,6 +41,7 @@ from rung.types import (
     EarlierUse,
     Finding,
     KnowledgeSplit,
+    PairLooks,
     Result,
     Skipped,
     Stopped,
@@ -75,6 +76,7 @@ class Climbed:
     facts: tuple[int, int] | None = None  # failures that lack a fact, of how many, where these are half or more
     form: int | None = None  # right answers that fail by their form alone, where that keeps an approach from the goal
     trains: frozenset[str] = frozenset()  # planned labels whose rung would change weights
+    looks: PairLooks | None = None  # what people say of answers of a tuned rung beside those of the best cheaper one
     current: Result | None = None  # what runs now, which `results` leave out, where the goal is to be as good as that
 
     @property
@@ -136,6 +138,7 @@ def _decide(climb: Climbed) -> Verdict:
             *frontier_reasons(climb.task, climb.measured, climb.comparisons, len(climb.planned)),
             *knowledge_reasons(climb.knowledge),
             *tuned_reasons(climb.task, climb.trained, climb.results, climb.seed),
+            *looks_reasons(climb.task, climb.looks),
             *cheaper_equal_reasons(climb.task, alternatives, climb.results),
         ),
         counterfactuals=tuple(_changes(climb, winner, decision, provisional is not None)),
@@ -146,6 +149,9 @@ def _decide(climb: Climbed) -> Verdict:
         corrected=bool(provisional and winner and climb.results[winner].quality.corrected),
         earlier=climb.earlier,
         basis=_basis(climb, decision, subject, tentative_pick),
+        pairs_to_compare=climb.looks.waiting or None
+        if climb.looks is not None and climb.looks.upper == winner
+        else None,
     )
 
 
@@ -165,7 +171,7 @@ def _changes(climb: Climbed, winner: str | None, decision: Decision, provisional
     if not provisional:
         yield from floor_counterfactuals(winner, climb.counted, climb.test_rows)
     yield from tuned_counterfactuals(task, climb.forecasts, climb.results)
-    yield from looks_first(winner, climb.trained, task, climb.results)
+    yield from looks_first(winner, climb.trained, task, climb.results, climb.looks)
     yield from label_counterfactuals(task, climb.findings, winner)
 
 
@@ -296,7 +302,9 @@ def _eligible(task: Task, label: str, results: Mapping[str, Result], trained: Co
 def _winner(climb: Climbed) -> tuple[str | None, tuple[CheaperEqual, ...]]:
     """The first accepted rung; seeking the cheapest, one that meets the goal, too, for less or as well and faster, replaces it."""
     task, results, trained = climb.task, climb.results, climb.trained
-    winner = next((k for k in results if _accepted(task, k, results, trained, climb.seed)), None)
+    people_differ = trained if refuted(task, climb.looks) else ()
+    good = (k for k in results if k not in people_differ)
+    winner = next((k for k in good if _accepted(task, k, results, trained, climb.seed)), None)
     if winner is None or task.objective != "cheapest":
         return winner, ()
     names = list(results)
@@ -309,6 +317,8 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
     result = climb.results[label]
     if label in _unpriced(climb):
         return words.unpriced(climb.task, label, result)
+    if label in climb.trained and climb.looks is not None and refuted(climb.task, climb.looks):
+        return not_confirmed(climb.looks)
     if label in climb.trained and result.good_enough:
         return words.unproven(gain_over_best(climb.task, label, climb.results, climb.seed))
     n = result.estimates[climb.task.metrics[0].name].n
@@ -319,7 +329,10 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
 
 def _lean(climb: Climbed) -> str | None:
     """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
+    people_differ = refuted(climb.task, climb.looks)
     for label, result in climb.counted.items():
+        if people_differ and label in climb.trained:
+            continue
         if result.probability_good >= PICKED_FROM and result.limits_held is not False and result.saves is not False:
             return label
     return None
@@ -329,10 +342,11 @@ def _open_question(climb: Climbed) -> str | None:
     """The rung whose inconclusive result keeps the verdict open: the tentative pick, else the inconclusive one most likely good enough."""
     may_win = {k: r for k, r in climb.counted.items() if r.limits_held is not False and r.saves is not False}
     inconclusive = {k: r for k, r in may_win.items() if r.status == "inconclusive"}
+    people_differ = refuted(climb.task, climb.looks)
     unproven = {
         k: r
         for k, r in climb.counted.items()
-        if r.good_enough and not _accepted(climb.task, k, climb.results, climb.trained, climb.seed)
+        if r.good_enough and (people_differ or not _accepted(climb.task, k, climb.results, climb.trained, climb.seed))
     }
     waiting = {**inconclusive, **unproven, **_unpriced(climb)}
     if not waiting:

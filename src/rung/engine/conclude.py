@@ -11,9 +11,12 @@ from rung.decide.cheaper_equal import uses
 from rung.decide.form import right_but_for_form
 from rung.decide.frontier import compared
 from rung.decide.knowledge import missing_facts, splits
+from rung.decide.looks import in_question
 from rung.decide.tuned import forecasts
 from rung.decide.verdict import Climbed, decide
 from rung.evaluate.alpha import superseded
+from rung.judging.human_labels import is_opinion
+from rung.judging.pairs import looks_of
 from rung.judging.trust import trust_of
 from rung.store.archive import answers_seen
 from rung.store.run import RunFolder
@@ -34,12 +37,15 @@ def gathered(
     comparisons = compared(task, results, len(planned), seed)
     results = {label: result for label, result in results.items() if label != task.as_good_as}
     trains = frozenset(step.label for step in config.ladder if plugins.rung_type(step.rung).trains)
+    asked = None if is_opinion(task) else in_question(task, results, trains & set(results), seed)
+    said = run.labels.pairs_draw.get(), run.labels.pairs.get() or ()
     return Climbed(
         task=task,
         planned=planned,
         results=results,
         comparisons=comparisons,
         current=current,
+        looks=None if asked is None else looks_of(task, asked, results, *said, seed),
         skipped=tuple(skipped),
         trained=trains & set(results),
         seed=seed,
@@ -82,5 +88,5 @@ def save_conclusion(run: RunFolder, climbed: Climbed, verdict: Verdict) -> None:
     if judged is not None:
         run.trust.save(judged)
     why = asdict(climbed.stopped) if climbed.stopped is not None else None
-    run.note(stopped=why, answers=answers_seen(run.path), files=run.unrepeated)
+    run.note(stopped=why, labels=run.labels.sha256, answers=answers_seen(run.path), files=run.unrepeated)
     run.status("done" if verdict.decision != "stopped" else "interrupted")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rung.config import Config
+from rung.decide.looks import PAIRS, in_question
 from rung.errors import RungError
 from rung.judging.human_labels import (
     HumanLabels,
@@ -18,9 +19,10 @@ from rung.judging.human_labels import (
     is_opinion,
     labelled_by_people,
 )
+from rung.judging.pairs import CHOICES, is_of, pairs_to_ask
 from rung.judging.trust import teaches_most
 from rung.metrics.judge import ModelJudge
-from rung.plugins import make_at
+from rung.plugins import make_at, rung_type
 from rung.stats.ppi import FEWEST_LABELS
 from rung.store.folder import now
 from rung.store.kept import Kept
@@ -32,7 +34,7 @@ from rung.types import Example, Outcome, Task, by_id
 
 @dataclass(frozen=True)
 class Item:
-    """One answer to label. `other`: the expected answer, only where the question compares with it."""
+    """One answer to label. `other`: the expected answer where the question compares with it, or the pair's second answer."""
 
     answer_id: str
     example_id: str
@@ -43,11 +45,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Question:
-    """What people are asked of each answer: the rubric, and the choices from worst to best with their worth."""
+    """What people are asked of each answer: the rubric, and the choices from worst to best with their worth.
+
+    `compares`: with the expected answer. `pairs`: which of two answers is right, or nearer to it; `rubric` is the task's instruction.
+    """
 
     rubric: str
     choices: Mapping[str, float]
     compares: bool
+    pairs: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,13 @@ def draw(folder: RunFolder, seed: int, rows: int | None) -> Draw:
 
 
 def session(folder: RunFolder, config: Config, rows: int | None) -> LabelSession:
-    """Open the labelling of test answers. The opening of the test part is written down, and what people see of it."""
+    """Open the labelling of test answers. The opening of the test part is written down, and what people see of it.
+
+    Where no judge decides, pairs of answers are asked for, of the tuned approach that wins and the best cheaper one.
+    """
     task = folder.task
+    if not is_opinion(task):
+        return _of_pairs(folder, config, rows)
     question = question_of(config, task)
     drawn = draw(folder, config.split.seed, rows)
     shown = "inputs, answers and expected outputs" if question.compares else "inputs and answers"
@@ -137,6 +148,40 @@ def session(folder: RunFolder, config: Config, rows: int | None) -> LabelSession
     folder.event("test_labelled", rows=len(drawn.rows), expected_shown=question.compares)
     items = tuple(_items(drawn.rows, examples, list(_outcomes(folder).values()), task, question))
     return LabelSession(folder.labels.labels, question, items, folder.labels.labels.get() or ())
+
+
+def _of_pairs(folder: RunFolder, config: Config, rows: int | None) -> LabelSession:
+    """Open the comparing of pairs. Raises RungError where nothing is to be compared."""
+    results = {label: folder.rung(label).measured() for label in measured_rungs(folder)}
+    trained = {step.label for step in config.ladder if rung_type(step.rung).trains} & set(results)
+    names = in_question(folder.task, results, trained, config.split.seed)
+    if names is None:
+        raise RungError(
+            f"nothing waits for labels here: the deciding metric {folder.task.metrics[0].name!r} compares with the expected outputs, and no fine-tuned "
+            "approach wins over a cheaper one; labels are for a judge (docs/judge.md) and for a gain of fine-tuning"
+        )
+    asked, differing, both = pairs_to_ask(results[names[0]], results[names[1]], config.split.seed)
+    held = folder.labels.pairs_draw.get()
+    held = held if held is not None and is_of(held, asked) else None
+    size = rows or (len(held.rows) if held is not None else PAIRS)
+    if held is not None and size < len(held.rows):
+        raise RungError(
+            f"{len(held.rows)} pairs are drawn already, and a smaller draw could be chosen by what was said of them; ask for {len(held.rows)} or more"
+        )
+    wanted = asked[:size]
+    said = {label.answer_id for label in folder.labels.pairs.get() or ()}
+    if held is None or len(wanted) > len(held.rows):
+        looked = held is not None and said.issuperset(held.rows)
+        made = Draw(tuple(p.id for p in wanted), (*(held.looks if held is not None and looked else ()), len(wanted)))
+        folder.labels.pairs_draw.save(made)
+        folder.event("pairs_drawn", pairs=len(wanted), differing=differing, of=both, looks=list(made.looks))
+    examples = by_id(
+        sealed_test(folder).read(f"compare answers: people see inputs and answers of {len(wanted)} examples")
+    )
+    folder.event("test_labelled", rows=len(wanted), expected_shown=False)
+    question = Question(folder.task.instruction, CHOICES, compares=False, pairs=True)
+    items = tuple(Item(p.id, p.example_id, examples[p.example_id].inputs, p.first, p.second) for p in wanted)
+    return LabelSession(folder.labels.pairs, question, items, folder.labels.pairs.get() or ())
 
 
 def teaching(folder: RunFolder, config: Config, rows: int) -> LabelSession:

@@ -250,6 +250,10 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
     elif verdict.provisional:
         yield Command(f"rung label {where}", "give human labels")
     elif verdict.winner is not None:
+        if verdict.pairs_to_compare:
+            yield Command(
+                f"rung label {where}", f"compare {verdict.pairs_to_compare} pairs of answers: is the gain real?"
+            )
         feature = report.winner.result.candidate.feature if report.winner is not None and report.winner.result else None
         if feature is not None and feature.as_it_stands:
             yield Command(f"rung serve {where}", f"{feature.name} behind an OpenAI-compatible address")

@@ -56,6 +56,11 @@ class PairedTest:
     method: str
 
 
+def sign_test(wins: int, losses: int) -> float:
+    """Return the one-sided p-value of so many wins or more where a win is as likely as a loss: exact, ties left out beforehand."""
+    return float(at_least(wins, wins + losses, 0.5))
+
+
 def agreeing(found: PairedTest, alpha: float) -> PairedTest:
     """Return the test with an interval that says of 0 what its p-value says at `alpha`, and that holds the gain.
 

@@ -121,7 +121,7 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Test examples to label, in the order in which they are asked. `looks`: the sizes at which a verdict was or will be
+    """Test examples to label, or pairs of answers to compare, in the order in which they are asked. `looks`: the sizes at which a verdict was or will be
     made; each one after the first is a further chance to be wrong, and pays for it."""
 
     rows: tuple[str, ...]

@@ -124,11 +124,15 @@ class LabelsRecord(Folder):
     draw = One("draw.json", Draw)
     labels = Rows("labels.jsonl", Label)
     dev = Rows("dev.jsonl", Label)
+    pairs_draw = One("pairs.json", Draw)
+    pairs = Rows("pairs.jsonl", Label)
 
     @property
     def sha256(self) -> str:
         """Hash of everything that people said, and of what they were asked."""
-        files = [self.path / name for name in ("draw.json", "labels.jsonl", "dev.jsonl")]
+        names = ["draw.json", "labels.jsonl", "dev.jsonl"]
+        names += [kept.where.name for kept in (self.pairs_draw, self.pairs) if kept.exists]
+        files = [self.path / name for name in names]
         return content_hash([file.read_text("utf-8", "backslashreplace") if file.is_file() else "" for file in files])
 
 

@@ -163,6 +163,38 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class PairLooks:
+    """What people said of pairs of test answers, blind: those of the best cheaper approach (`lower`) against those of a tuned one.
+
+    Drawn at random from the groups of examples on which the two answer differently, one example a group. `differing`: of the `n`
+    examples that both answered. `draws`: how often pairs were drawn after a verdict, the first draw included.
+    """
+
+    lower: str
+    upper: str
+    drawn: int
+    waiting: int
+    for_upper: int
+    for_lower: int
+    alike: int  # both right, or neither
+    unknown: int  # people could not tell
+    differing: int
+    n: int
+    draws: int = 1
+    against_labels: tuple[str, ...] = ()  # examples on which people chose the answer with the lower score
+
+    @property
+    def complete(self) -> bool:
+        return self.drawn > 0 and self.waiting == 0
+
+    @property
+    def gain(self) -> float:
+        """The gain of `upper` as people see it, over all examples that both answered, estimated from what is said so far."""
+        said = self.drawn - self.waiting
+        return 0.0 if not said else (self.for_upper - self.for_lower) / said * self.differing / self.n
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """A claim of the verdict, the rule that made it, and keys into the run folder that prove it."""
 
@@ -219,6 +251,9 @@ class Verdict:
     repeats: float | None = None
     """How likely a second run on as many fresh test examples ends in the same verdict, in [0, 1]; None: unknown, or written by a
     version that did not keep it."""
+    pairs_to_compare: int | None = (
+        None  # pairs of answers that wait for people before a gain of fine-tuning is relied on
+    )
 
     def exit_code(self, unanswered: int) -> int:
         """Return the status of the command line: 0 good enough, 1 not, or by a judge's word alone, 3 budget spent, 4 test
