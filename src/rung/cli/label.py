@@ -40,8 +40,9 @@ def label(
         False, "--json", help="Print what is labelled and what is missing as JSON; ask nothing."
     ),
 ) -> int:
-    """Label answers of a judged run, or compare those of a fine-tuned winner with the best cheaper approach's: blind, one key each, with undo;
-    stop at any time and go on later.
+    """Label answers of a judged run; of a fine-tuned winner, compare pairs with the best cheaper approach's.
+
+    Blind, one key each, with undo; stop at any time and go on later.
 
     Exit code 0: everything is labelled; 1: some answers wait.
     """
