@@ -1,4 +1,4 @@
-"""Measure `rung serve` on a stub model: `python -m bench.serve [cpu|connections|stop] [--requests N]`."""
+"""Measure `rung serve` on a stub model: `python -m bench.serve [cpu|connections|stop|shadow] [--requests N]`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -23,6 +24,9 @@ REQUEST = (
     + BODY
 )
 
+RATE, BLOCK = 400, 200  # requests a second of `shadow`, and of one turn
+MODEL_S = 0.02  # that its models take
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -33,9 +37,11 @@ def free_port() -> int:
 class Running:
     """A server in a process of its own."""
 
-    def __init__(self, port: int, seconds: float) -> None:
+    def __init__(self, port: int, seconds: float, *more: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.serve.stub", str(port), str(seconds)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "bench.serve.stub", str(port), str(seconds), *more],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
@@ -143,12 +149,59 @@ async def stop(requests: int) -> dict[str, Any]:
     }
 
 
+async def paced(port: int, count: int) -> list[float]:
+    """Send so many requests at RATE a second, whatever the answers take; return the seconds of each since it was due."""
+    free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    seconds: list[float] = []
+    began = time.perf_counter()
+
+    async def ask(due: float) -> None:
+        ends = free.pop() if free else await asyncio.open_connection("127.0.0.1", port)
+        assert (await one(*ends))[0] == 200
+        seconds.append(time.perf_counter() - due)
+        free.append(ends)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            due = began + number / RATE
+            if (left := due - time.perf_counter()) > 0:
+                await asyncio.sleep(left)
+            group.create_task(ask(due))
+    for _, writer in free:
+        writer.close()
+    return seconds
+
+
+async def shadow(requests: int) -> dict[str, Any]:
+    """p99 of the served answers without and with a shadow: five pairs of runs, whose two servers are asked by turns of BLOCK requests."""
+    pairs = []
+    for _ in range(5):
+        ports = {"off": free_port(), "on": free_port()}
+        servers = {way: Running(port, MODEL_S, *["shadow"] * (way == "on")) for way, port in ports.items()}
+        seconds: dict[str, list[float]] = {"off": [], "on": []}
+        for turn in range(2 + 2 * requests // BLOCK):
+            way = ("off", "on")[(turn + turn // 2) % 2]
+            took = await paced(ports[way], BLOCK)
+            seconds[way] += took if turn > 1 else []  # the first one opens connections
+        told = {way: server.ended() for way, server in servers.items()}
+        found = {way: 1000 * sorted(s)[int(0.99 * len(s))] for way, s in seconds.items()}
+        cpu_ms = {f"{way}_cpu_ms": 1000 * t["cpu_s"] / t["answered"] for way, t in told.items()}
+        pairs.append({**found, **cpu_ms, **told["on"]["shadow"]})
+    return {
+        "requests": requests,
+        "a_second": RATE,
+        "pairs": pairs,
+        "more_ms": statistics.median(p["on"] - p["off"] for p in pairs),
+        "more_share": statistics.median(p["on"] / p["off"] - 1 for p in pairs),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("cpu", "connections", "stop"))
+    parser.add_argument("what", choices=("cpu", "connections", "stop", "shadow"))
     parser.add_argument("--requests", type=int, default=20_000)
     asked = parser.parse_args()
-    work = {"cpu": cpu, "connections": connections, "stop": stop}[asked.what]
+    work = {"cpu": cpu, "connections": connections, "stop": stop, "shadow": shadow}[asked.what]
     print(json.dumps(asyncio.run(work(asked.requests)), indent=1))
 
 

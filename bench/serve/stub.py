@@ -1,4 +1,4 @@
-"""A server as `rung serve` runs it, with an approach that costs nothing: `python -m bench.serve.stub PORT SECONDS`."""
+"""A server as `rung serve` runs it, with an approach that costs nothing: `python -m bench.serve.stub PORT SECONDS [shadow]`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from rung.background import quiet_collector
 from rung.serve.server import Server
+from rung.serve.shadow import Shadow
 from rung.serve.winner import Winner
 from rung.types import Answer, Candidate, Completion, MetricSpec, PromptLearned, Task
 
@@ -33,11 +34,14 @@ class Stub:
         return Answer(inputs["text"], (Completion("billing", "m", 50, 1, 0.1, None),))
 
 
-async def main(port: int, seconds: float) -> None:
+async def main(port: int, seconds: float, shadowed: bool) -> None:
     stub, stop = Stub(seconds), asyncio.Event()
     candidate = Candidate("prompt", "as-is", PromptLearned(messages=(), columns=TASK.inputs), None)
     winner = Winner(cast(Any, SimpleNamespace(task=TASK, clients={})), "prompt", candidate, stub)
     server = Server(winner, "routing", say=lambda text: print(text, file=sys.stderr))
+    if shadowed:
+        second = Winner(winner.run, "fewshot", candidate, Stub(seconds))
+        server.shadow = Shadow(second, counts=server.counts)
     with quiet_collector():
         async with server.listening("127.0.0.1", port):
             began = time.process_time()
@@ -48,10 +52,11 @@ async def main(port: int, seconds: float) -> None:
             "answered": stub.answered,
             "cpu_s": time.process_time() - began,
             "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "shadow": dict(server.counts.shadow),
             "statuses": {f"{way} {status}": n for (way, status), n in server.counts.requests.items()},
         }
     print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:] == ["shadow"]))
