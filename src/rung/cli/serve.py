@@ -98,11 +98,15 @@ async def _work(
     """Serve an approach of a run until a signal. `generations`: the folder whose champion is followed; None: none is."""
     from contextlib import AsyncExitStack
 
+    from rung.models.ends import ends_of
     from rung.serve.champion import followed
     from rung.serve.winner import checked, opened
 
     async with opened(*what, Screen(quiet=where[2])) as winner, AsyncExitStack() as stack:
         server = made(winner)
+        for end in ends_of(winner.run.config.models):
+            if end.role == winner.candidate.model and end.soon():
+                _say(end.today)
         await _joined(server, others)
         await _on_trial(server, others)
         if not others.unchecked:

@@ -13,6 +13,7 @@ from rung.cli._screen import Screen, echo, line, print_json
 
 if TYPE_CHECKING:
     from rung.store.run import RunFolder
+    from rung.watch.announced import Announced
     from rung.watch.asked import Held
     from rung.watch.look import Look, Standing
 
@@ -37,6 +38,9 @@ def watch(
         max=1000,
         help="Ask so many dev examples again, the same each time, and compare the nights.",
     ),
+    ahead: int = typer.Option(
+        30, "--ahead", min=0, help="An alarm from so many days before a model of the approach is announced to end."
+    ),
     webhook_env: str = typer.Option(
         None, "--webhook-env", help="Variable with an address that is told of an alarm; no texts of requests are sent."
     ),
@@ -45,11 +49,12 @@ def watch(
     """Compare inputs, answers, form, refusals, failures, seconds, tokens and labelled quality with the run's baseline.
 
     Run it every day on all logs: at most 5 % false alarms in a year, over all signals and looks together. Exit code 0: quiet;
-    1: an alarm, which stays until --since begins anew. No model is asked but with --ask, whose requests are paid.
+    1: an alarm, which stays until --since begins anew, or a model that ends soon. Nothing is asked but with --ask.
     """
     from rung.errors import DataError, RungError
     from rung.exports.write import chosen
     from rung.store.run import RunFolder
+    from rung.watch.announced import announced
     from rung.watch.served import Log
 
     if not logs and ask is None:
@@ -64,24 +69,39 @@ def watch(
             file=str(logs[-1]),
         )
     nights = _asked(folder, label, ask, begin, as_json) if ask is not None else None
-    _show(found, nights, label, log, asks=ask is not None, as_json=as_json)
-    moved = _moved(found, nights)
+    told = announced(run, label, ask=ask is not None)
+    if as_json:
+        seen = _plain(found, label, log) if found is not None else {"approach": label}
+        print_json({**seen, "asked": asdict(nights) if nights is not None else None, **_plainly(told, ahead)})
+    else:
+        if found is not None:
+            _tell(found, label, log)
+        if ask is not None:
+            _tell_nights(nights)
+        _tell_announced(told, ahead)
+    moved = _moved(found, nights, told, ahead)
     if moved and webhook_env:
-        _send(
-            webhook_env, run, label, moved, since=str(found.alarm if found and found.alarm else nights and nights.alarm)
-        )
+        _send(webhook_env, run, label, moved)
     return ALARM if moved else QUIET
 
 
-def _show(found: Look | None, nights: Held | None, label: str, log: Any, *, asks: bool, as_json: bool) -> None:
-    if as_json:
-        seen = _plain(found, label, log) if found is not None else {"approach": label}
-        print_json({**seen, "asked": asdict(nights) if nights is not None else None})
-        return
-    if found is not None:
-        _tell(found, label, log)
-    if asks:
-        _tell_nights(nights)
+def _plainly(told: Announced, ahead: int) -> dict[str, Any]:
+    ends = [
+        {"model": e.model, "role": e.role, "on": e.on.isoformat(), "days": e.days, "source": e.source, "soon": e.soon(ahead)}
+        for e in told.ends
+    ]  # fmt: skip
+    return {"ends": ends, "list_price": asdict(told.price) if told.price is not None else None}
+
+
+def _tell_announced(told: Announced, ahead: int) -> None:
+    for end in told.ends:
+        echo(line(f"{'ALARM: ' * end.soon(ahead)}{end.today}{': rung migrate' * end.soon(ahead)}"))
+    price = told.price
+    if price is not None and price.moved:
+        echo(
+            f"1,000 of the measured requests cost ${price.measured_usd:.4g} when they were measured and ${price.today_usd:.4g} today "
+            f"({price.source})"
+        )
 
 
 def _asked(folder: Path, label: str, count: int, begin: date | None, as_json: bool) -> Held | None:
@@ -94,15 +114,18 @@ def _asked(folder: Path, label: str, count: int, begin: date | None, as_json: bo
     return held([night for night in nights if night.at >= since])
 
 
-def _moved(found: Look | None, nights: Held | None) -> list[dict[str, Any]]:
-    """Return what alarms: names and rates."""
-    moved = [
-        {"name": s.signal.name, "rate": s.rate, "baseline": s.signal.hits / s.signal.n}
+def _moved(found: Look | None, nights: Held | None, told: Announced, ahead: int) -> list[dict[str, Any]]:
+    """Return what alarms: names, rates and days."""
+    day = str(found.alarm) if found is not None else ""
+    moved: list[dict[str, Any]] = [
+        {"name": s.signal.name, "since": day, "rate": s.rate, "baseline": s.signal.hits / s.signal.n}
         for s in (found.standings if found is not None and found.alarm is not None else ())
         if s.moved
     ]
     if nights is not None and nights.alarm is not None:
-        moved.append({"name": "examples asked again", "better": nights.better, "worse": nights.worse})
+        asked = {"since": nights.alarm, "better": nights.better, "worse": nights.worse}
+        moved.append({"name": "examples asked again", **asked})
+    moved += [{"name": f"{e.model} ends", "on": e.on.isoformat()} for e in told.ends if e.soon(ahead)]
     return moved
 
 
@@ -207,17 +230,14 @@ def _told(standing: Standing) -> None:
         echo(line(f"    words that no example has: {', '.join(standing.new_words)}"))
 
 
-def _send(variable: str, run: RunFolder, label: str, moved: list[dict[str, Any]], since: str) -> None:
+def _send(variable: str, run: RunFolder, label: str, moved: list[dict[str, Any]]) -> None:
     """Tell the address of an alarm: task, day, and the names and rates of what moved. What goes wrong is said, the exit code stays."""
     from rung.config.environment import variable as value_of
     from rung.watch.webhook import post
 
-    text = f"rung watch: {run.task.name} ({label}) has moved since {since}: {', '.join(str(m['name']) for m in moved)}"
+    said = (f"{m['name']} {'since ' + m['since'] if 'since' in m else 'on ' + m['on']}" for m in moved)
+    text = f"rung watch: {run.task.name} ({label}): {', '.join(said)}"
     address = value_of(variable, run.config[1])
-    why = (
-        post(address, {"text": text, "task": run.task.name, "alarm": since, "moved": moved})
-        if address
-        else "it is empty"
-    )
+    why = post(address, {"text": text, "task": run.task.name, "moved": moved}) if address else "it is empty"
     if why:
         echo(f"the webhook in {variable} was not told: {why}", err=True)

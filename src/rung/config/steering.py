@@ -7,7 +7,7 @@ from typing import Any
 
 NOT_STEERING: tuple[str, ...] = (  # settings of a model that change no answer
     *("concurrency", "timeout_s", "attempts", "requests_per_minute", "tokens_per_minute", "api_key_env", "headers_env"),
-    *("note", "texts_a_request"),
+    *("note", "texts_a_request", "retires"),
 )
 PRICES: tuple[str, ...] = ("input_usd_per_mtok", "output_usd_per_mtok", "usd_per_hour", "price")
 TOLD_COST = "cost_usd"  # of a step: what tuning elsewhere cost, which is known for sure afterwards

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rung.config import Config
+from rung.config import Config, asked_roles
 from rung.data.audit import CHECKS, audit
 from rung.data.audit.grouping import grouping_findings
 from rung.data.configured import as_task, dates_beside, groupings, how_parted, part_rows, read_rows
@@ -15,6 +15,7 @@ from rung.data.parts import check_unchanged
 from rung.engine import fidelity
 from rung.engine.obstacles import Obstacle, obstacles, obstacles_here
 from rung.errors import ConfigError, DataError, IntegrityError, Problem, RungError
+from rung.models.ends import ends_of
 from rung.models.settings import StoredSettings, configured, facts
 from rung.progress import Progress
 from rung.rag.opening import examine
@@ -79,6 +80,19 @@ def _stored_answers(config: Config) -> Iterator[Finding]:
                 )
 
 
+def _ends(config: Config) -> Iterator[Finding]:
+    """Return which of the asked models are announced to end."""
+    asked = asked_roles(config)
+    for end in ends_of(config.models):
+        if end.role in asked:
+            yield Finding(
+                "model ends",
+                "warn" if end.soon() else "note",
+                f"{end.today}.",
+                "Ask another model; `rung migrate` moves a winner.",
+            )
+
+
 def _changed_rows(config: Config, whole: Dataset, folder: Path | None) -> Iterator[Finding]:
     """Return what a run that goes on would say of rows that are not those it was started on."""
     run = None if folder is None else RunFolder(folder)
@@ -114,6 +128,6 @@ def _looked_over(
         how_parted(config, rows),
         (
             *(*obstacles, *_changed_rows(config, rows.whole, folder)),
-            *(*stored, *grouping, *found, *rows.findings, *documents, *dates_beside(config)),
+            *(*stored, *_ends(config), *grouping, *found, *rows.findings, *documents, *dates_beside(config)),
         ),
     )

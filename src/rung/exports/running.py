@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from rung import plugins
 from rung.config.environment import variable
 from rung.engine.reopen import Reopened, reopened
@@ -20,8 +18,8 @@ from rung.errors import RungError
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import Asker, askers
 from rung.exports.parity import compared, frozen_rows
-from rung.foreign import ODD_SHAPE
 from rung.models.direct import Direct
+from rung.models.listing import listed
 from rung.models.settings import ProviderSettings
 from rung.models.tuned import tuned_role
 from rung.progress import Progress, Silent
@@ -29,9 +27,6 @@ from rung.store.folder import locked
 from rung.store.records import Parity
 from rung.store.run import RunFolder
 from rung.types import Answer, Candidate, Message, Request
-
-PATIENCE_S = 10.0  # for the list of models
-LONGEST_LIST = 1_000_000  # bytes that are read of it
 
 
 @dataclass(frozen=True)
@@ -92,22 +87,9 @@ async def through(run: Reopened, label: str, url: str, model: str | None, key_en
 async def target_at(url: str, model: str | None, key: str | None) -> Target:
     """Return what a server serves under `model`, or alone. Raises RungError."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S), headers=headers) as session,
-            session.get(f"{url}/models", allow_redirects=False) as reply,
-        ):
-            if reply.status != 200:
-                raise RungError(f"{url}/models answers with status {reply.status}; name the address up to and with /v1")
-            body = b""
-            while len(body) < LONGEST_LIST and (part := await reply.content.read(LONGEST_LIST)):
-                body += part  # as it comes: a read returns what is there
-            found = json.loads(body)["data"]
-            known = {str(m["id"]): m.get("owned_by") == "rung" and "root" in m for m in found}
-    except (TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise RungError(f"{url} cannot be reached ({type(error).__name__}); is the server running?") from None
-    except ODD_SHAPE:
-        raise RungError(f"{url}/models does not list models as OpenAI writes them") from None
+    known = {
+        name: told.get("owned_by") == "rung" and "root" in told for name, told in (await listed(url, headers)).items()
+    }
     if model is None and len(known) != 1:
         raise RungError(f"{url} serves {', '.join(known) or 'nothing'}; name one of them")
     name = next(iter(known)) if model is None else model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ class ProviderSettings(BaseModel):
         ge=1,
         le=2048,
         description="as embedder: texts in one request; halved where an endpoint takes fewer",
+    )
+    retires: date | None = Field(
+        None, description="the day from which its provider answers no more, where you know it better than `rung check`"
     )
     note: str | None = Field(None, description="a limit of this model worth telling in the report")
 

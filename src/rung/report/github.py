@@ -90,7 +90,7 @@ def _difference(found: Across) -> str:
 def _details(report: Report) -> Iterator[str]:
     verdict = report.verdict
     reasons = [r.claim for r in verdict.reasons] if verdict is not None else []
-    changes = list(verdict.counterfactuals) if verdict is not None else []
+    changes = list(report.counterfactuals)
     causes = [r.diagnosis.sentence for r in report.rungs if r.diagnosis is not None and r.diagnosis.failed]
     if not (reasons or changes or causes):
         return

@@ -13,6 +13,7 @@ from typing import Any
 from rung.decide.rerun import sentence
 from rung.decide.wording import caveats
 from rung.errors import IntegrityError, RungError
+from rung.models.ends import ends_of
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
 from rung.store.folder import CURE, at_work
@@ -137,6 +138,17 @@ class Report:
         earlier = self.verdict.earlier
         seen = self.verdict.exploratory and not (earlier is not None and earlier.other_candidates)
         return tuple(caveats(seen, earlier))
+
+    @property
+    def counterfactuals(self) -> tuple[str, ...]:
+        """What would change the answer: what the verdict says, and when the model that it names is announced to end."""
+        if self.verdict is None:
+            return ()
+        named = self.winner or self.tentative_pick
+        role = named.result.candidate.model if named is not None and named.result is not None else None
+        config = self.head.get("config")
+        ends = ends_of(config.get("models", {})) if isinstance(config, dict) else ()
+        return (*self.verdict.counterfactuals, *(f"{end.sentence}." for end in ends if end.role == role))
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:

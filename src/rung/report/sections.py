@@ -249,9 +249,9 @@ def _failure(tables: Sequence[ExampleTable]) -> list[b.Block]:
 
 
 def _reasons(report: Report, verdict: Verdict) -> Iterator[b.Block]:
-    if verdict.counterfactuals:
+    if report.counterfactuals:
         yield b.Title("What would change the answer")
-        yield b.Bullets(verdict.counterfactuals)
+        yield b.Bullets(report.counterfactuals)
     yield b.Title("Why")
     for reason in verdict.reasons:
         proofs = [_proof(report.evidence[key]) for key in reason.evidence]
