@@ -27,6 +27,7 @@ class ModelSettings(TypedDict, total=False):
     usd_per_hour: float | None
     price: Mapping[str, float] | None
     texts_a_request: int
+    retires: str | None
     note: str | None
 
 

@@ -74,15 +74,20 @@ def watch(
         seen = _plain(found, label, log) if found is not None else {"approach": label}
         print_json({**seen, "asked": asdict(nights) if nights is not None else None, **_plainly(told, ahead)})
     else:
-        if found is not None:
-            _tell(found, label, log)
-        if ask is not None:
-            _tell_nights(nights)
-        _tell_announced(told, ahead)
+        _tell_all(found, nights, told, (label, log, ask is not None, ahead))
     moved = _moved(found, nights, told, ahead)
     if moved and webhook_env:
         _send(webhook_env, run, label, moved)
     return ALARM if moved else QUIET
+
+
+def _tell_all(found: Look | None, nights: Held | None, told: Announced, about: tuple[str, Any, bool, int]) -> None:
+    label, log, asks, ahead = about
+    if found is not None:
+        _tell(found, label, log)
+    if asks:
+        _tell_nights(nights)
+    _tell_announced(told, ahead)
 
 
 def _plainly(told: Announced, ahead: int) -> dict[str, Any]:
