@@ -155,5 +155,5 @@ $(VENV)/.installed-demo: $(VENV)/bin/python pyproject.toml packages/rung-nano/py
 
 $(VENV)/.installed-test: $(VENV)/bin/python pyproject.toml packages/rung-nano/pyproject.toml constraints.txt
 	@echo "Installing rung and everything its tests need (a few minutes the first time)"
-	$(PIP) -e '.[tune,text,sql,files,docs,static,lance,embed,optimize,site,dev]' -e packages/rung-nano
+	$(PIP) -e '.[tune,text,sql,files,docs,static,onnx,lance,embed,optimize,site,dev]' -e packages/rung-nano
 	@touch $@ $(VENV)/.installed-demo

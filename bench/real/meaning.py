@@ -1,8 +1,8 @@
 """The baseline with and without vectors on real label sets, through whole climbs: what dev chose, and what it scores on the test set.
 
-    python -m bench.real.meaning [--shared FOLDER] [--sentence FOLDER] [--sizes 300 900]
+    python -m bench.real.meaning [--shared FOLDER] [--models FOLDER] [--sizes 300 900] [--sets banking77 it-tickets]
 
-Embedders: none, the shared static table, and a sentence model where its folder is named. Prints a table; `--save` writes it.
+Embedders: none, the shared static table, and MiniLM in 8 bits (provider: onnx) and as published (provider: sentence). Prints a table; `--save` writes it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 from bench.real.__main__ import SETS, rows
 from rung.config import parse_config
 from rung.ladder import climb
+from rung_nano.fetched import Cache
 
 RESULTS = Path(__file__).parent / "results"
 TEST = 600
@@ -60,22 +61,27 @@ def one(name: str, shared: Path, learnt: int, embedder: Mapping[str, Any] | None
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("RUNG_SHARED", "../shared")))
-    parser.add_argument("--sentence", type=Path, help="the folder of a sentence model")
+    parser.add_argument("--models", type=Path, default=Cache.usual(), help="where fetched weights lie")
+    parser.add_argument("--sets", nargs="*", default=["banking77", "it-tickets"])
     parser.add_argument("--sizes", type=int, nargs="*", default=[300, 900])
     parser.add_argument("--save", action="store_true")
     given = parser.parse_args()
+    cache = Cache(given.models, say=print)
     embedders: dict[str, Mapping[str, Any] | None] = {
         "none": None,
         "static": {"provider": "static", "folder": str(given.shared.resolve() / "models/potion-base-4m-int8")},
+        "onnx": {"provider": "onnx", "folder": str(cache.embedder().resolve())},
+        "sentence": {
+            "provider": "sentence",
+            "name": str(next(cache.wheel("minilm").rglob("modules.json")).parent.resolve()),
+        },
     }
-    if given.sentence is not None:
-        embedders["sentence"] = {"provider": "sentence", "name": str(given.sentence.resolve())}
     found = []
     print(
         "| set | learnt and chosen on | vectors | chosen | test score (95 % CI) | CPU s |\n|---|--:|---|---|--:|--:|",
         flush=True,
     )
-    for name in ("banking77", "it-tickets"):
+    for name in given.sets:
         for size in given.sizes:
             for kind, embedder in embedders.items():
                 row = {"vectors": kind, **one(name, given.shared, size, embedder)}

@@ -46,6 +46,7 @@ BUILT_IN: Mapping[
         "http": "Http",
         "local": "Local",
         "ollama": "presets:Ollama",
+        "onnx": "Onnx",
         "openai": "OpenAI",
         "openrouter": "presets:OpenRouter",
         "python": "PythonFeature",
@@ -179,6 +180,8 @@ _EXTRA_OF: Mapping[str, str] = {
     "cssselect": "docs",
     "lancedb": "lance",
     "sentence_transformers": "embed",
+    "onnxruntime": "onnx",
+    "huggingface_hub": "onnx",
     "opentelemetry": "otel",
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -114,13 +115,14 @@ def test_vectors_from_an_address_are_paid_for_each_text_once_and_planned(tmp_pat
     assert line.usd > 0.0
 
 
-@pytest.mark.parametrize("kind", ["static", "address"])
+@pytest.mark.parametrize("kind", ["static", "onnx", "address"])
 @pytest.mark.parametrize("method", ["nearest embedding", "embeddings", "words and embeddings", "label names"])
 def test_what_is_exported_answers_alone_as_measured(tmp_path, by_team, monkeypatch, kind, method):
     rows(tmp_path)
     monkeypatch.setattr(Baseline, "_candidates", only(method))
     with reading(vector) as (address, _):
-        embedder = by_team if kind == "static" else {"provider": "openai", "name": "e", "base_url": address}
+        here = {"static": by_team, "address": {"provider": "openai", "name": "e", "base_url": address}}
+        embedder = as_onnx(by_team, tmp_path) if kind == "onnx" else here[kind]
         result = measured(tmp_path, raw(embedder, ["baseline"]))
         assert result.candidate.name == method
         _, out, said = exported(tmp_path / "run", "baseline", None, tmp_path / "out", None)
@@ -133,7 +135,22 @@ def test_what_is_exported_answers_alone_as_measured(tmp_path, by_team, monkeypat
     if method != "label names":  # the names of these teams mean nothing to the table
         assert done.stdout == TEAMS[team_of(word)] + "\n", done.stderr
     assert (out / "embedder/model.safetensors").exists() == (kind == "static")
+    assert (out / "embedder/model.onnx").exists() == (kind == "onnx")
     assert (out / "endpoint.py").exists() == (kind == "address")
+
+
+def as_onnx(static, root):
+    """Return the same table of words in ONNX form."""
+    pytest.importorskip("onnxruntime")
+    from safetensors.numpy import load_file
+
+    from tests.onnx_file import lookup
+
+    folder, made = Path(static["folder"]), root / "onnx"
+    made.mkdir()
+    (made / "tokenizer.json").write_bytes((folder / "tokenizer.json").read_bytes())
+    (made / "model.onnx").write_bytes(lookup(load_file(folder / "model.safetensors")["embeddings"]))
+    return {"provider": "onnx", "folder": str(made)}
 
 
 def only(method):
@@ -151,7 +168,7 @@ def test_a_baseline_whose_embedder_runs_inside_rung_is_not_written_and_says_what
     rows(tmp_path)
     measured(tmp_path, raw(by_team, ["baseline"]))
     monkeypatch.setattr("rung.exports.baseline.embedder_of_winner", lambda *_: None)
-    with pytest.raises(RungError, match="runs inside rung: with `provider: static`"):
+    with pytest.raises(RungError, match="runs inside rung: with `provider: onnx`, `static`"):
         exported(tmp_path / "run", "baseline", None, tmp_path / "out", None)
     assert not (tmp_path / "out").exists()
 

@@ -158,6 +158,7 @@ def test_no_provider_is_left_out():
         "http",
         "local",
         "nano",
+        "onnx",
         "openai",
         "python",
         "recorded",

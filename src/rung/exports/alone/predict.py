@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -90,13 +91,13 @@ def linear(facts: dict[str, Any], arrays: dict[str, Any]) -> Callable[[str], str
 
 
 def vector(text: str) -> Any:
-    """Return the vector of a text, of length 1: by the table beside this file, or from the address in model.json."""
+    """Return the vector of a text, of length 1: by the model beside this file, or from the address in model.json."""
     import numpy as np
 
     held = model()["embedder"]
     text = text if text.strip() else " . "  # as it was asked for; endpoints refuse an empty text
-    if held["provider"] == "static":
-        return table().vectors([text])[0][0]
+    if "files" in held:
+        return reader().vectors([text])[0][0]
     from endpoint import post
 
     sent = {"model": held["name"], "input": [text], "encoding_format": "float"}
@@ -105,12 +106,12 @@ def vector(text: str) -> Any:
 
 
 @cache
-def table() -> Any:
-    """Return the static model in the folder `embedder`."""
+def reader() -> Any:
+    """Return the model in the folder `embedder`."""
     sys.path.insert(0, str(HERE))
-    from from_rung.models.static import Table
-
-    return Table(HERE / "embedder")
+    held = model()["embedder"]
+    module = import_module(f"from_rung.models.{held['provider']}")
+    return module.Reader(*(HERE / "embedder" / name for name in held["files"]), **held["reads"])
 
 
 def nearest_in_meaning(facts: dict[str, Any], arrays: dict[str, Any]) -> Callable[[str], str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,8 +45,8 @@ def embedder() -> Any:
     model = prompt().get("embedder")
     if model is None:
         return None
-    if model["provider"] == "static":  # its table lies beside this file
-        return Embedder(model["name"], model["identity"], looked_up(), model["texts_a_request"])
+    if "files" in model:  # it lies beside this file
+        return Embedder(model["name"], model["identity"], looked_up(model), model["texts_a_request"])
 
     async def ask(request: Any) -> Any:
         sent = {"model": model["name"], "input": [m.content for m in request.messages], "encoding_format": "float"}
@@ -66,15 +67,15 @@ def embedder() -> Any:
     return Embedder(model["name"], model["identity"], ask, model["texts_a_request"])
 
 
-def looked_up() -> Callable[[Any], Coroutine[Any, Any, Any]]:
-    """Return what gives texts the vectors of the static model in the folder `embedder`."""
+def looked_up(model: dict[str, Any]) -> Callable[[Any], Coroutine[Any, Any, Any]]:
+    """Return what gives texts the vectors of the model in the folder `embedder`."""
     from from_rung.embedding import write_vectors
-    from from_rung.models.static import Table
 
-    table = Table(HERE / "embedder")
+    module = import_module(f"from_rung.models.{model['provider']}")
+    reader = module.Reader(*(HERE / "embedder" / name for name in model["files"]), **model["reads"])
 
     async def ask(request: Any) -> Any:
-        vectors, _ = table.vectors([m.content for m in request.messages])
+        vectors, _ = reader.vectors([m.content for m in request.messages])
         return SimpleNamespace(text=write_vectors(vectors))
 
     return ask
