@@ -14,12 +14,8 @@ import argparse
 import asyncio
 import json
 import os
-import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +23,7 @@ from typing import Any
 import jsonschema
 
 from bench.real.__main__ import rows, running
+from bench.real.server import cpu_s, llama
 from rung import plugins
 from rung.models.fake import FakeModel
 from rung.prompts.postprocessing import in_words, unwrapped
@@ -39,7 +36,6 @@ from rung.testing.kit import BareKit
 from rung.types import Example, MetricSpec, ModelCard, Outcome, Task
 from rung_nano.fetched import MODELS, Cache
 
-PORT = 8597
 SEED = 7
 TRAIN = 1000  # rows from which labels and schema are made
 ARMS = ("smollm2", "qwen05", "smollm2-local", "qwen05-local", "thinking")
@@ -74,35 +70,6 @@ def task_of(name: str, source: Path, count: int) -> tuple[Task, list[Example], l
     said = plan["instruction"].format(labels=", ".join(labels or ()))
     task = Task(name, said, ("text",), "label", plan["kind"], (MetricSpec(plan["metric"]),), 0.9, labels=labels)
     return task, train, dev
-
-
-@contextmanager
-def llama(model: Path, binaries: Path, threads: int) -> Iterator[tuple[str, int]]:
-    """Serve a GGUF file with two slots; yields the address and the process id."""
-    line = [str(binaries / "llama-server"), "--device", "none", "-m", str(model), "--host", "127.0.0.1", "--port", str(PORT),
-            "-c", "8192", "-np", "2", "-t", str(threads), "-tb", str(threads), "--no-webui"]  # fmt: skip
-    process = subprocess.Popen(
-        line, env={**os.environ, "LD_LIBRARY_PATH": str(binaries)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{PORT}/health", timeout=2).read()
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.5)
-        yield f"http://127.0.0.1:{PORT}/v1", process.pid
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def cpu_s(pid: int | None) -> float:
-    """Return the CPU seconds of a process; None: of this one."""
-    if pid is None:
-        return time.process_time()
-    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measured(

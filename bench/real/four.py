@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.real.__main__ import rows
-from bench.real.forms import cpu_s, llama
+from bench.real.server import cpu_s, ended_in_order, llama
 from rung.config import parse_config
 from rung.ladder import climb
 from rung.store.run import RunFolder
@@ -88,7 +88,7 @@ def one(name: str, cache: Cache, shared: Path, runs: Path) -> None:
         model |= {"provider": "openai", "concurrency": 2, "context": 4096, "timeout_s": 900}
     clock, start = home / "cpu_s.txt", time.process_time()
     before = float(clock.read_text()) if clock.exists() else 0.0
-    with served as (url, pid):
+    with ended_in_order(), served as (url, pid):
         try:
             climb(settings(name, home, {**model, "base_url": url} if url else model), home / "run")
         finally:
