@@ -172,17 +172,17 @@ async def one(
 
 FIRST = ("banking77-10", "it-tickets", "restaurant8k")
 FEW, THIRD, ALL = (
-    400,
+    300,
     750,
     1000,
-)  # the stages of every cell: 750 are thrice 250, which is the most of a set that a subset may take
+)  # the stages of a cell: thrice 100 and thrice 250, so that a subset takes a third at most
 
 
 def plan() -> Iterator[tuple[Cell, int]]:
     """Yield what is to be measured and on how many examples, the most useful first."""
     small = ("smollm2", "qwen05")
-    for model in small:
-        for name in FIRST:
+    for name in FIRST:
+        for model in small:
             yield Cell(name, model, "prompt", PROMPT_POOL), FEW
             yield Cell(name, model, "fewshot", 250), FEW
     yield Cell("banking77-10", "smollm2", "finetune", 250), THIRD
@@ -191,8 +191,8 @@ def plan() -> Iterator[tuple[Cell, int]]:
         yield Cell(name, "qwen15", "fewshot", 250), FEW
     for stage in (THIRD, ALL):
         for pool in (250, 100, 500):
-            for model in small:
-                for name in FIRST:
+            for name in FIRST:
+                for model in small:
                     if pool == 250:
                         yield Cell(name, model, "prompt", PROMPT_POOL), stage
                     yield Cell(name, model, "fewshot", pool), stage
