@@ -78,7 +78,7 @@ def baseline_learns(curve: Learns, above: float) -> World:
 
 
 @contextmanager
-def _deciding(*, by_dev: bool) -> Iterator[None]:
+def deciding(*, by_dev: bool) -> Iterator[None]:
     """Divide alpha by dev or, as it was, equally; leave out how many rows would decide, which no verdict rests on."""
     level, needed = evaluator.level_of, threeway._rows_needed
     threeway._rows_needed = lambda *given: None
@@ -129,7 +129,7 @@ def outcomes(world: World, rows: int, rule: Rule, climbs: int, curve: Learns | N
         for seed in range(climbs):
             await one(seed)
 
-    with remembering(), _deciding(by_dev=rule.by_dev):
+    with remembering(), deciding(by_dev=rule.by_dev):
         asyncio.run(every())
     return {what: count / climbs for what, count in counts.items()}
 
@@ -168,7 +168,7 @@ def equal_models(climbs: int, sizes: Sequence[int] = (200, 400)) -> Iterator[dic
     for n in sizes:
         for rule in ("proof that it is not worse", "meets the goal, not shown to be worse"):
             proven = rule.startswith("proof")
-            with _deciding(by_dev=True), _proof_of_equality() if proven else nullcontext():
+            with deciding(by_dev=True), _proof_of_equality() if proven else nullcontext():
                 seen = simulate.climbs(world, n, range(climbs))
             named = [s for s in seen if s.what in ("right", "too early")]
             cheaper = sum(s.what == "right" for s in named) / max(1, len(named))

@@ -62,8 +62,8 @@ METRIC = "normalized_match"
 PLUGIN_OF = {"baseline": "made-baseline", "now": "made-now", "prompt": "made-prompt", "examples": "made-examples",
              "passages": "made-passages", "tuned": "made-tuned"}  # fmt: skip
 Rights = Mapping[
-    tuple[str, str], Mapping[str, bool | None]
-]  # (rung's label, candidate) -> row id -> right; None: timed out
+    tuple[str, str], Mapping[str, float | None]
+]  # (rung's label, candidate) -> row id -> score, 1 or True where it is right; None: timed out
 
 
 def let_in() -> None:
@@ -168,14 +168,16 @@ def _answers(tokens: float) -> tuple[Answer, Answer]:
     return Answer("wrong", calls, latency_s=0.001), Answer("right", calls, latency_s=0.001)
 
 
-_WRONG, _RIGHT = {METRIC: Score(0.0)}, {METRIC: Score(1.0)}
+@lru_cache(maxsize=1024)
+def _scored(score: float) -> dict[str, Score]:
+    return {METRIC: Score(score)}
 
 
 @lru_cache(maxsize=200_000)
-def _outcome(example_id: str, group: str, tokens: float, right: bool | None) -> Outcome:
-    if right is None:
+def _outcome(example_id: str, group: str, tokens: float, score: float | None) -> Outcome:
+    if score is None:
         return Outcome(example_id, group, None, None, Failure("timeout", "no answer within 60 s"))
-    return Outcome(example_id, group, _answers(tokens)[right], _RIGHT if right else _WRONG, None)
+    return Outcome(example_id, group, _answers(tokens)[score >= 1.0], _scored(float(score)), None)
 
 
 _CURTAILMENTS: dict[Any, Curtailment | None] = {}
@@ -343,13 +345,13 @@ def remembering() -> Any:
         return _JUDGED[key]
 
     def raced(dev: Sequence[Example], kit: Any) -> tuple[Example, ...]:
-        key = ("racing", len(dev), dev[0].id, dev[0].group, kit.seed)
+        key = ("racing", tuple((e.id, e.group) for e in dev), kit.seed)
         if key not in _ORDERS:
             _ORDERS[key] = racing(dev, kit)
         return _ORDERS[key]
 
     def visited(test: Sequence[Example], seed: int) -> list[Example]:
-        key = ("visiting", len(test), test[0].id, test[0].group, seed)
+        key = ("visiting", tuple((e.id, e.group) for e in test), seed)
         if key not in _ORDERS:
             _ORDERS[key] = visiting(test, seed)
         return _ORDERS[key]

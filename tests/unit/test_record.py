@@ -36,7 +36,7 @@ class Cut(Kept):
         raise KeyboardInterrupt
 
 
-def asked(kept, home, wanted=len(POOLS.asked)):
+def asked(kept, home, wanted=3 * AT_ONCE):
     """Go on with the cell; return how many answers were bought."""
     asyncio.run(one(FEWSHOT, wanted, POOLS, MODEL, kept, home, lambda text: None))
     return bought(home)
