@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -11,6 +12,7 @@ from rung.errors import NotTheSame
 from rung.ladder import climb
 from rung.serve import champion as module
 from rung.serve import server as server_module
+from rung.serve import winner as winner_module
 from rung.serve.champion import followed
 from rung.serve.server import Limits, Server
 from rung.serve.winner import opened
@@ -150,3 +152,28 @@ def test_what_answered_before_is_closed_after_the_deadline_and_the_rest_at_the_e
     monkeypatch.setattr(module, "opened", noted)
     served(place, work, [], deadline_s=0.3)
     assert events == ["taken 2", "taken 1", "closed 2", "end", "closed 1"]
+
+
+def test_requests_are_answered_while_a_new_champion_is_made_ready(place, monkeypatch):
+    slow_s = 0.4
+
+    def slowly(*words):
+        time.sleep(slow_s)
+        return winner_module.revived_before(*words)
+
+    async def work(server, session, url):
+        monkeypatch.setattr(winner_module, "revived", slowly)
+        with place.held():
+            place.record(step(place, 2))
+        took = []
+        while server.generation != 2:
+            began = time.perf_counter()
+            async with session.post(f"{url}/predict", json={"text": "a"}) as reply:
+                assert reply.status == 200
+            took.append(time.perf_counter() - began)
+        return took
+
+    monkeypatch.setattr(winner_module, "revived_before", winner_module.revived, raising=False)
+    took = served(place, work, [])
+    assert len(took) > 10
+    assert max(took) < slow_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -76,9 +77,10 @@ async def reopened(
         settings = {**settings, "limits": stored_config(folder).limits.model_dump(mode="json") | dict(limits)}
     config, task = parse_config(settings, root, f"the configuration in {path}"), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere
+    split = await asyncio.to_thread(thaw, path)
     opened = open_direct(config) if served else open_clients(config, path, project=shared)
     async with opened as clients, open_document_index(config, clients, progress) as document_index:
-        yield Reopened(folder, config, task, thaw(path), clients, progress, document_index)
+        yield Reopened(folder, config, task, split, clients, progress, document_index)
 
 
 def _again(asker: Asker, repeat: int) -> Asker:

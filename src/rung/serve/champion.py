@@ -54,7 +54,7 @@ class Follower:
         """Open the new champion, see that it answers as it was measured, and let it answer from the next request on."""
         stack, server = AsyncExitStack(), self.server
         try:
-            run = self.place.run_of(step)
+            run = await asyncio.to_thread(self.place.run_of, step)
             winner = await stack.enter_async_context(opened(run.path, step.approach))
             check = None if self.unchecked else await checked(winner)
         except RungError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -84,10 +85,15 @@ async def beside(winner: Winner, approach: str) -> Winner:
 async def _of(run: Reopened, label: str) -> Winner:
     candidate = run.candidate(label)
     chosen_one = run.chosen(label)
-    before = None if chosen_one == candidate else revived(chosen_one, run.task, run.kit())
-    winner = Winner(run, label, candidate, revived(candidate, run.task, run.kit()), before=before)
+    before = None if chosen_one == candidate else await _beside_requests(run, chosen_one)
+    winner = Winner(run, label, candidate, await _beside_requests(run, candidate), before=before)
     seen = await _seen(winner)
     return replace(winner, confidence=Confidence.fitted(seen), seen=seen)
+
+
+async def _beside_requests(run: Reopened, candidate: Candidate) -> System:
+    """Make the candidate ready, which may take seconds, in a thread: what is served already goes on being served."""
+    return await asyncio.to_thread(revived, candidate, run.task, run.kit())
 
 
 async def checked(winner: Winner, count: int = CHECKED) -> Parity:
@@ -111,12 +117,14 @@ async def checked(winner: Winner, count: int = CHECKED) -> Parity:
             return await kit.score(answer, example)
         return before.failure or Judgement(before.scores or {}, before.unscored)
 
-    again = await kit.answer(winner.candidate, rows, score=score, system=winner.on_dev)
+    exact, again = winner.candidate.model is None, tuple[Outcome, ...]()
+    for some in [[row] for row in rows] if exact else [rows]:
+        again += await kit.answer(winner.candidate, some, score=score, system=winner.on_dev)
+        await asyncio.sleep(0)  # what is computed here lets requests pass between two examples
     lost = [o.failure.message for o in again if o.unanswered and o.failure is not None]
     if lost:
         raise RungError(f"{winner.label} gave no answer to {len(lost)} of {len(rows)} stored dev examples: {lost[0]}")
     found = compared(_alone(tuple(stored[o.example_id] for o in again)), _alone(again), winner.task, "served")
-    exact = winner.candidate.model is None
     if (found.answers_changed and exact) or differs(found, winner.task.alpha):
         raise NotTheSame(
             f"{winner.label} does not answer as it was measured: {found.answers_changed} of {found.n} stored dev examples got "
@@ -146,6 +154,7 @@ async def _seen(winner: Winner) -> Seen:
         value = outcomes[example.id].value(metric, winner.task.failure_score) if example.id in outcomes else None
         if value is not None:
             seen.append(((await system.decided(example.inputs))[1], value >= 1.0))
+            await asyncio.sleep(0)
     return tuple(seen)
 
 
