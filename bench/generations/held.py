@@ -32,7 +32,7 @@ async def held(place: Generations, switches: int) -> list[float]:
             turns.append(time.thread_time() - before)
             await asyncio.sleep(0 if turns[-1] > 0.001 else 0.001)
 
-    async with opened(*found) as winner:
+    async with opened(found[0], found[1], generation=found[2]) as winner:
         server = Server(winner, "teams", say=lambda _: None)
         async with followed(server, place.path, False).at_work():
             looking = asyncio.create_task(look_on())
@@ -40,7 +40,7 @@ async def held(place: Generations, switches: int) -> list[float]:
                 number = 2 - switch % 2
                 with place.held():
                     move(place, number, "promoted")
-                while server.generation != number:
+                while server.winner.generation != number:
                     await asyncio.sleep(0.01)
             looking.cancel()
     return sorted(turns, reverse=True)

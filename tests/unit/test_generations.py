@@ -78,7 +78,7 @@ def test_a_better_challenger_is_promoted_on_new_test_examples_alone(root, place)
     assert champion.why == "shown better at the level 0.025; ticket 7"
     assert [s.what for s in place.steps] == ["begun", "promoted"]
     assert place.challenger.need() == champion
-    assert champion_of(place.path) == (place.path / "2", "prompt")
+    assert champion_of(place.path) == (place.path / "2", "prompt", 2)
 
 
 def test_without_new_test_examples_all_decide_and_the_levels_are_spent(root, place):

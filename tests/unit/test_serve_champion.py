@@ -1,19 +1,23 @@
 """The champion of a folder of generations in service: promotions and rollbacks under load lose no request."""
 
 import asyncio
+import json
 import shutil
+import sys
 import time
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
+from rung import cli
 from rung.errors import NotTheSame
 from rung.ladder import climb
 from rung.serve import champion as module
 from rung.serve import server as server_module
 from rung.serve import winner as winner_module
 from rung.serve.champion import followed
+from rung.serve.log import RequestLog
 from rung.serve.server import Limits, Server
 from rung.serve.winner import opened
 from rung.store.generations import Generations, Step, champion_of, fingerprint
@@ -49,13 +53,13 @@ def step(place, number, what="promoted"):
     return Step(what, number, str(number), "prompt", fingerprint(run, "prompt"), "ann", "")
 
 
-def served(place, work, told, **limits):
+def served(place, work, told, log=None, **limits):
     """Serve the champion while `work(server, session, url)` runs; return its result. `told` receives what the operator is told."""
 
     async def run():
-        path, label = champion_of(place.path)
-        async with opened(path, label) as winner:
-            server = Server(winner, "routing", Limits(**limits), say=told.append)
+        path, label, number = champion_of(place.path)
+        async with opened(path, label, generation=number) as winner:
+            server = Server(winner, "routing", Limits(**limits), say=told.append, log=log)
             following, listening = followed(server, place.path, False).at_work(), server.listening("127.0.0.1", 0)
             async with following, listening as url, aiohttp.ClientSession() as session:
                 return await work(server, session, url)
@@ -89,7 +93,7 @@ def test_promotions_and_rollbacks_under_load_lose_nothing(place):
             number = 2 if turn % 2 == 0 else 1
             with place.held():
                 place.record(step(place, number, "promoted" if number == 2 else "rolled back"))
-            await until(lambda n=number: server.generation == n)
+            await until(lambda n=number: server.winner.generation == n)
             winners.append(server.winner)
             async with session.get(url.removesuffix("/v1") + "/health") as reply:
                 seen.append((await reply.json())["generation"])
@@ -122,7 +126,7 @@ def test_a_champion_that_is_damaged_or_answers_otherwise_is_not_taken_and_said_o
         place.champion.where.write_text("{")
         await asyncio.sleep(0.05)
         async with session.post(f"{url}/predict", json={"text": "a"}) as reply:
-            return reply.status, server.generation
+            return reply.status, server.winner.generation
 
     told = []
     assert served(place, work, told) == (200, 1)
@@ -135,8 +139,8 @@ def test_what_answered_before_is_closed_after_the_deadline_and_the_rest_at_the_e
     events = []
 
     @asynccontextmanager
-    async def noted(path, label):
-        async with opened(path, label) as winner:
+    async def noted(path, label, **more):
+        async with opened(path, label, **more) as winner:
             yield winner
         events.append(f"closed {path.name}")
 
@@ -144,7 +148,7 @@ def test_what_answered_before_is_closed_after_the_deadline_and_the_rest_at_the_e
         for number in (2, 1):
             with place.held():
                 place.record(step(place, number))
-            await until(lambda n=number: server.generation == n)
+            await until(lambda n=number: server.winner.generation == n)
             events.append(f"taken {number}")
         await until(lambda: "closed 2" in events)
         events.append("end")
@@ -166,7 +170,7 @@ def test_requests_are_answered_while_a_new_champion_is_made_ready(place, monkeyp
         with place.held():
             place.record(step(place, 2))
         took = []
-        while server.generation != 2:
+        while server.winner.generation != 2:
             began = time.perf_counter()
             async with session.post(f"{url}/predict", json={"text": "a"}) as reply:
                 assert reply.status == 200
@@ -177,3 +181,43 @@ def test_requests_are_answered_while_a_new_champion_is_made_ready(place, monkeyp
     took = served(place, work, [])
     assert len(took) > 10
     assert max(took) < slow_s
+
+
+def test_the_log_says_which_generation_answered_and_the_watch_counts_the_champions_alone(
+    place, tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / "requests.jsonl"
+
+    async def work(server, session, url):
+        for number, count in ((1, 2), (2, 3)):
+            with place.held():
+                place.record(step(place, number))
+            await until(lambda n=number: server.winner.generation == n)
+            for text in range(count):
+                async with session.post(f"{url}/predict", json={"text": f"{number} {text}"}) as reply:
+                    assert reply.status == 200
+
+    log = RequestLog(path, print)
+    served(place, work, [], log=log)
+    log.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["generation"] for line in lines] == [1, 1, 2, 2, 2]
+
+    def watched(*words):
+        monkeypatch.setattr(sys, "argv", ["rung", "watch", str(place.path), str(path), *words])
+        code = cli.run()
+        return code, *capsys.readouterr()
+
+    code, out, _ = watched()
+    assert (code, "prompt of generation 2: 3 requests" in out, "2 of other approaches, generations" in out) == (
+        0,
+        True,
+        True,
+    ), out
+    with place.held():
+        place.record(step(place, 1, "rolled back"))
+    found = json.loads(watched("--json")[1])
+    assert (found["generation"], found["requests"], found["left_out"]["of_others"]) == (1, 2, 3)
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if '"generation": 2' in line))
+    code, _, err = watched()
+    assert (code, "holds no request that prompt of generation 1 answered (3 of others, 0 damaged)" in err) == (2, True)

@@ -66,13 +66,14 @@ def serve(
     from rung.store.generations import champion_of
 
     champion = champion_of(folder)
-    run, label = (folder, approach) if champion is None else (champion[0], approach or champion[1])
+    run, label, number = (folder, approach, None) if champion is None else champion
+    label = approach or label
     permit_run(run)
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
     others = _Others(shadow, fallback, wrong, challenger, share, no_check)
     followed = folder if champion is not None and not (approach or others.any) else None
     made: Make = lambda winner: _server(winner, limits, name, token_env, log, otel=otel)  # noqa: E731
-    asyncio.run(_work((run, label), followed, others, made, (host, port, as_json)))
+    asyncio.run(_work((run, label, number), followed, others, made, (host, port, as_json)))
     return 0
 
 
@@ -93,16 +94,21 @@ class _Others:
 
 
 async def _work(
-    what: tuple[Path, str | None], generations: Path | None, others: _Others, made: Make, where: tuple[str, int, bool]
+    what: tuple[Path, str | None, int | None],
+    generations: Path | None,
+    others: _Others,
+    made: Make,
+    where: tuple[str, int, bool],
 ) -> None:
-    """Serve an approach of a run until a signal. `generations`: the folder whose champion is followed; None: none is."""
+    """Serve an approach of a run, or of a generation, until a signal. `generations`: the folder whose champion is followed; None: none is."""
     from contextlib import AsyncExitStack
 
     from rung.models.ends import ends_of
     from rung.serve.champion import followed
     from rung.serve.winner import checked, opened
 
-    async with opened(*what, Screen(quiet=where[2])) as winner, AsyncExitStack() as stack:
+    path, label, number = what
+    async with opened(path, label, Screen(quiet=where[2]), number) as winner, AsyncExitStack() as stack:
         server = made(winner)
         for end in ends_of(winner.run.config.models):
             if end.role == winner.candidate.model and end.soon():

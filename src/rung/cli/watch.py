@@ -22,7 +22,7 @@ QUIET, ALARM = 0, 1
 
 
 def watch(
-    folder: Path = typer.Argument(..., help="The run folder."),
+    folder: Path = typer.Argument(..., help="The run folder, or a folder of generations: its champion."),
     logs: list[Path] = typer.Argument(None, help="Request logs of `rung serve`, the oldest first."),
     approach: str = typer.Option(None, "--approach", help="Which one is served; by default the winner."),
     since: str = typer.Option(
@@ -52,23 +52,20 @@ def watch(
     1: an alarm, which stays until --since begins anew, or a model that ends soon. Nothing is asked but with --ask.
     """
     from rung.errors import DataError, RungError
-    from rung.exports.write import chosen
-    from rung.store.run import RunFolder
     from rung.watch.announced import announced
     from rung.watch.served import Log
 
     if not logs and ask is None:
         raise RungError("name a request log of `rung serve`, or the number of dev examples to ask again (--ask)")
-    run, begin = RunFolder.open(folder), _day(since)
-    label = approach or chosen(run)
-    log = Log(tuple(logs or ()), run.task, label, begin)
+    (run, label, generation), begin = _served(folder, approach), _day(since)
+    log = Log(tuple(logs or ()), run.task, label, begin, generation)
     found = _looked(run, label, log, tuple(labels or ()), asks=ask is not None) if logs else None
     if logs and found is None:
+        whose = f"{label}{f' of generation {generation}' if generation else ''} answered{f' since {since}' if since else ''}"
         raise DataError(
-            f"holds no request that {label} answered{f' since {since}' if since else ''} ({log.other:,} of others, {log.damaged:,} damaged)",
-            file=str(logs[-1]),
+            f"holds no request that {whose} ({log.other:,} of others, {log.damaged:,} damaged)", file=str(logs[-1])
         )
-    nights = _asked(folder, label, ask, begin, as_json) if ask is not None else None
+    nights = _asked(run.path, label, ask, begin, as_json) if ask is not None else None
     told = announced(run, label, ask=ask is not None)
     if as_json:
         seen = _plain(found, label, log) if found is not None else {"approach": label}
@@ -79,6 +76,18 @@ def watch(
     if moved and webhook_env:
         _send(webhook_env, run, label, moved)
     return ALARM if moved else QUIET
+
+
+def _served(folder: Path, approach: str | None) -> tuple[RunFolder, str, int | None]:
+    """Return the run, the approach and the generation, where the folder is one of generations."""
+    from rung.exports.write import chosen
+    from rung.store.generations import champion_of
+    from rung.store.run import RunFolder
+
+    champion = champion_of(folder)
+    path, label, generation = (folder, None, None) if champion is None else champion
+    run = RunFolder.open(path)
+    return run, approach or label or chosen(run), generation
 
 
 def _tell_all(found: Look | None, nights: Held | None, told: Announced, about: tuple[str, Any, bool, int]) -> None:
@@ -180,6 +189,7 @@ def _day(text: str | None) -> date | None:
 def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
     return {
         "approach": label,
+        "generation": log.generation,
         "from": found.first.isoformat(),
         "to": found.last.isoformat(),
         "requests": found.requests,
@@ -207,9 +217,10 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
 
 def _tell(found: Look, label: str, log: Any) -> None:
     left = f", {log.repeats:,} repeats on a day left out" if log.repeats else ""
-    left += f", {log.other:,} of other approaches or inputs" if log.other else ""
+    left += f", {log.other:,} of other approaches, generations or inputs" if log.other else ""
     left += f", {log.damaged:,} damaged lines" if log.damaged else ""
-    echo(f"{label}: {found.requests:,} requests from {found.first} to {found.last}{left}")
+    of = f" of generation {log.generation}" if log.generation else ""
+    echo(f"{label}{of}: {found.requests:,} requests from {found.first} to {found.last}{left}")
     if found.alarm is None:
         echo(
             f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from {found.alarm_from:.3g} on)"

@@ -55,13 +55,13 @@ class Follower:
         stack, server = AsyncExitStack(), self.server
         try:
             run = await asyncio.to_thread(self.place.run_of, step)
-            winner = await stack.enter_async_context(opened(run.path, step.approach))
+            winner = await stack.enter_async_context(opened(run.path, step.approach, generation=step.generation))
             check = None if self.unchecked else await checked(winner)
         except RungError as error:
             await stack.aclose()
             server.say(f"generation {step.generation} is not taken, and what was served stays: {error}")
             return
-        server.winner, server.check, server.generation = winner, check, step.generation
+        server.winner, server.check = winner, check
         server.say(f"generation {step.generation} ({step.approach}) answers from now on")
         if self._open is not None:
             leaving = asyncio.create_task(self._close_later(self._open))
@@ -80,6 +80,4 @@ class Follower:
 def followed(server: Server, folder: Path, unchecked: bool) -> Follower:
     """Return what keeps the server at the champion of a folder of generations."""
     place = Generations(folder)
-    step = place.champion.need()
-    server.generation = step.generation
-    return Follower(server, place, step, unchecked)
+    return Follower(server, place, place.champion.need(), unchecked)

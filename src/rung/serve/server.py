@@ -80,7 +80,6 @@ class Server:
     shadow: Shadow | None = None
     challenger: Challenger | None = None
     check: Parity | None = None
-    generation: int | None = None  # of a folder of generations
     spans: Spans | None = None
     counts: Counts = field(default_factory=Counts)
     stopping: bool = False
@@ -212,7 +211,7 @@ class Server:
     def _look(self, way: str) -> web.Response:
         if way == HEALTH:
             about = {"status": "ok", "model": self.name, "approach": self.winner.label, **self.checked}
-            about |= {} if self.generation is None else {"generation": self.generation}
+            about |= _generation(self.winner)
             return _said(json.dumps(about).encode())
         if way == METRICS:
             return web.Response(text=self.counts.text(), content_type="text/plain")
@@ -220,21 +219,22 @@ class Server:
         return _said(models(self.name, root, self.winner.parent, self._started))
 
     async def _answer(self, request: web.BaseRequest, way: str, span: Any) -> web.Response:
-        found = json_object(await self._body(request))
-        task = self.winner.task
+        found, winner = json_object(await self._body(request)), self.winner  # another may take over while it answers
+        task = winner.task
         asked = chat_of(found, task, self.name) if way == CHAT else Asked(columns_of(found, task))
         number, began = f"chatcmpl-{self._run}{next(self._number)}", time.perf_counter()
         try:
-            given = await self._asked(asked.inputs)
+            given = await self._asked(winner, asked.inputs)
         except Refused as refused:
-            self._note(number, way, asked, began, {"status": refused.status, "error": refused.code})
+            facts = {"approach": winner.label, **_generation(winner), "status": refused.status, "error": refused.code}
+            self._note(number, way, asked, began, facts)
             raise
         answer = given.answer
         usage = usage_of(answer)
         self.counts.tokens["input"] += usage["prompt_tokens"]
         self.counts.tokens["output"] += usage["completion_tokens"]
         if self.spans is not None:
-            self.spans.answered(span, number, given, self.winner.parent)
+            self.spans.answered(span, number, given, winner.parent)
         if self.log is not None:
             told = {
                 "answer": answer.text,
@@ -244,7 +244,8 @@ class Server:
             }
             trial = self.challenger
             told |= {} if trial is None else {"challenger": trial.winner.label, "share": trial.share}
-            self._note(number, way, asked, began, {"status": 200, "by": given.approach, **told})
+            facts = {"approach": winner.label, **_generation(winner), "status": 200, "by": given.approach, **told}
+            self._note(number, way, asked, began, facts)
         if self.shadow is not None:
             self.shadow.follow(number, asked.inputs, answer)
         headers = {"x-rung-ignored": listed(asked.ignored)} if asked.ignored else None
@@ -275,11 +276,11 @@ class Server:
         except web.HTTPRequestEntityTooLarge:
             raise too_large from None
 
-    async def _asked(self, inputs: Mapping[str, str]) -> Given:
+    async def _asked(self, winner: Winner, inputs: Mapping[str, str]) -> Given:
         """Return the answer. Raises Refused; what the error said is told to the operator once, not to the client."""
         try:
             with foreign(_Unforeseen):
-                return await self._given(inputs)
+                return await self._given(winner, inputs)
         except RefusedByModel as error:
             raise self._trouble(422, "the model declined to answer", "refused_by_model", error) from None
         except ContextOverflow as error:
@@ -295,12 +296,8 @@ class Server:
         except (RungError, _Unforeseen) as error:
             raise self._trouble(502, "the approach could not answer", "model_error", error) from None
 
-    async def _given(self, inputs: Mapping[str, str]) -> Given:
-        winner, other, trial = (
-            self.winner,
-            self.fallback,
-            self.challenger,
-        )  # another winner may take over while this one answers
+    async def _given(self, winner: Winner, inputs: Mapping[str, str]) -> Given:
+        other, trial = self.fallback, self.challenger
         if trial is not None and trial.takes(inputs):
             try:
                 with foreign(_Unforeseen):
@@ -329,16 +326,11 @@ class Server:
     def _note(self, number: str, way: str, asked: Asked, began: float, facts: Mapping[str, Any]) -> None:
         if self.log is not None:
             seconds = round(time.perf_counter() - began, 4)
-            self.log.write(
-                {
-                    "id": number,
-                    "way": way,
-                    "approach": self.winner.label,
-                    "inputs": asked.inputs,
-                    "seconds": seconds,
-                    **facts,
-                }
-            )
+            self.log.write({"id": number, "way": way, "inputs": asked.inputs, "seconds": seconds, **facts})
+
+
+def _generation(winner: Winner) -> dict[str, Any]:
+    return {} if winner.generation is None else {"generation": winner.generation}
 
 
 class _Unforeseen(Exception):

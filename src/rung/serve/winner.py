@@ -31,6 +31,7 @@ class Winner:
 
     `before`: the approach as it answered the dev examples, where it has learnt from these since; None: it is the same.
     `seen`: what speaks for each answer to the dev examples, and whether the answer that was given is right.
+    `generation`: the number in a folder of generations; None: it comes from a run alone.
     """
 
     run: Reopened
@@ -40,6 +41,7 @@ class Winner:
     confidence: Confidence | None = None
     before: System | None = None
     seen: Seen = ()
+    generation: int | None = None
 
     @property
     def on_dev(self) -> System:
@@ -65,13 +67,16 @@ class Winner:
 
 
 @asynccontextmanager
-async def opened(path: Path, approach: str | None = None, progress: Progress | None = None) -> AsyncIterator[Winner]:
+async def opened(
+    path: Path, approach: str | None = None, progress: Progress | None = None, generation: int | None = None
+) -> AsyncIterator[Winner]:
     """Open an approach of a run for service: the named one, else the winner, else the tentative pick.
 
     Raises RungError where there is none, NotAllowed for a folder from elsewhere that wants what nobody has allowed.
     """
     async with reopened(path, progress or Silent(), served=True) as run:
-        yield await _of(run, measured_label(run.folder, approach) if approach else chosen(run.folder))
+        winner = await _of(run, measured_label(run.folder, approach) if approach else chosen(run.folder))
+        yield replace(winner, generation=generation)
 
 
 async def beside(winner: Winner, approach: str) -> Winner:

@@ -102,13 +102,13 @@ def _readable(alias: Kept[Step]) -> Step | None:
     return None
 
 
-def champion_of(folder: Path) -> tuple[Path, str] | None:
-    """Return the run of the champion and its approach; None where the folder is no folder of generations.
+def champion_of(folder: Path) -> tuple[Path, str, int] | None:
+    """Return the run of the champion, its approach and its number; None where the folder is no folder of generations.
 
     Raises IntegrityError where the champion is not what was promoted.
     """
     found = Generations(folder).champion.get()
-    return None if found is None else (Generations(folder).run_of(found).path, found.approach)
+    return None if found is None else (Generations(folder).run_of(found).path, found.approach, found.generation)
 
 
 def fingerprint(run: RunFolder, label: str) -> str:

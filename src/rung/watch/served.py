@@ -43,8 +43,9 @@ class Log:
     task: Task
     approach: str
     since: date | None = None
+    generation: int | None = None  # whose requests alone count; None: those of every one
     damaged: int = 0
-    other: int = 0  # of another approach, or with other columns
+    other: int = 0  # of another approach or generation, or with other columns
     repeats: int = 0  # inputs that came again on the same day
 
     def read(self) -> Iterator[Served]:
@@ -93,7 +94,8 @@ class Log:
         ):
             self.damaged += 1
             return None
-        if line.get("approach") != self.approach or set(inputs) != set(self.task.inputs):
+        elsewhere = self.generation is not None and line.get("generation") != self.generation
+        if elsewhere or line.get("approach") != self.approach or set(inputs) != set(self.task.inputs):
             self.other += 1
             return None
         identity = line.get("id")
