@@ -17,6 +17,7 @@ from rung.generations.examples import grown
 from rung.generations.retrain import level, retrain
 from rung.generations.rollback import rollback
 from rung.ladder import climb
+from rung.models.direct import Direct
 from rung.stats.spending import next_level
 from rung.store.folder import locked
 from rung.store.generations import Generations, champion_of
@@ -45,6 +46,10 @@ def root(tmp_path):
 @pytest.fixture
 def place(root):
     return Generations(root / "again")
+
+
+def seen(manifest):
+    return {*manifest["train"]["ids"], *manifest["dev"]["ids"], *manifest["quarantined"]}
 
 
 def again(root, place, model=BETTER, n=300, **more):
@@ -148,7 +153,7 @@ def test_new_examples_join_by_group_and_by_likeness(root, place):
     written(root, [*rows(300), *twins, *free])
     config = world(root, 300, **ONE)
     written(root, [*rows(300), *twins, *free])
-    found = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], place.path)
+    found = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], seen(held), place.path)
     parts = {part: {e.id for e in getattr(read_rows(found.config), part).examples} for part in ("train", "test")}
     assert "like-train" in parts["train"]
     assert "like-test" in parts["test"]
@@ -156,7 +161,7 @@ def test_new_examples_join_by_group_and_by_likeness(root, place):
     assert len(found.fresh) == pytest.approx(20, abs=1)
     assert found.fresh <= parts["test"] - {"like-test"}
     assert parts["train"].isdisjoint(parts["test"])
-    again_ = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], place.path)
+    again_ = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], seen(held), place.path)
     assert again_ == found
 
 
@@ -172,10 +177,40 @@ def test_a_test_set_of_the_users_own_stays_it_and_what_was_trained_on_is_not_fre
     config = world(
         root, 300, **ONE, data={"train": "train.jsonl", "test": "test.jsonl", "id": "id"}, split={"dev": 0.2}
     )
-    found = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], place.path)
+    found = grown(config, RunFolder.open(root / "run"), held["test"]["ids"], seen(held), place.path)
     assert found.config is config
     assert found.fresh == {r["id"] for r in new}
     assert not place.path.exists()
+
+
+def test_the_same_file_twice_adds_no_test_example_again_though_the_champion_stays(root, place):
+    poor = {"abilities": {"base": 0.2}}  # meets no goal
+    first = again(root, place, poor, n=500)
+    assert (first.promoted, first.examples.new) == (False, 200)
+    tested = place.tested.need()
+    again_ = again(root, place, poor, n=500)
+    assert (again_.examples.new, again_.examples.fresh) == (0, frozenset())
+    assert place.tested.need() == tested
+    grown_ = again(root, place, poor, n=600)
+    assert grown_.examples.new == 100
+    assert len(grown_.examples.fresh) == pytest.approx(40, abs=2)
+
+
+def test_a_challenger_that_answers_otherwise_in_service_is_not_promoted(root, place, monkeypatch):
+    async def other(direct, request):
+        return replace(await ask(direct, request), text="another")
+
+    ask = Direct.ask
+    monkeypatch.setattr(Direct, "ask", other)
+    found = again(root, place, n=900)
+    assert (found.contest.won, found.promoted, found.step.what) == (True, False, "kept")
+    assert (
+        "shown better at the level 0.025, but prompt does not answer as it was measured: 20 of 20 stored"
+        in found.step.why
+    )
+    assert place.champion.need().generation == 1
+    monkeypatch.undo()
+    assert again(root, place, {"abilities": {"base": 1.0}}, n=900).promoted
 
 
 def test_two_at_once_and_one_that_cannot_be_read_change_nothing(root, place):
@@ -190,7 +225,7 @@ def test_two_at_once_and_one_that_cannot_be_read_change_nothing(root, place):
     assert [s.what for s in place.steps] == ["begun", "promoted"]
     step, _ = rollback(place, "bob", "it broke")
     assert (step.generation, place.champion.need().generation) == (1, 1)
-    with pytest.raises(RungError, match="no champion of number 2.*is whole.*generation 1 stays"):
+    with pytest.raises(RungError, match="generation 2 in .* is not whole; generation 1 stays"):
         rollback(place, "bob", to=2)
 
 
@@ -224,9 +259,16 @@ def test_rollback_goes_to_the_last_champion_that_is_whole_and_says_what_it_passe
     assert len(passed_over) == 1
     assert "lacks fit.json" in passed_over[0]
     assert place.steps[-1].why == "instead of generation 3"
-    with pytest.raises(RungError, match="no earlier champion is whole"):
-        rollback(place, "bob")
+    for to, said in (
+        (None, "there is no champion before this one"), (1, "generation 1 is the champion already; generation 1 stays"),
+        (2, "generation 2 in .* is not whole; generation 1 stays; .* lacks fit.json"), (7, r"never champion in .* \(former ones: 2, 3\)"),
+    ):  # fmt: skip
+        with pytest.raises(RungError, match=said):
+            rollback(place, "bob", to=to)
     assert rollback(place, "bob", to=3)[0].generation == 3
+    (place.path / "../run/rungs/prompt/fit.json").unlink()
+    with pytest.raises(RungError, match="no earlier champion in .* is whole; generation 3 stays"):
+        rollback(place, "bob")
 
 
 def test_an_alias_that_a_crash_left_behind_follows_the_history(root, place):

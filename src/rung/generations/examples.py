@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,9 @@ class Grown:
     new: int
 
 
-def grown(config: Config, champion: RunFolder, held: Mapping[str, str], place: Path) -> Grown:
-    """Return the experiment over the examples of today; what tested before, by `held` (hashes by id), tests again.
+def grown(config: Config, champion: RunFolder, held: Mapping[str, str], seen: Collection[str], place: Path) -> Grown:
+    """Return the experiment over the examples of today: what tested before, by `held` (hashes by id), tests again, and what a generation
+    has `seen` otherwise (ids) does not.
 
     One file is parted: new groups test by the share of earlier test examples, what resembles an earlier example joins its part, and
     `place` receives both parts as files. Files of the user's own stay as they are. Raises RungError where a test example is gone or changed.
@@ -53,19 +54,20 @@ def grown(config: Config, champion: RunFolder, held: Mapping[str, str], place: P
         )
     split = thaw(champion.path)
     shown = (*split.train, *split.dev)
-    known = {*held, *manifest["train"]["ids"], *manifest["dev"]["ids"], *manifest["quarantined"]}
+    known = {*held, *seen}
     groups = _groups(rows, shown)
     old = {groups[e.id] for e in (*rows, *shown) if e.id in known}
     fresh_groups = sorted({groups[e.id] for e in rows} - old)
     new = sum(e.id not in known for e in rows)
     if own is not None:
         return Grown(config, frozenset(i for i in own if i not in known and groups[i] not in old), new)
-    share = len(held) / (len(known))
+    share = len(held) / len(known)
     drawn = _drawn(fresh_groups, [groups[e.id] for e in rows], share, config.split.seed)
     testing = {groups[i] for i in held} | drawn
     test = {e.id for e in rows if e.id in held or (e.id not in known and groups[e.id] in testing)}
     fresh = frozenset(e.id for e in rows if groups[e.id] in drawn)
-    return Grown(_parted(config, rows, test, place, manifest["dev"]["rows"] / (len(known) - len(held))), fresh, new)
+    dev = manifest["dev"]["rows"] / (manifest["train"]["rows"] + manifest["dev"]["rows"])
+    return Grown(_parted(config, rows, test, place, dev), fresh, new)
 
 
 def _groups(rows: Sequence[Example], shown: Sequence[Example]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from rung.engine.start import ClimbResult
 from rung.engine.stored import stored_config
 from rung.errors import IntegrityError, Interrupted, RungError
 from rung.exports.write import chosen
-from rung.generations.retrain import first_fitting, level, next_folder
+from rung.generations.retrain import first_fitting, level, next_folder, not_as_measured
 from rung.ladder import climb
 from rung.progress import Progress, Silent
 from rung.store.folder import write_json
@@ -46,18 +46,21 @@ class Migrated:
     fits: bool
     changes: tuple[str, ...]
     step: Step | None = None
+    otherwise: str | None = None  # how it answers in service, where that is not as measured
 
     @property
     def shown(self) -> bool:
         """Whether the other model may take over: shown at most the margin worse, and no goal or limit is missed."""
         equal = self.found.not_worse is not None and self.found.not_worse.shown
-        return self.fits and (equal or self.found.better)
+        return self.fits and self.otherwise is None and (equal or self.found.better)
 
     @property
     def why(self) -> str:
         """Why it may, or may not."""
         if not self.fits:
             return "it misses the goal or breaks a limit"
+        if self.otherwise is not None:
+            return self.otherwise
         if self.shown:
             return f"shown at most {self.found.margin:g} worse at the level {self.level:.3g}"
         return f"not shown to be at most {self.found.margin:g} worse at the level {self.level:.3g}"
@@ -98,6 +101,8 @@ def migrate_champion(
         number, folder = next_folder(place, changed)
         found = _measured(run, champion.approach, folder, changed, margin, level(place, run.task.alpha), progress)
         after = RunFolder.open(folder)
+        other = not_as_measured(after, found.approach) if found.shown else None
+        found = found if other is None else replace(found, otherwise=other)
         step = Step(
             "migrated" if found.shown else "kept",
             number,

@@ -15,7 +15,8 @@ from rung.decide.promotion import Contest, contest
 from rung.engine.fresh import answers_to
 from rung.engine.sides import side
 from rung.engine.start import other_configuration
-from rung.errors import IntegrityError, Interrupted, RungError
+from rung.errors import IntegrityError, Interrupted, NotTheSame, RungError
+from rung.exports.served import same_as_measured
 from rung.exports.write import chosen
 from rung.generations.examples import Grown, grown
 from rung.judging.human_labels import is_opinion
@@ -64,7 +65,7 @@ def retrain(
                 f"{now.task.name} is judged by a model, whose opinion promotes nothing: climb in another folder, label answers, and hold "
                 "the runs against each other with `rung compare`"
             )
-        examples = grown(config, now, place.tested.need(), place.path)
+        examples = grown(config, now, place.tested.need(), place.seen, place.path)
         number, folder = next_folder(place, examples.config)
         progress.say(f"generation {number}: {examples.new:,} new examples, {len(examples.fresh):,} of them test")
         ended = climb(examples.config, folder, progress)
@@ -76,10 +77,13 @@ def retrain(
             )
         found = _held_against(place, champion, run, examples, progress) if _may_win(ended.verdict, now) else None
         label = chosen(run) if found is not None else run.measured[-1]
-        won = found is not None and found.won
-        said = found.why if found is not None else "no approach of the new generation meets the goal"
+        won, said = found is not None and found.won, "no approach of the new generation meets the goal"
+        if found is not None:
+            said = found.why
         if won:
             place.run_of(champion)  # what a rollback goes back to must be whole before the alias moves
+            other = not_as_measured(run, label)
+            won, said = other is None, f"{said}, but {other}" if other else said
         place.tested.save(run.parts.manifest.need()["test"]["ids"])
         step = place.record(
             Step(
@@ -99,6 +103,17 @@ def retrain(
 def level(place: Generations, alpha: float) -> float:
     """Return the error at which the next generation is decided: all generations of the folder together spend alpha."""
     return next_level(alpha, [s.what in WON for s in place.steps if s.level is not None])
+
+
+def not_as_measured(run: RunFolder, label: str) -> str | None:
+    """Return how the approach, opened as for service, answers stored dev examples otherwise than it did; None: it does not."""
+    if run.rung(label).result.need().candidate.stored:
+        return None  # nothing could be asked
+    try:
+        same_as_measured(run, label)
+    except NotTheSame as error:
+        return str(error)
+    return None
 
 
 def _winner(run: RunFolder) -> str:

@@ -34,16 +34,33 @@ def rollback(place: Generations, by: str, why: str = "", to: int | None = None) 
                 "; ".join(filter(None, (said, why))),
             )
             return place.record(back), tuple(passed_over)
-        wanted = "no earlier champion" if to is None else f"no champion of number {to} other than today's"
         raise RungError(
-            f"{wanted} is whole in {place.path}, so generation {now.generation} stays"
-            + "".join(f"; {p}" for p in passed_over)
+            f"{_none(place, now, to)}; generation {now.generation} stays" + "".join(f"; {p}" for p in passed_over)
         )
+
+
+def _none(place: Generations, now: Step, to: int | None) -> str:
+    """Say why there is nothing to go back to."""
+    others = sorted({s.generation for s in _made(place)} - {now.generation})
+    if to is None and not [n for n in others if n < now.generation]:
+        return f"there is no champion before this one in {place.path}"
+    if to is None:
+        return f"no earlier champion in {place.path} is whole"
+    if to == now.generation:
+        return f"generation {to} is the champion already"
+    if to in others:
+        return f"generation {to} in {place.path} is not whole"
+    which = ", ".join(map(str, others)) if others else "none"
+    return f"generation {to} was never champion in {place.path} (former ones: {which})"
+
+
+def _made(place: Generations) -> list[Step]:
+    return [s for s in place.steps if s.what in ("begun", *WON)]
 
 
 def _earlier(place: Generations, now: Step, to: int | None) -> Iterator[Step]:
     """Yield former champions, the newest first: those before this one, or the one of that number."""
-    made = {s.generation: s for s in place.steps if s.what in ("begun", *WON)}
+    made = {s.generation: s for s in _made(place)}
     for number in sorted(made, reverse=True):
         if (number == to or (to is None and number < now.generation)) and number != now.generation:
             yield made[number]

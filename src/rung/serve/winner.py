@@ -11,18 +11,16 @@ from pathlib import Path
 from rung.contracts import revived
 from rung.engine.reopen import Reopened, reopened
 from rung.engine.sides import measured_label
-from rung.errors import NotTheSame, RungError
-from rung.evaluate.answering import Judgement
-from rung.exports.parity import compared
+from rung.errors import RungError
+from rung.exports.served import answered_again
 from rung.exports.write import chosen
 from rung.progress import Progress, Silent
 from rung.protocols import Deciding, System
 from rung.serve.confidence import Confidence, Threshold, threshold
 from rung.store.records import Parity
-from rung.types import Answer, Candidate, Example, Failure, Outcome, Task
+from rung.types import Answer, Candidate, Task
 
 Seen = tuple[tuple[Mapping[str, float], bool], ...]
-CHECKED = 20  # stored dev examples that are answered again before the port opens
 
 
 @dataclass(frozen=True)
@@ -101,52 +99,9 @@ async def _beside_requests(run: Reopened, candidate: Candidate) -> System:
     return await asyncio.to_thread(revived, candidate, run.task, run.kit())
 
 
-async def checked(winner: Winner, count: int = CHECKED) -> Parity:
-    """Answer stored dev examples again, and compare: the rule of `rung.exports.parity`, turned around.
-
-    Equal texts are equal, whatever the metric; other texts are scored. Raises NotTheSame where the scores are shown to
-    differ by more than the task's tolerance, or where an approach without a language model says anything else.
-    """
-    stored = {o.example_id: o for o in winner.run.folder.rung(winner.label).dev.get() or () if o.answer is not None}
-    kit = winner.run.kit()
-    rows = [e for e in winner.run.split.dev if e.id in stored]
-    rows = kit.rng("serve").sample(rows, min(count, len(rows)))
-    if not rows:
-        raise RungError(
-            f"{winner.label} has no stored answers to dev examples, so nothing shows that it answers as it did"
-        )
-
-    async def score(answer: Answer, example: Example) -> Judgement | Failure:
-        before = stored[example.id]
-        if before.answer is None or answer.text != before.answer.text:
-            return await kit.score(answer, example)
-        return before.failure or Judgement(before.scores or {}, before.unscored)
-
-    exact, again = winner.candidate.model is None, tuple[Outcome, ...]()
-    for some in [[row] for row in rows] if exact else [rows]:
-        again += await kit.answer(winner.candidate, some, score=score, system=winner.on_dev)
-        await asyncio.sleep(0)  # what is computed here lets requests pass between two examples
-    lost = [o.failure.message for o in again if o.unanswered and o.failure is not None]
-    if lost:
-        raise RungError(f"{winner.label} gave no answer to {len(lost)} of {len(rows)} stored dev examples: {lost[0]}")
-    found = compared(_alone(tuple(stored[o.example_id] for o in again)), _alone(again), winner.task, "served")
-    if (found.answers_changed and exact) or differs(found, winner.task.alpha):
-        raise NotTheSame(
-            f"{winner.label} does not answer as it was measured: {found.answers_changed} of {found.n} stored dev examples got "
-            f"another answer, and the score changed by {found.gain:+.2f} (tolerance {found.tolerance:g}); nothing is served"
-        )
-    return found
-
-
-def differs(found: Parity, alpha: float) -> bool:
-    """Whether two sets of answers are shown to differ by more than the tolerance, for better or worse."""
-    return found.answers_changed > 0 and (1.0 - found.p_worse < alpha or 1.0 - found.p_better < alpha)
-
-
-def _alone(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-    """Return the outcomes with groups, unless all are of one group, which would show nothing."""
-    several = len({o.group for o in outcomes}) > 1
-    return outcomes if several else tuple(replace(o, group=o.example_id) for o in outcomes)
+async def checked(winner: Winner) -> Parity:
+    """Answer stored dev examples again. Raises NotTheSame where the answers are not the measured ones."""
+    return await answered_again(winner.run, winner.label, winner.candidate, winner.on_dev)
 
 
 async def _seen(winner: Winner) -> Seen:

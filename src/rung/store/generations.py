@@ -58,6 +58,20 @@ class Generations(Folder):
         """Every step so far, oldest first."""
         return self.history.get() or ()
 
+    @property
+    def seen(self) -> frozenset[str]:
+        """The ids of what any generation trained on, chose by or left out; a folder that is gone or damaged tells nothing."""
+        found: set[str] = set()
+        for folder in {step.folder for step in self.steps}:
+            with contextlib.suppress(IntegrityError):
+                manifest = RunFolder(self.path / folder).parts.manifest.get() or {}
+                for ids in (
+                    *(manifest[part]["ids"] for part in ("train", "dev") if part in manifest),
+                    manifest.get("quarantined", ()),
+                ):
+                    found.update(ids)
+        return frozenset(found)
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Hold the folder, making it where it is not there. Raises FolderBusy where another process changes it."""
