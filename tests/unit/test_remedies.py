@@ -12,7 +12,7 @@ from rung.prompts.templates import instructed
 from rung.testing.kit import small_rows, small_task
 from rung.tuning import remedies as _remedies
 from rung.tuning.remedies import keep_abilities
-from rung.tuning.search import Try, Tuned, TuningPlace
+from rung.tuning.search import Try, Tuned, TuningPlace, TuningPrompt
 from rung.types import Message, TunedLearned, TuningRow, TuningTrial, Weights
 from tests.unit._kit import KitForTests
 from tests.unit._results import result
@@ -63,7 +63,7 @@ class Shop:
 
 
 def tuned(path, dev, tried=None):
-    tried = tried or Try(Recipe(), instructed("Route.", ("text",)), "short", ROWS[:40], 1.0)
+    tried = tried or Try(Recipe(), TuningPrompt("short", instructed("Route.", ("text",))), ROWS[:40], 1.0)
     trial = TuningTrial(path, {}, "short", 40, 1.0, 10, (), 10, dev, 100, 1.0, "all steps done")
     return Tuned(tried, trial, Weights(path, "0" * 64, "adapter"), 20)
 

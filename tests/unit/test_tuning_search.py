@@ -10,14 +10,14 @@ import pytest
 from rung.prompts.templates import instructed
 from rung.testing.kit import small_rows, small_task
 from rung.tuning import search as searching
-from rung.tuning.search import Tuned, TuningPlace
+from rung.tuning.search import Tuned, TuningPlace, TuningPrompt
 from rung.types import TuningTrial, Weights
 from tests.unit._kit import KitForTests
 
 ROWS = small_rows(60, "row")
 PROMPTS = (
-    ("short", instructed("Route.", ("text",))),
-    ("whole", instructed("Route the message to one team.", ("text",))),
+    TuningPrompt("short", instructed("Route.", ("text",))),
+    TuningPrompt("whole", instructed("Route the message to one team.", ("text",))),
 )
 
 
@@ -32,10 +32,10 @@ def raced(monkeypatch, dev_of, min_gain=0.05):
     made = []
 
     async def tune(tried, at):
-        made.append((tried.prompt, tried.share))
+        made.append((tried.prompt.name, tried.share))
         dev = dev_of[made[-1]]
         trial = TuningTrial(
-            "lora", {}, tried.prompt, len(tried.rows), tried.share, 10, (), 10, dev, 100, 1.0, "all steps done"
+            "lora", {}, tried.prompt.name, len(tried.rows), tried.share, 10, (), 10, dev, 100, 1.0, "all steps done"
         )
         return Tuned(tried, trial, Weights(f"{made[-1]}", "0" * 64, "adapter"), 20)
 
@@ -58,7 +58,7 @@ def test_a_longer_prompt_is_tuned_and_takes_the_place_where_it_gains_enough(monk
         (chosen, 1.0): 0.95,
     }
     found, made, _ = raced(monkeypatch, scores)
-    assert found.winner.tried.prompt == chosen
+    assert found.winner.tried.prompt.name == chosen
     assert made[:3] == [("short", 0.25), ("short", 0.5), ("whole", 0.5)]
 
 

@@ -12,7 +12,7 @@ from rung.exports.parity import on_disk, refused, rescore, transformers_settings
 from rung.exports.tuned import with_program
 from rung.store.tuned import TunedRecord
 from rung.tuning.workspace import base_of
-from rung.types import Candidate, weights_of
+from rung.types import Candidate, not_alone, weights_of
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,11 @@ class Adapter:
     about: str = "the LoRA adapter beside its base, as PEFT loads it"
 
     def why_not(self, candidate: Candidate) -> str | None:
-        if candidate.tuned is None:
-            return "its model was not tuned"
-        return None if candidate.tuned.form == "adapter" else "all its weights were tuned: export them as `merged`"
+        if (why := not_alone(candidate)) is not None:
+            return why
+        return (
+            None if weights_of(candidate).form == "adapter" else "all its weights were tuned: export them as `merged`"
+        )
 
     async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
         if dtype is not None:

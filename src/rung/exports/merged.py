@@ -13,7 +13,7 @@ from rung.exports.parity import on_disk, refused, rescore, transformers_settings
 from rung.exports.tuned import with_program
 from rung.store.tuned import TunedRecord
 from rung.tuning.workspace import base_of
-from rung.types import Candidate, weights_of
+from rung.types import Candidate, not_alone, weights_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Merged:
     about: str = "one whole model in a folder that transformers, vLLM and the like load"
 
     def why_not(self, candidate: Candidate) -> str | None:
-        return None if candidate.tuned is not None else "its model was not tuned"
+        return not_alone(candidate)
 
     async def write(self, run: Reopened, label: str, candidate: Candidate, out: Path, dtype: str | None) -> str:
         weights = weights_of(candidate)

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from rung import plugins
 from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
-from rung.prompts.templates import ChatSystem, Template, as_it_stands, plain_row
+from rung.prompts.templates import ChatSystem, Template, as_it_stands
 from rung.protocols import AnsweringKit, Kit, System, Tuner, TuningSpace
+from rung.rungs.tuning_prompts import SHORT, answering_with_passages, bare, prompts_for, with_passages
 from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
@@ -23,6 +24,7 @@ from rung.tuning.search import (
     SHARES,
     RecipeRace,
     TuningPlace,
+    TuningPrompt,
     candidate_of,
     preflight,
     search,
@@ -36,7 +38,6 @@ from rung.types import (
     FitInput,
     Fitted,
     Learned,
-    Message,
     Preflight,
     PromptLearned,
     RagLearned,
@@ -50,7 +51,6 @@ from rung.types import (
     learned_as,
 )
 
-SHORT, WHOLE = "short", "whole"
 ROWS_PLANNED_WITH = 20
 
 
@@ -82,7 +82,7 @@ class FineTune(BaseModel):
     mixed: bool = Field(False, description="with a teacher: keep the file's answer where the teacher's is not right")
     under: Literal["both", "short"] = Field(
         "both",
-        description="prompts to tune under: the bare example and the best prompt so far, or the bare example alone, which is quicker",
+        description="prompts to tune under: the bare example and the best prompt so far (with its passages, where that is RAG), or the bare example alone, which is quicker",
     )
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
@@ -138,14 +138,14 @@ class FineTune(BaseModel):
         lesson = await self._taught(task, rows, kit, below)
         rows = rows if lesson is None else lesson.rows
         recipes = self._recipes(space)
-        prompts = _prompts(task, below)[: 1 if self.under == "short" else 2]
+        prompts = await self._under(task, below, space, (*rows, *dev[:ROWS_PLANNED_WITH]), kit)
         at = TuningPlace.of(task, kit, space, dev)
         checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
-        found = await search(recipes, [p for p in prompts if p[0] not in unfit], rows, at)
+        found = await search(recipes, [p for p in prompts if p.name not in unfit], rows, at)
         fixed = await keep_abilities(found.winner, at)
         winner = fixed.winner
         candidate = candidate_of(
-            winner.tried, winner.weights, self.model, f"{winner.tried.tuner.title}, {winner.tried.prompt} prompt"
+            winner.tried, winner.weights, self.model, f"{winner.tried.tuner.title}, {winner.tried.prompt.name} prompt"
         )
         learned = replace(learned_as(candidate, TunedLearned), forced=tuple(reasons), forgets=fixed.veto)
         candidate = replace(candidate, learned=learned)
@@ -178,9 +178,9 @@ class FineTune(BaseModel):
             raise NotOffered("; ".join(reasons))
         if space is None:
             return self._plan_elsewhere(given, kit)
-        template = _prompts(task, None)[0][1]
+        prompt = bare(task)
         recipes = self._recipes(space)
-        chats = tuning_rows(template, rows)
+        chats = tuning_rows(prompt, rows)
         need = recipes[0].need(
             space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
         )
@@ -195,7 +195,7 @@ class FineTune(BaseModel):
         )
         runs = len(recipes) + prompts + 1
         calls = 4 * runs * min(len(dev), 150) + len(dev)
-        sample = tuple(template.render(e.inputs) for e in dev[:ROWS_PLANNED_WITH])
+        sample = tuple(prompt.chat(e) for e in dev[:ROWS_PLANNED_WITH])
         return RungPlan(runs, calls, sample, None, whole)
 
     def _plan_elsewhere(self, given: FitInput, kit: Kit) -> RungPlan:
@@ -208,7 +208,16 @@ class FineTune(BaseModel):
     @staticmethod
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
         """Return a system that asks the tuned weights as a role of their own. Raises IntegrityError if they changed."""
-        return tuned_system(candidate, kit)
+        return answering_with_passages(candidate, task, kit) or tuned_system(candidate, kit)
+
+    async def _under(
+        self, task: Task, below: Candidate | None, space: TuningSpace, shown: Sequence[Example], kit: Kit
+    ) -> tuple[TuningPrompt, ...]:
+        """Return the prompts to tune under, shortest first."""
+        if self.under == SHORT:
+            return (bare(task),)
+        passages = await with_passages(below, space, shown, kit)
+        return prompts_for(task, below) if passages is None else (bare(task), passages)
 
     async def _taught(self, task: Task, rows: Sequence[Example], kit: Kit, below: Candidate | None) -> Lesson | None:
         """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
@@ -230,12 +239,12 @@ class FineTune(BaseModel):
         return tuple(variant for tuner in named for variant in tuner.variants(space.base))
 
     async def _preflight(
-        self, recipe: Tuner, prompts: Sequence[tuple[str, Template]], rows: Sequence[Example], at: TuningPlace
+        self, recipe: Tuner, prompts: Sequence[TuningPrompt], rows: Sequence[Example], at: TuningPlace
     ) -> tuple[Preflight, Mapping[str, Skipped]]:
         """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then, by its name."""
         results, unfit = list[Preflight](), dict[str, Skipped]()
-        for name, template in prompts:
-            chats = tuning_rows(template, rows)
+        for prompt in prompts:
+            chats = tuning_rows(prompt, rows)
             try:
                 found = await preflight(recipe, chats, at)
             except MissingExtra as error:
@@ -243,12 +252,12 @@ class FineTune(BaseModel):
             except TuningError as error:
                 if not results:
                     raise
-                unfit[name] = Skipped(f"finetune, {name} prompt", str(error))
-                at.kit.say(f"finetune: not tuned under the {name} prompt: {error}")
+                unfit[prompt.name] = Skipped(f"finetune, {prompt.name} prompt", str(error))
+                at.kit.say(f"finetune: not tuned under the {prompt.name} prompt: {error}")
                 continue
             results.append(found)
         at.kit.say(f"finetune: preflight passed; one example as it is tuned: {results[0].shown!r}")
-        need = recipe.need(at.space.base, tuning_rows(prompts[0][1], rows), lambda row: len(row.answer) // 3 + 40)
+        need = recipe.need(at.space.base, tuning_rows(prompts[0], rows), lambda row: len(row.answer) // 3 + 40)
         free = at.space.free_bytes()
         if free is not None and need.disk_bytes is not None and need.disk_bytes > free:
             raise TuningError(
@@ -267,20 +276,9 @@ def _entry(entry: Any) -> Any:
     return entry
 
 
-def _prompts(task: Task, below: Candidate | None) -> tuple[tuple[str, Template], ...]:
-    """Return the prompts to tune under, shortest first: the bare row, and the best prompt so far without examples."""
-    bare = Template((Message("user", plain_row(task.inputs)),), tuple(task.inputs))
-    chat = below.chat if below is not None else None
-    plain = (
-        chat is not None and chat.response_format is None
-    )  # a prompt for JSON asks for another form than the rows have
-    whole = Template.of(below) if below is not None and plain else as_it_stands(task)
-    return ((SHORT, bare),) if whole.messages == bare.messages else ((SHORT, bare), (WHOLE, whole))
-
-
 def _exported(task: Task, below: Candidate | None) -> Template:
     """Return the prompt of the rows for elsewhere: the best one so far without examples; passages change with the documents."""
-    return _prompts(task, None if below is None or isinstance(below.learned, RagLearned) else below)[-1][1]
+    return prompts_for(task, None if below is None or isinstance(below.learned, RagLearned) else below)[-1].template
 
 
 def _nothing_sealed(space: TuningSpace, rows: Sequence[Example], dev: Sequence[Example]) -> None:
@@ -323,7 +321,7 @@ def _account(
     """Return how the candidate came about, for the report."""
     curve = tuple(CurvePoint(len(t.tried.rows), t.dev, t.judged) for t in found.curve)
     role = space.base.role
-    shown = [kit.count_tokens(role, found.winner.tried.template.render(e.inputs)) for e in dev[:ROWS_PLANNED_WITH]]
+    shown = [kit.count_tokens(role, found.winner.tried.prompt.chat(e)) for e in dev[:ROWS_PLANNED_WITH]]
     return Tuning(
         base=space.base.name,
         preflight=checked,

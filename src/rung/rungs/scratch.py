@@ -13,8 +13,8 @@ from rung import plugins
 from rung.config.price import believable
 from rung.contracts import held_tuner
 from rung.errors import MissingExtra, NotOffered, TuningError
-from rung.prompts.templates import Template, plain_row
 from rung.protocols import AnsweringKit, Kit, System, Tuner
+from rung.rungs.tuning_prompts import bare
 from rung.tuning.scratch_estimate import USD_PER_GPU_HOUR, why_not
 from rung.tuning.search import Try, TuningPlace, candidate_of, tune, tuned_system, tuning_rows
 from rung.types import (
@@ -23,7 +23,6 @@ from rung.types import (
     FitInput,
     Fitted,
     Learned,
-    Message,
     RungPlan,
     Task,
     Trial,
@@ -66,20 +65,20 @@ class ScratchRung(BaseModel):
         """
         task, dev = given.task, given.dev
         rows, tuner = self._rows(given.train), self._tuner()
-        space, template = kit.tuning_space(self.model), _bare(task)
+        space, prompt = kit.tuning_space(self.model), bare(task)
         at = TuningPlace.of(task, kit, space, dev)
         sealed = space.sealed(rows)
         if sealed:
             raise TuningError(f"{len(sealed)} training examples stand in the dev or test set too: remove them")
         try:
             checked = await asyncio.to_thread(
-                tuner.preflight, space.base, tuning_rows(template, rows), space.sent, at.seed
+                tuner.preflight, space.base, tuning_rows(prompt, rows), space.sent, at.seed
             )
         except MissingExtra as error:
             raise NotOffered(str(error)) from error
         if checked.failed:
             raise TuningError("preflight: " + "; ".join(f"{c.what}: {c.found}" for c in checked.failed))
-        found = await tune(Try(tuner, template, "short", rows, 1.0), at)
+        found = await tune(Try(tuner, prompt, rows, 1.0), at)
         made = candidate_of(found.tried, found.weights, self.model, tuner.title)
         candidate = replace(made, rung="scratch")
         outcomes = await kit.run(candidate, dev)
@@ -98,14 +97,14 @@ class ScratchRung(BaseModel):
 
     def plan(self, given: FitInput, kit: Kit) -> RungPlan:
         """Estimate the training; raises NotOffered like `fit`."""
-        rows, template, tuner = self._rows(given.train), _bare(given.task), self._tuner()
+        rows, prompt, tuner = self._rows(given.train), bare(given.task), self._tuner()
         space = kit.tuning_space(self.model)
         need: TuningNeed = tuner.need(
             space.base,
-            tuning_rows(template, rows),
+            tuning_rows(prompt, rows),
             lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3,
         )
-        chats = tuple(template.render(e.inputs) for e in given.dev[:20])
+        chats = tuple(prompt.chat(e) for e in given.dev[:20])
         return RungPlan(1, 4 * min(len(given.dev), 150) + len(given.dev), chats, None, need)
 
     @staticmethod
@@ -126,7 +125,3 @@ class ScratchRung(BaseModel):
         except MissingExtra as error:
             raise NotOffered(str(error)) from error
         return found
-
-
-def _bare(task: Task) -> Template:
-    return Template((Message("user", plain_row(task.inputs)),), tuple(task.inputs))

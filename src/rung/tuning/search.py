@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -24,7 +24,9 @@ from rung.types import (
     Candidate,
     Checkpoint,
     Example,
+    Message,
     Preflight,
+    RagLearned,
     Task,
     TunedLearned,
     TuningRow,
@@ -42,19 +44,36 @@ PREFLIGHT = TypeAdapter(Preflight)
 
 
 @dataclass(frozen=True)
+class TuningPrompt:
+    """What stands before an answer in tuning, and in use.
+
+    `name`: "short" (the bare example), "whole" (the best prompt so far) or "passages" (that of RAG, with passages found for each example
+    as they will be found in use). `chats`: the whole chats by example id, where the template alone is not one.
+    """
+
+    name: str
+    template: Template
+    passages: RagLearned | None = None
+    chats: Mapping[str, tuple[Message, ...]] = field(default_factory=dict)
+
+    def chat(self, example: Example) -> tuple[Message, ...]:
+        """Return what is asked for an example."""
+        return self.chats.get(example.id) or self.template.render(example.inputs)
+
+
+@dataclass(frozen=True)
 class Try:
-    """A recipe on a share of the rows under one prompt. `prompt` names it: "short" or "whole"."""
+    """A recipe on a share of the rows under one prompt."""
 
     tuner: Tuner
-    template: Template
-    prompt: str
+    prompt: TuningPrompt
     rows: tuple[Example, ...]
     share: float
     replay: tuple[TuningRow, ...] = ()  # rows of other tasks, so that these are not forgotten
 
     @property
     def title(self) -> str:
-        return f"{self.tuner.title}, {self.prompt} prompt, {len(self.rows)} examples"
+        return f"{self.tuner.title}, {self.prompt.name} prompt, {len(self.rows)} examples"
 
 
 @dataclass(frozen=True)
@@ -86,20 +105,21 @@ class TuningPlace:
         return cls(task, kit, space, racing_order(dev, kit)[:MOST_JUDGED], kit.rng("tuning").randrange(2**31))
 
 
-def tuning_rows(template: Template, rows: Sequence[Example]) -> tuple[TuningRow, ...]:
+def tuning_rows(prompt: TuningPrompt, rows: Sequence[Example]) -> tuple[TuningRow, ...]:
     """Return the rows as chats with their answers."""
-    return tuple(TuningRow(e.id, template.render(e.inputs), e.target) for e in rows)
+    return tuple(TuningRow(e.id, prompt.chat(e), e.target) for e in rows)
 
 
 def candidate_of(tried: Try, weights: Weights, role: str, name: str | None = None) -> Candidate:
     """Return the candidate that answers with these weights."""
     learned = TunedLearned(
-        messages=tried.template.messages,
-        columns=tried.template.columns,
+        messages=tried.prompt.template.messages,
+        columns=tried.prompt.template.columns,
         weights=weights,
         base=role,
         tuner=tried.tuner.title,
-        under=tried.prompt,
+        under=tried.prompt.name,
+        passages=tried.prompt.passages,
         rows=len(tried.rows),
     )
     return Candidate("finetune", name or tried.title, learned, role, tuple(e.id for e in tried.rows))
@@ -107,12 +127,12 @@ def candidate_of(tried: Try, weights: Weights, role: str, name: str | None = Non
 
 def tuned_system(candidate: Candidate, kit: AnsweringKit) -> ChatSystem:
     """Bring tuned weights to life as a role of their own, or the model tuned elsewhere. Raises IntegrityError if they changed."""
-    return ChatSystem(
-        Template.of(candidate), _role(learned_as(candidate, TunedLearned), candidate, kit), lambda _: (), kit
-    )
+    return ChatSystem(Template.of(candidate), role_of_tuned(candidate, kit), lambda _: (), kit)
 
 
-def _role(learned: TunedLearned, candidate: Candidate, kit: AnsweringKit) -> str:
+def role_of_tuned(candidate: Candidate, kit: AnsweringKit) -> str:
+    """Return the role that tuned weights, or the model tuned elsewhere, are asked as. Raises IntegrityError if they changed."""
+    learned = learned_as(candidate, TunedLearned)
     if learned.weights is None:
         return str(candidate.model)
     try:
@@ -127,7 +147,7 @@ async def tune(tried: Try, at: TuningPlace) -> Tuned:
     The earliest of equal looks is kept: less was changed. A run that was broken off goes on from its last checkpoint, one
     that was finished is not tuned again.
     """
-    rows = (*tuning_rows(tried.template, tried.rows), *tried.replay)
+    rows = (*tuning_rows(tried.prompt, tried.rows), *tried.replay)
     name = _name(tried.tuner, rows, at, [e.sha256 for e in at.dev])
     notes = at.space.notes(name) or {"looks": [], "best": None, "seconds": 0.0, "why": None, "steps": 0, "tokens": 0}
     if notes["why"] is None:
@@ -227,7 +247,7 @@ def _tuned(tried: Try, notes: dict[str, Any], at: TuningPlace) -> Tuned:
     trial = TuningTrial(
         name=tried.tuner.title,
         recipe=dict(tried.tuner.settings()),
-        prompt=tried.prompt,
+        prompt=tried.prompt.name,
         rows=len(tried.rows),
         share=tried.share,
         steps=notes["steps"],
@@ -251,7 +271,7 @@ class RecipeRace:
 
 
 async def search(
-    recipes: Sequence[Tuner], prompts: Sequence[tuple[str, Template]], train: Sequence[Example], at: TuningPlace
+    recipes: Sequence[Tuner], prompts: Sequence[TuningPrompt], train: Sequence[Example], at: TuningPlace
 ) -> RecipeRace:
     """Race the recipes on a quarter, the prompts on a half, and tune the choice on all rows.
 
@@ -260,8 +280,7 @@ async def search(
     """
     order = racing_order(train, at.kit)
     quarter, half = (order[: max(1, math.ceil(share * len(order)))] for share in SHARES[:2])
-    name, template = prompts[0]
-    tries = [Try(recipe, template, name, quarter, SHARES[0]) for recipe in recipes]
+    tries = [Try(recipe, prompts[0], quarter, SHARES[0]) for recipe in recipes]
     first = [await tune(one, at) for one in tries]
     best = max(first, key=lambda t: t.dev)  # on a tie the earlier one: the default recipe is first
     if len(first) > 1:
@@ -269,22 +288,22 @@ async def search(
             f"finetune: {best.tried.tuner.title} is best of {len(first)} recipes on {len(quarter)} examples ({best.dev:.3f} on dev)"
         )
 
-    def on_half(prompt: tuple[str, Template]) -> Try:
-        return replace(best.tried, template=prompt[1], prompt=prompt[0], rows=half, share=SHARES[1])
+    def on_half(prompt: TuningPrompt) -> Try:
+        return replace(best.tried, prompt=prompt, rows=half, share=SHARES[1])
 
     chosen = await tune(on_half(prompts[0]), at)
     second = [chosen]
     for longer in prompts[1:]:
         if chosen.dev > 1.0 - at.task.min_gain:
             at.kit.say(
-                f"finetune: the {longer[0]} prompt is not tuned: {chosen.dev:.3f} on dev leaves no room for a gain of {at.task.min_gain:g}"
+                f"finetune: the {longer.name} prompt is not tuned: {chosen.dev:.3f} on dev leaves no room for a gain of {at.task.min_gain:g}"
             )
             break
         second.append(await tune(on_half(longer), at))
         if second[-1].dev - chosen.dev >= at.task.min_gain:
             chosen = second[-1]
     last = await tune(replace(chosen.tried, rows=order, share=SHARES[2]), at)
-    if chosen.tried.prompt == name:
+    if chosen.tried.prompt == prompts[0]:
         start = best
     else:
         start = await tune(replace(chosen.tried, rows=quarter, share=SHARES[0]), at)

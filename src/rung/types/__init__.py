@@ -24,7 +24,7 @@ from rung.types.answers import (
     groups_of,
     rate,
 )
-from rung.types.candidates import AS_STORED, FEATURES, Candidate, Feature, Skipped, learned_as, weights_of
+from rung.types.candidates import AS_STORED, FEATURES, Candidate, Feature, Skipped, learned_as, not_alone, weights_of
 from rung.types.costs import HOURS_A_MONTH, RequestCost, base_role
 from rung.types.diagnosis import Cause, Diagnosis, FormLoss, KnowledgeSplit, Prediction
 from rung.types.documents import Document, Hit, Passage, Source, StoreChange
@@ -227,6 +227,7 @@ __all__ = [
     "is_file_name",
     "json_text",
     "learned_as",
+    "not_alone",
     "rate",
     "texts_in",
     "usual_tolerance",

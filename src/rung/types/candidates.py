@@ -91,6 +91,15 @@ class Candidate:
         return (self.learned.forgets or None) if isinstance(self.learned, TunedLearned) else None
 
 
+def not_alone(candidate: Candidate) -> str | None:
+    """Return why weights that were tuned cannot be handed on by themselves; None when they can."""
+    if candidate.tuned is None or not isinstance(candidate.learned, TunedLearned):
+        return "its model was not tuned"
+    if candidate.learned.passages is not None:
+        return "it was tuned to answer from passages of your documents, which are found at answer time: `rung serve` answers with it as it is"
+    return None
+
+
 def weights_of(candidate: Candidate) -> Weights:
     """Return the tuned weights that answer. Raises ValueError for a candidate that has none here."""
     if candidate.tuned is None:

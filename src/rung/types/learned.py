@@ -216,7 +216,8 @@ class TunedLearned(ChatLearned):
     """Tuned weights and the prompt that they were tuned under.
 
     `weights`: None where a model of the configuration was tuned elsewhere and is asked as it is.
-    `base`: the role whose weights were tuned, or that holds the model tuned elsewhere. `under`: "short" or "whole" prompt. `forced`: reasons against tuning that
+    `base`: the role whose weights were tuned, or that holds the model tuned elsewhere. `under`: "short", "whole" or "passages" prompt. `passages`: how they
+    are found for each input, under the prompt of that name. `forced`: reasons against tuning that
     `force: true` overrode. `forgets`: what the weights are shown to forget, which forbids them to win.
     """
 
@@ -227,6 +228,7 @@ class TunedLearned(ChatLearned):
     tuner: str
     under: str
     rows: int
+    passages: RagLearned | None = None
     forced: tuple[str, ...] = ()
     forgets: str | None = None
 
