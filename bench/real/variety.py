@@ -2,7 +2,7 @@
 
     python -m bench.real.variety [--shared FOLDER]
 
-Of as many texts of each: type-token ratio of the first 2,500 words in a drawn order, the share of texts with a near-duplicate (resemblance of
+Of as many texts of each: type-token ratio of the first 2,000 words in a drawn order, the share of texts with a near-duplicate (resemblance of
 five-character shingles of .5 or more), and the share whose first three words open another text, too.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.real.__main__ import rows
 from rung_nano import REAL
 
-WORDS, NEAR, SHINGLE = 2500, 0.5, 5
+WORDS, NEAR, SHINGLE = 2000, 0.5, 5
 
 
 def figures(texts: Sequence[str], seed: int = 7) -> tuple[int, float, float, float, float]:

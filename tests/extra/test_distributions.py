@@ -51,7 +51,7 @@ NANO_FILES = (
     r"rung_nano/py\.typed",
     rf"rung_nano/weights/nano-[sl]/(?:{_WEIGHTS})",
     r"rung_nano/examples/[a-z-]+/(?:rung\.yaml|small-model\.yaml|rows\.jsonl|live-prompt\.txt|documents/[a-z0-9-]+\.md)",
-    r"rung_nano/real/[a-z-]+/(?:rung\.yaml|rows\.jsonl|live-prompt\.txt|weights\.json)",
+    r"rung_nano/real/[a-z-]+/(?:rung\.yaml|rows\.jsonl|live-prompt\.txt|weights\.json|documents/[a-z0-9-]+\.md)",
     rf"rung_nano-[\d.]+\.{ABOUT}",
 )
 

@@ -14,6 +14,7 @@ import pytest
 
 from rung.errors import RungError
 from rung.types import Message, Request, TuningRow
+from rung_nano import REAL
 from rung_nano.fetched import MODELS, Cache
 
 pytestmark = [pytest.mark.real, pytest.mark.extra, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -81,6 +82,19 @@ def test_a_template_with_a_system_prompt_of_its_own_and_text_beyond_letters(cach
     asyncio.run(model.close())
 
 
+def test_half_a_gguf_file_and_one_without_a_chat_template_are_one_sentence_each(cache, tmp_path):
+    whole = fetched(cache.gguf, "smollm2").read_bytes()
+    (tmp_path / "gguf").symlink_to(fetched(cache.wheel, "gguf"))
+    here, bare, half = Cache(tmp_path), tmp_path / "bare.gguf", tmp_path / "half.gguf"
+    half.write_bytes(whole[: len(whole) // 2])
+    bare.write_bytes(whole.replace(b"tokenizer.chat_template", b"tokenizer.chat_nothing!"))
+    with pytest.raises(RungError, match=r"^Half \(half.gguf\) cannot be read by transformers: [^\n]+$"):
+        here.convert(half, tmp_path / "out", "Half")
+    with pytest.raises(RungError, match=r"^Bare \(bare.gguf\) cannot be read by transformers: it has no chat template, so"):
+        here.convert(bare, tmp_path / "out", "Bare")
+    assert not (tmp_path / "out").exists()
+
+
 TUNED = """
 import json, sys
 from pathlib import Path
@@ -121,3 +135,39 @@ def test_the_memory_of_tuning_is_what_was_planned(cache, tmp_path, free):
     if free:
         assert longest <= at_once < 16 * longest
         assert taken < free
+
+
+PROJECT = """
+version: 1
+task: {name: queues, kind: classification, instruction: Name the queue., inputs: [ticket], target: queue, goal: 0.75}
+data: {path: rows.jsonl, id: id}
+split: {test: 0.2, dev: 0.2, seed: 7}
+models: {main: {provider: local, name: SmolLM2, folder: FOLDER, max_tokens: 8, threads: 1}}
+ladder: [{finetune: {under: short, force: true, tuner: {lora: {epochs: 1, search: false, threads: 1}}}}]
+general_abilities: false
+"""
+CLIMBED = """
+import json, re, sys
+from rung import climb
+from rung.config import load_config
+from rung.engine.plan import plan
+from rung.store.run import RunFolder
+config = load_config(sys.argv[1] + "/rung.yaml")
+planned = [e.tuning.memory_bytes for e in plan(config).rungs if e.tuning is not None]
+run = climb(config, sys.argv[1] + "/run")
+fitted = RunFolder.open(run.folder).rung("finetune").fitted.need()
+[told] = [c.found for c in fitted.tuning.preflight.checks if c.what == "memory"]
+found = next(l for l in open("/proc/self/status") if l.startswith("VmHWM"))
+print(json.dumps([*planned, float(re.search(r"about ([\\d.]+) GB", told).group(1)) * 1e9, 1024 * int(found.split()[1])]))
+"""
+
+
+def test_a_climb_that_tunes_takes_what_was_planned_looks_at_dev_included(cache, tmp_path):
+    """The base that answers, the one that is tuned and the tuned ones that are looked at have one copy of the weights."""
+    folder = fetched(cache.model, "smollm2")
+    (tmp_path / "rung.yaml").write_text(PROJECT.replace("FOLDER", str(folder)), encoding="utf-8")
+    rows = (REAL / "tickets" / "rows.jsonl").read_text(encoding="utf-8").splitlines()[:60]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    planned, told, taken = _said([sys.executable, "-c", CLIMBED, str(tmp_path)])
+    assert planned == pytest.approx(taken, rel=0.2), (planned, told, taken)
+    assert told == pytest.approx(taken, rel=0.2), (planned, told, taken)

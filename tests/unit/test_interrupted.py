@@ -127,3 +127,51 @@ def test_a_folder_is_at_work_only_while_it_is_held(tmp_path):
     with locked(folder):
         assert at_work(folder)
     assert not at_work(folder)
+
+
+SERVER = """
+import asyncio, sys, zlib
+from rung.testing.endpoint import Endpoint
+from tests.unit._worlds import LABELS
+async def serve():
+    served = Endpoint(latency_s=float(sys.argv[2]), answering=lambda text: LABELS[zlib.crc32(text.encode()) % 3])
+    async with served.serving(int(sys.argv[1])):
+        print(served.url, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(serve())
+"""
+
+
+@contextlib.contextmanager
+def server(port="0", latency_s="0.1"):
+    """A server in a process of its own, which can be killed."""
+    with subprocess.Popen([sys.executable, "-c", SERVER, port, latency_s], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_on_the_way_leaves_what_was_measured_and_the_same_command_goes_on(start, tmp_path):
+    folder = RunFolder(tmp_path / "runs" / "routing")
+    raw = yaml.safe_load((tmp_path / "rung.yaml").read_text())
+    raw["ladder"] = [{"prompt": {"rewrites": False}}, {"fewshot": {"k": [3], "selections": ["nearest"]}}]
+    with server() as (served, url):
+        raw["models"]["main"] |= {"base_url": url, "attempts": 2}
+        (tmp_path / "rung.yaml").write_text(yaml.safe_dump(raw))
+        climb = start()
+        wait_for(lambda: folder.rung("prompt").written.exists, climb)
+        before = folder.rung("prompt").measured()
+        served.kill()
+        _, said = climb.communicate(timeout=60)
+    assert climb.returncode == 4, said
+    assert "Traceback" not in said
+    assert "(models.main) stopped answering: 10 requests in a row were given up" in said
+    assert "everything answered so far is kept: run the same command again once the endpoint is back" in said
+    assert folder.measured == ("prompt",)
+    with server(url.rpartition(":")[2].partition("/")[0], "0"):
+        _, said = (again := start()).communicate(timeout=60)
+    assert again.returncode == 1, said
+    assert folder.measured == ("prompt", "fewshot")
+    assert folder.rung("prompt").measured() == before

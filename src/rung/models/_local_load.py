@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from rung.base_weights import base_model
 from rung.chat_templates import REFUSED, Chats
 from rung.errors import ModelError
 from rung.foreign import foreign
@@ -53,9 +54,7 @@ def load(settings: Local) -> Loaded:
         _check_tokenizer(settings, tokenizer)
         dtype = _dtype(settings, config, device)
         _check_memory(settings, dtype, device)
-        base = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, trust_remote_code=False, **where
-        )
+        base = base_model(source, None if settings.folder else settings.revision, dtype, device)
         if settings.adapter is not None:
             model = require("rung.models.local_adapter", "tune").with_adapter(base, settings)
         else:

@@ -27,8 +27,10 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
+from rung.base_weights import base_model
 from rung.errors import TuningError
 from rung.tuners._encode import Encoded, Reader
+from rung.tuners._peak import give_back
 from rung.tuners._resources import PLAIN_HEADS, free_memory, gigabytes, shape_of, tokens_at_once
 from rung.tuners._state import load_state, save_state, write_adapter, write_model
 from rung.types import Base, TuningRow
@@ -86,10 +88,12 @@ class LocalRun:
         torch.set_num_threads(self.threads)  # a setting of each thread, and this one may be new
         self.model.train()
         losses: list[float] = []
+        give_back()  # what answering took
         with translated(self.base):
             while self._step < min(until, self._steps):
                 losses.append(self._one_step())
                 on_step(losses[-1])
+        give_back()
         if not all(math.isfinite(x) for x in losses):
             raise TuningError(
                 f"the loss of {self.recipe.title} is no number after step {self._step}: the learning rate is too high for "
@@ -122,6 +126,7 @@ class LocalRun:
     def close(self) -> None:
         """Free the memory."""
         del self.model, self.optimizer, self.parts
+        give_back()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
@@ -161,7 +166,8 @@ def at_once(recipe: LocalRecipe, base: Base, rows: Sequence[Encoded], device: to
     if shape is None:
         return recipe.batch_tokens
     batches = recipe.batches([len(r.tokens) for r in rows], max(len(r.learned) for r in rows))
-    found = tokens_at_once(shape, recipe.trained_parameters(shape), batches, free_bytes(device))
+    free, gpu = free_bytes(device), device.type == "cuda"
+    found = tokens_at_once(shape, recipe.trained_parameters(shape), batches, free, gpu)
     return recipe.batch_tokens if found == batches.wanted else found
 
 
@@ -225,11 +231,12 @@ def load(base: Base, recipe: LocalRecipe, device: torch.device, seed: int) -> An
     """Return the base ready to be tuned by the recipe, in float32."""
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        base.weights, dtype=torch.float32, use_safetensors=True, revision=base.revision
-    )
     if recipe.form != "adapter":
-        return model.to(device)
+        whole: Any = AutoModelForCausalLM.from_pretrained(
+            base.weights, dtype=torch.float32, use_safetensors=True, revision=base.revision
+        )
+        return whole.to(device)
+    model = base_model(base.weights, base.revision, torch.float32, device)
     torch.manual_seed(seed)  # the adapter's first values
     targets = recipe.targets  # type: ignore[attr-defined]
     config = LoraConfig(

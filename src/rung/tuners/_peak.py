@@ -18,13 +18,18 @@ def watch_memory(device: torch.device) -> int | None:
         return int(torch.cuda.memory_allocated())
     if sys.platform != "linux":
         return None
-    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)  # what was freed goes back to the system: taken again it counts again
+    give_back()  # what is taken again counts again
     try:
         (OWN / "clear_refs").write_text("5", encoding="ascii")  # proc(5): the peak of the resident memory begins anew
         return _bytes("VmRSS")
     except OSError:
         return None
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, where the C library keeps it (glibc: several GB after a step, in each thread that made one)."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -179,20 +179,23 @@ def _loss(
 
 
 def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> Checked | None:
-    """Say what tuning takes at its peak, from one part of a step that is computed and thrown away; None where it cannot be measured.
+    """Say what tuning takes at its peak, from parts of a step that are computed and thrown away; None where it cannot be measured.
 
-    The part has the longest rows, as many as make PROBED tokens; what it takes grows with its tokens.
+    The first has the longest rows, as many as make PROBED tokens; what it takes grows with its tokens. Then come rows of other lengths and
+    the longest again: what they take does not quite fit into what was freed.
     """
     longest = sorted(rows, key=lambda r: -len(r.tokens))
-    part = longest[: max(1, min(PROBED, whole) // len(longest[0].tokens))]
+    many = max(1, min(PROBED, whole) // len(longest[0].tokens))
+    part = longest[:many]
     before = watch_memory(run.device)
     if before is None:
         return None
     run.model.train()
-    with autocast(run.device):
-        loss = summed_loss(run.model, part, run.device)
-    loss.backward()  # type: ignore[no-untyped-call]
-    run.optimizer.zero_grad(set_to_none=True)
+    for each in (part, longest[len(longest) // 2 :][:many], part):
+        with autocast(run.device):
+            loss = summed_loss(run.model, each, run.device)
+        loss.backward()  # type: ignore[no-untyped-call]
+        run.optimizer.zero_grad(set_to_none=True)
     tokens = len(part) * len(longest[0].tokens)
     grown = max(0, peak_memory(run.device) - before)
     peak, free = before + grown * max(1.0, whole / tokens), free_bytes(run.device)

@@ -21,6 +21,8 @@ RUNTIME_BYTES = 700_000_000  # torch and transformers themselves, as measured
 LOGIT_COPIES = 4  # of a learned place's logits in float32: themselves, their logarithms, and the gradients of both
 TAKEN = 1.43  # what is taken of the system for what is kept, measured with SmolLM2-135M (2.21 of 1.54 MB a token): gaps, passing values
 SPARED = 0.1  # share of the free memory that tuning leaves
+PART_BYTES = 600_000_000  # of a part of a step on a CPU, where a larger one is no quicker
+OTHERS = 3  # copies of the weights beside those that are tuned whole: the base that answers, and two looks that are open
 PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
 # families whose logits are the head applied to the last states and nothing else: only the learned places need logits
 
@@ -109,27 +111,33 @@ class Batches:
 
 
 def held_bytes(shape: Shape, trained: int) -> int:
-    """What is there before the first batch: torch, the weights, gradients and AdamW's two moments in float32."""
+    """What is there before the first batch: torch, the weights, gradients and AdamW's two moments in float32.
+
+    Adapters share their base with the model that answers. Where all weights are tuned, others lie beside them.
+    """
     whole = trained >= shape.parameters
-    return RUNTIME_BYTES + 4 * shape.parameters + (0 if whole else 4 * trained) + 12 * trained
+    weights = 4 * shape.parameters * (1 + OTHERS if whole else 1)
+    return RUNTIME_BYTES + weights + (0 if whole else 4 * trained) + 12 * trained
 
 
-def tokens_at_once(shape: Shape, trained: int, batches: Batches, free: int | None) -> int:
+def tokens_at_once(shape: Shape, trained: int, batches: Batches, free: int | None, gpu: bool = False) -> int:
     """Return how many tokens are computed at once: as many as wanted, fewer where memory is short, one row at least.
 
     The step is the same however it is cut: gradients are summed over its parts.
     """
     wanted = batches.wanted
-    if free is None:
+    rooms = [] if free is None else [(1 - SPARED) * free - held_bytes(shape, trained)]
+    if not gpu:
+        rooms.append(PART_BYTES)
+    if not rooms:
         return wanted
-    room = (1 - SPARED) * free - held_bytes(shape, trained)
+    room = min(rooms)
     a_row = shape.batch_bytes(batches.longest, batches.learned)
     return max(batches.longest, min(wanted, int(room / a_row * batches.longest)))
 
 
 def need_of(base: Base, shape: Shape | None, trained: int | None, batches: Batches, epochs: float) -> TuningNeed:
-    """Estimate one run: FLOPs = 6 N tokens; memory = what is held, and the largest part of a step, which is made smaller where memory
-    is short."""
+    """Estimate one run: FLOPs = 6 N tokens; memory = what is held, and the largest part of a step."""
     tokens = round(batches.tokens * epochs)
     if shape is None or trained is None:
         return TuningNeed(
@@ -143,11 +151,11 @@ def need_of(base: Base, shape: Shape | None, trained: int | None, batches: Batch
     gpu = _gpu()
     speed = GPU_FLOPS if gpu else CPU_FLOPS * cores
     seconds = FLOPS_A_TOKEN * shape.parameters * tokens / speed
-    at_once = tokens_at_once(shape, trained, batches, None if gpu else free_memory())
+    at_once = tokens_at_once(shape, trained, batches, None if gpu else free_memory(), gpu)
     memory = held_bytes(shape, trained) + shape.batch_bytes(at_once, batches.learned_in(at_once))
     disk = 3 * 12 * trained + 3 * 4 * trained
     where = "a GPU at 1e14 FLOP/s" if gpu else f"{cores} core{'s' if cores > 1 else ''} at 4e10 FLOP/s each"
-    cut = "" if at_once == batches.wanted else f"; steps are cut into parts of {at_once} tokens, since memory is short"
+    cut = "" if at_once == batches.wanted else f"; steps are computed in parts of {at_once} tokens, which bounds memory"
     return TuningNeed(tokens, seconds, memory, disk, f"6 N FLOPs a token on {where}{cut}")
 
 
