@@ -90,7 +90,9 @@ def test_half_a_gguf_file_and_one_without_a_chat_template_are_one_sentence_each(
     bare.write_bytes(whole.replace(b"tokenizer.chat_template", b"tokenizer.chat_nothing!"))
     with pytest.raises(RungError, match=r"^Half \(half.gguf\) cannot be read by transformers: [^\n]+$"):
         here.convert(half, tmp_path / "out", "Half")
-    with pytest.raises(RungError, match=r"^Bare \(bare.gguf\) cannot be read by transformers: it has no chat template, so"):
+    with pytest.raises(
+        RungError, match=r"^Bare \(bare.gguf\) cannot be read by transformers: it has no chat template, so"
+    ):
         here.convert(bare, tmp_path / "out", "Bare")
     assert not (tmp_path / "out").exists()
 

@@ -22,7 +22,9 @@ LOGIT_COPIES = 4  # of a learned place's logits in float32: themselves, their lo
 TAKEN = 1.43  # what is taken of the system for what is kept, measured with SmolLM2-135M (2.21 of 1.54 MB a token): gaps, passing values
 SPARED = 0.1  # share of the free memory that tuning leaves
 PART_BYTES = 600_000_000  # of a part of a step on a CPU, where a larger one is no quicker
-OTHERS = 3  # copies of the weights beside those that are tuned whole: the base that answers, and two looks that are open
+OTHERS = (
+    3  # copies of the weights beside those that are tuned whole: the base that answers, and two looks that are open
+)
 PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
 # families whose logits are the head applied to the last states and nothing else: only the learned places need logits
 
