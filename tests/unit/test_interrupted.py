@@ -145,7 +145,9 @@ asyncio.run(serve())
 @contextlib.contextmanager
 def server(port="0", latency_s="0.1"):
     """A server in a process of its own, which can be killed."""
-    with subprocess.Popen([sys.executable, "-c", SERVER, port, latency_s], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, port, latency_s], stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield process, process.stdout.readline().strip()
         finally:
