@@ -322,6 +322,14 @@ def test_a_year_has_its_budget_and_no_more_looks_than_were_paid_for():
     assert held([*often, night(400, scored(60))]).alarm is not None
 
 
+def test_the_smallest_drop_that_a_night_can_show_alarms_and_a_smaller_one_does_not():
+    for n, sees in ((200, 17 / 200), (20, 17 / 20), (16, None)):
+        before = night(0, {str(i): 1.0 for i in range(n)})
+        found = held([before, night(1, {str(i): float(i >= 17) for i in range(n)})])
+        assert (found.sees, found.alarm is not None) == (sees, sees is not None)
+        assert held([before, night(1, {str(i): float(i >= 16) for i in range(n)})]).alarm is None
+
+
 def test_answers_that_vary_by_themselves_alarm_nobody():
     alarms = 0
     for seed in range(60):
@@ -343,6 +351,7 @@ def test_dev_examples_are_asked_again_and_nothing_of_the_run_changes(run, call, 
     assert (code, "the first night, which the next ones are compared with" in out) == (0, True)
     code, out, _ = call(copy, "--ask", 30)
     assert (code, "0 better and 0 worse of 30 after 2 nights" in out) == (0, True)
+    assert "a night can show a drop of 57% of them or more" in out
     assert {p: p.read_bytes() for p in before} == before
     nights = RunFolder.open(copy).asked.need()
     stored = {o.example_id: o.value("normalized_match", 0.0) for o in RunFolder.open(copy).rung("prompt").dev.need()}

@@ -69,7 +69,13 @@ def watch(
     told = announced(run, label, ask=ask is not None)
     if as_json:
         seen = _plain(found, label, log) if found is not None else {"approach": label}
-        print_json({**seen, "asked": asdict(nights) if nights is not None else None, **_plainly(told, ahead)})
+        print_json(
+            {
+                **seen,
+                "asked": {**asdict(nights), "sees": nights.sees} if nights is not None else None,
+                **_plainly(told, ahead),
+            }
+        )
     else:
         _tell_all(found, nights, told, (label, log, ask is not None, ahead))
     moved = _moved(found, nights, told, ahead)
@@ -149,6 +155,11 @@ def _tell_nights(nights: Held | None) -> None:
         return
     shown = f"{nights.better} better and {nights.worse} worse of {nights.examples} after {nights.nights} nights (p = {nights.p_value:.2g}, an alarm below {nights.level:.2g})"
     echo(f"dev examples asked again: {shown}; {nights.other:.0%} answered in other words than in the first night")
+    echo(
+        f"a night can show a drop of {nights.sees:.0%} of them or more; a smaller one takes more examples (--ask)"
+        if nights.sees is not None
+        else "they are too few, in groups, to show any drop: ask more (--ask)"
+    )
     if nights.alarm is not None:
         echo(
             f"ALARM since {nights.alarm}: what answers has changed behind its name. Climb again, or `rung migrate`; then begin anew with --since"

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 from rung.engine.reopen import Reopened, reopened
@@ -42,8 +43,14 @@ class Held:
     other: float
     alarm: str | None
 
+    @property
+    def sees(self) -> float | None:
+        """The smallest drop of the score that a night can show, as a share of the examples that turn wrong while none turns right; None: none."""
+        fewest = next(k for k in count(1) if mcnemar_exact(0, k) < self.level)
+        return fewest / self.examples if fewest <= self.examples else None
 
-def ask(folder: Path, label: str, count: int, progress: Progress | None = None) -> tuple[Night, ...]:
+
+def ask(folder: Path, label: str, number: int, progress: Progress | None = None) -> tuple[Night, ...]:
     """Ask the fixed dev examples of an approach once more, as in service; keep the night in the run folder and return all of its nights.
 
     Not inside an event loop. Raises RungError for an approach that asks no model, and where an answer is missing: the night then counts for
@@ -52,7 +59,7 @@ def ask(folder: Path, label: str, count: int, progress: Progress | None = None) 
 
     async def work() -> Night:
         async with reopened(folder, progress or Silent(), served=True) as run:
-            return await _night(run, label, count)
+            return await _night(run, label, number)
 
     run = RunFolder.open(folder)
     if run.rung(label).result.need().candidate.model is None:
@@ -64,10 +71,10 @@ def ask(folder: Path, label: str, count: int, progress: Progress | None = None) 
     return tuple(one for one in nights if one.candidate == night.candidate)
 
 
-async def _night(run: Reopened, label: str, count: int) -> Night:
+async def _night(run: Reopened, label: str, number: int) -> Night:
     kit, candidate = run.kit(), run.chosen(label)
     rows = sorted(run.split.dev, key=lambda e: e.id)
-    rows = kit.rng("asked again").sample(rows, min(count, len(rows)))
+    rows = kit.rng("asked again").sample(rows, min(number, len(rows)))
     with run.progress.stage(f"{label}: dev examples asked again", len(rows)) as bar:
         outcomes = await kit.answer(candidate, rows, lambda row: bar.advance(usd=paid(row)))
     lost = [o.failure.message for o in outcomes if o.unanswered and o.failure is not None]
@@ -96,11 +103,11 @@ def held(nights: Sequence[Night]) -> Held | None:
     """
     found: Held | None = None
     looks = Counter[int]()
-    for count in range(2, len(nights) + 1):
-        year = (_day(nights[count - 1]) - _day(nights[0])) // YEAR
+    for end in range(2, len(nights) + 1):
+        year = (_day(nights[end - 1]) - _day(nights[0])) // YEAR
         looks[year] += 1
         if looks[year] <= MOST_LOOKS:
-            found = _look(nights[:count], found.alarm if found is not None else None)
+            found = _look(nights[:end], found.alarm if found is not None else None)
     return found
 
 
