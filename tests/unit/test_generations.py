@@ -5,6 +5,7 @@ import random
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -340,6 +341,19 @@ def test_the_command_line_tells_what_was_decided_and_by_whom(root, said):
     assert found["decided"]["n"] > 200
     code, out = said("rollback", "runs/routing-generations", "--by", "bob", "--why", "complaints", "--json")
     assert (code, json.loads(out)["generation"]) == (0, 1)
+    page = (root / "runs/routing/report.html").read_text()  # generation 1, which is the champion again
+    for words in ("generation 1 (prompt) begun by ann", "generation 2 (prompt) promoted by ann: shown better",
+                  "champion again by bob, instead of generation 2; complaints"):  # fmt: skip
+        assert words in page
+    assert (
+        "generation 3 (prompt) not promoted (asked by ann)"
+        in (root / "runs/routing-generations/3/report.html").read_text()
+    )
+    listed = {Path(r["place"]).as_posix(): r["history"] for r in json.loads(said("runs", "--json")[1])}
+    assert [(s["what"], s["by"]) for s in listed["runs/routing"]] == [("begun", "ann"), ("rolled back", "bob")]
+    assert [(s["what"], s["why"]) for s in listed["runs/routing-generations/2"]] == [
+        ("promoted", "shown better at the level 0.025")
+    ]
     history = Generations(root / "runs/routing-generations").steps
     assert [(s.what, s.generation, s.by) for s in history] == [
         ("begun", 1, "ann"), ("promoted", 2, "ann"), ("kept", 3, "ann"), ("rolled back", 1, "bob")]  # fmt: skip

@@ -40,7 +40,9 @@ def migrate(
     """
     from rung.generations.migrate import migrate as begin
     from rung.generations.migrate import migrate_champion
+    from rung.report.page import write_page
     from rung.store.generations import Generations, champion_of
+    from rung.store.run import RunFolder
 
     loaded = experiment(config)
     permit(loaded)
@@ -51,6 +53,7 @@ def migrate(
         found = migrate_champion(loaded, Generations(place), to, name_of(by), why, margin, screen)
     else:
         found = begin(loaded, place, to, margin, screen)
+    page = write_page(RunFolder.open(found.folder))
     if as_json:
         print_json(
             {
@@ -66,6 +69,7 @@ def migrate(
         )
     else:
         _tell(found)
+        echo(f"Report: {page}")
     return 0 if found.shown else 1
 
 

@@ -21,10 +21,17 @@ def rollback(
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
     """Make an earlier champion champion again; nothing is trained or asked. What was measured of it must be whole."""
+    from rung.errors import RungError
     from rung.generations.rollback import rollback as back
+    from rung.report.page import write_page
     from rung.store.generations import Generations
 
-    step, passed_over = back(Generations(folder), name_of(by), why, to)
+    place = Generations(folder)
+    step, passed_over = back(place, name_of(by), why, to)
+    try:
+        write_page(place.run_of(step))  # its history has one line more
+    except RungError as error:
+        echo(f"the champion changed, and its page was not written anew: {error}", err=True)
     if as_json:
         print_json({**asdict(step), "passed_over": list(passed_over)})
         return 0

@@ -18,17 +18,18 @@ def runs(
 
     Below them stands the history of each folder of generations: who promoted which one, when, and why.
     """
-    from rung.report.runs import histories, list_runs
+    from rung.report.history import histories, steps_of
+    from rung.report.runs import DEEPEST, list_runs
     from rung.report.text import render_runs
 
     found = list_runs(folder)
     if as_json:
-        print_json([asdict(run) for run in found])
+        print_json([{**asdict(run), "history": [asdict(s) for s in steps_of(Path(run.place))]} for run in found])
     elif not found:
         echo(f"No runs in {line(str(folder))}. One is made by: rung climb")
     else:
         render_runs(found, console())
-        for place, steps in histories(folder):
+        for place, steps in histories(folder, DEEPEST):
             echo(f"\n{line(str(place))}")
             for step in steps:
                 echo(f"  {line(step)}")

@@ -57,6 +57,7 @@ def as_data(folder: RunFolder, *, rows: bool = False) -> dict[str, Any]:
         "judge": _plain(report.trust, Trust) if report.trust else None,
         "spend": report.spend,
         "elapsed_s": report.elapsed_s,
+        "history": list(report.history),
         "test_opened": report.opened,
         "test_revealed": report.revealed,
         "rerun": {"probability": report.verdict.repeats, "sentence": report.same_again} if report.verdict else None,

@@ -16,6 +16,7 @@ from rung.errors import IntegrityError, RungError
 from rung.models.ends import ends_of
 from rung.report.evidence import Archive, Evidence
 from rung.report.figures import deciding
+from rung.report.history import history_of
 from rung.store.folder import CURE, at_work
 from rung.store.kept import Kept
 from rung.store.records import Consistency, PredictionCheck, Robustness, Trust
@@ -109,6 +110,7 @@ class Report:
         Robustness, ...
     ] = ()  # what the best approaches lose on changed dev examples, where that was asked for
     told: Mapping[str, bool] = field(default_factory=dict)  # factors of the decision matrix that the user answered
+    history: tuple[str, ...] = ()  # of its generations, where it is one
 
     @property
     def same_again(self) -> str | None:
@@ -224,6 +226,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         trust=folder.trust.get(),
         robustness=folder.robustness.get() or (),
         told=folder.told.get() or {},
+        history=history_of(folder.path),
     )
 
 

@@ -73,11 +73,12 @@ def spend(report: Report, said: Summary) -> b.Section:
         f"This run: {said.spent}. The test set was opened {times}. Written by rung {report.head['rung_version']}.",
         "small",
     )
+    past = (b.Title("Generations"), b.Bullets(report.history)) if report.history else ()
     return b.Section(
         "spend",
         "Record",
         "The record",
-        (told, b.Fold("", [*_spent(report), b.Facts([*_record(report)])], style="bare")),
+        (told, *past, b.Fold("", [*_spent(report), b.Facts([*_record(report)])], style="bare")),
     )
 
 

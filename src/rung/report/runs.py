@@ -9,7 +9,6 @@ from pathlib import Path
 from rung.errors import NewerFolder, RungError
 from rung.report.load import Report, load_report
 from rung.report.summary import NO_FIGURE, RESULTS, summary
-from rung.store.generations import Generations, Step
 from rung.store.run import RunFolder
 
 DEEPEST = 3  # folders below the one that is named
@@ -49,33 +48,6 @@ def list_runs(folder: Path) -> tuple[RunLine, ...]:
             f"{folder} is no folder; name one that holds runs, or run `rung climb`: it writes to `runs/NAME`"
         )
     return tuple(read_run(path)[0] for path in run_folders(folder))
-
-
-SAID = {
-    "begun": "begun by {by}",
-    "promoted": "promoted by {by}: {why}",
-    "migrated": "promoted by {by} on another model: {why}",
-    "kept": "not promoted (asked by {by}): {why}",
-    "rolled back": "champion again by {by}, {why}",
-}
-
-
-def histories(folder: Path, deep: int = DEEPEST) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder of generations at a place with its history in lines, oldest first; a damaged one says so in its line."""
-    place = Generations(folder)
-    if place.history.exists:
-        try:
-            yield folder, [_step(step) for step in place.steps]
-        except RungError as error:
-            yield folder, [str(error)]
-    elif deep and not RunFolder(folder).begun:
-        for child in sorted(folder.iterdir()):
-            if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
-                yield from histories(child, deep - 1)
-
-
-def _step(step: Step) -> str:
-    return f"{step.at[:10]}  generation {step.generation} ({step.approach}) {SAID[step.what].format(by=step.by, why=step.why)}"
 
 
 def read_run(path: Path) -> tuple[RunLine, Report | None]:
