@@ -168,9 +168,10 @@ def test_the_command_line_tells_it_in_a_few_lines(root, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["rung", "migrate", "--to", "cheap", "--folder", "run", "--margin", "0.05"])
     assert cli.run() == 0
     out = capsys.readouterr().out
-    for words in ("cost per 1,000 requests", "What changes beside the model:", "prompt@cheap: shown at most 0.05 worse",
+    for words in ("cost per 1,000 requests", "What changes beside the model:", "prompt@cheap may take over (decided at the level 0.05)\n",
                   "To serve it: rung serve run-cheap --approach prompt@cheap"):  # fmt: skip
         assert words in out
+    assert out.count("0.05 worse") == 1
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--json"])
     assert cli.run() == 0
     found = json.loads(capsys.readouterr().out)

@@ -79,7 +79,9 @@ def _tell(found: Migrated) -> None:
     echo("What changes beside the model:" if found.changes else "Nothing changes beside the model.")
     for text in found.changes:
         echo(f"  {line(text)}")
-    echo(f"{found.approach}: {found.why}")
+    why = "" if found.fits and found.otherwise is None else f": {found.why}"  # else it stands above
+    may = f"{'may' if found.shown else 'may not'} take over (decided at the level {found.level:.3g}){why}"
+    echo(f"{found.approach} {may}")
     if found.step is not None and found.shown:
         echo(f"Generation {found.step.generation} is the champion")
     elif found.step is not None:

@@ -67,17 +67,8 @@ def watch(
         )
     nights = _asked(run.path, label, ask, begin, as_json) if ask is not None else None
     told = announced(run, label, ask=ask is not None)
-    if as_json:
-        seen = _plain(found, label, log) if found is not None else {"approach": label}
-        print_json(
-            {
-                **seen,
-                "asked": {**asdict(nights), "sees": nights.sees} if nights is not None else None,
-                **_plainly(told, ahead),
-            }
-        )
-    else:
-        _tell_all(found, nights, told, (label, log, ask is not None, ahead))
+    show = _print if as_json else _tell_all
+    show(found, nights, told, (label, log, ask is not None, ahead))
     moved = _moved(found, nights, told, ahead)
     if moved and webhook_env:
         _send(webhook_env, run, label, moved)
@@ -94,6 +85,13 @@ def _served(folder: Path, approach: str | None) -> tuple[RunFolder, str, int | N
     path, label, generation = (folder, None, None) if champion is None else champion
     run = RunFolder.open(path)
     return run, approach or label or chosen(run), generation
+
+
+def _print(found: Look | None, nights: Held | None, told: Announced, about: tuple[str, Any, bool, int]) -> None:
+    label, log, _, ahead = about
+    seen = _plain(found, label, log) if found is not None else {"approach": label}
+    asked = {**asdict(nights), "sees": nights.sees} if nights is not None else None
+    print_json({**seen, "asked": asked, **_plainly(told, ahead)})
 
 
 def _tell_all(found: Look | None, nights: Held | None, told: Announced, about: tuple[str, Any, bool, int]) -> None:
