@@ -27,7 +27,7 @@ def write(name: str, figures: Iterable[Mapping[str, object]]) -> None:
     (RESULTS / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read(name: str) -> list[dict[str, Any]]:
+def read(name: str, place: Path = RESULTS) -> list[dict[str, Any]]:
     """Return the figures that are kept; none where that bench has never run."""
-    file = RESULTS / f"{name}.jsonl"
+    file = place / f"{name}.jsonl"
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []

@@ -211,7 +211,14 @@ def opened(name: str, cache: Cache) -> Iterator[dict[str, Any]]:
     """Yield a model as rung.yaml names it: one that can be tuned here by `provider: local`, every other through a llama-server."""
     about = {"name": MODELS[name].title, "usd_per_hour": 0.1}
     if name == "smollm2":
-        yield {**about, "provider": "local", "folder": str(cache.model(name).resolve()), "dtype": "bfloat16"}
+        yield {
+            **about,
+            "provider": "local",
+            "folder": str(cache.model(name).resolve()),
+            "dtype": "bfloat16",
+            "batch": 8,
+            "threads": 1,
+        }
         return
     with llama(cache.gguf(name), cache.server(), 2, PORT) as (url, _):
         yield {**about, "provider": "openai", "base_url": url, "concurrency": 2, "context": 4096, "timeout_s": 900}

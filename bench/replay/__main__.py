@@ -1,9 +1,9 @@
-"""Replay decisions on recorded outcomes of real models: python -m bench.replay [--shared FOLDER] [--climbs 200] [--only SET].
+"""Replay decisions on recorded outcomes of real models: python -m bench.replay [--shared FOLDER] [--climbs 200].
 
 Of each set and model that is recorded, random subsets of 100, 250 and 500 labelled examples (of half the recorded ones at
 most) are divided by rung's own split, the baseline is fitted anew in each, prompt, few-shot and tuned answers are looked up by example id, and the
 decision code climbs for two goals that are fixed by a rule: the best approach's truth less 3 and less 8 points. Every cell is written to
-results/replay.jsonl, none left out; `python -m docs.generate` shows them.
+results/replay.jsonl when it is there, none left out, and the same command goes on; `python -m docs.generate` shows them.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from bench.decisions.kept import read
 from bench.real.record import PLACE
 from bench.real.sets import SETS
 from bench.replay.baseline import Remembered, embedder
 from bench.replay.climbs import BASELINE, RULE, WAYS, WHATS, Said, Subset, climbs, shares_for, sorted_into, subset
 from bench.replay.sources import Source, climbed, recorded
 
-RESULTS = Path(__file__).parent / "results" / "replay.jsonl"
+RESULTS = Path(__file__).parent / "results"
 SIZES = (100, 250, 500)
 BELOW = (3, 8)  # points of the goals below the best approach
 MOST = 2  # a subset is at most one in so many of the recorded examples
-APART = 3  # from one in so many on, subsets overlap too much for an interval
 SPLITS = ("default", "45/15/40", "30/20/50", "10/20/70")
-TRUTHS_FROM = 50  # subsets whose baseline answers all examples that it has not learnt from
+TRUTHS_FROM = 30  # subsets whose baseline answers all examples that it has not learnt from
 
 
 def sources(shared: Path, labelled: int, rule: str, place: Path = PLACE) -> Iterator[Source]:
@@ -89,33 +90,31 @@ def _way(
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Replay what is recorded and write every cell."""
+    """Replay what is recorded and not replayed yet; every cell is written when it is there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("RUNG_SHARED", "../shared")))
     parser.add_argument("--climbs", type=int, default=200)
-    parser.add_argument("--only", help="one set; the cells of the others stay as they are written")
     args = parser.parse_args(words)
     vectors = embedder(args.shared.resolve() / "models" / "potion-base-4m-int8")
-    stored = RESULTS.read_text(encoding="utf-8").splitlines() if RESULTS.exists() else []
-    lines = [line for line in stored if args.only and json.loads(line)["set"] != args.only]
-    for labelled in SIZES:
-        for rule in SPLITS:
+    known = {_key(line): line for line in read("replay", RESULTS)}
+    found = Found(known)
+    for rule in SPLITS:
+        for labelled in SIZES:
             made: dict[tuple[str, str], tuple[list[Subset], str]] = {}
+            climbs = (
+                args.climbs if rule == SPLITS[0] else args.climbs // 3
+            )  # the other splits are compared in their mean over cells
             for source in sources(args.shared, labelled, rule):
-                if (
-                    args.only not in (None, source.set)
-                    or len(source.approaches) < 2
-                    or labelled * MOST > len(source.examples)
-                ):
+                if labelled * MOST > len(source.examples) or found.has(source, labelled, rule, climbs):
                     continue
-                key = (source.set, f"{len(source.examples)} {[*source.approaches]}")
+                key = (
+                    source.set,
+                    f"{len(source.examples)} {shares_for((BASELINE, *source.approaches), labelled, rule)}",
+                )
                 if key not in made:  # the baseline of a set is the same beside every model
-                    made[key] = subsets(source, labelled, rule, args.climbs, vectors)
+                    made[key] = subsets(source, labelled, rule, climbs, vectors)
                 for cell in cells(source, labelled, rule, *made[key]):
-                    lines.append(json.dumps(_rounded(cell)))
-                    print(_told(cell), flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+                    print(found.add(cell), flush=True)
 
 
 def _rounded(value: object) -> object:
@@ -124,9 +123,36 @@ def _rounded(value: object) -> object:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def _told(cell: Mapping[str, object]) -> str:
-    shares = cell["ways"][RULE]  # type: ignore[index]
-    return " ".join(str(cell[k]) for k in ("set", "model", "labelled", "rule", "below", "right")) + f" {shares}"
+def _key(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    return line["set"], line["model"], line["labelled"], line["rule"], line["below"]
+
+
+class Found:
+    """The cells that are written, by what they are of."""
+
+    def __init__(self, lines: Mapping[tuple[Any, ...], Mapping[str, Any]]) -> None:
+        self._lines = dict(lines)
+
+    def has(self, source: Source, labelled: int, rule: str, climbs: int) -> bool:
+        """Whether a source was replayed so often as it is recorded now."""
+        written = [self._lines.get((source.set, source.model, labelled, rule, below)) for below in BELOW]
+        now = (len(source.examples), climbs, [*source.approaches])
+        return any(
+            w is not None and (w["recorded"], w["climbs"], [t for t in w["truths"] if t != BASELINE]) == now
+            for w in written
+        )
+
+    def add(self, cell: Mapping[str, object]) -> str:
+        """Write a cell in place of an earlier one; return what it came to."""
+        line: Any = _rounded(dict(cell))
+        self._lines[_key(line)] = line
+        RESULTS.mkdir(exist_ok=True)
+        lines = sorted(
+            self._lines.values(),
+            key=lambda of: (SPLITS.index(of["rule"]), of["labelled"], of["set"], of["model"], of["below"]),
+        )
+        (RESULTS / "replay.jsonl").write_text("".join(json.dumps(of) + "\n" for of in lines), encoding="utf-8")
+        return " ".join(map(str, _key(line))) + f", right is {line['right']}: {line['ways'][RULE]}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,177 @@
+"""The record and the replays as Markdown tables, from what is written beside this file and by `bench.real.record`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.decisions.kept import read
+from bench.real.four import STEPS
+from bench.real.record import PLACE
+from bench.real.sets import SETS
+from bench.replay.climbs import RULE, WAYS, WHATS
+from bench.replay.published import BELOW, CASES, DISCORDANCE
+from rung.stats.estimate import interval_mean
+from rung.types import rate
+from rung_nano.fetched import MODELS
+
+RESULTS = Path(__file__).parent / "results"
+APART = 3  # a subset of more than one in so many of the recorded examples: subsets overlap too much for an interval
+TOLD = 0.5  # below this share of replays the source's reading could not have been told
+
+
+def record(place: Path = PLACE) -> Iterator[str]:
+    """Yield what is recorded: one row an approach, the truth of the replays."""
+    yield _row(["set", "model", "approach", "fitted on", "n", "score (95 % CI)", "tokens in, out", "chosen"])
+    yield "|---|---|---|--:|--:|---|--:|---|"
+    for name in SETS:
+        file = place / f"{name}.json"
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"] if file.exists() else {}
+        for key, cell in sorted(
+            cells.items(), key=lambda item: (item[0].split("/")[0], [*STEPS].index(item[0].split("/")[1]), item[0])
+        ):
+            model, approach, pool = key.split("/")
+            n = len(cell["score"])
+            into, out = (sum(cell[f"{way}_tokens"]) / n for way in ("input", "output"))
+            score = interval_mean(cell["score"])
+            shown = f"{_short(score.mean)} ({_short(score.low)} to {_short(score.high)})"
+            title = MODELS[model].title if model in MODELS else model
+            yield _row(
+                [name, title, STEPS[approach][0], pool, str(n), shown, f"{into:.0f}, {out:.0f}", cell["candidate"]]
+            )
+
+
+def replay() -> Iterator[str]:
+    """Yield every cell that was replayed by rung's own split: how rung ended, and each simpler way."""
+    lines = [c for c in read("replay", RESULTS) if c["rule"] == "default"]
+    yield _row(
+        [
+            "set",
+            "model",
+            "labelled",
+            "goal",
+            "right is",
+            *(f"{what} %" for what in WHATS),
+            "wrong %",
+            "points",
+            *WAYS[1:],
+        ]
+    )
+    yield "|---|---|--:|--:|---|" + "--:|" * (len(WHATS) + 2 + len(WAYS) - 1)
+    for c in lines:
+        ways, few = c["ways"], c["labelled"] * APART > c["recorded"]
+        own = ways[RULE]
+        cells = [f"{100 * own[what]:.0f}" for what in (*WHATS, "wrong")]
+        others = [_way(ways.get(way)) for way in WAYS[1:]]
+        size = f"{c['labelled']} of {c['recorded']}" + ("*" if few else "")
+        yield _row(
+            [
+                c["set"],
+                _title(c["model"]),
+                size,
+                f"{_short(c['goal'])} (-{c['below']})",
+                STEPS[c["right"]][0],
+                *cells,
+                f"{own['points']:.1f}",
+                *others,
+            ]
+        )
+
+
+def splits() -> Iterator[str]:
+    """Yield how rung ended under each way of dividing the examples, over the same sets, models and goals."""
+    by: dict[tuple[int, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for c in read("replay", RESULTS):
+        by[c["labelled"], c["rule"]].append(c)
+    yield _row(
+        [
+            "labelled",
+            "train / dev / test",
+            "cells",
+            *(f"{what} %" for what in WHATS),
+            "wrong %",
+            "points",
+            "baseline's truth",
+        ]
+    )
+    yield "|--:|---|--:|" + "--:|" * (len(WHATS) + 3)
+    for (labelled, rule), cells in sorted(by.items(), key=lambda item: item[0]):
+        own = [c["ways"][RULE] for c in cells]
+        shares = [f"{100 * _mean([o[what] for o in own]):.0f}" for what in (*WHATS, "wrong")]
+        told = [c["truths"]["baseline"] for c in cells if "baseline" in c["truths"]]
+        said = f"default ({', '.join(sorted({c['divided'] for c in cells}))})" if rule == "default" else rule
+        yield _row(
+            [
+                f"{labelled}",
+                said,
+                f"{len(cells)}",
+                *shares,
+                f"{_mean([o['points'] for o in own]):.1f}",
+                _short(_mean(told)),
+            ]
+        )
+
+
+def published() -> Iterator[str]:
+    """Yield the published comparisons: what they are cited for, and how often rung would have said so."""
+    lines = {(c["case"], c["below"], c["discordance"]): c for c in read("published", RESULTS)}
+    if not lines:
+        return
+    yield _row(["", "comparison", "n", "cited for", *(f"goal best - {b}: said so, %" for b in BELOW), "else", "source"])
+    yield "|--:|---|--:|---|--:|--:|---|---|"
+    for case in CASES:
+        found = [
+            [lines[case.number, b, d] for d in DISCORDANCE] for b in BELOW if (case.number, b, DISCORDANCE[0]) in lines
+        ]
+        size = "" if case.n is None else f"{case.n:,}" + ("" if case.sure else "†")
+        head = [case.number, case.title, size, " or ".join(case.reading)]
+        if not found:
+            yield _row([*head, "", "", f"not replayed: {case.why}", case.source])
+            continue
+        said = [" / ".join(f"{100 * c['read']:.0f}" for c in at) for at in found]
+        yield _row([*head, *said, _else(case.reading, [c for at in found for c in at]), case.source])
+
+
+def untold() -> str:
+    """Return the cases in which rung could not have told what they are cited for, at the goal next to the best."""
+    lines = [c for c in read("published", RESULTS) if c["below"] == BELOW[0]]
+    titles = {case.number: case.title for case in CASES}
+    low = [n for n in titles if (of := [c["read"] for c in lines if c["case"] == n]) and max(of) < TOLD]
+    return "; ".join(f"{n} ({titles[n]})" for n in low)
+
+
+def _else(reading: Sequence[str], cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was said otherwise, most often first."""
+    other: dict[str, float] = defaultdict(float)
+    for c in cells:
+        for name, share in c["said"].items():
+            if name not in reading:
+                other[name] += share / len(cells)
+    told = sorted(((share, name) for name, share in other.items() if share >= 0.05), reverse=True)
+    return ", ".join(f"{name} {100 * share:.0f} %" for share, name in told)
+
+
+def _way(found: Mapping[str, float] | None) -> str:
+    """Return how often a simpler way was right, and what it cost: points below the goal, dollars per 1,000 requests above need."""
+    if found is None:
+        return "not recorded"
+    return f"{100 * found['right']:.0f} %, {found['points']:.1f}, ${found['usd']:.3f}"
+
+
+def _title(model: str) -> str:
+    return MODELS[model].title.removesuffix("-Instruct") if model in MODELS else model
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _short(value: float) -> str:
+    return rate(value).removeprefix("0")
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
