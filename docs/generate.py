@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 
 from bench.decisions import page as decisions
 from bench.real import four
+from bench.replay import page as replayed
 from docs import examples
 from rung import plugins
 from rung.cli import app
@@ -211,7 +212,7 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         **examples.pages(),
         readme: _filled(readme, {"tree": tree(False)}),
-        real: _filled(real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found()))}),
+        real: _filled(real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found())), **replayed.parts()}),
     }
     return {**written, ROOT / "llms.txt": for_models(written)}
 

@@ -23,6 +23,11 @@ APART = 3  # a subset of more than one in so many of the recorded examples: subs
 TOLD = 0.5  # below this share of replays the source's reading could not have been told
 
 
+def parts() -> dict[str, str]:
+    """Return the tables by the names that docs/real.md marks their places with."""
+    return {lines.__name__: "\n".join(lines()) for lines in (record, replay, splits, published)}
+
+
 def record(place: Path = PLACE) -> Iterator[str]:
     """Yield what is recorded: one row an approach, the truth of the replays."""
     yield _row(["set", "model", "approach", "fitted on", "n", "score (95 % CI)", "tokens in, out", "chosen"])

@@ -1,4 +1,4 @@
-"""Published comparisons replayed at their own number of test examples: python -m bench.replay.published [--climbs 200].
+"""Published comparisons replayed at their own number of test examples: python -m bench.replay.published [--climbs 100].
 
 The reported scores are taken for the truth, outcomes are drawn with them so that the two best approaches disagree on 5, 10 or 20 % of the examples
 (or on as few as their gap allows), and rung's decision code climbs. No dev examples are known of these papers, so alpha is divided equally among the
@@ -165,7 +165,7 @@ def figure(case: Case, below: int, wanted: float, climbs: int) -> dict[str, obje
 def main() -> None:
     """Replay what is not written yet with so many climbs; print and keep."""
     parser = argparse.ArgumentParser(prog="python -m bench.replay.published", description=__doc__)
-    parser.add_argument("--climbs", type=int, default=200)
+    parser.add_argument("--climbs", type=int, default=100)
     climbs = parser.parse_args().climbs
     known = {
         (line["case"], line["below"], line["discordance"]): line
