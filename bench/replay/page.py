@@ -138,14 +138,17 @@ def published() -> Iterator[str]:
             continue
         said = [" / ".join(f"{100 * c['read']:.0f}" for c in at) for at in found]
         yield _row([*head, *said, _else(case.reading, [c for at in found for c in at]), case.source])
+    yield ""
+    yield _untold(list(lines.values()))
 
 
-def untold() -> str:
-    """Return the cases in which rung could not have told what they are cited for, at the goal next to the best."""
-    lines = [c for c in read("published", RESULTS) if c["below"] == BELOW[0]]
-    titles = {case.number: case.title for case in CASES}
-    low = [n for n in titles if (of := [c["read"] for c in lines if c["case"] == n]) and max(of) < TOLD]
-    return "; ".join(f"{n} ({titles[n]})" for n in low)
+def _untold(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Say in which cases rung could not have told what they are cited for, at the goal next to the best."""
+    titles, low = {case.number: case.title for case in CASES}, []
+    for number in titles:
+        of = [c["read"] for c in lines if c["case"] == number and c["below"] == BELOW[0]]
+        low += [f"{number} ({titles[number]})"] if of and _mean(of) < TOLD else []
+    return f"At a goal {BELOW[0]} points below the best, `rung` would in most draws not have said what these are cited for: {'; '.join(low)}."
 
 
 def _else(reading: Sequence[str], cells: Sequence[Mapping[str, Any]]) -> str:

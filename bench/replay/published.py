@@ -82,7 +82,7 @@ CASES = (
     Case("12", "MedQA, GPT-4 prompted, Med-PaLM 2 tuned", "arXiv 2311.16452; Med-PaLM 2 table", ("prompt",), 1273, {"prompt": 0.90, "tuned": 0.865}),
     Case("13", "MedQA, open models", "arXiv 2402.19371", ("prompt",), 1273, {"prompt": 0.726, "tuned": 0.702}),
     Case("14", "BANKING77", "Khrapunova, ASRJETS 12048", ("few-shot",), why="differences are told, no scores"),
-    Case("15", "Spider, GPT-3.5", "medium.com/querymind 739bbb5bc392", ("tuned",), 500, why="differences are told, no scores"),
+    Case("15", "Spider, GPT-3.5", "medium.com/querymind 739bbb5bc392", ("tuned",), 500, sure=True, why="differences are told, no scores"),
     Case("16", "31 tasks, 10 models", "LoRA Land, arXiv 2405.00732", ("by task",), why="means over tasks are told"),
     Case("17", "HotpotQA, Llama2-7B", "RAFT, arXiv 2403.10131", ("tuned with RAG",), why="differences are told, no scores"),
     Case("18", "agriculture", "arXiv 2401.08406", ("tuned with RAG",), why="differences are told, no scores"),

@@ -41,5 +41,5 @@ def test_a_clear_gain_is_told_and_a_tie_on_few_examples_is_not():
 
 
 def test_every_case_has_its_row_on_the_page():
-    rows = list(page.published())
-    assert len(rows) in (0, len(CASES) + 2)
+    rows = [line for line in page.published() if line.startswith("|")]
+    assert len(rows) == len(CASES) + 2
