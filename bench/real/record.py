@@ -180,12 +180,16 @@ FEW, THIRD, ALL = (
 
 def plan() -> Iterator[tuple[Cell, int]]:
     """Yield what is to be measured and on how many examples, the most useful first."""
-    small = ("smollm2", "qwen05")
-    for name in FIRST:
-        for model in small:
-            yield Cell(name, model, "prompt", PROMPT_POOL), FEW
-            yield Cell(name, model, "fewshot", 250), FEW
-    yield Cell("banking77-10", "smollm2", "finetune", 250), THIRD
+    small, both = ("smollm2", "qwen05"), ("prompt", "fewshot")
+    first, *others = FIRST
+    yield from ((Cell(first, "qwen05", approach, 250), FEW) for approach in both)
+    yield Cell(first, "smollm2", "prompt", PROMPT_POOL), FEW
+    yield Cell(first, "smollm2", "finetune", 250), FEW
+    for name in others:
+        yield from ((Cell(name, "qwen05", approach, 250), FEW) for approach in both)
+        yield Cell(name, "smollm2", "prompt", PROMPT_POOL), FEW
+    yield from ((Cell(name, "smollm2", "fewshot", 250), FEW) for name in FIRST)
+    yield Cell(first, "smollm2", "finetune", 250), THIRD
     for name in FIRST[:2]:
         yield Cell(name, "qwen15", "prompt", PROMPT_POOL), FEW
         yield Cell(name, "qwen15", "fewshot", 250), FEW

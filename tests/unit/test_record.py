@@ -93,6 +93,9 @@ def test_other_examples_are_refused(tmp_path):
 def test_the_plan_names_no_cell_twice_at_one_size_and_measures_no_approach_on_its_own_dev():
     cells = list(plan())
     assert len(set(cells)) == len(cells)
+    for one_of_them in {cell for cell, _ in cells}:
+        sizes = [size for cell, size in cells if cell == one_of_them]
+        assert sizes == sorted(sizes)
     assert all(cell.pool > DEV and cell.set in SETS for cell, _ in cells)
 
 
