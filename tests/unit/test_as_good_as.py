@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from rung.config import parse_config
-from rung.decide.current import anchored, must_answer, saves
+from rung.decide.current import anchored, beside_line, must_answer, saves
 from rung.decide.frontier import compared
 from rung.decide.verdict import Climbed, decide
 from rung.engine.check import check
@@ -29,12 +29,12 @@ from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.summary import summary
-from rung.stats.paired import non_inferior
+from rung.stats.paired import agreeing, compare_paired, non_inferior
 from rung.stats.power import power_of_non_inferiority, rows_for_difference, rows_for_non_inferiority
 from rung.stats.rerun import difference_chances
 from rung.stats.threeway import judge_difference
 from rung.store.run import RunFolder
-from rung.types import Limits
+from rung.types import TWINS, Comparison, Limits, Quality
 from tests.unit._results import result, share, task
 from tests.unit._worlds import rows
 from tests.unit.test_verdict_tuned import tuned_as
@@ -110,6 +110,33 @@ def test_groups_carry_less_and_fewer_than_8_claim_nothing():
     assert (alone.status, grouped.lower < alone.lower) == ("meets", True)
     few = judge_difference(pairs, pairs, [str(i // 40) for i in range(200)], 0.3, 0.05, 1, 1.0)
     assert (few.status, "5 groups" in few.advice) == ("inconclusive", True)
+
+
+def test_in_groups_worse_is_what_flips_of_whole_groups_say_and_the_line_tells_which_bound_decides():
+    """63 clusters of ten near-duplicates: the interval beside the verdict excludes 0 exactly where the verdict says so."""
+    names = [f"{TWINS}{i // 10}" for i in range(630)]
+    lost, won = {0, 1, 2, 3, 4, 5, 6, 7}, {8}
+    pairs = [(1.0, 0.0) if i // 10 in lost else (0.0, 1.0) if i // 10 in won else (1.0, 1.0) for i in range(630)]
+    found = judge_difference(pairs, pairs, names, 0.02, 0.05, 3, 0.9)
+    before, after = zip(*pairs, strict=True)
+    printed = compare_paired(before, after, names, seed=7)
+    assert printed.p_value == pytest.approx(2 * (1 + 9) / 2**9)  # 9 groups differ, 8 of them to its disadvantage
+    assert agreeing(printed, 0.05).high < 0
+    assert -non_inferior(after, before, names, 0.02, 0.05).lower > -0.05
+    assert (found.status, found.upper < 0.9) == ("misses", True)
+    fewer = [(1.0, 1.0) if i // 10 in {5, 6, 7} else pair for i, pair in enumerate(pairs)]
+    open_ = judge_difference(fewer, fewer, names, 0.02, 0.05, 3, 0.9)
+    assert (open_.status, open_.upper >= 0.9) == ("inconclusive", True)  # 5 of 6: p = .11 one-sided
+
+
+def test_where_the_interval_lies_above_the_margin_the_bound_that_decides_is_told():
+    of = task(0.9, tolerance=0.02, as_good_as="now")
+    pair = Comparison("now", "prompt", "normalized_match", 0.0, -0.015, 0.02, 1.0, 1.0, 1, 1, 98, 100, "m")
+    quality = Quality("inconclusive", 0.874, 0.93, 0.9, None, None)
+    assert "(95 % CI -1.5 to +2.0, and -2.6 by the bound that decides; up to 2 worse is as good)" in beside_line(
+        of, pair, quality
+    )
+    assert "bound that decides" not in beside_line(of, replace(pair, low=-0.03), quality)
 
 
 def test_power_and_rows_agree_with_each_other_and_with_simulation():

@@ -91,7 +91,11 @@ def test_a_worse_model_is_not_shown_to_be_as_good_and_the_margin_may_be_given(ro
     ("ladder", "to", "said"),
     [
         (["baseline"], "cheap", "baseline asks no model of the configuration"),
-        (["prompt"], "nobody", "there is no models.nobody in rung.yaml; there are main, cheap: add it"),
+        (
+            ["prompt"],
+            "nobody",
+            "the experiment has no role 'nobody' under `models`; there are main, cheap: name one of these, or add it",
+        ),
         (["prompt"], "main", "prompt asks models.main already; name another model"),
     ],
 )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rung.engine.verify import verify
-from rung.errors import RungError
+from rung.errors import IntegrityError, RungError
 from rung.ladder import climb
 from rung.report.data import as_data
 from rung.report.junit import render_junit
@@ -293,6 +293,22 @@ def test_a_damaged_note_in_the_run_is_named(tmp_path, found):
 
 
 @pytest.mark.slow
+def test_a_register_knows_of_a_test_set_whose_run_is_gone_and_a_run_whose_test_examples_are_gone_says_where(tmp_path):
+    config = world(tmp_path, model=GOOD)
+    climb(config, tmp_path / "run")
+    (tmp_path / "run" / "parts" / "test.jsonl").unlink()
+    with pytest.raises(
+        IntegrityError, match=r"parts/test.jsonl is missing from the run; restore it from a copy, or move manifest"
+    ):
+        verify(RunFolder.open(tmp_path / "run"))
+    shutil.rmtree(tmp_path / "run")
+    later = climb(world(tmp_path, model=GOOD, ladder=["baseline"]), tmp_path / "other")
+    assert later.verdict.exploratory
+    assert later.verdict.earlier is not None
+    assert (later.verdict.earlier.runs, later.verdict.earlier.share) == (1, 1.0)
+    assert "these test examples decided an earlier run" in later.verdict.headline
+
+
 def test_a_project_that_cannot_be_written_is_told_and_climbed(tmp_path):
     (tmp_path / FILE).mkdir(parents=True)
     run = run_of(tmp_path, "a")

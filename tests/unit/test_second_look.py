@@ -183,3 +183,28 @@ def test_the_command_takes_a_file_from_where_it_is_called(tmp_path):
     found = command("climb", "../run", "--more", "later.jsonl", folder=tmp_path / "new")
     assert found.returncode == 0, found.stderr
     assert RunFolder.open(tmp_path / "run").config[0]["data"]["more"] == "new/later.jsonl"
+
+
+def test_added_examples_that_were_in_train_are_named_as_the_file_names_them(tmp_path):
+    """By their own ids, or, in a file without ids, by their text; never by an id that rung made."""
+    climb(config_of(tmp_path), tmp_path / "run")
+    seen = [e.id for e in RunFolder.open(tmp_path / "run").parts.train.need()][:3]
+    again = config_of(
+        tmp_path, more="more.jsonl", added=lambda made: [*(r for r in made[:N] if r["id"] in seen), *made[N:]]
+    )
+    with pytest.raises(RungError) as caught:
+        climb(again, tmp_path / "run")
+    said = f"more.jsonl: 3 of the {ADDED + 3} examples equal, nearly equal or share the group of one in train or dev ("
+    assert said in str(caught.value)
+    assert sorted(str(caught.value).partition(" dev (")[2].partition(")")[0].split(", ")) == sorted(seen)
+    raw = again.model_dump(mode="json", exclude={"root"})
+    raw["data"] = {"path": "rows.jsonl", "more": "more.jsonl"}
+    bare = parse_config({**raw, "data": {"path": "rows.jsonl"}}, tmp_path)
+    climb(bare, tmp_path / "bare")
+    train = {e.inputs["text"] for e in RunFolder.open(tmp_path / "bare").parts.train.need()}
+    taken = [r for r in rows(N + ADDED, seed=5)[:N] if r["text"] in train][:2]
+    (tmp_path / "more.jsonl").write_text("".join(json.dumps(r) + "\n" for r in [*taken, *rows(N + ADDED, seed=5)[N:]]))
+    with pytest.raises(RungError) as caught:
+        climb(parse_config(raw, tmp_path), tmp_path / "bare")
+    assert all(f"'{row['text'][:40]}" in str(caught.value) for row in taken)
+    assert "more:" not in str(caught.value)

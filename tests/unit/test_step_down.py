@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from rung import cli
-from rung.errors import RungError
+from rung.errors import ConfigError, RungError
 from rung.generations.step_down import saved_a_month, stepping_down
 from rung.ladder import climb
 from rung.store.run import RunFolder
@@ -61,6 +61,10 @@ def test_what_cannot_be_asked_is_said_before_anything_is_spent(root, monkeypatch
         stepping_down(of(root, 0.6, ladder=["prompt"]), root / "run")
     with pytest.raises(RungError, match="fewshot@large is the lowest approach of the ladder"):
         stepping_down(of(root, 0.6, ladder=LADDER[1:]), root / "run")
+    wide = of(root, 0.6)
+    wide = wide.model_copy(update={"task": wide.task.model_copy(update={"min_gain": 0.6})})
+    with pytest.raises(ConfigError, match=r"^the experiment of --step-down on .*run has 1 problem:\n  - task.goal"):
+        stepping_down(wide, root / "run")
     monkeypatch.setattr("rung.generations.step_down.is_opinion", lambda task: True)
     with pytest.raises(RungError, match="is judged by a model"):
         stepping_down(of(root, 0.6), root / "run")

@@ -16,7 +16,7 @@ from rung.data.load import Columns, load_columns
 from rung.data.parts import Parts
 from rung.data.shares import DEV_OF_A_TRAINING_FILE, shares_of
 from rung.data.spellings import one_spelling, spelling_findings
-from rung.data.split import joined, split, split_given
+from rung.data.split import MORE_PREFIX, joined, split, split_given
 from rung.protocols import Forgiving
 from rung.types import Dataset, Example, Finding, Kind, Task, by_id
 
@@ -73,7 +73,7 @@ def read_rows(config: Config, most: int | None = None) -> Loaded:
         train, test = one(str(config.resolve(config.data.train))), one(str(config.resolve(config.data.test)))
         whole = joined(train, test)
     more = None if config.data.more is None else one(str(config.resolve(config.data.more)))
-    whole = whole if more is None else joined(whole, more, "more:")
+    whole = whole if more is None else joined(whole, more, MORE_PREFIX)
     return _one_spelling(config, Loaded(whole, train, test, tuple(notes), more=0 if more is None else len(more)))
 
 

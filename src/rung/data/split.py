@@ -89,9 +89,14 @@ def split_given(
     )
 
 
-def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str) -> Parts:
+MORE_PREFIX = "more:"  # of the id of an added test example, where any of its file's ids stands in the other files, too
+TEXT_NAMED = 40  # characters
+
+
+def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str, own_ids: bool) -> Parts:
     """Return the parts with test examples that were added later: beside the old ones (`together`), or in their place.
 
+    `own_ids`: whether the file has ids, by which its rows are named in an error; else they are named by their text.
     `Parts.settings` then holds, as `first`, the hashes of the old test examples by id. Raises SplitError for added rows that equal or
     nearly equal one that is there already, or share the group of one that approaches may see.
     """
@@ -105,7 +110,9 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
             e if rows is seen else replace(e, group=e.id) for e in rows
         )  # a group may have more test examples
         if found := _leaks(more, alone, duplicates):
-            named = ", ".join(q.example.id for q in found[:IDS_NAMED]) + (" ..." if found[IDS_NAMED:] else "")
+            named = ", ".join(_told(q.example, own_ids) for q in found[:IDS_NAMED]) + (
+                " ..." if found[IDS_NAMED:] else ""
+            )
             said = f"{len(found):,} of the {_rows(len(more))} equal, nearly equal or share the group of one in {where} ({named})"
             raise SplitError(f"{said}: {advice}", file=source)
     if not together:
@@ -113,6 +120,14 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
     test = tied((*parts.test, *more) if together else more, duplicates)
     first = {e.id: e.sha256 for e in parts.test}
     return replace(parts, test=test, duplicates=duplicates, settings={**parts.settings, "first": first})
+
+
+def _told(example: Example, own_ids: bool) -> str:
+    """Name an added row as the user's file does."""
+    if own_ids:
+        return example.id.removeprefix(MORE_PREFIX)
+    text = " ".join(example.text.split())
+    return repr(text if len(text) <= TEXT_NAMED else f"{text[:TEXT_NAMED]}...")
 
 
 def joined(train: Dataset, test: Dataset, prefix: str = "test:") -> Dataset:

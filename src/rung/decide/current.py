@@ -113,11 +113,14 @@ def keep(results: Mapping[str, Result]) -> str:
     )
 
 
-def beside_line(task: Task, pair: Comparison | None) -> str:
-    """Say in one sentence how an approach stands to what runs now; empty where they were not compared."""
+def beside_line(task: Task, pair: Comparison | None, quality: Quality) -> str:
+    """Say in one sentence how an approach stands to what runs now, and by which bound where the interval alone would not tell why; empty where they
+    were not compared."""
     if pair is None:
         return ""
     span = f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    if quality.status == "inconclusive" and pair.low > -task.tolerance:
+        span += f", and {100 * (quality.lower - task.goal):+.1f} by the bound that decides"
     return (
         f" {shown_name(pair.lower)}, which runs now: {percent(task.goal)}; difference {100 * pair.gain:+.1f} points on the same examples "
         f"(95 % CI {span}; up to {100 * task.tolerance:g} worse is as good)."

@@ -234,7 +234,9 @@ def _basis(climb: Climbed, decision: Decision, subject: str | None, pick: str | 
     result = climb.results[subject]
     line = words.evidence_line(climb.task, result.estimates[climb.task.metrics[0].name])
     line += beside_line(
-        climb.task, next((c for c in climb.comparisons if climb.current is not None and c.upper == subject), None)
+        climb.task,
+        next((c for c in climb.comparisons if climb.current is not None and c.upper == subject), None),
+        result.quality,
     )
     if decision == "meets":
         return line

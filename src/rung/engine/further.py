@@ -80,7 +80,8 @@ def with_second_look(run: RunFolder, config: Config, loaded: Loaded, parts: Part
         raise IntegrityError(
             f"{loaded.whole.source} is not what the first look at this run's test examples was on: put the old file back"
         )
-    return with_more(parts, loaded.further, config.split.alpha_for_more > 0, str(config.data.more))
+    together, own_ids = config.split.alpha_for_more > 0, config.data.id is not None
+    return with_more(parts, loaded.further, together, str(config.data.more), own_ids)
 
 
 def told(run: RunFolder, config: Config, parts: Parts, added: int) -> tuple[Finding, ...]:

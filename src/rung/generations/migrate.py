@@ -132,7 +132,10 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
             f"{label} has weights of its own, which fit no other model: put it on the ladder with `model: {to}` and climb in another folder"
         )
     if to not in config.models:
-        raise RungError(f"there is no models.{to} in rung.yaml; there are {', '.join(config.models) or 'none'}: add it")
+        there = ", ".join(config.models) or "none"
+        raise RungError(
+            f"the experiment has no role {to!r} under `models`; there are {there}: name one of these, or add it"
+        )
     if to == candidate.model and config.models[to] == raw["models"].get(to):
         raise RungError(f"{label} asks models.{to} already; name another model")
     manifest = run.parts.manifest.need()
