@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from bench.decisions.kept import keep
+from bench.decisions.memory import remembering
 from rung.decide.looks import in_question
 from rung.decide.verdict import Climbed, decide
 from rung.evaluate.measure import summarise
@@ -67,7 +68,8 @@ def cells(climbs: int) -> Iterator[dict[str, object]]:
     for world in WORLDS:
         truly = (1 - world.wrong) * world.tuned - world.prompt
         for n in SIZES:
-            found = [climb(world, n, seed) for seed in range(climbs)]
+            with remembering():
+                found = [climb(world, n, seed) for seed in range(climbs)]
             named = sum(before for before, _, _ in found)
             yield {
                 "world": world.name, "test": n, "true gain": truly, "named by the labels": named / climbs,
@@ -87,16 +89,16 @@ def climb(world: Noisy, n: int, seed: int) -> tuple[bool, bool, bool]:
         learnt = wrong & (rng.random(n) < learns)
         said = np.where(learnt, "label", np.where(hit, "true", f"other {candidate.rung}"))
         results[candidate.rung] = summarise(candidate, _outcomes(said, wrong), TASK, 2)
-    before = _verdict(results, None, n)
     asked = in_question(TASK, results, {"finetune"}, 7)
-    if asked is None or before.winner != "finetune":
+    if asked is None:
         return False, False, False
+    before = _verdict(results, looks_of(TASK, asked, results, None, (), 7), n)
     pairs, _, _ = pairs_to_ask(results["prompt"], results["finetune"], 7)
     pairs = pairs[:30]
     said_of = [Label(p.id, p.example_id, _preference(p, rng), "") for p in pairs]
     looks = looks_of(TASK, asked, results, Draw(tuple(p.id for p in pairs), (len(pairs),)), said_of, 7)
     told = any("a way that can be learnt" in line for line in before.counterfactuals)
-    return True, told, _verdict(results, looks, n).winner == "finetune"
+    return before.winner == "finetune", told, _verdict(results, looks, n).winner == "finetune"
 
 
 def _verdict(results: dict[str, Result], looks: PairLooks | None, n: int) -> Verdict:
