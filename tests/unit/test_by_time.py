@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
 from rung.config import parse_config
+from rung.data.audit.drift import on_the_latest
 from rung.data.by_time import moments
 from rung.data.configured import part_rows, read_rows
 from rung.engine.check import check
@@ -15,6 +18,7 @@ from rung.errors import ConfigError, SplitError
 from rung.ladder import climb
 from rung.progress import Silent
 from rung.store.run import RunFolder
+from rung.types import Example
 from tests.unit._worlds import rows
 
 FIRST = date(2025, 1, 1)
@@ -126,3 +130,54 @@ def test_check_says_that_a_column_holds_dates_where_examples_are_divided_at_rand
     assert notes() == []
     made[3]["date"] = "soon"
     assert notes(split={"test": 0.4}) == []
+
+
+def drifting(n, changed):
+    """Rows whose words tell the team; in the last share `changed` of the time two teams have exchanged what they do."""
+    draw = random.Random(3)
+    words = {"billing": "invoice refund charge", "delivery": "parcel courier late", "returns": "broken exchange label"}
+    found = []
+    for i in range(n):
+        said = draw.choice(list(words))
+        swapped = {"billing": "delivery", "delivery": "billing"}.get(said, said) if i >= (1 - changed) * n else said
+        text = " ".join(
+            [draw.choice(words[said].split()), *(draw.choice("abcdefghijkl") * 3 for _ in range(6)), f"n{i}"]
+        )
+        found.append({"id": f"r{i}", "text": text, "team": swapped, "date": (FIRST + timedelta(days=i)).isoformat()})
+    draw.shuffle(found)
+    return found
+
+
+def test_check_compares_what_was_learnt_earlier_with_what_was_learnt_at_random_on_the_latest_fifth(tmp_path):
+    def found(changed, **changes):
+        config = config_of(tmp_path, drifting(300, changed), **changes)
+        return [f for f in check(config, Silent()).findings if f.check == "by-time"]
+
+    [warning] = found(0.5, split={"test": 0.4})
+    assert warning.severity == "warn"
+    assert warning.measured["examples"] == 60
+    assert warning.measured["by_time"] < warning.measured["at_random"] - 0.1
+    assert warning.measured["p_value"] < 0.05 < warning.measured["low"] + 0.05
+    assert (
+        "on the latest fifth by 'date' (60 examples, from 2025-08-29 on) a word model is right in " in warning.message
+    )
+    assert warning.message.endswith("a division at random flatters every approach by what changes with time.")
+    assert warning.next_step.startswith("To test on the latest examples, set `split: {by: time, column: date}`")
+    [divided] = found(0.5)
+    assert (divided.severity, divided.next_step) == ("note", "Nothing to do: they are divided by time.")
+    [steady] = found(0.0, split={"test": 0.4})
+    assert steady.severity == "note"
+    assert steady.message.endswith("no change with time is seen.")
+    assert found(0.0) == []
+
+
+def test_both_ways_learn_from_as_many_and_are_asked_about_the_same_examples():
+    made = [Example(r["id"], {"text": r["text"]}, r["team"], r["id"]) for r in drifting(300, 0.5)]
+    when = {f"r{i}": float(i) for i in range(300)}
+    seen = on_the_latest(made, when)
+    assert seen is not None
+    assert (seen.examples, seen.found.n) == (60, 60)
+    assert seen.found.gain == pytest.approx(seen.at_random - seen.by_time)
+    assert on_the_latest(made, dict(list(when.items())[:90])) is None  # too few with a date
+    assert on_the_latest([replace(e, target="x") for e in made], when) is None
+    assert on_the_latest([replace(e, group="one") for e in made], when) is None  # one example of a group counts

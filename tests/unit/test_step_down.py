@@ -63,7 +63,9 @@ def test_what_cannot_be_asked_is_said_before_anything_is_spent(root, monkeypatch
         stepping_down(of(root, 0.6, ladder=LADDER[1:]), root / "run")
     wide = of(root, 0.6)
     wide = wide.model_copy(update={"task": wide.task.model_copy(update={"min_gain": 0.6})})
-    with pytest.raises(ConfigError, match=r"^the experiment of `rung climb --step-down` on .*run has 1 problem:\n  - task.goal"):
+    with pytest.raises(
+        ConfigError, match=r"^the experiment of `rung climb --step-down` on .*run has 1 problem:\n  - task.goal"
+    ):
         stepping_down(wide, root / "run")
     monkeypatch.setattr("rung.generations.step_down.is_opinion", lambda task: True)
     with pytest.raises(RungError, match="is judged by a model"):

@@ -18,24 +18,24 @@ def moments(written: Mapping[str, str], column: str, source: str) -> dict[str, f
     """
     found = {}
     for row, text in written.items():
-        moment = None if text == row else _moment(text)
-        if moment is None:
+        at = None if text == row else moment(text)
+        if at is None:
             holds = "nothing" if text == row else f"{text[:40]!r}"
             raise SplitError(
                 f"the column {column!r} holds {holds} in the example {row!r}, which is no date: write dates as 2025-03-31, "
                 "2025-03-31T12:00:00Z or seconds since 1970, or leave split.by out",
                 file=source,
             )
-        found[row] = moment
+        found[row] = at
     return found
 
 
 def is_date(text: str) -> bool:
     """Whether a text is a date as people write them; a bare number may be anything."""
-    return not text.strip().isdigit() and _moment(text) is not None
+    return not text.strip().isdigit() and moment(text) is not None
 
 
-def _moment(text: str) -> float | None:
+def moment(text: str) -> float | None:
     """Return seconds since 1970; None for no date."""
     try:
         number = float(text)

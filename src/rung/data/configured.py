@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from rung import plugins
 from rung.config import Config
-from rung.data.by_time import is_date, moments
+from rung.data.by_time import is_date, moment, moments
 from rung.data.columns import guess_kind, is_group_name, repeats
 from rung.data.files import raw_rows
 from rung.data.load import Columns, load_columns
@@ -111,23 +111,29 @@ def groupings(config: Config) -> dict[str, dict[str, str]]:
     return found
 
 
-def dates_beside(config: Config) -> Iterator[Finding]:
-    """Yield a note where a column that is not used holds dates in the first rows, and examples are divided at random all the same."""
-    if config.data.path is None or config.split.by is not None:
-        return
-    looked = list(islice(raw_rows(str(config.resolve(config.data.path))), LOOKED_AT))
+def dates_of(config: Config) -> tuple[str, dict[str, float]] | None:
+    """Return the column by which examples are divided, or one that is not used and holds dates in the first rows, with each row's moment by id.
+
+    Rows without a date are left out. None where there is no such column. The file is read once more for it.
+    """
+    if config.data.path is None:
+        return None
+    path = str(config.resolve(config.data.path))
+    column = config.split.column or _column_of_dates(config, path)
+    if column is None:
+        return None
+    written = {e.id: e.group for e in _load(config, path, column, lambda _: None).examples}
+    return column, {row: at for row, text in written.items() if text != row and (at := moment(text)) is not None}
+
+
+def _column_of_dates(config: Config, path: str) -> str | None:
+    looked = list(islice(raw_rows(path), LOOKED_AT))
     used = (*config.task.inputs, config.task.target, *config.task.accepted_answers, config.data.id)
     columns = [c for c in looked[0].cells if c not in used] if looked else []
     for column in columns:
         if all(isinstance(value := row.cells.get(column), str) and is_date(value) for row in looked):
-            yield Finding(
-                "by-time",
-                "note",
-                f"the column {column!r} holds dates, and examples are divided at random: what changes with time is hidden so.",
-                f"To test on the latest examples, set `split: {{by: time, column: {column}}}`.",
-                measured={"column": column},
-            )
-            return
+            return str(column)
+    return None
 
 
 def label_form(config: Config, kind: Kind) -> Callable[[str], str] | None:

@@ -68,7 +68,9 @@ def missed_headline(who: str, result: Result) -> str:
     found = first_fault(result)
     if found is None or found.estimate is None:
         return f"Not yet: {who} meets the goal and misses a floor."
-    return f"Not yet: {who} meets the goal, but {found.floor.name} is {rate(found.estimate.point)} (floor {mark(found.floor.at_least)})."
+    e = found.estimate
+    reached = f"at most {rate(e.high)}" if e.mean is None else rate(e.mean)  # an approach that stopped early has a bound and no mean
+    return f"Not yet: {who} meets the goal, but {found.floor.name} is {reached} (floor {mark(found.floor.at_least)})."
 
 
 def open_headline(who: str, result: Result, n: int) -> str:

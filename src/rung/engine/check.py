@@ -9,8 +9,9 @@ from pathlib import Path
 
 from rung.config import Config, asked_roles
 from rung.data.audit import CHECKS, audit
+from rung.data.audit.drift import drift_findings, on_the_latest
 from rung.data.audit.grouping import grouping_findings
-from rung.data.configured import as_task, dates_beside, groupings, how_parted, part_rows, read_rows
+from rung.data.configured import as_task, dates_of, groupings, how_parted, part_rows, read_rows
 from rung.data.parts import check_unchanged
 from rung.engine import fidelity
 from rung.engine.obstacles import Obstacle, obstacles, obstacles_here
@@ -105,6 +106,14 @@ def _changed_rows(config: Config, whole: Dataset, folder: Path | None) -> Iterat
         yield Finding("run folder", "stop", f"{error}.", "Name another run folder, or put the examples back.")
 
 
+def _drift(config: Config, kind: Kind, whole: Dataset) -> Iterator[Finding]:
+    """Yield what the latest examples show where a column holds dates."""
+    if (found := dates_of(config)) is not None:
+        column, when = found
+        seen = on_the_latest(whole.examples, when) if kind == "classification" else None
+        yield from drift_findings(column, config.split.by is not None, seen)
+
+
 def _looked_over(
     config: Config, obstacles: tuple[Finding, ...], progress: Progress, folder: Path | None
 ) -> CheckResult:
@@ -128,6 +137,14 @@ def _looked_over(
         how_parted(config, rows),
         (
             *(*obstacles, *_changed_rows(config, rows.whole, folder)),
-            *(*stored, *_ends(config), *grouping, *found, *rows.findings, *documents, *dates_beside(config)),
+            *(
+                *stored,
+                *_ends(config),
+                *grouping,
+                *found,
+                *rows.findings,
+                *documents,
+                *_drift(config, kind, rows.whole),
+            ),
         ),
     )

@@ -44,7 +44,9 @@ def stepping_down(config: Config, source: Path) -> tuple[Config, Path]:
     candidate = run.rung(label).result.need().candidate
     goal = {"as_good_as": label, "margin": config.task.min_gain}
     raw["task"] |= {"goal": goal, "tolerance": None, **carried_prompt(candidate, source.parent, config.root)}
-    asked = parse_config({**raw, "ladder": steps}, config.root, f"the experiment of `rung climb --step-down` on {source}")
+    asked = parse_config(
+        {**raw, "ladder": steps}, config.root, f"the experiment of `rung climb --step-down` on {source}"
+    )
     return asked, source.with_name(f"{source.name}-step-down")
 
 

@@ -25,10 +25,11 @@ FLAT = 64 * np.finfo(np.float64).eps
 Floats = NDArray[np.float64]
 
 
-def out_of_sample(texts: list[str], labels: list[int]) -> Floats | None:
+def out_of_sample(texts: list[str], labels: list[int], apart: list[NDArray[np.bool_]] | None = None) -> Floats | None:
     """Return probabilities of shape (rows, labels), each row's from a model fitted without its fold.
 
-    `labels` are 0 to k - 1, each at least five times. None where no text holds a word.
+    `labels` are 0 to k - 1, each at least five times. `apart`: rows to leave out of one fit each, in place of random folds; a row in
+    none of them has no probabilities (0). None where no text holds a word.
     """
     y = np.asarray(labels)
     split = splitter()
@@ -37,11 +38,11 @@ def out_of_sample(texts: list[str], labels: list[int]) -> Floats | None:
         return None
     features = weighed(found.matrix, rarity(found.matrix)).astype(np.float64)
     result = np.zeros((len(y), int(y.max()) + 1))
-    fold = stratified(y, FOLDS)
+    fold = stratified(y, FOLDS) if apart is None else np.empty(0)
+    folds = [fold == k for k in range(FOLDS)] if apart is None else apart
     # one thread: the products are small, and waiting threads burn more processor time than they save
     with ONE_AT_A_TIME, threadpool_limits(limits=1):
-        for k in range(FOLDS):
-            held = fold == k
+        for held in folds:
             classes, own = np.unique(y[~held], return_inverse=True)
             result[np.ix_(held, classes)] = _fitted(features[~held], own, len(classes))(features[held])
     return result
