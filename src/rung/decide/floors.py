@@ -69,7 +69,9 @@ def missed_headline(who: str, result: Result) -> str:
     if found is None or found.estimate is None:
         return f"Not yet: {who} meets the goal and misses a floor."
     e = found.estimate
-    reached = f"at most {rate(e.high)}" if e.mean is None else rate(e.mean)  # an approach that stopped early has a bound and no mean
+    reached = (
+        f"at most {rate(e.high)}" if e.mean is None else rate(e.mean)
+    )  # an approach that stopped early has a bound and no mean
     return f"Not yet: {who} meets the goal, but {found.floor.name} is {reached} (floor {mark(found.floor.at_least)})."
 
 
