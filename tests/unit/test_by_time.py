@@ -159,7 +159,8 @@ def test_check_compares_what_was_learnt_earlier_with_what_was_learnt_at_random_o
     assert warning.measured["by_time"] < warning.measured["at_random"] - 0.1
     assert warning.measured["p_value"] < 0.05 < warning.measured["low"] + 0.05
     assert (
-        "on the latest fifth by 'date' (60 examples, from 2025-08-29 on) a word model is right in " in warning.message
+        "the latest fifth by 'date' has 60 examples, from 2025-08-29 on. A word model that learnt from earlier ones is right in "
+        in warning.message
     )
     assert warning.message.endswith("a division at random flatters every approach by what changes with time.")
     assert warning.next_step.startswith("To test on the latest examples, set `split: {by: time, column: date}`")

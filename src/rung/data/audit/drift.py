@@ -72,10 +72,10 @@ def drift_findings(column: str, by_time: bool, seen: Latest | None) -> Iterator[
         "column": column, "examples": seen.examples, "since": seen.since, "by_time": seen.by_time, "at_random": seen.at_random,
         "difference": seen.found.gain, "low": seen.found.low, "high": seen.found.high, "p_value": seen.found.p_value,
     }  # fmt: skip
+    points = f"{100 * seen.found.gain:+.1f} points, 95 % CI {100 * seen.found.low:+.1f} to {100 * seen.found.high:+.1f}"
     said = (
-        f"on the latest fifth by {column!r} ({seen.examples:,} examples, from {seen.since} on) a word model is right in {percent(seen.by_time)} where it "
-        f"learnt from earlier examples, and in {percent(seen.at_random)} where it learnt from any others, as with a division at random (difference "
-        f"{100 * seen.found.gain:+.1f} points, 95 % CI {100 * seen.found.low:+.1f} to {100 * seen.found.high:+.1f})"
+        f"the latest fifth by {column!r} has {seen.examples:,} examples, from {seen.since} on. A word model that learnt from earlier ones is right in "
+        f"{percent(seen.by_time)} of them; one that learnt from any others, in {percent(seen.at_random)} ({points})"
     )
     if seen.found.p_value < LEVEL and seen.found.gain > 0:
         flatters = "a division at random flatters every approach by what changes with time"
