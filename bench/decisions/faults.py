@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 
 import numpy as np
+from scipy.special import ndtri
 
 from rung.data.shares import shares_by_need
 from rung.stats.estimate import clopper_pearson_lower, clopper_pearson_upper, sample_lower, summarise
@@ -191,6 +192,28 @@ def drift(climbs: int) -> Iterator[Figure]:
             yield Figure(f"{world}, the latest 70 % test", rows, what, chance, longer, climbs)
 
 
+def many_runs(climbs: int) -> Iterator[Figure]:
+    """8.8: ten runs on one test set, each with another prompt that is truly at goal - tolerance, one planned approach each.
+
+    Before: each says *meets* by itself. Now: the register knows the test set, and only the first run says it without the word exploratory.
+    Rows are hard or easy for all prompts alike, as in the other worlds (two of them disagree on 13 %).
+    """
+    for n in (200, 400, 1000):
+        draw, wrong = np.random.default_rng([88, n]), np.zeros(2)
+        least = next(k for k in range(n + 1) if clopper_pearson_lower(k, n, 0.05) >= 0.88)
+        for _ in range(climbs):
+            common = draw.standard_normal(n) * 0.8**0.5
+            hits = [int((common + draw.standard_normal(n) * 0.2**0.5 < ndtri(0.88)).sum()) for _ in range(10)]
+            wrong += [max(hits) >= least, hits[0] >= least]
+        yield Figure(
+            "ten prompts at goal - tolerance",
+            n,
+            "some wrong 'meets' that is not called exploratory",
+            *(float(w) / climbs for w in wrong),
+            climbs,
+        )
+
+
 @lru_cache(maxsize=100_000)
 def _weight(hits: int, rows: int, floor: float) -> float:
     return weight(summarise([1.0] * hits + [0.0] * (rows - hits)), floor)
@@ -201,6 +224,7 @@ WORLDS: Mapping[str, Callable[[int], Iterator[Figure]]] = {
     "8.4": tight_goal,
     "8.6": alpha_by_dev,
     "8.6i": split_by_need,
+    "8.8": many_runs,
     "8.10": drift,
 }
 

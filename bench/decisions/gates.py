@@ -1,6 +1,7 @@
 """8.1 to 8.3 through the whole ladder: what locks the way to fine-tuning, and what opens it. python -m bench.decisions.gates [--climbs 400]
 
-`before` is the share on the code of commit e6a5761, climbed by the same lines in a checkout of it.
+`before` is the share on the code of commit e6a5761: `results/gates_before.jsonl`, written by these lines in a checkout of it, where rows know no
+clusters and an outcome without an answer is made as it was made then.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.decisions.kept import keep
+from bench.decisions.kept import keep, read
 from bench.decisions.memory import climb, config_of, label_of, let_in, named_rows, remembering
 from bench.decisions.simulate import DEV_SHARE, TRAIN_SHARE, draw
 from bench.decisions.worlds import Rung, World
@@ -20,8 +21,6 @@ from bench.decisions.worlds import Rung, World
 SIZES = (200, 400, 1000)
 LOST = 0.09  # of the requests of an approach that asks a model over the network
 ALIKE, OF = 0.3, 10  # the share of rows in clusters of near-duplicates that are right or wrong together, and their size
-# Shares by the code of e6a5761, 400 climbs a cell, by world and test examples.
-BEFORE: Mapping[tuple[str, int], float] = {}
 Winner = str | None
 
 
@@ -76,12 +75,13 @@ FAULTS = (
 def cells(climbs: int) -> Iterator[dict[str, object]]:
     """Yield the share of climbs that go wrong, by world and size."""
     let_in()
+    before = {(line["world"], line["test"]): line["now"] for line in read("gates_before")}
     for fault in FAULTS:
         for n in SIZES:
             found = _winners(fault, n, climbs)
             yield {
                 "section": fault.section, "world": fault.name, "counted": fault.counted, "test": n,
-                "before": BEFORE.get((fault.name, n)), "now": sum(map(fault.wrong, found)) / climbs,
+                "before": before.get((fault.name, n)), "now": sum(map(fault.wrong, found)) / climbs,
                 "nothing named": found.count(None) / climbs, "climbs": climbs,
             }  # fmt: skip
 
@@ -90,7 +90,7 @@ def _winners(fault: Fault, n: int, climbs: int) -> list[Winner]:
     world = World(fault.name, 0.0, fault.ladder, ())
     sizes = {"d": round(DEV_SHARE * n), "t": n}
     clusters = {part: [OF] * (round(ALIKE * rows) // OF) if fault.alike else [] for part, rows in sizes.items()}
-    dev, test = (rows_of(part, rows, clusters[part]) for part, rows in sizes.items())
+    dev, test = (named_rows(part, rows, clusters[part]) for part, rows in sizes.items())
     config = config_of(world, split={"seed": 7}, **({"limits": dict(fault.limits)} if fault.limits else {}))
     lost = {label_of(rung) for rung in fault.ladder if rung.label in fault.lost}
 
@@ -110,11 +110,6 @@ def _winners(fault: Fault, n: int, climbs: int) -> list[Winner]:
 
     with remembering():
         return asyncio.run(every())
-
-
-def rows_of(part: str, count: int, clusters: Sequence[int]) -> Any:
-    """Return the rows of a part, its first ones in clusters."""
-    return named_rows(part, count, clusters)
 
 
 def _spread(right: np.ndarray, clusters: Sequence[int]) -> np.ndarray:

@@ -50,6 +50,39 @@ EQUAL = """## Two equal models at different prices
 `objective: cheapest`, the dearer one first, both truly .95, {climbs} climbs a row; percent of the climbs that name a winner (`python -m bench.decisions.labelled equal`).
 """
 
+SECTIONS_OF_THE_DESIGN = """## What can mislead a verdict, and the simulated task of each
+
+The numbers are those of the design's second edition (section 8), under which the log and the code name them.
+
+| | what misleads | simulated by | figures |
+|---|---|---|---|
+| 8.1 | a cheaper approach over a limit keeps the only one within it from being named | `bench.decisions.gates` | [below](#through-the-whole-ladder) |
+| 8.2 | requests without an answer counted as wrong | `bench.decisions.gates` | [below](#through-the-whole-ladder) |
+| 8.3 | near-duplicates counted as independent | `bench.decisions.gates`, `faults 8.3` | [below](#through-the-whole-ladder), [the log](log.md) |
+| 8.4 | a tolerance larger than the errors that the goal allows | `faults 8.4` (exact) | [the log](log.md) |
+| 8.5 | one average hides the class that matters | `bench.decisions.claims` | [the appendix](decisions-cells.md#a-class-that-matters) |
+| 8.6 | few test examples, and alpha where it cannot decide | `faults 8.6`, `faults 8.6i`, `bench.decisions.labelled` | [above](#by-distance-from-the-goal), [the log](log.md) |
+| 8.7 | a free second look at more test examples | `bench.decisions.looks` | [the appendix](decisions-cells.md#more-test-examples-later) |
+| 8.8 | many runs on one test set | `faults 8.8` | [the log](log.md) |
+| 8.9 | (a bet for today beside the verdict: tried, and not built) | | [the log](log.md) |
+| 8.10 | what changes with time, under a division at random | `faults 8.10` | [statistics](statistics.md#by-time) |
+| 8.11 | labels that are wrong in a way that can be learnt | `bench.decisions.noise` | [below](#labels-that-are-wrong-in-a-way-that-can-be-learnt) |
+| 8.12 | figures that leave out the hard worlds | all kinds, sizes and outcomes stand in the table above | [the appendix](decisions-cells.md) |
+
+No test on the given labels shows 8.11, paraphrased leaks, or failures left out of the score (`failure_score: null`): the verdict then carries the warning.
+"""
+
+GATES = """## Through the whole ladder
+
+Climbs with the ladder's own code, goal .90, percent that go wrong; *before*: the code of commit e6a5761, {before} climbs a row; *now*: {climbs} (`python -m bench.decisions.gates`).
+"""
+
+NOISE = """## Labels that are wrong in a way that can be learnt
+
+A prompt and a tuned model, goal .90; the tuned model gives the wrong label in nine of ten such examples, the prompt never. People err in one pair of twenty. {climbs} climbs a row; percent that name fine-tuning (`python -m bench.decisions.noise`).
+In all climbs in which the labels alone name it, the verdict asks for the pairs.
+"""
+
 TAIL = """## What follows
 
 - Wrong claims are rare everywhere. What few examples cost is *inconclusive*, and a cheap approach too far: climbing on through *inconclusive* costs calls, never a training run.
@@ -80,7 +113,17 @@ dev has 0.375 n, training 1.125 n. With too few rows (a tenth of n) inconclusive
 def page() -> str:
     """Return the page for a reader who decides."""
     data = json.loads(RESULTS.read_text(encoding="utf-8"))
-    parts = [HEAD, *_main(data), *_labelled(), *_equal(), *_checks(data), TAIL]
+    parts = [
+        HEAD,
+        *_main(data),
+        *_labelled(),
+        *_equal(),
+        SECTIONS_OF_THE_DESIGN,
+        *_gates(),
+        *_noise(),
+        *_checks(data),
+        TAIL,
+    ]
     return "\n".join(parts)
 
 
@@ -197,6 +240,32 @@ def _equal() -> Iterator[str]:
     yield "|--:|---|--:|--:|"
     for line in lines:
         yield _row([f"{line['n']:,}", line["rule"], f"{100 * line['named']:.0f}", f"{100 * line['cheaper']:.0f}"])
+    yield ""
+
+
+def _gates() -> Iterator[str]:
+    lines, before = read("gates"), read("gates_before")
+    if not lines or not before:
+        return
+    yield GATES.format(climbs=f"{lines[0]['climbs']:,}", before=f"{before[0]['climbs']:,}")
+    yield _row(["", "simulated task", "counted", "test examples", "before", "now"])
+    yield "|---|---|---|--:|--:|--:|"
+    for line in lines:
+        shares = ["" if line[what] is None else f"{100 * line[what]:.0f}" for what in ("before", "now")]
+        yield _row([line["section"], line["world"], line["counted"], f"{line['test']:,}", *shares])
+    yield ""
+
+
+def _noise() -> Iterator[str]:
+    lines = read("noise")
+    if not lines:
+        return
+    yield NOISE.format(climbs=f"{lines[0]['climbs']:,}")
+    yield _row(["simulated task", "true gain, points", "test examples", "by the labels", "after 30 pairs"])
+    yield "|---|--:|--:|--:|--:|"
+    for line in lines:
+        shares = [f"{100 * line[what]:.0f}" for what in ("named by the labels", "named after 30 pairs")]
+        yield _row([line["world"], f"{100 * line['true gain']:+.1f}", f"{line['test']:,}", *shares])
     yield ""
 
 

@@ -44,6 +44,11 @@ def climb(
         "--step-down",
         help="Ask whether an approach below the winner of the run suffices by now, and what it saves.",
     ),
+    confirm: bool = typer.Option(
+        False,
+        "--confirm",
+        help="Measure what the run chose on the examples that split.confirm kept for this, once.",
+    ),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Print all that is known beside the answer."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> int:
@@ -52,7 +57,7 @@ def climb(
     Exit codes: 0 meets the goal, 1 misses it (or by a judge's word alone), 2 bad input (also what `rung check` stops at), 3 budget
     spent, 4 incomplete (run again), 5 our fault, 6 inconclusive, provisional, or waiting for a model tuned elsewhere.
     """
-    _fit_together(config, folder, more, quick=quick, dev=dev, step_down=step_down)
+    _fit_together(config, folder, more, quick=quick, dev=dev, step_down=step_down, confirm=confirm)
     loaded = _loaded(
         config, {"seed": seed, "budget_usd": budget, "goal": goal, "only": only, "more": _from(config, more)}
     )
@@ -64,11 +69,15 @@ def climb(
     where = config if config.is_dir() else folder or Path("runs") / loaded.task.name
     if step_down:
         return _step_down(loaded, where, as_json, verbose)
+    if confirm:
+        from rung.engine.confirm import confirming
+
+        return climb_and_report(*confirming(where), as_json, verbose)
     return climb_and_report(loaded, where, as_json, verbose)
 
 
 def _fit_together(
-    config: Path, folder: Path | None, more: Path | None, *, quick: bool, dev: bool, step_down: bool
+    config: Path, folder: Path | None, more: Path | None, *, quick: bool, dev: bool, step_down: bool, confirm: bool
 ) -> None:
     """Raise ConfigError for options that mean nothing beside each other."""
     from rung.errors import ConfigError, Problem
@@ -85,6 +94,10 @@ def _fit_together(
     if step_down and (quick or dev):
         raise ConfigError(
             [Problem("--step-down", "reads the test set, and --quick and --dev do not: give one")], "The command"
+        )
+    if confirm and (quick or dev or step_down or more is not None):
+        raise ConfigError(
+            [Problem("--confirm", "stands alone: it measures one approach on examples kept for that")], "The command"
         )
     if config.is_dir() and folder is not None:
         raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")

@@ -82,10 +82,14 @@ def clean(
 
 
 def check_frozen(folder: Path, parts: Parts) -> None:
-    """Check that the test examples are those that a run has frozen. Raises RungError where they are others."""
+    """Check that the test examples are those that a run has frozen, and all others free. Raises RungError where they are others."""
     from rung.errors import RungError
     from rung.store.run import RunFolder
 
+    if parts.aside:
+        raise RungError(
+            f"split.confirm keeps {len(parts.aside):,} examples sealed, which would be lost in a new version: make the version before it is set"
+        )
     frozen, here = RunFolder(folder).parts.manifest.get(), parts.manifest
     if frozen is not None and frozen["test"]["sha256"] != here["test"]["sha256"]:
         raise RungError(

@@ -40,7 +40,7 @@ class DataSection(Section):
 class SplitSection(Section):
     """How the examples are divided. Shares of all examples; those left out follow from what is planned (docs/data.md)."""
 
-    later: ClassVar = frozenset({"alpha_for_more", "by", "column"})
+    later: ClassVar = frozenset({"alpha_for_more", "by", "column", "confirm", "confirming"})
 
     test: float | None = Field(
         None,
@@ -66,12 +66,22 @@ class SplitSection(Section):
         description="share of alpha kept for test examples that are added later: then old and new ones decide together; 0: the new ones alone",
     )
 
+    confirm: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of the examples that is kept sealed for `rung climb --confirm`, which opens it once",
+    )
+    confirming: bool = Field(False, description="the test set is what `confirm` kept; `rung climb --confirm` sets it")
+
     @model_validator(mode="after")
     def _something_left(self) -> SplitSection:
         if self.test is not None and self.dev is not None and self.test + self.dev >= 1:
             raise ValueError(f"test {self.test} and dev {self.dev} leave no training examples")
         if (self.by is None) != (self.column is None):
             raise ValueError("`by: time` and the `column` with the dates belong together: give both")
+        if self.confirming and not self.confirm:
+            raise ValueError("`confirming` tests on what `confirm` kept: set that share")
         return self
 
 
@@ -80,6 +90,12 @@ def problems_of_time(data: DataSection, split: SplitSection, inputs: Sequence[st
     if split.by is not None and data.path is None:
         yield Problem(
             "split.by", "divides the one file of data.path, and here the test set is your own: leave it out", split.by
+        )
+    if split.confirm and data.path is None:
+        yield Problem(
+            "split.confirm",
+            "divides the one file of data.path, and here the test set is your own: leave it out",
+            str(split.confirm),
         )
     if split.column in inputs:
         yield Problem(

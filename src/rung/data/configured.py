@@ -175,7 +175,14 @@ def as_written(parts: Parts, loaded: Loaded) -> Parts:
         return tuple(loaded.written.get(e.id, e) for e in rows)
 
     aside = tuple(replace(q, example=loaded.written.get(q.example.id, q.example)) for q in parts.quarantine)
-    return replace(parts, train=old(parts.train), dev=old(parts.dev), test=old(parts.test), quarantine=aside)
+    return replace(
+        parts,
+        train=old(parts.train),
+        dev=old(parts.dev),
+        test=old(parts.test),
+        quarantine=aside,
+        aside=old(parts.aside),
+    )
 
 
 def kind_of(config: Config, loaded: Loaded) -> Kind:
@@ -192,9 +199,16 @@ def part_rows(config: Config, loaded: Loaded) -> tuple[Kind, Parts]:
     if loaded.train is not None and loaded.test is not None:
         dev = config.split.dev or DEV_OF_A_TRAINING_FILE
         return known, split_given(loaded.train, loaded.test, dev=dev, seed=seed, kind=known)
-    shares = shares_of(config, len(loaded.first))
+    shares = shares_of(config, round((1.0 - config.split.confirm) * len(loaded.first)))
     return known, split(
-        loaded.first, test=shares.test, dev=shares.dev, seed=seed, kind=known, when=_moments(config, loaded)
+        loaded.first,
+        test=shares.test,
+        dev=shares.dev,
+        seed=seed,
+        kind=known,
+        when=_moments(config, loaded),
+        confirm=config.split.confirm,
+        confirming=config.split.confirming,
     )
 
 
@@ -212,8 +226,9 @@ def how_parted(config: Config, loaded: Loaded) -> str:
     if loaded.test is not None:
         share = config.split.dev or DEV_OF_A_TRAINING_FILE
         return f"the test set is your own; {100 * share:.0f} % of the training file chooses candidates"
-    shares = shares_of(config, len(loaded.first))
-    return f"{shares.said}: {shares.why}"
+    shares = shares_of(config, round((1.0 - config.split.confirm) * len(loaded.first)))
+    kept = f"; of all examples {100 * config.split.confirm:.3g} % are kept to confirm" if config.split.confirm else ""
+    return f"{shares.said}{kept}: {shares.why}"
 
 
 def as_task(config: Config, kind: Kind, visible: tuple[Example, ...]) -> Task:

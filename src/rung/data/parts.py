@@ -17,6 +17,7 @@ from rung.types import Dataset, Example, Split, content_hash
 
 PARTS: tuple[str, ...] = ("train", "dev", "test")
 IDS_NAMED = 5
+ASIDE = "aside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,18 @@ class Parts:
     quarantine: tuple[Quarantined, ...] = ()
     given: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)  # what made this split, JSON-able
+    aside: tuple[
+        Example, ...
+    ] = ()  # kept sealed for another run, which confirms; in the run that does, what the first tested on
 
     @property
     def quarantined(self) -> tuple[str, ...]:
         return tuple(q.example.id for q in self.quarantine)
+
+    @property
+    def sealed(self) -> set[str]:
+        """The ids of examples that nobody may see: of the test set, and of what is kept for another run."""
+        return {e.id for e in (*self.test, *self.aside)}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -60,7 +69,7 @@ class Parts:
             "quarantined": {q.example.id: q.example.sha256 for q in self.quarantine},
             "seed": self.seed,
             "given": self.given,
-            "settings": dict(self.settings),
+            "settings": {**self.settings, **({ASIDE: {e.id: e.sha256 for e in self.aside}} if self.aside else {})},
         }
 
     def as_split(self) -> Split:
@@ -132,7 +141,8 @@ def check_unchanged(dataset: Dataset, manifest: Mapping[str, Any]) -> None:
     For a user's own train and test files give both as one Dataset (see `rung.data.split.joined`).
     Raises IntegrityError that says which rows changed, appeared or vanished.
     """
-    frozen = {**manifest["quarantined"], **manifest["settings"].get("first", {})}
+    settings = manifest["settings"]
+    frozen = {**manifest["quarantined"], **settings.get("first", {}), **settings.get(ASIDE, {})}
     for name in PARTS:
         frozen.update(manifest[name]["ids"])
     changes = describe_changes(frozen, {e.id: e.sha256 for e in dataset.examples})

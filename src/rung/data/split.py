@@ -30,9 +30,13 @@ def split(
     seed: int = 7,
     kind: Kind = "classification",
     when: Mapping[str, float] | None = None,
+    confirm: float = 0.0,
+    confirming: bool = False,
 ) -> Parts:
     """Part the rows by shares of the whole; train takes the rest. `when`: each row's moment by id, to part them by time.
 
+    `confirm`: this share is kept out of all parts, and the others are shares of what is left; `confirming`: it is the test set, and what would have
+    been that is kept out instead. Both part equally otherwise.
     Rows of one group, or of one near-duplicate cluster, or tied by a chain of both, stay on one side. For
     classification each part nears the label proportions of the whole. Equal rows and seed give equal parts, in
     whatever order the file has them. Raises SplitError when a group exceeds every part, or a part would hold too few.
@@ -43,16 +47,25 @@ def split(
         raise SplitError(
             f"the shares test {test} and dev {dev} leave {shares['train']:.2f} for train; they must sum below 1"
         )
-    _enough(len(rows), shares, dataset.source)
     duplicates = find_duplicates(rows)
-    parts = _parted(tied(rows, duplicates), shares, kind, seed, dataset.source, when)
+    rest: tuple[Example, ...] = tied(rows, duplicates)
+    apart: tuple[Example, ...] = ()
+    if confirm:  # before all else, so that other shares, of another ladder, keep the same rows
+        first = {"rest": 1.0 - confirm, "confirm": confirm}
+        _enough(len(rows), first, dataset.source)
+        both = _parted(rest, first, kind, seed, dataset.source, when)
+        rest, apart = both["rest"], both["confirm"]
+    _enough(len(rest), shares, dataset.source)
+    parts = _parted(rest, shares, kind, seed, dataset.source, when)
+    kept, aside = (apart, parts["test"]) if confirming else (parts["test"], apart)
     return Parts(
         parts["train"],
         parts["dev"],
-        parts["test"],
+        kept,
         seed=seed,
         duplicates=duplicates,
         settings={"test": test, "dev": dev, "kind": kind, **({"by": "time"} if when is not None else {})},
+        aside=aside,
     )
 
 
@@ -101,10 +114,11 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
     nearly equal one that is there already, or share the group of one that approaches may see.
     """
     seen = (*parts.train, *parts.dev, *(q.example for q in parts.quarantine))
-    duplicates = find_duplicates((*seen, *parts.test, *more))
+    duplicates = find_duplicates((*seen, *parts.test, *parts.aside, *more))
     for rows, where, advice in (
         (seen, "train or dev", "leave them out, since what an approach has seen cannot test it"),
         (parts.test, "the test set already", "leave them out, since nothing counts twice"),
+        (parts.aside, "what is kept for confirming", "leave them out, since it is fresh only once"),
     ):
         alone = tuple(
             e if rows is seen else replace(e, group=e.id) for e in rows

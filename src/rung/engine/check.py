@@ -128,7 +128,7 @@ def _looked_over(
     stored = (*_stored_answers(config), *fidelity.findings(config, rows, {e.id for e in (*parts.train, *parts.dev)}))
     beside = groupings(config) if kind == "classification" else {}
     grouping = tuple(grouping_findings((*parts.train, *parts.dev), beside, len(parts.test)))
-    documents = examine(config, rows.whole.examples, {e.id for e in parts.test})
+    documents = examine(config, rows.whole.examples, parts.sealed)
     return CheckResult(
         rows.whole.source,
         len(rows.whole),

@@ -68,7 +68,7 @@ def prepare(config: Config, run: RunFolder, progress: Progress) -> Prepared:
             "; ".join(f"{f.message} {f.next_step}" for f in blocking) + " (`rung check` shows all findings)",
             file=loaded.whole.source,
         )
-    documents = gather(config, progress, loaded.whole.examples, {e.id for e in parts.test})
+    documents = gather(config, progress, loaded.whole.examples, parts.sealed)
     frozen = freeze(parts, run.path)
     findings = (*documents, *findings)
     _keep(run, task, findings)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rung.data.parts import ASIDE
 from rung.decide.form import cheapest_fix
 from rung.decide.frontier import frontier_lines
 from rung.decide.headline import first_upper
@@ -263,6 +264,8 @@ def _commands(report: Report, where: str) -> Iterator[Command]:
         yield _decides(report, where)
     else:
         yield Command(f"rung advise {where}", "what the evidence says of each way on")
+    if verdict is not None and verdict.exploratory and ASIDE in report.manifest.get("settings", {}):
+        yield Command(f"rung climb {where} --confirm", "confirm it on the examples kept for that")
     yield Command(f"rung report {where}", "the full report")
 
 
