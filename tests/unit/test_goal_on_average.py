@@ -11,19 +11,20 @@ from scipy import stats
 from sklearn.metrics import fbeta_score
 
 from rung.decide.compare import compare, shown_not_worse
+from rung.decide.current import anchored
 from rung.decide.verdict import decide
 from rung.engine.check import check
-from rung.engine.obstacles import refuse
 from rung.engine.verify import verify
-from rung.errors import ConfigError, DataError
+from rung.errors import DataError
 from rung.evaluate.alpha import differing, weight_of
+from rung.evaluate.measure import held_beside
 from rung.ladder import climb
 from rung.progress import Silent
 from rung.prompts.race import mean_score, racing_scores
 from rung.report.github import render_github
 from rung.report.load import load_report
 from rung.report.page import render_page
-from rung.stats.aggregate import compare_contributions, contributions
+from rung.stats.aggregate import compare_contributions, contributions, non_inferior_contributions
 from rung.stats.wealth import LEAST_WEIGHT
 from rung.store.run import RunFolder
 from rung.types import Failure, MetricSpec, Outcome
@@ -167,10 +168,42 @@ def test_check_counts_what_a_rare_label_leaves_and_stops_at_nonsense(tmp_path):
         climb(config_of(tmp_path, made, metrics=["macro_f1"], kind="generation"), tmp_path / "d")
 
 
-def test_an_average_is_no_goal_beside_what_runs_now(tmp_path):
-    config = config_of(tmp_path, rows(60), ("prompt", "baseline"), {"as_good_as": "prompt"}, metrics=["macro_f1"])
-    with pytest.raises(ConfigError, match="a difference of scores, and macro F1 is no mean of them: set a number"):
-        refuse(config)
+def test_as_good_as_what_runs_now_is_a_difference_of_averages_where_one_decides():
+    of = task(1.0, metrics=MACRO, tolerance=0.1, as_good_as="now")
+    now, worse = (named(payments(found=found)) for found in (20, 7))
+    current = measured(now, of)
+    told = anchored(of, now)
+    assert told.goal == pytest.approx(current.estimates["macro_f1"].mean)
+    same, bad = (held_beside(measured(o, told), current, told, 2).quality for o in (now, worse))
+    assert (same.status, bad.status) == ("meets", "misses")
+    before, after = (
+        contributions("macro_f1", [o.label for o in rows_], [o.said for o in rows_]) for rows_ in (now, worse)
+    )
+    by_hand = non_inferior_contributions(before, after, None, 0.1, 0.025)
+    assert bad.lower == pytest.approx(told.goal + by_hand.lower)
+    assert bad.upper < told.goal
+    silent = tuple(
+        replace(o, answer=None, scores=None, said=None, failure=Failure("timeout", "")) if o.label == "fraud" else o
+        for o in now
+    )
+    unknown = held_beside(measured(silent, told), current, told, 2).quality
+    assert (unknown.status, unknown.upper >= told.goal) == (
+        "inconclusive",
+        True,
+    )  # it may have been right on all of them
+    pair = compare(("now", current), ("prompt", measured(worse, told)), told, 7)
+    assert pair.gain == pytest.approx(float((after.values - before.values).mean()))
+
+
+@pytest.mark.slow
+def test_an_average_beside_what_runs_now_from_rung_yaml_to_verify(tmp_path):
+    goal = {"as_good_as": "baseline", "margin": 0.2}
+    run = climb(config_of(tmp_path, rows(300), ("baseline", "prompt"), goal, metrics=["macro_f1"]), tmp_path / "run")
+    beside = run.results["prompt"]
+    assert (beside.quality.status, run.verdict.winner) == ("meets", "prompt")
+    assert any("bound of the difference of averages (delta method)" in r.rule for r in run.verdict.reasons)
+    assert run.verdict.repeats is None  # not known of averages
+    assert [c.differs for c in verify(RunFolder.open(tmp_path / "run")) if c.differs] == []
 
 
 # --- alpha by dev

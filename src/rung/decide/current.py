@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from rung.decide.averages import contributed, deciding_sample, told
 from rung.decide.compare import cheaper
 from rung.decide.wording import money, percent, quality_keys
 from rung.errors import RungError
+from rung.stats.aggregate import Contributions
 from rung.stats.rerun import difference_chances
-from rung.stats.threeway import Pairs, judge_difference
+from rung.stats.threeway import Pairs, judge_contributions, judge_difference
 from rung.types import Comparison, Outcome, Quality, Reason, Result, Task, groups_of
 from rung.usual_names import shown_name
 
@@ -20,6 +22,9 @@ NOTHING_SHARED = "no example has a score of both what runs now and this approach
 
 def goal_of(task: Task, outcomes: Sequence[Outcome]) -> float:
     """Return what the approach that runs now scored, which others are to be as good as."""
+    if task.metrics[0].average is not None:
+        sample = deciding_sample(outcomes, task)
+        return 0.0 if sample is None else sample.mean
     values = [v for o in outcomes if (v := o.value(task.metrics[0].name, task.failure_score)) is not None]
     return math.fsum(values) / len(values) if values else 0.0
 
@@ -47,13 +52,18 @@ def must_answer(task: Task, outcomes: Sequence[Outcome], part: str) -> None:
 
 def claim_beside(task: Task, current: Result, outcomes: Sequence[Outcome], divisor: float) -> Quality:
     """Judge whether an approach is at most `task.tolerance` worse than what runs now, on the examples that both visited."""
-    worst, best, groups = _pairs(task, current, outcomes)
     at = goal_of(task, current.outcomes)
+    if task.metrics[0].average is not None:
+        unlucky, lucky, groups = _of_averages(task, current, outcomes)
+        return judge_contributions(unlucky, lucky, groups, task.tolerance, task.alpha, divisor, at)
+    worst, best, groups = _pairs(task, current, outcomes)
     return judge_difference(worst, best, groups, task.tolerance, task.alpha, divisor, at)
 
 
-def chances_beside(task: Task, current: Result, result: Result, divisor: float) -> tuple[float, float]:
-    """Return how likely fresh examples show an approach as good as what runs now again, and worse."""
+def chances_beside(task: Task, current: Result, result: Result, divisor: float) -> tuple[float, float] | None:
+    """Return how likely fresh examples show an approach as good as what runs now again, and worse; None for averages over labels."""
+    if task.metrics[0].average is not None:
+        return None
     worst, _, groups = _pairs(task, current, result.outcomes)
     a, b = zip(*worst, strict=True)
     return difference_chances(a, b, groups, task.tolerance, task.alpha, divisor)
@@ -73,6 +83,20 @@ def _pairs(task: Task, current: Result, outcomes: Sequence[Outcome]) -> tuple[Pa
         raise RungError(NOTHING_SHARED)
     worst, best = [(a[1], b[0]) for _, a, b in pairs], [(a[0], b[1]) for _, a, b in pairs]
     return worst, best, groups_of([o for o, _, _ in pairs])
+
+
+_Both = tuple[Contributions, Contributions]
+
+
+def _of_averages(task: Task, current: Result, outcomes: Sequence[Outcome]) -> tuple[_Both, _Both, Sequence[str] | None]:
+    """Return what each example adds to the averages of both, what got no answer counted against the approach, and for it; with the groups."""
+    before = {o.example_id: o for o in told(current.outcomes, task)}
+    rows = [o for o in told(outcomes, task) if o.example_id in before]
+    if not rows:
+        raise RungError(NOTHING_SHARED)
+    spec, same = task.metrics[0], [before[o.example_id] for o in rows]
+    unlucky, lucky = ((contributed(spec, same, not right), contributed(spec, rows, right)) for right in (False, True))
+    return unlucky, lucky, groups_of(rows)
 
 
 def saves(task: Task, current: Result, result: Result) -> bool | None:
@@ -127,6 +151,14 @@ def beside_line(task: Task, pair: Comparison | None, quality: Quality) -> str:
     )
 
 
+def _bound(task: Task) -> str:
+    return (
+        "score bound (Tango)"
+        if task.metrics[0].average is None
+        else "bound of the difference of averages (delta method)"
+    )
+
+
 def _claim(task: Task, label: str, result: Result) -> tuple[str, str]:
     """Return what is shown of an approach beside what runs now, and by which rule."""
     q, now = result.quality, shown_name(task.as_good_as or "")
@@ -135,12 +167,12 @@ def _claim(task: Task, label: str, result: Result) -> tuple[str, str]:
         level = "" if result.level is None else f" at {result.level:.3g}, its share of alpha {task.alpha:g} by dev"
         return (
             f"{shown_name(label)} is as good as {now}: the lower bound {low:+.3f} of the paired difference is above -{task.tolerance:g}",
-            f"paired non-inferiority by a one-sided score bound (Tango){level}",
+            f"paired non-inferiority by a one-sided {_bound(task)}{level}",
         )
     if q.status == "misses":
         return (
             f"{shown_name(label)} is worse than {now}: the upper bound {high:+.3f} of the paired difference is below 0",
-            f"one-sided score bound (Tango) at alpha {task.alpha:g}",
+            f"one-sided {_bound(task)} at alpha {task.alpha:g}",
         )
     return (
         f"{shown_name(label)} is inconclusive: bounds {low:+.3f} to {high:+.3f} of the difference to {now} leave both open; as good with "

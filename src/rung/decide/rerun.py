@@ -46,8 +46,7 @@ def _chances(
     rows = max(1, round(test_rows * sample.n_eff / sample.n))
     divisor = planned if result.level is None else task.alpha / result.level
     if current is not None:
-        meets, misses = chances_beside(task, current, result, divisor)
-        return (0.0, 1.0) if result.saves is False else (meets, misses)
+        return (0.0, 1.0) if result.saves is False else chances_beside(task, current, result, divisor)
     return status_chances(sample.hits, sample.n_eff, rows, task.goal, task.tolerance, task.alpha, divisor)
 
 

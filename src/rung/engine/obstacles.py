@@ -107,10 +107,7 @@ def _of_current(config: Config) -> Iterator[Obstacle]:
             Problem(path, f"{step.label} changes weights in the run: name what runs now, as it is asked today"),
             "plan",
         )
-    if config.task.metrics and config.task.metrics[0].average is not None:
-        says = f"the goal beside an approach is a difference of scores, and {config.task.metrics[0].title} is no mean of them: set a number"
-        yield Obstacle(Problem("task.goal", says), "plan")
-    elif config.task.metrics and is_opinion(config.as_task(kind="generation", labels=None)):
+    if config.task.metrics and is_opinion(config.as_task(kind="generation", labels=None)):
         says = f"the judge {config.task.metrics[0].name!r} decides, and its opinions of two approaches are not corrected by labels together: set a number"
         yield Obstacle(Problem("task.goal", says), "plan")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
+from rung.stats.aggregate import Contributions, non_inferior_contributions
 from rung.stats.distribution import beta_above
 from rung.stats.estimate import FEWEST_GROUPS, Sample, can_claim_met, sample_lower, sample_upper, summarise
 from rung.stats.paired import SIDE, non_inferior, sign_flip
@@ -93,6 +94,30 @@ def judge_difference(
         advice = "widen the margin" if rows is None else None
     good, at_goal = 1.0 - found.p_value, 1.0 - at_all.p_value
     return Quality(status, at + found.lower, at + upper, good, rows, advice, probability_at_goal=at_goal)
+
+
+def judge_contributions(
+    worst: tuple[Contributions, Contributions],
+    best: tuple[Contributions, Contributions],
+    groups: Sequence[str] | None,
+    margin: float,
+    alpha: float,
+    divisor: float,
+    at: float,
+) -> Quality:
+    """Judge one rung against another by an average over labels, as `judge_difference` does by means: bounds by the delta method.
+
+    How many examples would settle it is not said: it depends on which labels they have. Raises ValueError as `non_inferior_contributions`.
+    """
+    found = non_inferior_contributions(*worst, groups, margin, alpha / divisor)
+    upper = -non_inferior_contributions(best[1], best[0], groups, margin, alpha).lower
+    at_all = non_inferior_contributions(*worst, groups, NO_MARGIN, alpha)
+    status: Status = "meets" if found.shown else "misses" if upper < 0 else "inconclusive"
+    advice = "bring more examples of the rare labels, or widen the margin" if status == "inconclusive" else None
+    if status == "meets" and groups is not None and not can_claim_met(len(set(groups))):
+        status, advice = "inconclusive", _more_groups(len(set(groups)))
+    good, at_goal = 1.0 - found.p_value, 1.0 - at_all.p_value
+    return Quality(status, at + found.lower, at + upper, good, None, advice, probability_at_goal=at_goal)
 
 
 def _upper_difference(
