@@ -14,6 +14,27 @@ from tests.unit._results import result, share, task
 LADDER = ("baseline", "prompt", "fewshot")
 
 
+def test_failures_that_are_left_out_are_told_with_what_they_would_change():
+    """Difficult examples fail more often, so that a score without them flatters; the verdict says what it would be with them."""
+    t = task(0.9, failure_score=None)
+    flattered = result([1.0] * 180 + [0.0] * 2 + [None] * 40, t, cause="refusal")
+    verdict = decide(climbed(t, {"prompt": flattered}))
+    assert (verdict.decision, verdict.winner) == ("meets", "prompt")
+    assert verdict.counterfactuals[0] == (
+        "40 of 222 test examples failed with prompt and are left out of its score. With failure_score 0 instead of null it would score 0.81 and miss the goal."
+    )
+    few = decide(climbed(t, {"prompt": result([1.0] * 297 + [0.0] + [None] * 2, t, cause="refusal")}))
+    assert few.counterfactuals[0].endswith("it would score 0.99 and still meet the goal.")
+    silent = decide(climbed(t, {"prompt": result([1.0] * 298 + [None] * 2, t, cause="timeout")}))
+    assert not any(
+        "failure_score" in line for line in silent.counterfactuals
+    )  # what got no answer is unknown, and never left out
+    counted = decide(
+        climbed(task(0.9), {"prompt": result([1.0] * 297 + [0.0] + [None] * 2, task(0.9), cause="refusal")})
+    )
+    assert not any("failure_score" in line for line in counted.counterfactuals)
+
+
 def climbed(for_task: Task, results: dict[str, Result], **changes: object) -> Climbed:
     names = list(results)
     pairs = [compare((a, results[a]), (b, results[b]), for_task, seed=7) for a, b in pairwise(names)]

@@ -392,5 +392,8 @@ def test_a_tuned_winner_says_what_no_test_on_these_labels_can_see():
     assert won.winner == "finetune"
     [warning] = [line for line in won.counterfactuals if "can be learnt look like a gain" in line]
     assert "compare 30 test answers of 'fine-tuning' with those of 'prompt'" in warning
+    assert any(
+        "say what training examples say in other words flatter 'fine-tuning'" in line for line in won.counterfactuals
+    )
     cheap = decide(climbed(t, {"prompt": result(share(390, 400), t)}, trained=TUNED, planned=PLANNED))
-    assert not any("can be learnt" in line for line in cheap.counterfactuals)
+    assert not any("can be learnt" in line or "in other words" in line for line in cheap.counterfactuals)

@@ -20,6 +20,7 @@ LEARNT_NOISE = (
     "Labels that are wrong in a way that can be learnt look like a gain of fine-tuning, and no test on these labels can tell. Before you rely on it, "
     "have a person compare {pairs} test answers of {tuned!r} with those of {below!r}, without knowing whose is whose{how}."
 )
+PARAPHRASES = "Test examples that say what training examples say in other words flatter {tuned!r}, and no check here sees them: look for such pairs."
 
 
 def in_question(
@@ -56,7 +57,9 @@ def refuted(task: Task, looks: PairLooks | None) -> bool:
 def looks_first(
     winner: str | None, trained: Collection[str], task: Task, results: Mapping[str, Result], looks: PairLooks | None
 ) -> Iterator[str]:
-    """Say what no test on the labels can show, where weights that learnt them win; and where people contradict the labels."""
+    """Say what no test on these examples can show, where weights that learnt from them win; and where people contradict the labels."""
+    if winner is not None and winner in trained:
+        yield PARAPHRASES.format(tuned=shown_name(winner))
     if looks is not None and looks.complete:
         if looks.against_labels:
             named = ", ".join(looks.against_labels[:NAMED]) + (" ..." if len(looks.against_labels) > NAMED else "")

@@ -33,7 +33,7 @@ from rung.decide.tuned import (
     tuned_reasons,
     worth_tuning,
 )
-from rung.decide.wording import counterfactuals, label_counterfactuals, reasons
+from rung.decide.wording import counterfactuals, failures_counted, label_counterfactuals, reasons
 from rung.stats.power import minimum_detectable_effect
 from rung.types import (
     Comparison,
@@ -160,6 +160,7 @@ def _changes(climb: Climbed, winner: str | None, decision: Decision, provisional
     task, requests_per_month = climb.task, climb.task.service.requests_per_month
     if decision == "stopped" and climb.stopped:
         yield f"{climb.stopped.why[:1].upper()}{climb.stopped.why[1:]}."
+    yield from failures_counted(task, winner, climb.results, len(climb.planned))
     if provisional:
         yield UNCORRECTED
     elif climb.current is not None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from rung.decide.averages import deciding_sample
 from rung.decide.compare import pairs_planned
 from rung.decide.limits import latency, limits_broken, limits_open
+from rung.stats.threeway import judge_sample
 from rung.types import Comparison, EarlierUse, Finding, Quality, Reason, Result, Skipped, Task, rate, widest_tolerance
 from rung.usual_names import shown_name
 
@@ -228,6 +231,26 @@ def counterfactuals(
     yield f"With a goal of {mark(_carried(short[best], task), down=True)} or less, {shown_name(best)} would meet the goal."
     if task.tolerance < wider <= min(WIDEST_TOLERANCE, widest_tolerance(task.goal)):
         yield f"With a tolerance of {wider:g} instead of {task.tolerance:g}, {shown_name(best)} would meet the goal."
+
+
+def failures_counted(
+    task: Task, winner: str | None, results: Mapping[str, Result], planned_rungs: int
+) -> Iterator[str]:
+    """Say what the winner would be with its failures counted as wrong, where they are left out: difficult examples fail more often."""
+    if winner is None or task.failure_score is not None or task.as_good_as is not None:
+        return
+    result, strict = results[winner], replace(task, failure_score=0.0)
+    failed = sum(o.failure is not None and not o.unanswered and not o.unjudged for o in result.outcomes)
+    sample = deciding_sample(result.outcomes, strict)
+    if not failed or sample is None:
+        return
+    divisor = planned_rungs if result.level is None else task.alpha / result.level
+    status = judge_sample(sample, task.goal, task.tolerance, task.alpha, divisor).status
+    would = {"meets": "still meet the goal", "misses": "miss the goal", "inconclusive": "be inconclusive"}[status]
+    yield (
+        f"{failed:,} of {len(result.outcomes):,} test examples failed with {shown_name(winner)} and are left out of its score. With failure_score 0 instead of "
+        f"null it would score {rate(sample.mean)} and {would}."
+    )
 
 
 def label_counterfactuals(task: Task, findings: Sequence[Finding], winner: str | None) -> list[str]:
