@@ -137,7 +137,7 @@ class Found:
         """Whether a source was replayed so often as it is recorded now."""
         written = [self._lines.get((source.set, source.model, labelled, rule, below)) for below in BELOW]
         now = (len(source.examples), climbs, [*source.approaches])
-        return any(
+        return all(
             w is not None and (w["recorded"], w["climbs"], [t for t in w["truths"] if t != BASELINE]) == now
             for w in written
         )

@@ -87,37 +87,44 @@ def replay() -> Iterator[str]:
 
 
 def splits() -> Iterator[str]:
-    """Yield how rung ended under each way of dividing the examples, over the same sets, models and goals."""
-    by: dict[tuple[int, str], list[Mapping[str, Any]]] = defaultdict(list)
-    for c in read("replay", RESULTS):
-        by[c["labelled"], c["rule"]].append(c)
+    """Yield how rung ended under other ways of dividing the examples, beside the default on the same sets, models and goals."""
+    found = {(c["labelled"], c["rule"], c["set"], c["model"], c["below"]): c for c in read("replay", RESULTS)}
     yield _row(
         [
             "labelled",
             "train / dev / test",
             "cells",
-            *(f"{what} %" for what in WHATS),
+            "right %",
+            "inconclusive %",
             "wrong %",
             "points",
-            "baseline's truth",
+            "words alone, truth",
         ]
     )
-    yield "|--:|---|--:|" + "--:|" * (len(WHATS) + 3)
-    for (labelled, rule), cells in sorted(by.items(), key=lambda item: item[0]):
-        own = [c["ways"][RULE] for c in cells]
-        shares = [f"{100 * _mean([o[what] for o in own]):.0f}" for what in (*WHATS, "wrong")]
-        told = [c["truths"]["baseline"] for c in cells if "baseline" in c["truths"]]
-        said = f"default ({', '.join(sorted({c['divided'] for c in cells}))})" if rule == "default" else rule
+    yield "|--:|---|--:|" + "--:|" * 5
+    for labelled, rule in dict.fromkeys((c[0], c[1]) for c in found if c[1] != "default"):
+        pairs = [(c, found[labelled, "default", *key[2:]]) for key, c in found.items() if key[:2] == (labelled, rule)]
+        ways = [tuple(c["ways"][RULE] for c in pair) for pair in pairs]
+        shown = [
+            _beside([(100 * a[what], 100 * b[what]) for a, b in ways], 0) for what in ("right", "inconclusive", "wrong")
+        ]
+        words = [(a["truths"]["baseline"], b["truths"]["baseline"]) for a, b in pairs]
         yield _row(
             [
                 f"{labelled}",
-                said,
-                f"{len(cells)}",
-                *shares,
-                f"{_mean([o['points'] for o in own]):.1f}",
-                _short(_mean(told)),
+                rule,
+                f"{len(pairs)}",
+                *shown,
+                _beside([(a["points"], b["points"]) for a, b in ways], 1),
+                _beside(words, 2),
             ]
         )
+
+
+def _beside(pairs: Sequence[tuple[float, float]], places: int) -> str:
+    """Return two means, the default's in brackets."""
+    own, default = (_mean([pair[at] for pair in pairs]) for at in (0, 1))
+    return f"{own:.{places}f} ({default:.{places}f})"
 
 
 def published() -> Iterator[str]:
