@@ -45,8 +45,8 @@ def test_every_line_of_the_table_has_a_host_days_and_a_source_and_no_model_stand
         ({"provider": "openai", "name": "gpt-5"}, "2026-12-11"),
         ({"provider": "openai", "name": "ft:gpt-4o-mini-2024-07-18:shop::a1"}, "2027-01-14"),
         ({"provider": "openai", "name": "gpt-6-luna"}, None),
-        ({"provider": "anthropic", "name": "claude-opus-4-5-20251101"}, "2027-01-22"),
-        ({"provider": "openai", "name": "claude-opus-4-5-20251101"}, None),  # another vendor's name
+        ({"provider": "anthropic", "name": "claude-sonnet-4-5-20250929"}, "2026-11-30"),
+        ({"provider": "openai", "name": "claude-sonnet-4-5-20250929"}, None),  # another vendor's name
         ({"provider": "openai", "name": "mistral-large-2411", "base_url": "https://api.mistral.ai/v1"}, "2026-05-31"),
         (ELSEWHERE, None),  # a host that sets its own days
         ({"provider": "azure", "name": "gpt-5", "base_url": "https://shop.openai.azure.com"}, None),
