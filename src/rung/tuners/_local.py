@@ -54,6 +54,7 @@ class LocalRun:
             raise TuningError(f"no training example fits the context of {base.name} ({reader.window} tokens)")
         self.device = device_of(recipe.device)
         self.threads = min(recipe.threads or os.cpu_count() or 1, _cores())
+        self.bf16 = self.device.type == "cuda" or recipe.in_bf16(shape_of(base))
         self.at_once = at_once(recipe, base, self.rows, self.device)
         with translated(base):
             self.model = load(base, recipe, self.device, seed)
@@ -138,7 +139,7 @@ class LocalRun:
         learned = sum(len(r.learned) for r in batch)
         total = 0.0
         for part in packs(batch, self.at_once):
-            with autocast(self.device):
+            with autocast(self.device, self.bf16):
                 loss = summed_loss(self.model, part, self.device) / learned
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
@@ -162,7 +163,7 @@ def free_bytes(device: torch.device) -> int | None:
 
 def at_once(recipe: LocalRecipe, base: Base, rows: Sequence[Encoded], device: torch.device) -> int:
     """Return how many tokens, padding included, are computed at once: fewer than the recipe allows where memory is short."""
-    shape = shape_of(base)
+    shape = recipe.computed(base)
     if shape is None:
         return recipe.batch_tokens
     batches = recipe.batches([len(r.tokens) for r in rows], max(len(r.learned) for r in rows))
@@ -293,10 +294,10 @@ def device_of(wanted: str) -> torch.device:
 
 
 @contextmanager
-def autocast(device: torch.device) -> Iterator[None]:
-    """Compute in bf16 on a GPU, in float32 on a CPU, where bf16 is no faster for small models."""
-    if device.type == "cuda":
-        with torch.autocast("cuda", torch.bfloat16):
+def autocast(device: torch.device, bf16: bool) -> Iterator[None]:
+    """Compute in bf16 or in float32; weights, gradients and the optimizer stay in float32."""
+    if bf16:
+        with torch.autocast(device.type, torch.bfloat16):
             yield
     else:
         yield

@@ -192,7 +192,7 @@ def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> Checked | N
         return None
     run.model.train()
     for each in (part, longest[len(longest) // 2 :][:many], part):
-        with autocast(run.device):
+        with autocast(run.device, run.bf16):
             loss = summed_loss(run.model, each, run.device)
         loss.backward()  # type: ignore[no-untyped-call]
         run.optimizer.zero_grad(set_to_none=True)
@@ -210,7 +210,7 @@ def _both_losses(run: LocalRun) -> tuple[float, float]:
     learned = sum(len(r.learned) for r in run.rows)
     run.model.eval()
     other = 0.0
-    with torch.inference_mode(), autocast(run.device):
+    with torch.inference_mode(), autocast(run.device, run.bf16):
         own = float(summed_loss(run.model, run.rows, run.device)) / learned
         for row in run.rows:
             ids = torch.tensor([row.tokens], device=run.device)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from rung import plugins
 from rung.bases import Tuner
 from rung.protocols import Sent, TuningRun
-from rung.tuners._resources import Batches, Shape, need_of, shape_of
+from rung.tuners._resources import Batches, Shape, bf16_pays, need_of, shape_of
 from rung.types import Base, Preflight, TuningNeed, TuningRow
 
 RATE_STEP = 10**0.5  # neighbouring learning rates in the search: half a power of ten apart
@@ -41,6 +42,12 @@ class LocalRecipe(Tuner):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="auto: a GPU where there is one")
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
 
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="numbers in which a step is computed on a CPU; auto: bfloat16 where the processor multiplies them and the model has 50 million "
+        "parameters or more. Weights stay in float32, and answers are those of the model's own `dtype`",
+    )
+
     form: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ("torch", "transformers", "peft")
     rate_factor: ClassVar[float]
@@ -57,6 +64,15 @@ class LocalRecipe(Tuner):
     @abstractmethod
     def trained_parameters(self, shape: Shape) -> int:
         """Return how many parameters change."""
+
+    def in_bf16(self, shape: Shape | None) -> bool:
+        """Whether a step on a CPU is computed in bf16."""
+        return self.precision == "bfloat16" or (self.precision == "auto" and bf16_pays(shape))
+
+    def computed(self, base: Base) -> Shape | None:
+        """Return the sizes of a base with the numbers in which a step is computed; None where they cannot be found."""
+        shape = shape_of(base)
+        return None if shape is None else replace(shape, bf16=self.in_bf16(shape))
 
     def variants(self, base: Base) -> tuple[Self, ...]:
         """Return this recipe with its rate filled in, and its neighbours where a search is wanted.
@@ -76,7 +92,7 @@ class LocalRecipe(Tuner):
 
     def need(self, base: Base, rows: Sequence[TuningRow], counted: Callable[[TuningRow], int]) -> TuningNeed:
         """Estimate one run over all rows (see `rung.tuners._resources` for the formulas and their sources)."""
-        shape = shape_of(base)
+        shape = self.computed(base)
         lengths = [counted(row) for row in rows]
         answers = max((len(row.answer) // 3 + 2 for row in rows), default=1)
         batches = self.batches(lengths, answers)
