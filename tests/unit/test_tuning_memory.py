@@ -33,7 +33,9 @@ def test_so_is_the_peak_of_steps_in_bf16(tokens, measured):
     ({"avx512_bf16"}, 576, "auto", True), ({"avx512f"}, 576, "auto", False), ({"bf16"}, 64, "auto", False),
     ({"amx_bf16"}, 576, "float32", False), (set(), 64, "bfloat16", True),
 ])  # fmt: skip
-def test_steps_are_in_bf16_where_the_processor_multiplies_it_and_the_model_is_large_enough(monkeypatch, flags, width, precision, used):
+def test_steps_are_in_bf16_where_the_processor_multiplies_it_and_the_model_is_large_enough(
+    monkeypatch, flags, width, precision, used
+):
     monkeypatch.setattr(_resources, "_processor_flags", lambda: frozenset(flags))
     shape = replace(SMOLLM2, width=width, hidden=4 * width, vocabulary=49152 if width > 64 else 2048)
     assert Lora(precision=precision).in_bf16(shape) == used
