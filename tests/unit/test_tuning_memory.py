@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rung.tuners import _resources
 from rung.tuners._resources import PART_BYTES, Batches, Shape, held_bytes, tokens_at_once
-from rung.tuners.lora import Lora
 
 SMOLLM2 = Shape(576, 30, 1536, 49152, 9, 3, 64, tied=True)
 RANK_16 = 16 * sum(a + b for a, b in SMOLLM2.linears)
@@ -27,19 +25,6 @@ def test_so_is_the_peak_of_steps_in_bf16(tokens, measured):
     short = replace(SMOLLM2, bf16=True)
     planned = held_bytes(short, RANK_16) + short.batch_bytes(tokens, STEP.learned_in(tokens))
     assert planned == pytest.approx(measured, rel=0.2)
-
-
-@pytest.mark.parametrize(("flags", "width", "precision", "used"), [
-    ({"avx512_bf16"}, 576, "auto", True), ({"avx512f"}, 576, "auto", False), ({"bf16"}, 64, "auto", False),
-    ({"amx_bf16"}, 576, "float32", False), (set(), 64, "bfloat16", True),
-])  # fmt: skip
-def test_steps_are_in_bf16_where_the_processor_multiplies_it_and_the_model_is_large_enough(
-    monkeypatch, flags, width, precision, used
-):
-    monkeypatch.setattr(_resources, "_processor_flags", lambda: frozenset(flags))
-    shape = replace(SMOLLM2, width=width, hidden=4 * width, vocabulary=49152 if width > 64 else 2048)
-    assert Lora(precision=precision).in_bf16(shape) == used
-    assert not Lora(precision="auto").in_bf16(None)
 
 
 def test_a_step_is_computed_at_once_on_a_gpu_with_room():

@@ -31,7 +31,7 @@ from rung.base_weights import base_model
 from rung.errors import TuningError
 from rung.tuners._encode import Encoded, Reader
 from rung.tuners._peak import give_back
-from rung.tuners._resources import PLAIN_HEADS, free_memory, gigabytes, shape_of, tokens_at_once
+from rung.tuners._resources import PLAIN_HEADS, free_memory, gigabytes, tokens_at_once
 from rung.tuners._state import load_state, save_state, write_adapter, write_model
 from rung.types import Base, TuningRow
 
@@ -54,7 +54,7 @@ class LocalRun:
             raise TuningError(f"no training example fits the context of {base.name} ({reader.window} tokens)")
         self.device = device_of(recipe.device)
         self.threads = min(recipe.threads or os.cpu_count() or 1, _cores())
-        self.bf16 = self.device.type == "cuda" or recipe.in_bf16(shape_of(base))
+        self.bf16 = self.device.type == "cuda" or recipe.precision == "bfloat16"
         self.at_once = at_once(recipe, base, self.rows, self.device)
         with translated(base):
             self.model = load(base, recipe, self.device, seed)

@@ -13,7 +13,7 @@ from pydantic import Field
 from rung import plugins
 from rung.bases import Tuner
 from rung.protocols import Sent, TuningRun
-from rung.tuners._resources import Batches, Shape, bf16_pays, need_of, shape_of
+from rung.tuners._resources import Batches, Shape, need_of, shape_of
 from rung.types import Base, Preflight, TuningNeed, TuningRow
 
 RATE_STEP = 10**0.5  # neighbouring learning rates in the search: half a power of ten apart
@@ -42,10 +42,10 @@ class LocalRecipe(Tuner):
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda)$", description="auto: a GPU where there is one")
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
 
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto",
-        description="numbers in which a step is computed on a CPU; auto: bfloat16 where the processor multiplies them and the model has 50 million "
-        "parameters or more. Weights stay in float32, and answers are those of the model's own `dtype`",
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="numbers in which a step is computed on a CPU; bfloat16 takes less memory, and less time where the processor multiplies it. "
+        "Weights stay in float32, and answers are made in the model's own `dtype`",
     )
 
     form: ClassVar[str]
@@ -65,14 +65,10 @@ class LocalRecipe(Tuner):
     def trained_parameters(self, shape: Shape) -> int:
         """Return how many parameters change."""
 
-    def in_bf16(self, shape: Shape | None) -> bool:
-        """Whether a step on a CPU is computed in bf16."""
-        return self.precision == "bfloat16" or (self.precision == "auto" and bf16_pays(shape))
-
     def computed(self, base: Base) -> Shape | None:
         """Return the sizes of a base with the numbers in which a step is computed; None where they cannot be found."""
         shape = shape_of(base)
-        return None if shape is None else replace(shape, bf16=self.in_bf16(shape))
+        return None if shape is None else replace(shape, bf16=self.precision == "bfloat16")
 
     def variants(self, base: Base) -> tuple[Self, ...]:
         """Return this recipe with its rate filled in, and its neighbours where a search is wanted.

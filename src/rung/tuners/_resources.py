@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,7 @@ PART_BYTES = 600_000_000  # of a part of a step on a CPU, where a larger one is 
 OTHERS = (
     3  # copies of the weights beside those that are tuned whole: the base that answers, and two looks that are open
 )
-# of processors that multiply bf16 numbers (x86 and Arm), as Linux names them
-BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-BF16_SPEED = 1.7  # of float32
-BF16_FROM = 50_000_000  # parameters from which that is quicker
+BF16_SPEED = 1.2  # of float32, whole steps of SmolLM2-135M in parts on a processor with AVX-512 BF16
 PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2"})
 # families whose logits are the head applied to the last states and nothing else: only the learned places need logits
 
@@ -175,11 +172,6 @@ def need_of(base: Base, shape: Shape | None, trained: int | None, batches: Batch
     return TuningNeed(tokens, seconds, memory, disk, f"6 N FLOPs a token on {where}{cut}")
 
 
-def bf16_pays(shape: Shape | None) -> bool:
-    """Whether steps on a CPU are computed in bf16: quicker than float32 (SmolLM2-135M with AVX-512: 1.7 times), for small models it is not."""
-    return shape is not None and shape.parameters >= BF16_FROM and not BF16_FLAGS.isdisjoint(_processor_flags())
-
-
 def free_memory() -> int | None:
     """Return the bytes that a new process could take on this machine, its container's limit included; None if unknown."""
     found: list[int] = []
@@ -204,17 +196,6 @@ def gigabytes(amount: float) -> str:
     if amount < 1e9:
         return f"{max(1, round(amount / 1e6))} MB"
     return f"{amount / 1e9:.1f} GB"
-
-
-@cache
-def _processor_flags() -> frozenset[str]:
-    """Return what Linux says that the processor can do; nothing elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return frozenset()
-    found = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
-    return frozenset(next(found, "").split())
 
 
 def _cores() -> int:
