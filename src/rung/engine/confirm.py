@@ -29,7 +29,9 @@ def confirming(source: Path) -> tuple[Config, Path]:
         )
     if config.split.confirming:
         raise RungError(f"{source} is itself a run that confirms")
-    label = None if verdict is None else verdict.winner or verdict.tentative_pick
+    if verdict is None:
+        raise RungError(f"{source} has no verdict yet: run `rung climb` to its end first")
+    label = verdict.winner or verdict.tentative_pick
     if label is None:
         raise RungError(f"{source} has neither a winner nor a tentative pick, so there is nothing to confirm")
     kept = [i for i, step in enumerate(config.ladder) if step.label in (config.current, label)]

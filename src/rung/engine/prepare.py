@@ -72,8 +72,9 @@ def prepare(config: Config, run: RunFolder, progress: Progress) -> Prepared:
     frozen = freeze(parts, run.path)
     findings = (*documents, *findings)
     _keep(run, task, findings)
+    kept = f", {len(parts.aside):,} kept to confirm" if config.split.confirm and not config.split.confirming else ""
     progress.say(
-        f"{len(loaded.whole):,} examples: {len(frozen.train):,} train, {len(frozen.dev):,} dev, {frozen.test_size:,} test (sealed)"
+        f"{len(loaded.whole):,} examples: {len(frozen.train):,} train, {len(frozen.dev):,} dev, {frozen.test_size:,} test (sealed){kept}"
     )
     return Prepared(task, frozen, findings, _use(config, task, frozen, loaded))
 

@@ -7,6 +7,7 @@ HF_HUB_OFFLINE set). ONNX Runtime computes what the file describes and runs no c
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -87,11 +88,15 @@ class Onnx(ProviderSettings):
         if self.folder is not None:
             return Path(self.folder) / MODEL, Path(self.folder) / TOKENIZER
         hub = require("huggingface_hub")
-        with foreign(self._unreachable):
-            fetched = [
-                Path(hub.hf_hub_download(self.name, file, revision=self.revision)) for file in (self.file, TOKENIZER)
-            ]
-        return fetched[0], fetched[1]
+        logging.getLogger("huggingface_hub").setLevel(
+            logging.ERROR
+        )  # its retries: said to whoever reads the terminal, and no help there
+
+        def fetched(file: str) -> Path:
+            with foreign(self._unreachable):
+                return Path(hub.hf_hub_download(self.name, file, revision=self.revision))
+
+        return fetched(self.file), fetched(TOKENIZER)
 
     def connect(self) -> Loaded:
         """Load the model. Raises ModelError when it cannot be had, IntegrityError for a damaged file."""
@@ -101,7 +106,7 @@ class Onnx(ProviderSettings):
         said = " ".join(str(error).split())[:300]
         return ModelError(
             f"the sentence model {self.name!r} cannot be fetched ({said}); check its name and `file`, or that this machine reaches "
-            f"the Hub, or name a `folder` that holds {MODEL} and {TOKENIZER}",
+            f"the Hub, name a `folder` that holds {MODEL} and {TOKENIZER}, or leave this model out",
             provider=self.provider,
         )
 

