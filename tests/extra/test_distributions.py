@@ -42,7 +42,7 @@ CORE_FILES = (
     *(rf"rung/{room}/[a-z0-9_]+\.py" for room in ROOMS),
     r"rung/py\.typed",
     r"rung/report/page\.(?:css|js)",
-    r"rung/tuning/abilities\.jsonl",
+    r"rung/(?:tuning/abilities|models/ends)\.jsonl",
     rf"rung-[\d.]+\.{ABOUT}",
 )
 _WEIGHTS = r"model\.safetensors|(?:config|generation_config|hashes|tokenizer|tokenizer_config|training)\.json|chat_template\.jinja|CARD\.md"
