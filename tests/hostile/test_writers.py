@@ -112,11 +112,12 @@ def test_a_text_that_is_no_formula_stays_as_it_is(text):
     assert cell(text) == text
 
 
-def test_labels_are_read_back_from_a_sheet_of_hostile_answers(tmp_path):
+@pytest.mark.parametrize("pairs", [False, True])
+def test_labels_are_read_back_from_a_sheet_of_hostile_answers(tmp_path, pairs):
     items = tuple(
         SimpleNamespace(answer_id=f"{i:04d}", example_id=text, inputs={text: text}, answer=text, other=text) for i, text in enumerate(SHORT[:200])
     )  # fmt: skip
-    question = SimpleNamespace(choices={"no": 0.0, "yes": 1.0}, compares=True)
+    question = SimpleNamespace(choices={"no": 0.0, "yes": 1.0}, compares=True, pairs=pairs)
     session = SimpleNamespace(
         items=items, question=question, values={item.answer_id: float(i % 2) for i, item in enumerate(items)}
     )
