@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.fuzz.target import Target, must, packed, unpacked, writable
 from rung.feedback.reading import Source, merged
-from rung.report.runs import histories
+from rung.report.history import histories
 from rung.store.generations import Generations
 from rung.types import MetricSpec, Task
 from rung.watch.served import Log
@@ -83,7 +83,7 @@ def _generations(data: bytes, folder: Path) -> None:
     for name, content in unpacked(data).items():
         if name in ("history.jsonl", "champion.json"):
             (place.path / name).write_bytes(content)
-    for _, lines in histories(place.path):
+    for _, lines in histories(place.path, 0):
         writable(*lines)
     with place.held():
         must(
