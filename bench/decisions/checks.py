@@ -88,7 +88,7 @@ def separated(curves: Sequence[Cell]) -> Iterator[Check]:
 
 
 def agreement(published: Sequence[Cell]) -> Check:
-    """The specification's table, cell by cell: within three standard errors of the difference."""
+    """The specification's table, whose alpha is divided equally: no figure is worse by more than three standard errors of the difference."""
     off, count = [], 0
     for (kind, what), row in TABLE.items():
         cells = sorted((c for c in published if c.kind == kind), key=lambda c: c.n)
@@ -97,7 +97,8 @@ def agreement(published: Sequence[Cell]) -> Check:
             p = (100 * got * c.climbs + expected * TABLE_RUNS) / (100 * (c.climbs + TABLE_RUNS))
             error = math.sqrt(max(p * (1 - p), 0.002) * (1 / c.climbs + 1 / TABLE_RUNS)) + 0.005  # it rounds to points
             count += 1
-            if abs(got - expected / 100) > 3 * error:
+            worse = expected / 100 - got if what == "right" else got - expected / 100
+            if worse > 3 * error:
                 off.append(f"{kind}, {what}, n = {c.n}: {100 * got:.1f} against {expected}")
     said = f"{count - len(off)} of {count} figures, {published[0].climbs:,} climbs a cell"
-    return Check("agrees with the design's table", not off, f"{said}{': off ' + '; '.join(off) if off else ''}")
+    return Check("no worse than the design's table", not off, f"{said}{': off ' + '; '.join(off) if off else ''}")

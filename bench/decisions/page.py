@@ -34,8 +34,7 @@ Every cell, and how it was measured: [the appendix](decisions-cells.md).
 MAIN = """## By distance from the goal
 
 All {kinds} kinds of world, the impossible and the trivial ones among them, {climbs} climbs a cell; percent. At margin m the right approach is m above the goal of .90 and the next one below m beneath .88.
-n counts *test* examples: where an approach is tuned, as in most of these worlds, it is 40 % of the labelled ones. **These curves are from before alpha followed dev** (it was divided
-equally): the rule in force decides more. With 250 *labelled* examples, nothing tuned and truths .92 / .93 / .95 it is right in 43 / 64 / 96 % and
+n counts *test* examples: where an approach is tuned, as in most of these worlds, it is 40 % of the labelled ones. Alpha follows dev. With 250 *labelled* examples, nothing tuned and truths .92 / .93 / .95 it is right in 43 / 64 / 96 % and
 inconclusive in 57 / 36 / 4 % (before: 36 / 53 / 88 and 64 / 47 / 12; [the log](log.md), "Split by need").
 """
 
@@ -95,8 +94,7 @@ TAIL = """## What follows
 
 CELLS = """# Every cell of "how often the advice is right"
 
-The appendix of [decisions.md](decisions.md), written from `bench/decisions/results/decisions.json`; that run took {minutes:.0f} CPU-minutes, with alpha divided equally among the approaches, as it was before
-levels by dev. `make bench-decisions` measures anew.
+The appendix of [decisions.md](decisions.md), written from `bench/decisions/results/decisions.json`; that run took {minutes:.0f} CPU-minutes. `make bench-decisions` measures anew.
 
 **What is climbed.** The code that decides is rung's own: `rung.ladder`'s steps and stop rules, the races of candidates on dev, curtailment on test,
 the three-way rule, paired comparisons, few-shot's choice and the verdict. Its outcomes come from memory instead of models: each candidate of each
