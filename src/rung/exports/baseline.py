@@ -70,7 +70,7 @@ class WithoutModel:
         if learned.embedder is not None and (embedder := embedder_of_winner(run, learned.embedder)) is None:
             raise RungError(
                 f"the embedder models.{learned.embedder} runs inside rung: {HELPS}, the baseline is written; "
-                " `rung serve` answers with it as it is"
+                "`rung serve` answers with it as it is"
             )
         facts, arrays = _by_vectors(await _system(run, candidate).fitted()) if embedder else _parts(learned)
         said = {

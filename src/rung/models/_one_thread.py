@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from rung.embedding import Vectors, is_embedding, unit, write_vectors
@@ -22,6 +24,21 @@ def embeds_only(settings: ProviderSettings, request: Request) -> None:
             f"the model {settings.name!r} makes embeddings and answers no questions; name it under embedder only",
             provider=settings.provider,
         )
+
+
+def check_whole(folder: Path, names: Sequence[str], what: str) -> None:
+    """Raise ValueError where a folder lacks one of these files. `what`: the kind of model that it should hold."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(f"the folder {folder} holds no {' and no '.join(missing)}; name one with {what}")
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of files, one after the other."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 class OneThread(ABC):

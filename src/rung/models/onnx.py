@@ -6,7 +6,6 @@ HF_HUB_OFFLINE set). ONNX Runtime computes what the file describes and runs no c
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -21,7 +20,7 @@ from tokenizers import Tokenizer
 from rung.embedding import Vectors
 from rung.errors import IntegrityError, ModelError
 from rung.foreign import foreign
-from rung.models._one_thread import OneThread
+from rung.models._one_thread import OneThread, check_whole, digest
 from rung.models.settings import ProviderSettings
 from rung.plugins import located, require
 
@@ -57,11 +56,8 @@ class Onnx(ProviderSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Onnx:
-        missing = [file for file in FILES if self.folder is not None and not (Path(self.folder) / file).is_file()]
-        if missing:
-            raise ValueError(
-                f"the folder {self.folder} holds no {' and no '.join(missing)}; name one with a model in ONNX form"
-            )
+        if self.folder is not None:
+            check_whole(Path(self.folder), FILES, "a model in ONNX form")
         return self
 
     def identity(self) -> Mapping[str, Any]:
@@ -78,10 +74,7 @@ class Onnx(ProviderSettings):
 
     @cached_property
     def _digest(self) -> str:
-        found = hashlib.sha256()
-        for file in self.files():
-            found.update(file.read_bytes())
-        return found.hexdigest()
+        return digest(self.files())
 
     def files(self) -> tuple[Path, Path]:
         """Return where the model and its tokenizer lie, fetched where need be. Raises ModelError where they cannot be had."""

@@ -7,7 +7,6 @@ https://github.com/MinishLab/model2vec (checked 2026-11).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from tokenizers import Tokenizer
 from rung.embedding import Vectors, unit, write_vectors
 from rung.errors import IntegrityError
 from rung.foreign import foreign
-from rung.models._one_thread import embeds_only
+from rung.models._one_thread import check_whole, digest, embeds_only
 from rung.models.settings import ProviderSettings
 from rung.plugins import located
 from rung.types import Completion, Message, Request
@@ -48,11 +47,7 @@ class Static(ProviderSettings):
 
     @model_validator(mode="after")
     def _whole(self) -> Static:
-        missing = [file for file in FILES if not (Path(self.folder) / file).is_file()]
-        if missing:
-            raise ValueError(
-                f"the folder {self.folder} holds no {' and no '.join(missing)}; name one with a static model"
-            )
+        check_whole(Path(self.folder), FILES, "a static model")
         return self
 
     def identity(self) -> Mapping[str, Any]:
@@ -60,10 +55,7 @@ class Static(ProviderSettings):
 
     @cached_property
     def _digest(self) -> str:
-        found = hashlib.sha256()
-        for file in self.files():
-            found.update(file.read_bytes())
-        return found.hexdigest()
+        return digest(self.files())
 
     def files(self) -> tuple[Path, Path]:
         """Return where the table and its tokenizer lie."""

@@ -184,7 +184,7 @@ class FineTune(BaseModel):
         need = recipes[0].need(
             space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
         )
-        prompts = 1 if self.under == "short" else 2
+        prompts = 1 if self.under == SHORT else 2
         times = SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
         whole = TuningNeed(
             tokens=round(need.tokens * times),
