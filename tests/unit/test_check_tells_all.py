@@ -105,6 +105,11 @@ CASES = {
     ),
     "unknown key": (put("task", "gaol", 1), "file", "did you mean 'goal'?"),
     "unknown provider": (put("models", "main", {"provider": "opnai", "name": "m"}), "file", "opnai"),
+    "answers of a fake that are not there": (
+        put("models", "main", {"provider": "fake", "answers": "nowhere.jsonl"}),
+        "file",
+        "nowhere.jsonl is not there",
+    ),
     "unknown rung": (put("ladder", ["promt"]), "file", "promt"),
     "unknown metric": (put("task", "metrics", ["accuracy"]), "file", "normalized_match"),
     "unknown retriever": (

@@ -89,6 +89,8 @@ def test_the_report_of_an_exploratory_run_names_the_command_and_the_command_line
     assert json.loads(ran.output)["verdict"]["exploratory"] is False
     with pytest.raises(ConfigError, match="--confirm: stands alone"):
         CliRunner().invoke(app, ["climb", "later", "--confirm", "--dev"], catch_exceptions=False)
+    with pytest.raises(ConfigError, match="runs/none is not there: name its run folder"):
+        CliRunner().invoke(app, ["climb", "runs/none", "--confirm"], catch_exceptions=False)
 
 
 def test_what_cannot_be_confirmed_is_said_before_anything_is_asked(tmp_path):

@@ -69,3 +69,9 @@ def test_every_shipped_climb_is_a_sound_configuration(name):
     config = load_config(EXAMPLES / example / f"{other or 'rung'}.yaml")
     assert config.ladder
     assert (EXAMPLES / example / str(config.data.path)).is_file()
+
+
+def test_options_of_real_weights_are_refused_beside_another_example(climbs, capsys):
+    code, seen = climbs("house-records", "--offline")
+    assert (code, seen) == (2, [])
+    assert "'house-records' is none of them" in capsys.readouterr().err

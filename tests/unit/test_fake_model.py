@@ -226,8 +226,8 @@ def test_answers_from_a_file(tmp_path):
     path.write_text('{"text": "what now"}\n')
     with pytest.raises(DataError, match=r"rows\.jsonl, line 1: a row needs the column 'team'"):
         plugins.make("models", "fake", answers=str(path), answer_column="team").connect()
-    with pytest.raises(DataError, match="cannot be read"):
-        plugins.make("models", "fake", answers=str(tmp_path / "none.jsonl")).connect()
+    with pytest.raises(ValueError, match=r"none\.jsonl is not there"):
+        plugins.make("models", "fake", answers=str(tmp_path / "none.jsonl"))
 
 
 def test_identity_knows_what_changes_answers_and_nothing_else():

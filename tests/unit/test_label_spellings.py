@@ -9,6 +9,7 @@ import pytest
 
 from rung import plugins
 from rung.config import parse_config
+from rung.data.columns import kind_of
 from rung.data.configured import as_task, as_written, part_rows, read_rows
 from rung.data.spellings import usual_spellings
 from rung.engine.check import check
@@ -169,3 +170,18 @@ def test_answers_in_any_forgiven_spelling_are_right(answer, right):
         labels=("card_arrival", "refund"),
     )
     assert metric.score(answer, Example("1", {"q": "x"}, "card_arrival", "1"), task).value == right
+
+
+def test_a_first_look_counts_labels_and_not_the_ways_they_are_spelt():
+    assert kind_of(["refund", "Refund", "top  up", "Top up "] * 20).reason.startswith(
+        "the expected outputs are 2 short labels"
+    )
+
+
+def test_findings_stand_worst_first_wherever_they_come_from(tmp_path):
+    found = [
+        f.severity
+        for f in check(config(tmp_path, labels=["refund"] * 30 + ["Refund"] * 25 + ["bill"] * 60), Silent()).findings
+    ]
+    assert found == sorted(found, key=["stop", "warn", "note"].index)
+    assert {"warn", "note"} <= set(found)

@@ -99,6 +99,9 @@ def _fit_together(
         raise ConfigError(
             [Problem("--confirm", "stands alone: it measures one approach on examples kept for that")], "The command"
         )
+    if confirm and not config.exists():
+        says = f"measures what a run chose, and {config} is not there: name its run folder, or its rung.yaml"
+        raise ConfigError([Problem("--confirm", says)], "The command")
     if config.is_dir() and folder is not None:
         raise ConfigError([Problem("--folder", f"is given beside the run folder {config}: name one")], "The command")
     if more is not None and (quick or dev):

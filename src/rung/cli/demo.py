@@ -49,6 +49,8 @@ def demo(
         return 0
     if name not in shipped and name != REAL:
         raise RungError(f"no example is called {name!r}; shipped: {', '.join(shipped)}")
+    if name not in (REAL, *real) and (weights is not None or offline):
+        raise RungError(f"--weights and --offline are about the examples on real weights, and {name!r} is none of them")
     if name in (REAL, *real):
         codes = []
         for one in real if name == REAL else [name]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rung.data.cells import RawRow
 from rung.data.load import as_text
+from rung.data.near import normal_text
 from rung.types import Kind
 
 # What a data set of evaluations or of tuning calls the right answer. Where one of these is there, an "answer" or a "response" is
@@ -149,7 +150,7 @@ def kind_of(targets: Sequence[str]) -> KindGuess:
     if sum(map(_is_object, targets)) >= ALIKE * n:
         return KindGuess("extraction", "the expected outputs are JSON objects")
     words = [len(t.split()) for t in targets]
-    distinct = len({t.strip() for t in targets})
+    distinct = len({normal_text(t) for t in targets})  # `Billing` and `billing` are one label
     short = sum(w <= SHORT_WORDS and len(t) <= SHORT_CHARACTERS for w, t in zip(words, targets, strict=True))
     if distinct > MOST_NUMBERS and sum(map(_is_number, targets)) >= ALIKE * n:
         return KindGuess("knowledge", f"the expected outputs are {distinct} different numbers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.config import Config, asked_roles
-from rung.data.audit import CHECKS, audit
+from rung.data.audit import CHECKS, audit, worst_first
 from rung.data.audit.drift import drift_findings, on_the_latest
 from rung.data.audit.grouping import grouping_findings
 from rung.data.configured import as_task, dates_of, groupings, how_parted, part_rows, read_rows
@@ -135,9 +135,10 @@ def _looked_over(
         kind,
         dict(parts.sizes),
         how_parted(config, rows),
-        (
-            *(*obstacles, *_changed_rows(config, rows.whole, folder)),
-            *(
+        worst_first(
+            [
+                *obstacles,
+                *_changed_rows(config, rows.whole, folder),
                 *stored,
                 *_ends(config),
                 *grouping,
@@ -145,6 +146,6 @@ def _looked_over(
                 *rows.findings,
                 *documents,
                 *_drift(config, kind, rows.whole),
-            ),
+            ]
         ),
     )

@@ -119,7 +119,12 @@ class FakeModel(ProviderSettings):
     @field_validator("answers")
     @classmethod
     def _beside(cls, answers: Any, info: ValidationInfo) -> Any:
-        return located(answers, info) if isinstance(answers, str) else answers
+        if not isinstance(answers, str):
+            return answers
+        found = located(answers, info)
+        if not Path(found).is_file():
+            raise ValueError(f"the file {found} is not there; `answers` of a fake model names a jsonl file")
+        return found
 
     def identity(self) -> Mapping[str, Any]:
         """Return all that determines answers; rows by their hash."""

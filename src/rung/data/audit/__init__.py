@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from rung.data.audit.audit_input import AuditInput
@@ -53,6 +53,11 @@ OF_INPUTS = (
 _ORDER = {"stop": 0, "warn": 1, "note": 2}
 
 
+def worst_first(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings by severity, and within one in their order."""
+    return tuple(sorted(found, key=lambda f: _ORDER[f.severity]))
+
+
 def audit(
     parts: Parts,
     task: Task,
@@ -74,4 +79,4 @@ def audit(
         if on_check is not None:
             on_check(name)
         found.extend(CHECKS[name](case))
-    return tuple(sorted(found, key=lambda f: _ORDER[f.severity]))
+    return worst_first(found)
