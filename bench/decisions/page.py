@@ -63,7 +63,7 @@ The numbers are those of the design's second edition (section 8), under which th
 | 8.6 | few test examples, and alpha where it cannot decide | `faults 8.6`, `faults 8.6i`, `bench.decisions.labelled` | [above](#by-distance-from-the-goal), [the log](log.md) |
 | 8.7 | a free second look at more test examples | `bench.decisions.looks` | [the appendix](decisions-cells.md#more-test-examples-later) |
 | 8.8 | many runs on one test set | `faults 8.8` | [the log](log.md) |
-| 8.9 | (a bet for today beside the verdict: tried, and not built) | | [the log](log.md) |
+| 8.9 | nothing is shown, and something has to be used now | `bench.decisions.bets` | [statistics](statistics.md#the-question-and-why-it-has-three-answers) |
 | 8.10 | what changes with time, under a division at random | `faults 8.10` | [statistics](statistics.md#by-time) |
 | 8.11 | labels that are wrong in a way that can be learnt | `bench.decisions.noise` | [below](#labels-that-are-wrong-in-a-way-that-can-be-learnt) |
 | 8.12 | figures that leave out the hard worlds | all kinds, sizes and outcomes stand in the table above | [the appendix](decisions-cells.md) |

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rung.stats.aggregate import Contributions, aggregate_sample, contributions
 from rung.stats.estimate import Sample, summarise
-from rung.types import MetricSpec, Outcome, Task, groups_of
+from rung.types import MetricSpec, Outcome, Result, Task, groups_of
 
 
 def told(outcomes: Sequence[Outcome], task: Task) -> list[Outcome]:
@@ -40,6 +40,15 @@ def deciding_sample(outcomes: Sequence[Outcome], task: Task) -> Sample | None:
         return average_sample(spec, rows, False) if shows(spec, rows) else None
     bounded = [(o, b[0]) for o in outcomes if (b := o.bounds(spec.name, task.failure_score)) is not None]
     return summarise([low for _, low in bounded], groups_of([o for o, _ in bounded])) if bounded else None
+
+
+def quality_sample(result: Result, task: Task) -> Sample | None:
+    """Return the deciding metric of a measured approach as a sample: corrected by people's labels, where these decide."""
+    if not result.labels:
+        return deciding_sample(result.outcomes, task)
+    found = result.estimates[task.metrics[0].name]
+    n_eff = found.n if found.n_effective is None else found.n_effective
+    return Sample(found.point, found.n, n_eff, n_eff, None, None, found.method)
 
 
 def shows(spec: MetricSpec, rows: Sequence[Outcome]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from rung.decide.averages import deciding_sample
+from rung.decide.averages import quality_sample
 from rung.decide.current import chances_beside
 from rung.stats.rerun import status_chances
 from rung.types import Result, Task, Verdict
@@ -40,7 +40,7 @@ def same_again(
 def _chances(
     task: Task, result: Result, planned: int, test_rows: int, current: Result | None
 ) -> tuple[float, float] | None:
-    sample = deciding_sample(result.outcomes, task)
+    sample = quality_sample(result, task)
     if sample is None:
         return None
     rows = max(1, round(test_rows * sample.n_eff / sample.n))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rung.decide import headline as words
+from rung.decide.bets import beaten_by, bets_on
 from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
 from rung.decide.compare import pairs_planned
 from rung.decide.current import beside_line, beside_reasons, keep, other_margins, same_for_less
@@ -102,7 +103,9 @@ def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
     verdict = _decide(climb)
     chance = same_again(climb.task, verdict, climb.measured, climb.test_rows, len(climb.planned))
-    return replace(verdict, repeats=None if chance is None else round(chance, 4))
+    open_ = verdict.decision == "inconclusive" and verdict.provisional is None and climb.task.as_good_as is None
+    bets = bets_on(climb.task, _may_win(climb), verdict.tentative_pick) if open_ else None
+    return replace(verdict, repeats=None if chance is None else round(chance, 4), bets=bets)
 
 
 def _decide(climb: Climbed) -> Verdict:
@@ -330,21 +333,23 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
     return words.undecided(result, n, tentative_pick)
 
 
+def _may_win(climb: Climbed) -> dict[str, Result]:
+    """The rungs that break no limit, are not there by force, and do not win by labels alone that people contradict."""
+    contradicted = climb.trained if refuted(climb.task, climb.looks) else ()
+    counted = {k: r for k, r in climb.counted.items() if k not in contradicted}
+    return {k: r for k, r in counted.items() if r.limits_held is not False and r.saves is not False}
+
+
 def _lean(climb: Climbed) -> str | None:
-    """The lowest rung that is good enough with probability 0.8 or more and breaks no limit; none that is there by force."""
-    people_differ = refuted(climb.task, climb.looks)
-    for label, result in climb.counted.items():
-        if people_differ and label in climb.trained:
-            continue
-        if result.probability_good >= PICKED_FROM and result.limits_held is not False and result.saves is not False:
-            return label
-    return None
+    """The lowest rung that is good enough with probability 0.8 or more, unless such a one is expected to fall short less at no higher cost."""
+    likely = {k: r for k, r in _may_win(climb).items() if r.probability_good >= PICKED_FROM}
+    first = next(iter(likely), None)
+    return None if first is None else beaten_by(first, likely, climb.task) or first
 
 
 def _open_question(climb: Climbed) -> str | None:
     """The rung whose inconclusive result keeps the verdict open: the tentative pick, else the inconclusive one most likely good enough."""
-    may_win = {k: r for k, r in climb.counted.items() if r.limits_held is not False and r.saves is not False}
-    inconclusive = {k: r for k, r in may_win.items() if r.status == "inconclusive"}
+    inconclusive = {k: r for k, r in _may_win(climb).items() if r.status == "inconclusive"}
     people_differ = refuted(climb.task, climb.looks)
     unproven = {
         k: r

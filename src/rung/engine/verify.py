@@ -190,7 +190,8 @@ def _conclusions(run: RunFolder, results: Mapping[str, Result]) -> Iterator[Chec
     climbed = gathered(run, config, results, run.skipped.need(), stored_stop(run))
     yield _same("comparisons", climbed.comparisons, run.comparisons.need(), tuple[Comparison, ...])
     stored, again = run.verdict.need(), decide(climbed)
-    again = again if stored.repeats is not None else replace(again, repeats=None)  # older versions did not keep it
+    again = again if stored.repeats is not None else replace(again, repeats=None)  # older versions kept neither this
+    again = again if stored.bets is not None else replace(again, bets=None)  # nor that
     yield _same("verdict", again, stored, Verdict)
     if run.trust.exists:
         yield _same("the judge", trust_of(run), run.trust.need(), Trust)

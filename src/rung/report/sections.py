@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rung.decide.bets import INTRO, points, sentences
 from rung.report import (
     advice,
     causes,
@@ -39,7 +40,7 @@ from rung.report.load import Report, RungReport
 from rung.report.rows import ExampleTable, anchor_of_row, side_by_side
 from rung.report.sent import command_for
 from rung.report.summary import RESULTS, Summary, summary
-from rung.types import Result, Verdict
+from rung.types import Bets, Result, Verdict
 from rung.usual_names import shown_name
 
 BADGES = {"meets": "Goal met", "inconclusive": "Inconclusive", "misses": "Goal missed", "stopped": "Stopped early"}
@@ -76,6 +77,8 @@ def _sections(report: Report, said: Summary, badge: str) -> Iterator[b.Section]:
     state = report.verdict.decision if report.verdict else "none"
     yield b.Section("verdict", "", "", (b.Answer(said, badge, state),), folded=False)
     yield b.Section("ladder", "Approaches", "The approaches", tuple(_ladder(report, said)), folded=False)
+    if report.verdict is not None and report.verdict.bets is not None:
+        yield b.Section("bets", "Now", "If you have to choose now", tuple(_bets(report, report.verdict.bets)))
     if failure := _failure(tables):
         yield b.Section("failure", "", "First failure", (b.Fold("", failure, style="bare"),), folded=False)
     yield causes.section(report, ids)
@@ -99,6 +102,19 @@ def _sections(report: Report, said: Summary, badge: str) -> Iterator[b.Section]:
     yield tried.section(report, ids)
     yield record.data(report, ids)
     yield record.spend(report, said)
+
+
+def _bets(report: Report, bets: Bets) -> Iterator[b.Block]:
+    yield b.Text(INTRO, "soft small")
+    results = {rung.label: rung.result for rung in report.measured}
+    heads = ("Approach", "Expected shortfall|", "Cost per 1,000|", "Good enough with probability|")
+    rows = []
+    for bet in bets.each:
+        result = results[bet.label]
+        likely = "" if result is None else f"{result.probability_good:.2f}"
+        rows.append((shown_name(bet.label), points(bet.shortfall), money(bet.cost_per_1k_usd), likely))
+    yield b.table(heads, rows)
+    yield b.Bullets(tuple(sentences(bets)))
 
 
 def _ids(shown: set[str]) -> b.Ids:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.data.parts import ASIDE
+from rung.decide.bets import first_line
 from rung.decide.form import cheapest_fix
 from rung.decide.frontier import frontier_lines
 from rung.decide.headline import first_upper
@@ -78,6 +79,7 @@ class Summary:
     lines: tuple[ApproachLine, ...]
     footnote: str
     cause: str
+    bet: str  # what to use now, where the verdict is inconclusive
     spent: str
     commands: tuple[Command, ...]
 
@@ -107,6 +109,7 @@ def summary(report: Report, place: Path | None = None) -> Summary:
         lines=tuple(_line(report, rung) for rung in report.rungs),
         footnote=_footnote(report),
         cause=main_cause(report),
+        bet=first_line(verdict.bets) if verdict is not None and verdict.bets is not None else "",
         spent=spent(report),
         commands=tuple(_commands(report, where)),
     )

@@ -58,8 +58,8 @@ def _answer(name: str, said: Summary, console: Console) -> None:
         _line(console, line, indent=2)
     if len(said.floors) > FLOORS_SHOWN:
         _line(console, f"{len(said.floors) - FLOORS_SHOWN} more floors: see the report.", "dim", indent=2)
-    if said.cause:
-        _line(console, said.cause, indent=2)
+    for line in filter(None, (said.bet, said.cause)):
+        _line(console, line, indent=2)
     for line in said.warnings:
         _line(console, line, "yellow", indent=2)
     many = said.data_warnings

@@ -54,6 +54,22 @@ def beta_above(a: float, b: float, x: float) -> float:
     return 1.0 - float(_special().betainc(a, b, min(max(x, 0.0), 1.0)))
 
 
+def beta_below(a: Any, b: Any, x: float) -> FloatArray:
+    """Return P(p <= x) for p from Beta(a, b), element by element; x lies in [0, 1]."""
+    below: FloatArray = _special().betainc(a, b, x)
+    return below
+
+
+def beta_binomial_mass(n: int, a: float, b: float) -> FloatArray:
+    """Return P(X = 0), ..., P(X = n) for X from Binomial(n, p) with p from Beta(a, b): an array of n + 1 numbers that sum to 1."""
+    special, k = _special(), np.arange(n + 1, dtype=float)
+    logs = (
+        special.betaln(k + a, n - k + b) - special.betaln(a, b) - special.betaln(k + 1.0, n - k + 1.0) - math.log(n + 1)
+    )
+    mass: FloatArray = np.exp(logs)
+    return mass
+
+
 def at_least(hits: Any, n: Any, p: Any) -> FloatArray:
     """Return P(X >= hits) for X from Binomial(n, p), element by element (arguments broadcast).
 

@@ -23,7 +23,6 @@ SMALL_SAMPLE = 100  # below this graded scores may not count for more than yes/n
 MOST_WORTH = 4.0  # yes/no rows that one graded row may count for: rare zeros hide in a sample that looks smooth
 LEAST_CORRELATION = 0.05  # assumed within groups even where the sample shows less
 TWINS_CORRELATION = 1.0  # assumed among near-duplicates: clusters that were all answered right show no variance at all
-TWINS_CORRELATION = 1.0  # assumed among near-duplicates: a cluster that no answer missed yet shows no variance at all
 TINY = 1e-15  # a variance below this is none: rounding
 
 

@@ -50,6 +50,8 @@ from rung.types.learned import (
 )
 from rung.types.plain import Json, canonical_json, content_hash, is_file_name, json_text, texts_in
 from rung.types.results import (
+    Bet,
+    Bets,
     Comparison,
     Decision,
     EarlierUse,
@@ -128,6 +130,8 @@ __all__ = [
     "Answer",
     "Base",
     "BaselineLearned",
+    "Bet",
+    "Bets",
     "Billed",
     "Candidate",
     "Cause",

@@ -231,6 +231,32 @@ class Stopped:
     rest_usd: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """How far an approach is expected to fall short of the goal, E[max(0, goal - rate)] in [0, 1], and what 1,000 requests cost."""
+
+    label: str
+    shortfall: float
+    cost_per_1k_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """What to use now, where the test examples settle nothing: a bet, never a claim. `each`: least shortfall first.
+
+    `worth`: by how much `more` further test examples would lower the least expected shortfall.
+    """
+
+    pick: str
+    each: tuple[Bet, ...]
+    more: int
+    worth: float
+
+    @property
+    def picked(self) -> Bet:
+        return next(bet for bet in self.each if bet.label == self.pick)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """The answer in one sentence (`headline`), on what it rests in one line (`basis`), reasons, and what would change it."""
@@ -251,6 +277,7 @@ class Verdict:
     repeats: float | None = None
     """How likely a second run on as many fresh test examples ends in the same verdict, in [0, 1]; None: unknown, or written by a
     version that did not keep it."""
+    bets: Bets | None = None  # where the verdict is inconclusive; None also of a version that did not keep it
     pairs_to_compare: int | None = (
         None  # pairs of answers that wait for people before a gain of fine-tuning is relied on
     )
