@@ -36,7 +36,7 @@ def least_after(seen: Sequence[Seen], more: Sequence[int], goal: float) -> float
     the least one now. Raises ValueError for no rate, or where the lengths differ.
     """
     if not seen or len(seen) != len(more):
-        raise ValueError(f"{len(seen)} rates came with {len(more)} numbers of further rows; give one for each")
+        raise ValueError(f"{len(seen)} rates came with {len(more)} numbers of further examples; give one for each")
     found = [_outcomes(one, m, goal) for one, m in zip(seen, more, strict=True)]
     values = np.unique(np.concatenate([short for short, _ in found]))
     at_least = np.ones(values.size)  # P(all shortfalls are at least this one)
