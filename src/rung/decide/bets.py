@@ -16,8 +16,8 @@ from rung.usual_names import shown_name
 
 MORE = 100  # test examples whose worth is told
 INTRO = (
-    "A bet, not a finding: nothing here is shown. An approach is expected to fall so many points short of the goal on the average, where reaching it "
-    "or more counts as 0 (true score from Beta(k + 1/2, n - k + 1/2))."
+    "A bet, not a finding: nothing here is shown. An approach is expected to fall so many points short of the goal on the average; reaching it or more counts "
+    "as 0. The true score is taken from Beta(k + 1/2, n - k + 1/2)."
 )
 
 
