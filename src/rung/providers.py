@@ -101,7 +101,7 @@ def Local(
     folder: str | None = None,
     adapter: str | None = None,
     revision: str | None = None,
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None,
+    dtype: Literal["auto", "fastest", "float32", "bfloat16", "float16"] | None = None,
     device: Literal["auto", "cpu", "cuda"] | None = None,
     batch: int | None = None,
     **settings: Unpack[ModelSettings],

@@ -299,6 +299,14 @@ def test_a_gpu_that_is_not_there_is_told(folder):
         connect(folder, device="cuda")
 
 
+@pytest.mark.parametrize(("there", "wanted"), [({"amx_bf16": True}, torch.bfloat16), ({}, torch.float32)])
+def test_the_fastest_numbers_are_short_where_the_processor_multiplies_them(folder, monkeypatch, there, wanted):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: there, raising=False)
+    model = connect(folder, dtype="fastest")
+    assert model._engine._model.dtype == wanted
+    assert ask_all(model, chats(2))[0].text
+
+
 def test_without_torch_the_pip_line_is_told(folder):
     code = f"""
 import sys

@@ -101,10 +101,18 @@ def _device(settings: Local) -> torch.device:
 
 
 def _dtype(settings: Local, config: Any, device: torch.device) -> torch.dtype:
-    if settings.dtype != "auto":
+    if settings.dtype == "fastest" and device.type == "cpu" and _multiplies_bfloat16():
+        return torch.bfloat16
+    if settings.dtype not in ("auto", "fastest"):
         return getattr(torch, settings.dtype)  # type: ignore[no-any-return]
     saved = getattr(config, "dtype", None)
     return torch.float32 if device.type == "cpu" or not isinstance(saved, torch.dtype) else saved
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether this processor has products of bfloat16: AVX-512 BF16, or AMX. Where torch cannot tell, it has none."""
+    told = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
 def _has_tokenizer(folder: str) -> bool:

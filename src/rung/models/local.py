@@ -33,8 +33,9 @@ class Local(ProviderSettings):
     folder: str | None = Field(None, description="folder of a saved model, relative to rung.yaml; nothing is fetched")
     adapter: str | None = Field(None, description="folder of a tuned adapter (PEFT) for this model, relative likewise")
     revision: str | None = Field(None, description="commit of the Hub model; name one, so that it stays the same")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: float32 on a CPU, as saved on a GPU; the shorter ones may change some answers"
+    dtype: Literal["auto", "fastest", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="auto: float32 on a CPU, as saved on a GPU; fastest: bfloat16 where the processor multiplies it, else auto; the shorter ones may change some answers",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
     threads: int | None = Field(None, ge=1, description="default: one per core that this process may use")
