@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.retrieval.corpora import benchmark, passages
-from bench.retrieval.quality import MODEL
+from bench.retrieval.quality import STATIC
 from rung import plugins
 from rung.documents import folder as folders
 from rung.documents.index import StoredDocumentIndex
@@ -148,7 +148,7 @@ def ours(count: int, place: Path, retriever: str = "sqlite") -> dict[str, Any]:
     document_store: DocumentStore = plugins.make("retrievers", retriever, place=str(where)).open()
     before = memory_mb()
     _, seconds = timed(lambda: _write(document_store, documents, found, size))
-    model = Static(name="potion", folder=str(MODEL)).connect()
+    model = Static(name="potion", folder=str(STATIC)).connect()
     document_index = StoredDocumentIndex(document_store, size, Embedder("potion", "potion", model.complete))
     run = asyncio.new_event_loop().run_until_complete  # one for all queries, as in a climb
     words = latencies(lambda query: run(document_index.search(query, K)), _queries())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,7 @@ def _dtype(settings: Local, config: Any, device: torch.device) -> torch.dtype:
 
 def _multiplies_bfloat16() -> bool:
     """Whether this processor has products of bfloat16: AVX-512 BF16, or AMX. Where torch cannot tell, it has none."""
-    told = getattr(torch.cpu, "get_capabilities", dict)()
+    told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(told.get("avx512_bf16") or told.get("amx_bf16"))
 
 
