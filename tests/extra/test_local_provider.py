@@ -94,6 +94,24 @@ def plain(reference, chat, count=16):
         return model.generate(**inputs, max_new_tokens=count, do_sample=False)[0, inputs["input_ids"].shape[1] :]
 
 
+def test_log_probabilities_are_those_of_the_answers_tokens_and_change_no_answer(local, reference):
+    asked = chats(12)
+    told, plainly = ask_all(local, asked, logprobs=True), ask_all(local, asked)
+    assert [one.text for one in told] == [one.text for one in plainly]
+    assert {one.logprobs for one in plainly} == {None}
+    for chat, one in zip(asked, told, strict=True):
+        out = plain(reference, chat)
+        inputs = reference[0].apply_chat_template([m.as_dict() for m in chat], add_generation_prompt=True)
+        row = torch.tensor([[*getattr(inputs, "input_ids", inputs), *out.tolist()]])
+        with torch.inference_mode():
+            logits = reference[1](row).logits[0, -len(out) - 1 : -1]
+        wanted = logits.log_softmax(-1).gather(1, out.unsqueeze(1)).squeeze(1)[: one.output_tokens]
+        assert one.logprobs == pytest.approx(wanted.tolist(), abs=1e-3)
+    [drawn] = ask_all(local, asked[:1], logprobs=True, temperature=1.0, seed=3)
+    assert len(drawn.logprobs) == drawn.output_tokens
+    assert all(p <= 0.0 for p in drawn.logprobs)  # of the model's own distribution, not of the draw's
+
+
 @pytest.mark.parametrize("alike", [False, True])
 def test_answers_equal_the_plain_loop(folder, reference, alike):
     """Rows of four kinds mixed, and rows that share a long beginning, as those of one candidate do."""

@@ -1,8 +1,7 @@
-"""A second approach beside the served one: a shadow that nobody waits for, and a fallback whose promise holds."""
+"""A second approach beside the served one: a shadow that nobody waits for, and one that answers what the first is not sure of."""
 
 import asyncio
 import json
-import random
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,10 +9,10 @@ import pytest
 
 from rung.errors import RungError
 from rung.serve import winner as opening
-from rung.serve.confidence import Confidence, Threshold, threshold
+from rung.serve.confidence import Softmax, Threshold
+from rung.serve.fallback import Fallback
 from rung.serve.log import RequestLog
 from rung.serve.shadow import MOST, Shadow
-from rung.serve.winner import Fallback
 from rung.types import Answer
 from tests.unit.test_serve import Stub, no_last_words, served, server  # noqa: F401  a fixture
 
@@ -76,7 +75,7 @@ def test_what_the_served_approach_is_not_sure_of_is_answered_by_the_other():
     async def work():
         other = Fallback(replace(server(Stub()).winner, label="fewshot"), Threshold(0.9, 0.5, 50, 1))
         async with served(Sure(), fallback=other) as (made, session, url):
-            made.winner = replace(made.winner, confidence=Confidence(1.0, 50))
+            made.winner = replace(made.winner, confidence=Softmax(1.0, 50))
             found = []
             for text in ("sure", "doubtful"):
                 async with session.post(f"{url}/predict", json={"text": text}) as reply:
@@ -87,57 +86,6 @@ def test_what_the_served_approach_is_not_sure_of_is_answered_by_the_other():
     assert (kept["answer"], kept["approach"], round(kept["confidence"], 2)) == ("first", "prompt", 0.99)
     assert (passed_on["answer"], passed_on["approach"], passed_on["confidence"]) == ("<doubtful>", "fewshot", None)
     assert count == 1
-
-
-def drawn(n, rng):
-    """Answers that are right as often as their confidence says, most of them sure."""
-    sure = [1.0 - 0.5 * rng.random() ** 3 for _ in range(n)]
-    return [(s, rng.random() < s) for s in sure]
-
-
-@pytest.mark.parametrize(("n", "promised"), [(150, 0.05), (400, 0.05), (400, 0.1)])
-def test_the_promised_share_of_wrong_answers_holds(n, promised):
-    """In 400 draws of dev examples the true share above the threshold exceeds the promise in at most 5 %, and it is of use."""
-    rng, broken, found = random.Random(7), 0, 0
-    new = sorted(drawn(40_000, rng))
-    wrong_above, wrong = {}, 0
-    for count, (confidence, right) in enumerate(reversed(new), 1):
-        wrong += not right
-        wrong_above[round(confidence, 3)] = wrong / count
-    for _ in range(400):
-        chosen = threshold(drawn(n, rng), promised)
-        if chosen is not None:
-            found += 1
-            broken += wrong_above[round(chosen.least, 3)] > promised
-    assert broken <= 0.05 * 400
-    assert found > {(150, 0.05): 20, (400, 0.05): 200, (400, 0.1): 390}[n, promised]
-
-
-def test_a_threshold_keeps_as_many_as_can_be_shown_and_none_where_nothing_can():
-    assert threshold([(0.5, True)] * 200, 0.05) == Threshold(0.5, 1.0, 200, 0)
-    half = [(0.9, True)] * 120 + [(0.4, False)] * 80
-    assert threshold(half, 0.05) == Threshold(0.9, 0.6, 120, 0)
-    assert threshold([(0.9, True)] * 50, 0.05) is None  # 50 right answers do not show that at most 5 % are wrong
-    assert threshold([], 0.05) is None
-
-
-def test_a_fallback_needs_a_confidence_and_a_promise_that_can_be_shown(monkeypatch):
-    winner = server(Stub()).winner
-
-    async def found(system, seen, confidence):
-        async def other(*_):
-            return replace(winner, label="fewshot")
-
-        monkeypatch.setattr(opening, "beside", other)
-        served = replace(winner, system=system, confidence=confidence, seen=tuple(seen))
-        return await opening.fallback(served, "fewshot", 0.05)
-
-    numbers = {"a": 9.0, "b": 0.0}
-    with pytest.raises(RungError, match="prompt tells no confidence"):
-        asyncio.run(found(Stub(), [], None))
-    with pytest.raises(RungError, match="30 dev examples.*2 answered wrong.*serve fewshot alone"):
-        asyncio.run(found(Sure(), [(numbers, i > 1) for i in range(30)], Confidence(1.0, 30)))
-    assert asyncio.run(found(Sure(), [(numbers, True)] * 200, Confidence(1.0, 200))).threshold.kept == 1.0
 
 
 def test_an_approach_is_no_shadow_of_itself(monkeypatch):

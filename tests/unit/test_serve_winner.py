@@ -13,7 +13,7 @@ from rung.models.direct import Direct
 from rung.models.fake import FakeModel
 from rung.rungs.baseline import LinearSystem, _decider
 from rung.rungs.words import fitted_linear
-from rung.serve.confidence import Confidence
+from rung.serve.confidence import Logistic, Softmax
 from rung.serve.winner import checked, opened
 from rung.types import BaselineLearned, Completion, Message, Request
 from tests.unit._worlds import world
@@ -170,10 +170,22 @@ def test_a_linear_classifier_says_what_scikit_learn_says_and_how_much_speaks_for
 def test_confidence_is_fitted_to_how_often_answers_were_right():
     numbers = {"a": 1.0, "b": 0.0}
     for right in (60, 90, 100):
-        found = Confidence.fitted([(numbers, i < right) for i in range(100)])
+        found = Softmax.fitted([(numbers, i < right) for i in range(100)])
         assert found.of(numbers) == pytest.approx(right / 100, abs=0.03)
-    assert Confidence.fitted([(numbers, True)] * 19) is None
-    assert Confidence(1.0, 20).of({"a": 1000.0, "b": -1000.0}) == 1.0
+    assert Softmax.fitted([(numbers, True)] * 19) is None
+    assert Softmax(1.0, 20).of({"a": 1000.0, "b": -1000.0}) == 1.0
+
+
+def test_one_number_becomes_a_probability_that_never_falls():
+    seen = [(x / 20, i < right) for x, right in ((-40, 5), (-20, 50), (-2, 95)) for i in range(100)]
+    curve = Logistic.fitted(seen)
+    assert [curve.of(x) for x in (-2.0, -1.0, -0.1)] == pytest.approx([0.06, 0.49, 0.95], abs=0.06)
+    upside_down = Logistic.fitted([(-x, right) for x, right in seen])
+    assert upside_down.slope == 0.0
+    assert upside_down.of(5.0) == upside_down.of(-5.0) == pytest.approx(0.5, abs=0.01)
+    assert 0.9 < Logistic.fitted([(-0.1, True)] * 20).of(-0.1) < 1.0
+    assert Logistic.fitted([(-0.1, True)] * 19) is None
+    assert curve.of(-1e9) < 1e-6
 
 
 class Flaky:

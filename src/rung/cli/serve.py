@@ -34,6 +34,11 @@ def serve(
     fallback: str = typer.Option(
         None, "--fallback", help="The approach that answers where the served one is not sure enough."
     ),
+    agree: str = typer.Option(
+        None,
+        "--agree",
+        help="With --fallback: keep an answer where this approach says the same, whatever its confidence.",
+    ),
     wrong: float = typer.Option(
         0.05, "--wrong", min=0.001, max=0.5, help="With --fallback: wrong answers among those not passed on, at most."
     ),
@@ -70,7 +75,7 @@ def serve(
     label = approach or label
     permit_run(run)
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
-    others = _Others(shadow, fallback, wrong, challenger, share, no_check)
+    others = _Others(shadow, (fallback, agree, wrong), challenger, share, no_check)
     followed = folder if champion is not None and not (approach or others.any) else None
     made: Make = lambda winner: _server(winner, limits, name, token_env, log, otel=otel)  # noqa: E731
     asyncio.run(_work((run, label, number), followed, others, made, (host, port, as_json)))
@@ -79,18 +84,18 @@ def serve(
 
 @dataclass(frozen=True)
 class _Others:
-    """The approaches beside the served one. `unchecked`: whether they need not answer stored dev examples again."""
+    """The approaches beside the served one. `fallback`: with the one that must agree, and the promise. `unchecked`: whether they need not
+    answer stored dev examples again."""
 
     shadow: str | None
-    fallback: str | None
-    wrong: float
+    fallback: tuple[str | None, str | None, float]
     challenger: str | None
     share: float | None
     unchecked: bool
 
     @property
     def any(self) -> bool:
-        return bool(self.shadow or self.fallback or self.challenger)
+        return bool(self.shadow or self.fallback[0] or self.challenger)
 
 
 async def _work(
@@ -116,7 +121,7 @@ async def _work(
         await _joined(server, others)
         await _on_trial(server, others)
         if not others.unchecked:
-            server.check = await checked(winner)
+            server.check = await checked(server.winner)
         if generations is not None:
             await stack.enter_async_context(followed(server, generations, others.unchecked).at_work())
         await _listen(server, *where)
@@ -139,18 +144,21 @@ def _server(
 
 async def _joined(server: Server, others: _Others) -> None:
     """Let further approaches of the run join in; each must answer as it was measured, unless nothing is checked."""
+    from rung.errors import RungError
+    from rung.serve.fallback import fallback
     from rung.serve.shadow import Shadow
-    from rung.serve.winner import beside, checked, fallback
+    from rung.serve.winner import beside, checked
 
-    if others.fallback:
-        server.fallback = await fallback(server.winner, others.fallback, others.wrong)
-        if not others.unchecked:
-            await checked(server.fallback.winner)
-        found = server.fallback.threshold
-        _say(
-            f"{server.fallback.winner.label} answers where {server.winner.label} is less than {found.least:.0%} sure; on dev "
-            f"{found.kept:.0%} are kept, {found.wrong} of {found.n} wrong"
+    instead, agree, wrong = others.fallback
+    if agree and not instead:
+        raise RungError(
+            "what must agree keeps answers from a fallback: name the approach that answers otherwise with --fallback"
         )
+    if instead:
+        server.winner, server.fallback = await fallback(server.winner, instead, wrong, agree)
+        for other in server.fallback.others if not others.unchecked else ():
+            await checked(other)
+        _say(server.fallback.sentence(server.winner))
     if others.shadow:
         server.shadow = Shadow(await beside(server.winner, others.shadow), server.log, server.counts)
         if not others.unchecked:

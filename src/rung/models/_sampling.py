@@ -26,6 +26,11 @@ def pick(logits: Tensor, asks: Sequence[Ask], made: Sequence[Sequence[int]]) -> 
     return picked
 
 
+def told(logits: Tensor, asks: Sequence[Ask]) -> Tensor | None:
+    """Return the logarithms of all tokens' probabilities (B, V) at temperature 1, before one is picked; None where no ask wants them."""
+    return logits.log_softmax(-1) if any(ask.logprobs for ask in asks) else None
+
+
 def step(
     ask: Ask,
     made: list[int],
@@ -48,8 +53,11 @@ def step(
     return "length" if len(made) >= ask.limit else None
 
 
-def said(ask: Ask, made: list[int], finish: Finish | None, decode: Callable[[list[int]], str]) -> Said:
-    """Return an answer's text, cut before the first stop text."""
+def said(
+    ask: Ask, made: list[int], finish: Finish | None, decode: Callable[[list[int]], str], logprobs: list[float]
+) -> Said:
+    """Return an answer's text, cut before the first stop text; `logprobs` are those of all tokens that were made."""
     text = decode(made)
     cuts = [text.find(stop) for stop in ask.stops if stop in text]
-    return Said(text[: min(cuts)] if cuts else text, len(made), finish or "other")
+    text = text[: min(cuts)] if cuts else text
+    return Said(text, len(made), finish or "other", tuple(logprobs) if ask.logprobs else None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -160,7 +162,7 @@ def completion_of(reply: Reply, endpoint: ChatEndpoint, secrets: Sequence[str], 
         said = _text(message.get("content"))
         thought = _thought(message.get("reasoning_content") or message.get("reasoning"))
         reason, refusal, model = choice.get("finish_reason"), message.get("refusal"), data.get("model")
-        broken = choice.get("error")
+        broken, told = choice.get("error"), choice.get("logprobs")
         tokens_in, tokens_out = usage_in(data, len(said) + len(thought))
         billed = billed_in(data, (tokens_in, tokens_out))
     except ODD_SHAPE as error:
@@ -180,8 +182,26 @@ def completion_of(reply: Reply, endpoint: ChatEndpoint, secrets: Sequence[str], 
     if finish == "other" and (broken or not said.strip() or _FAILED.search(_named(reason))):
         raise _half_failed(reply, endpoint, secrets, reason, broken)
     named = model_name(model, tuple(secrets)) if isinstance(model, str) and model else endpoint.name
-    hidden += len(thought)
-    return Completion(text, named, tokens_in, tokens_out, latency_s, None, finish, thought=hidden, billed=billed)
+    hidden, logprobs = hidden + len(thought), None if told is None else _logprobs(told, text.strip())
+    return Completion(
+        *(text, named, tokens_in, tokens_out, latency_s, None, finish), thought=hidden, billed=billed, logprobs=logprobs
+    )
+
+
+def _logprobs(told: Any, text: str) -> tuple[float, ...] | None:
+    """Return those of the tokens that `text` is made of: a thought before it and a mark of the end are left out. None: told otherwise."""
+    try:
+        tokens = [
+            (bytes(t["bytes"]) if t.get("bytes") else t["token"].encode(), float(t["logprob"])) for t in told["content"]
+        ]
+    except ODD_SHAPE:
+        return None
+    whole, wanted = b"".join(token for token, _ in tokens), text.encode("utf-8", "surrogatepass")
+    first = max(whole.rfind(wanted), 0)
+    last = first + len(wanted) if wanted in whole else len(whole)
+    ends = itertools.accumulate(len(token) for token, _ in tokens)
+    kept = [p for end, (token, p) in zip(ends, tokens, strict=True) if end > first and end - len(token) < last]
+    return tuple(kept) if kept and all(map(math.isfinite, kept)) else None
 
 
 @lru_cache(maxsize=64)

@@ -28,6 +28,7 @@ class Ask:
     seed: int = 0
     stops: tuple[str, ...] = ()
     form: str | None = None  # the engine's key of the form that the answer is held to
+    logprobs: bool = False  # whether the logarithm of each token's probability is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Said:
     text: str
     tokens: int
     finish: Finish
+    logprobs: tuple[float, ...] | None = None
 
 
 class Engine(Protocol):
@@ -103,7 +105,8 @@ class BatchedModel:
             self._pump.add_done_callback(self._ended)
         said = await job.answer
         taken = time.perf_counter() - started
-        return Completion(said.text, self.settings.name, len(tokens), said.tokens, taken, None, said.finish)
+        name, told = self.settings.name, said.logprobs
+        return Completion(said.text, name, len(tokens), said.tokens, taken, None, said.finish, logprobs=told)
 
     def prompt_tokens(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """Return a chat in tokens, as it is sent."""
@@ -128,7 +131,7 @@ class BatchedModel:
         seed = int(request.number("seed") or 0) * 1_000_003 + request.repeat
         limit = min(int(request.number("max_tokens") or self.settings.max_tokens), room)
         form = self._engine.form(request.params.get("response_format"))
-        return Ask(tokens, limit, float(temperature), seed, request.stops, form)
+        return Ask(tokens, limit, float(temperature), seed, request.stops, form, bool(request.params.get("logprobs")))
 
     async def _answer_all(self) -> None:
         """Answer what waits, batch by batch, until nothing does; each batch is chosen anew from all that wait."""

@@ -20,7 +20,7 @@ from rung.errors import ModelError
 from rung.models._grouping import batches, common_length, groups
 from rung.models._local_form import Forms, Held
 from rung.models._local_load import Loaded, chat_tokens, load, out_of_memory
-from rung.models._sampling import pick, said, step
+from rung.models._sampling import pick, said, step, told
 from rung.models._shared_prefix import Prefix, after, growing, installed
 from rung.models.batched import Ask, Said
 from rung.types import Finish, Json, Message
@@ -115,6 +115,7 @@ class Engine:
         tokens = self._tensor([[*([0] * (width - len(row))), *row] for row in own])
         mask = self._tensor([[0] * (width - len(row)) + [1] * len(row) for row in own])
         made: list[list[int]] = [[] for _ in asks]
+        sure: list[list[float]] = [[] for _ in asks]
         finish: list[Finish | None] = [None] * len(asks)
         held: list[Held | None] = [self._forms.start(ask.form) for ask in asks]
         active = list(range(len(asks)))
@@ -125,10 +126,13 @@ class Engine:
             for place, i in enumerate(active):
                 if (form := held[i]) is not None and finish[i] is None:
                     form.mask(logits[place])
+            logprobs = told(logits, [asks[i] for i in active])
             picked = pick(logits, [asks[i] for i in active], [made[i] for i in active])
-            for i, token in zip(active, picked, strict=True):
+            for place, (i, token) in enumerate(zip(active, picked, strict=True)):
                 if finish[i] is None:
                     finish[i] = step(asks[i], made[i], token, self._ends, self._text, held[i])
+                    if logprobs is not None and len(made[i]) > len(sure[i]):  # an end token is no part of the answer
+                        sure[i].append(float(logprobs[place, token]))
             left = [place for place, i in enumerate(active) if finish[i] is None]
             if not left:
                 break
@@ -138,7 +142,8 @@ class Engine:
                 mask, active, picked = mask[rows], [active[p] for p in left], [picked[p] for p in left]
             mask = torch.cat((mask, mask.new_ones((len(active), 1))), 1)
             logits, cache = self._forward(self._tensor(picked).unsqueeze(1), mask, cache, prefix)
-        return [said(ask, tokens, end, self._text) for ask, tokens, end in zip(asks, made, finish, strict=True)]
+        ended = zip(asks, made, finish, sure, strict=True)
+        return [said(ask, tokens, end, self._text, found) for ask, tokens, end, found in ended]
 
     def _forward(self, tokens: Tensor, mask: Tensor, cache: Any, prefix: Prefix) -> tuple[Tensor, Any]:
         """Return the logits (B, V) after the last column and the cache with `tokens` (B, S) in it."""

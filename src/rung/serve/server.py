@@ -25,10 +25,11 @@ from rung.errors import ContextOverflow, IntegrityError, RefusedByModel, Retryab
 from rung.foreign import foreign
 from rung.serve.challenger import Challenger
 from rung.serve.counts import Counts
+from rung.serve.fallback import Fallback
 from rung.serve.log import RequestLog
 from rung.serve.shadow import Shadow
 from rung.serve.spans import Spans
-from rung.serve.winner import Fallback, Winner
+from rung.serve.winner import Winner
 from rung.serve.wire import (
     Asked,
     Given,
@@ -308,11 +309,12 @@ class Server:
             else:
                 self.counts.challenger["answered"] += 1
                 return Given(found[0], trial.winner.label, found[1])
-        answer, confidence = await winner.answer(inputs)
-        if other is None or confidence is None or confidence >= other.threshold.least:
+        if other is None:
+            answer, confidence = await winner.answer(inputs)
             return Given(answer, winner.label, confidence)
-        self.counts.fallbacks += 1
-        return Given((await other.winner.answer(inputs))[0], other.winner.label, None)
+        given = await other.given(winner, inputs)
+        self.counts.fallbacks += given.approach != winner.label
+        return given
 
     def _trouble(self, status: int, said: str, code: str, error: Exception) -> Refused:
         self._told_once(code, f"{said}: {error}")

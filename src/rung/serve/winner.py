@@ -16,11 +16,18 @@ from rung.exports.served import answered_again
 from rung.exports.write import chosen
 from rung.progress import Progress, Silent
 from rung.protocols import Deciding, System
-from rung.serve.confidence import Confidence, Threshold, threshold
+from rung.serve.confidence import Logistic, Softmax
 from rung.store.records import Parity
-from rung.types import Answer, Candidate, Task
+from rung.types import Answer, Candidate, Outcome, Task
 
-Seen = tuple[tuple[Mapping[str, float], bool], ...]
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A dev example: how sure its answer was, and whether it was right. Examples of one group are no independent draws."""
+
+    group: str
+    confidence: float
+    right: bool
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Winner:
     """One approach at work. `confidence` is None where the approach tells none.
 
     `before`: the approach as it answered the dev examples, where it has learnt from these since; None: it is the same.
-    `seen`: what speaks for each answer to the dev examples, and whether the answer that was given is right.
+    `seen`: how sure each answer to the dev examples was.
     `generation`: the number in a folder of generations; None: it comes from a run alone.
     """
 
@@ -36,9 +43,9 @@ class Winner:
     label: str
     candidate: Candidate
     system: System
-    confidence: Confidence | None = None
+    confidence: Softmax | Logistic | None = None
     before: System | None = None
-    seen: Seen = ()
+    seen: tuple[Seen, ...] = ()
     generation: int | None = None
 
     @property
@@ -58,10 +65,12 @@ class Winner:
 
     async def answer(self, inputs: Mapping[str, str]) -> tuple[Answer, float | None]:
         """Return the answer and the probability that it is right, where that is known."""
-        if self.confidence is None or not isinstance(self.system, Deciding):
-            return await self.system.answer(inputs), None
-        found, numbers = await self.system.decided(inputs)
-        return found, self.confidence.of(numbers)
+        if isinstance(self.confidence, Softmax) and isinstance(self.system, Deciding):
+            found, numbers = await self.system.decided(inputs)
+            return found, self.confidence.of(numbers)
+        found = await self.system.answer(inputs)
+        told = mean_logprob(found) if isinstance(self.confidence, Logistic) else None
+        return found, None if told is None or not isinstance(self.confidence, Logistic) else self.confidence.of(told)
 
 
 @asynccontextmanager
@@ -89,9 +98,7 @@ async def _of(run: Reopened, label: str) -> Winner:
     candidate = run.candidate(label)
     chosen_one = run.chosen(label)
     before = None if chosen_one == candidate else await _beside_requests(run, chosen_one)
-    winner = Winner(run, label, candidate, await _beside_requests(run, candidate), before=before)
-    seen = await _seen(winner)
-    return replace(winner, confidence=Confidence.fitted(seen), seen=seen)
+    return await _seen(Winner(run, label, candidate, await _beside_requests(run, candidate), before=before))
 
 
 async def _beside_requests(run: Reopened, candidate: Candidate) -> System:
@@ -104,42 +111,30 @@ async def checked(winner: Winner) -> Parity:
     return await answered_again(winner.run, winner.label, winner.candidate, winner.on_dev)
 
 
-async def _seen(winner: Winner) -> Seen:
+async def _seen(winner: Winner) -> Winner:
+    """Return the approach with what its numbers say of dev answers, and the confidence that follows; itself where it has no numbers."""
     system = winner.on_dev
     if not isinstance(system, Deciding):
-        return ()
+        return winner
     outcomes = {o.example_id: o for o in winner.run.folder.rung(winner.label).dev.get() or ()}
-    metric, seen = winner.task.metrics[0].name, []
+    told = []
     for example in winner.run.split.dev:
-        value = outcomes[example.id].value(metric, winner.task.failure_score) if example.id in outcomes else None
-        if value is not None:
-            seen.append(((await system.decided(example.inputs))[1], value >= 1.0))
+        right = right_of(outcomes[example.id], winner.task) if example.id in outcomes else None
+        if right is not None:
+            told.append((example.group, (await system.decided(example.inputs))[1], right))
             await asyncio.sleep(0)
-    return tuple(seen)
+    confidence = Softmax.fitted([(numbers, right) for _, numbers, right in told])
+    seen = () if confidence is None else tuple(Seen(group, confidence.of(n), right) for group, n, right in told)
+    return replace(winner, confidence=confidence, seen=seen)
 
 
-@dataclass(frozen=True)
-class Fallback:
-    """What answers instead where the winner is less sure than the threshold."""
-
-    winner: Winner
-    threshold: Threshold
+def right_of(outcome: Outcome, task: Task) -> bool | None:
+    """Return whether an answer got the full score; None where there is none, or nothing could judge it."""
+    value = None if outcome.answer is None else outcome.value(task.metrics[0].name, 0.0)
+    return None if value is None else value >= 1.0
 
 
-async def fallback(winner: Winner, approach: str, promised: float) -> Fallback:
-    """Return the fallback under which at most the promised share of the winner's own answers is shown to be wrong.
-
-    Raises RungError where the winner tells no confidence, or the dev examples show no such threshold.
-    """
-    other = await beside(winner, approach)
-    if winner.confidence is None:
-        raise RungError(f"{winner.label} tells no confidence, so nothing says when {other.label} should answer instead")
-    seen = [(winner.confidence.of(numbers), right) for numbers, right in winner.seen]
-    found = threshold(seen, promised)
-    if found is None:
-        wrong = sum(not right for _, right in seen)
-        raise RungError(
-            f"{len(seen)} dev examples ({wrong} answered wrong) show no confidence above which at most {promised:.0%} of the answers of "
-            f"{winner.label} are wrong: serve {other.label} alone, or promise less"
-        )
-    return Fallback(other, found)
+def mean_logprob(answer: Answer) -> float | None:
+    """Return the mean log-probability of the tokens of the call that wrote the answer; None where the model told none."""
+    told = answer.calls[-1].logprobs if answer.calls else None
+    return sum(told) / len(told) if told else None

@@ -95,6 +95,16 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True)
+class Sureness:
+    """Dev examples asked once more (`rung serve --fallback`) of the candidate of that id: the mean log-probability of the tokens of each
+    answer, and whether it is right, by example."""
+
+    candidate: str
+    mean_logprobs: Mapping[str, float]
+    right: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
     """One input that was served, and what became of it. `requests`: the ids under which it was asked, each once.
 

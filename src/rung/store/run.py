@@ -28,6 +28,7 @@ from rung.store.records import (
     PredictionCheck,
     Robustness,
     Spent,
+    Sureness,
     Trust,
 )
 from rung.types import (
@@ -68,6 +69,7 @@ class RungRecord(Folder):
     consistency = One("consistency.json", Consistency)
     changed = Rows("changed.jsonl", Changed)
     parities = One("exports.json", tuple[Parity, ...])
+    sureness = One("sureness.json", Sureness)
 
     def save_fitted(self, fitted: Fitted) -> None:
         """Keep what a rung learned, and its outcomes on dev beside it."""

@@ -66,7 +66,9 @@ class Completion:
     """What a model answered and what it took. `cost_usd` is None when the price is unknown (see `price_note`),
     `latency_s` when nobody timed it: an answer that was stored before.
 
-    `thought`: characters of a thought that came with the answer and are not in `text`.
+    `thought`: characters of a thought that came with the answer and are not in `text`. `logprobs`: natural logarithms of the
+    probabilities of the tokens that `text` is made of; None where the request did not ask for them (`logprobs: true`), or the model
+    told none. They are never stored.
     """
 
     text: str
@@ -81,6 +83,7 @@ class Completion:
     price_note: str | None = None
     thought: int = 0
     billed: Billed | None = None
+    logprobs: tuple[float, ...] | None = None
 
     @property
     def uncached_usd(self) -> float | None:
