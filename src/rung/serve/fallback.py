@@ -111,7 +111,7 @@ async def fallback(served: Winner, approach: str, promised: float, agree: str | 
         raise RungError(
             f"{len(seen)} independent dev examples ({wrong} answered wrong) do not show that at most {promised:.0%} of the {of} are wrong: "
             f"of {fewest} kept ones all would have to be right, since {tried} candidates were compared on them. Serve {instead.label} alone, "
-            "or allow more wrong answers (--wrong)"
+            "or allow more wrong answers (`rung serve RUN --fallback NAME --wrong 0.1`)"
         )
     return served, Fallback(instead, found, agreement)
 
@@ -190,4 +190,7 @@ async def _told(winner: Winner, system: System) -> Sureness:
 
 
 def _nothing_tells(winner: Winner, why: str) -> str:
-    return f"{winner.label} does not tell how sure it is: {why}. Name a second measured approach whose agreement keeps an answer (--agree NAME)"
+    return (
+        f"{winner.label} does not tell how sure it is: {why}. Name a second measured approach whose agreement keeps an answer: "
+        "`rung serve RUN --fallback NAME --agree NAME`"
+    )
