@@ -71,14 +71,13 @@ def serve(
     from rung.store.generations import champion_of
 
     champion = champion_of(folder)
-    run, label, number = (folder, approach, None) if champion is None else champion
-    label = approach or label
+    run, label, number = (folder, None, None) if champion is None else champion
     permit_run(run)
     limits = Limits(deadline_s=deadline, at_once=at_once, grace_s=grace)
     others = _Others(shadow, (fallback, agree, wrong), challenger, share, no_check)
     followed = folder if champion is not None and not (approach or others.any) else None
     made: Make = lambda winner: _server(winner, limits, name, token_env, log, otel=otel)  # noqa: E731
-    asyncio.run(_work((run, label, number), followed, others, made, (host, port, as_json)))
+    asyncio.run(_work((run, approach or label, number), followed, others, made, (host, port, as_json)))
     return 0
 
 
