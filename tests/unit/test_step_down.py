@@ -1,13 +1,14 @@
 """Does a lower approach suffice by now? Measured beside the winner, with what it saves; what cannot be asked is said first."""
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from rung import cli
 from rung.errors import ConfigError, RungError
-from rung.generations.step_down import saved_a_month, stepping_down
+from rung.generations.step_down import Held, saved_a_month, stepping_down
 from rung.ladder import climb
 from rung.store.run import RunFolder
 from tests.unit._worlds import rows, world
@@ -74,6 +75,25 @@ def test_what_cannot_be_asked_is_said_before_anything_is_spent(root, monkeypatch
     monkeypatch.setattr(sys, "argv", ["rung", "climb", "--step-down", "--dev"])
     assert cli.run() == 2
     assert "--step-down" in capsys.readouterr().err
+
+
+def pair(status="meets", *, shown=True, better=False, held=True):
+    result = SimpleNamespace(status=status, limits_held=held)
+    return SimpleNamespace(not_worse=SimpleNamespace(shown=shown), better=better, upper=SimpleNamespace(result=result))
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ({"prompt": pair(), "fewshot": pair()}, "prompt"),
+        ({"prompt": pair(shown=False), "fewshot": pair("inconclusive")}, "fewshot"),
+        ({"prompt": pair(shown=False, better=True)}, "prompt"),
+        ({"prompt": pair("misses"), "fewshot": pair(held=False)}, None),
+        ({"prompt": pair(shown=False)}, None),
+    ],
+)
+def test_the_lowest_approach_that_suffices_in_place_of_a_tuned_one(found, wanted):
+    assert Held("finetune", found, 0.025).suffices == wanted
 
 
 def test_without_a_volume_or_a_price_no_saving_is_made_up(root):

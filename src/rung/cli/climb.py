@@ -159,6 +159,8 @@ def _step_down(config: Config, source: Path, as_json: bool, verbose: bool) -> in
     from rung.store.run import RunFolder
 
     asked, where = stepping_down(config, source)
+    if asked.current is None:
+        return _below_tuned(asked, source, where, as_json)
     code = climb_and_report(asked, where, as_json, verbose)
     run = RunFolder.open(where)
     winner, now = run.verdict.need().winner, asked.current
@@ -167,6 +169,42 @@ def _step_down(config: Config, source: Path, as_json: bool, verbose: bool) -> in
         saved = saved_a_month(results, now, winner, asked.volume.requests_per_month)
         echo(saved or "What it saves in a month: give volume.requests_per_month and prices in rung.yaml")
     return code
+
+
+def _below_tuned(asked: Config, source: Path, where: Path, as_json: bool) -> int:
+    """Measure what is below a tuned winner and hold it against that; exit code 0 where an approach suffices, 1 where none does."""
+    from rung.cli.compare import as_data, lines_of
+    from rung.errors import Interrupted
+    from rung.generations.step_down import held_against, saved_a_month
+    from rung.ladder import climb as run_climb
+    from rung.report.page import write_page
+    from rung.store.run import RunFolder
+    from rung.usual_names import shown_name
+
+    ended = run_climb(asked, where, Screen(quiet=as_json))
+    if ended.unanswered_rows or ended.verdict.decision == "stopped":
+        raise Interrupted(f"{where} has not come to its end ({ended.verdict.decision}); the same command goes on")
+    held, page = held_against(asked, source, where), write_page(RunFolder.open(where))
+    lower = held.suffices
+    if as_json:
+        compared = {label: as_data(found) for label, found in held.found.items()}
+        print_json({"suffices": lower, "level": held.level, "folder": str(where), "compared": compared})
+        return 0 if lower else 1
+    for found in held.found.values():
+        for text in lines_of(found):
+            echo(text)
+    at = f"(decided at the level {held.level:.3g})"
+    if lower is None:
+        echo(f"No lower approach is shown to suffice {at}: {shown_name(held.label)} stays")
+    else:
+        echo(
+            f"{shown_name(lower)} suffices in place of {shown_name(held.label)} {at}: rung serve {where} --approach {lower}"
+        )
+        results = {held.label: held.found[lower].lower.result, lower: held.found[lower].upper.result}
+        saved = saved_a_month(results, held.label, lower, asked.volume.requests_per_month)
+        echo(saved or "What it saves in a month: give volume.requests_per_month and prices in rung.yaml")
+    echo(f"Report: {page}")
+    return 0 if lower else 1
 
 
 def _quick(config: Config, as_json: bool) -> int:

@@ -19,15 +19,18 @@ from rung.decide.across import Across, across
 from rung.engine.sides import side
 from rung.engine.start import ClimbResult
 from rung.engine.stored import stored_config
-from rung.errors import IntegrityError, Interrupted, RungError
+from rung.errors import IntegrityError, Interrupted, NotOffered, RungError
 from rung.exports.write import chosen
 from rung.generations.retrain import first_fitting, level, next_folder, not_as_measured
 from rung.ladder import climb
+from rung.models.settings import configured
 from rung.progress import Progress, Silent
+from rung.rungs.tuning_prompts import WHOLE
 from rung.store.folder import write_json
 from rung.store.generations import Generations, Step, fingerprint, need_champion
 from rung.store.run import RunFolder
-from rung.types import Candidate, content_hash
+from rung.tuning.workspace import base_of
+from rung.types import Candidate, TunedLearned, content_hash
 
 CARRIED = ("prompt", "fewshot")  # whose messages are the first candidate on the other model, word for word
 
@@ -58,7 +61,7 @@ class Migrated:
     def why(self) -> str:
         """Why it may, or may not."""
         if not self.fits:
-            return "it misses the goal or breaks a limit"
+            return self.found.upper.result.candidate.forgets or "it misses the goal or breaks a limit"
         if self.otherwise is not None:
             return self.otherwise
         if self.shown:
@@ -71,8 +74,8 @@ def migrate(
 ) -> Migrated:
     """Measure the winner's approach of a run on `models.to` of the configuration, in a folder beside the run's.
 
-    Raises RungError for an approach that asks no model or trains one, a role that is not there, and examples that changed since; else as a
-    climb does. Not inside an event loop.
+    Weights are tuned again on it. Raises RungError for an approach that asks no model, a role that is not there, or one that cannot be tuned
+    where that is needed, and examples that changed since; else as a climb does. Not inside an event loop.
     """
     run = RunFolder.open(source)
     label = chosen(run)
@@ -119,7 +122,8 @@ def migrate_champion(
 def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Path) -> Config:
     """Return the experiment of a run with the approach of that label alone, on another model and the same parts.
 
-    The chat of a prompt is written into `place` and is its first candidate; the prompt approach rewrites it on dev.
+    The chat of a prompt is written into `place` and is its first candidate; the prompt approach rewrites it on dev. Weights are tuned
+    again from the other model's, by the recipes of the run, under the bare example and the prompt that they were tuned under.
     """
     candidate = run.rung(label).result.need().candidate
     before = stored_config(run)
@@ -127,10 +131,6 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
     step, root = next((s for s in before.ladder if s.label == label), None), before.root
     if candidate.model is None or step is None or candidate.stored:
         raise RungError(f"{label} asks no model of the configuration, so there is nothing to move to another one")
-    if plugins.rung_type(step.rung).trains:
-        raise RungError(
-            f"{label} has weights of its own, which fit no other model: put it on the ladder with `model: {to}` and climb in another folder"
-        )
     if to not in config.models:
         there = ", ".join(config.models) or "none"
         raise RungError(
@@ -138,15 +138,13 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
         )
     if to == candidate.model and config.models[to] == raw["models"].get(to):
         raise RungError(f"{label} asks models.{to} already; name another model")
-    manifest = run.parts.manifest.need()
+    if plugins.rung_type(step.rung).trains:
+        _tunable_there(candidate, label, to, config)
     settings = {name: value for name, value in step.settings.items() if name not in ("model", "models")}
-    shares = {name: value for name, value in manifest["settings"].items() if name in ("test", "dev")}
     raw = {
         **raw,
         "models": {**raw["models"], to: dict(config.models[to])},
         "ladder": [{"rung": step.rung, "settings": {**settings, "model": to}, "name": None}],
-        "split": {**shares, "seed": manifest["seed"]},
-        "stop_early": False,
         "limits": {**raw["limits"], "budget_usd": config.limits.budget_usd},
         "task": {
             **raw["task"],
@@ -155,7 +153,38 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
             **carried_prompt(candidate, place, root),
         },
     }
-    changed = parse_config(raw, root)
+    return on_same_examples(raw, run, root)
+
+
+def _tunable_there(candidate: Candidate, label: str, to: str, config: Config) -> None:
+    """Raise RungError where an approach with weights of its own cannot be tuned again on another model, with what to do instead."""
+    learned = candidate.learned
+    if not isinstance(learned, TunedLearned) or candidate.rung == "scratch":
+        raise RungError(
+            f"{label} was trained on no other model, so there is none to move it to: `rung retrain` trains it anew"
+        )
+    if learned.weights is None:
+        raise RungError(
+            f"{label} was tuned elsewhere: tune the other model there on the rows in the run folder's exports, and put it on the ladder "
+            f"(`{{finetune: {{model: {to}, trained: elsewhere}}}}`) of a run in another folder"
+        )
+    if learned.passages is not None:
+        raise RungError(
+            f"{label} was tuned with passages that the approach below it finds: put both on the ladder with `model: {to}`, climb in "
+            "another folder, and hold the runs against each other with `rung compare`"
+        )
+    try:
+        base_of(to, configured(config)[to])
+    except NotOffered as error:
+        raise RungError(f"{label} is tuned again on another model, and that cannot be: {error}") from error
+
+
+def on_same_examples(raw: Mapping[str, Any], run: RunFolder, root: Path) -> Config:
+    """Return an experiment that measures every test example of a run, and no other. Raises RungError where they changed since."""
+    manifest = run.parts.manifest.need()
+    shares = {name: value for name, value in manifest["settings"].items() if name in ("test", "dev")}
+    split = {"split": {**shares, "seed": manifest["seed"]}, "stop_early": False}
+    changed = parse_config({**raw, **split}, root, f"the experiment on the examples of {run.path}")
     try:
         check_unchanged(read_rows(changed).whole, manifest)
     except IntegrityError as error:
@@ -166,9 +195,11 @@ def experiment_on(config: Config, run: RunFolder, label: str, to: str, place: Pa
 
 
 def carried_prompt(candidate: Candidate, place: Path, root: Path) -> Mapping[str, Any]:
-    """Write the chat of a prompt into `place`; return the keys of `task` that name it, none where it is no prompt alone."""
+    """Write the chat of a prompt, or that weights were tuned under, into `place`; return the keys of `task` that name it, none where it is no
+    prompt alone."""
     chat = candidate.chat
-    if candidate.rung not in CARRIED or chat is None or not _stands(candidate):
+    carried = candidate.rung in CARRIED or (isinstance(chat, TunedLearned) and chat.under == WHOLE)
+    if chat is None or not carried or not _stands(candidate):
         return {}
     text = [asdict(message) for message in chat.messages]
     path = place / f"prompt-{content_hash(text)[:8]}.json"
@@ -201,7 +232,7 @@ def _measured(
     at = run.task.alpha if spent is None else spent
     found = across(one, replace(two, task=replace(two.task, min_gain=margin or two.task.min_gain, alpha=at)))
     result = two.result
-    fits = result.status != "misses" and result.limits_held is not False
+    fits = result.status != "misses" and result.limits_held is not False and result.candidate.forgets is None
     return Migrated(found, at, new, folder, fits, tuple(changes(one.result.candidate, result.candidate)))
 
 
@@ -224,6 +255,7 @@ def changes(before: Candidate, after: Candidate) -> list[str]:
     for name, values in (
         ("examples shown", [len(c.demonstrations) if c.nearest is None else c.nearest for c in (old, new)]),
         ("parameters", [c.params for c in (old, new)]),
+        ("tuned", [f"{c.tuner} on {c.rows:,} examples" if isinstance(c, TunedLearned) else "not" for c in (old, new)]),
         ("steps after the model", [c.postprocessing or "none" for c in (old, new)]),
     ):
         if values[0] != values[1]:

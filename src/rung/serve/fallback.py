@@ -16,7 +16,7 @@ from rung.evaluate.answering import scored
 from rung.protocols import AnsweringKit, Judge, Metric, System
 from rung.protocols.kit import AnsweringKitAround
 from rung.serve.confidence import ERROR, Logistic, Threshold, kept, threshold
-from rung.serve.winner import Seen, Winner, beside, mean_logprob, right_of
+from rung.serve.winner import Seen, Winner, beside, right_of
 from rung.serve.wire import Given
 from rung.store.records import Sureness
 from rung.types import Answer, Completion, Example, Outcome, Request, Score
@@ -148,7 +148,7 @@ class _Telling(AnsweringKitAround[AnsweringKit]):
 
 
 async def _by_tokens(winner: Winner) -> Winner:
-    """Return the approach as it tells how sure it is by the mean log-probability of its tokens. Raises RungError where it tells none."""
+    """Return the approach as it tells how sure it is by the log-probability of its answer. Raises RungError where it tells none."""
     run, chosen = winner.run, winner.run.chosen(winner.label)
     kit = _Telling(run.kit())
     system = await asyncio.to_thread(revived, winner.candidate, winner.task, kit)
@@ -159,7 +159,7 @@ async def _by_tokens(winner: Winner) -> Winner:
         known = await _told(winner, on_dev)
         record.save(known)
     groups = {e.id: e.group for e in run.split.dev}
-    told = [(i, number) for i, number in known.mean_logprobs.items() if i in groups]
+    told = [(i, number) for i, number in known.logprobs.items() if i in groups]
     curve = Logistic.fitted([(number, known.right[i]) for i, number in told])
     if curve is None:
         raise RungError(_nothing_tells(winner, f"only {len(told)} dev answers came with log-probabilities"))
@@ -181,10 +181,10 @@ async def _told(winner: Winner, system: System) -> Sureness:
                 raise RungError(
                     _nothing_tells(winner, f"its model refused to tell log-probabilities ({error})")
                 ) from error
-            if not any(o.answer is not None and mean_logprob(o.answer) is not None for o in outcomes):
+            if not any(o.answer is not None and logprob_of(o.answer) is not None for o in outcomes):
                 raise RungError(_nothing_tells(winner, "its model tells no log-probabilities"))
     judged = [(o.example_id, o.answer, right_of(o, winner.task)) for o in outcomes]
-    numbers = {i: mean_logprob(answer) for i, answer, right in judged if answer is not None and right is not None}
+    numbers = {i: logprob_of(answer) for i, answer, right in judged if answer is not None and right is not None}
     known = {i: number for i, number in numbers.items() if number is not None}
     return Sureness(candidate.id, known, {i: right for i, _, right in judged if right is not None and i in known})
 

@@ -69,7 +69,7 @@ class Winner:
             found, numbers = await self.system.decided(inputs)
             return found, self.confidence.of(numbers)
         found = await self.system.answer(inputs)
-        told = mean_logprob(found) if isinstance(self.confidence, Logistic) else None
+        told = logprob_of(found) if isinstance(self.confidence, Logistic) else None
         return found, None if told is None or not isinstance(self.confidence, Logistic) else self.confidence.of(told)
 
 
@@ -134,7 +134,7 @@ def right_of(outcome: Outcome, task: Task) -> bool | None:
     return None if value is None else value >= 1.0
 
 
-def mean_logprob(answer: Answer) -> float | None:
-    """Return the mean log-probability of the tokens of the call that wrote the answer; None where the model told none."""
+def logprob_of(answer: Answer) -> float | None:
+    """Return the logarithm of the probability of the text of the call that wrote the answer; None where the model told none."""
     told = answer.calls[-1].logprobs if answer.calls else None
-    return sum(told) / len(told) if told else None
+    return sum(told) if told else None

@@ -96,11 +96,11 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Sureness:
-    """Dev examples asked once more (`rung serve --fallback`) of the candidate of that id: the mean log-probability of the tokens of each
-    answer, and whether it is right, by example."""
+    """Dev examples asked once more (`rung serve --fallback`) of the candidate of that id: the log-probability of each answer, the sum of
+    its tokens', and whether it is right, by example."""
 
     candidate: str
-    mean_logprobs: Mapping[str, float]
+    logprobs: Mapping[str, float]
     right: Mapping[str, bool]
 
 
