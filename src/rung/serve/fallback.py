@@ -16,7 +16,7 @@ from rung.evaluate.answering import scored
 from rung.protocols import AnsweringKit, Judge, Metric, System
 from rung.protocols.kit import AnsweringKitAround
 from rung.serve.confidence import ERROR, Logistic, Threshold, kept, threshold
-from rung.serve.winner import Seen, Winner, beside, right_of
+from rung.serve.winner import Seen, Winner, beside, logprob_of, right_of
 from rung.serve.wire import Given
 from rung.store.records import Sureness
 from rung.types import Answer, Completion, Example, Outcome, Request, Score
