@@ -165,7 +165,7 @@ def _tunable_there(candidate: Candidate, label: str, to: str, config: Config) ->
         )
     if learned.weights is None:
         raise RungError(
-            f"{label} was tuned elsewhere: tune the other model there on the rows in the run folder's exports, and put it on the ladder "
+            f"{label} was tuned elsewhere: tune the other model there on the examples in the run folder's exports, and put it on the ladder "
             f"(`{{finetune: {{model: {to}, trained: elsewhere}}}}`) of a run in another folder"
         )
     if learned.passages is not None:
