@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -11,16 +12,43 @@ pytest.importorskip("peft", reason="needs rung[tune]")
 
 import openai
 
+from rung import cli
 from rung.config import parse_config
 from rung.ladder import climb
 from rung.serve import server as module
 from rung.serve.server import Server
 from rung.serve.winner import checked, opened
+from rung.store.run import RunFolder
 from rung_nano import EXAMPLES
+from tests.tiers import NIGHTLY
 
 pytestmark = pytest.mark.extra
 
 QUICK = {"search": False, "epochs": 1, "batch_rows": 8, "threads": 1}
+
+
+def assert_served_as_stored(run, label, count):
+    """Check that the official client gets the stored answers to so many dev examples, and the start's check changes none."""
+
+    async def work():
+        async with opened(run, label) as winner:
+            check = await checked(winner)
+            dev = winner.run.split.dev[:count]
+            stored = {o.example_id: o.answer.text for o in winner.run.folder.rung(winner.label).dev.need()}
+            made = Server(winner, "replies", say=lambda _: None)
+            async with made.listening("127.0.0.1", 0) as url, openai.AsyncOpenAI(base_url=url, api_key="x") as client:
+                asked = [
+                    client.chat.completions.create(
+                        model="replies", messages=[{"role": "user", "content": e.inputs["message"]}]
+                    )
+                    for e in dev
+                ]
+                said = [r.choices[0].message.content for r in await asyncio.gather(*asked)]
+            return check.answers_changed, said, [stored[e.id] for e in dev]
+
+    changed, said, stored = asyncio.run(work())
+    assert len(said) == count
+    assert (changed, said) == (0, stored)
 
 
 def test_the_official_client_gets_what_the_tuned_weights_answered(tmp_path, monkeypatch):
@@ -40,22 +68,13 @@ def test_the_official_client_gets_what_the_tuned_weights_answered(tmp_path, monk
         tmp_path,
     )  # fmt: skip
     climb(config, tmp_path / "run")
+    assert_served_as_stored(tmp_path / "run", "finetune", 8)
 
-    async def work():
-        async with opened(tmp_path / "run", "finetune") as winner:
-            check = await checked(winner)
-            dev = winner.run.split.dev[:8]
-            stored = {o.example_id: o.answer.text for o in winner.run.folder.rung("finetune").dev.need()}
-            made = Server(winner, "replies", say=lambda _: None)
-            async with made.listening("127.0.0.1", 0) as url, openai.AsyncOpenAI(base_url=url, api_key="x") as client:
-                asked = [
-                    client.chat.completions.create(
-                        model="replies", messages=[{"role": "user", "content": e.inputs["message"]}]
-                    )
-                    for e in dev
-                ]
-                said = [r.choices[0].message.content for r in await asyncio.gather(*asked)]
-            return check.answers_changed, said, [stored[e.id] for e in dev]
 
-    changed, said, stored = asyncio.run(work())
-    assert (changed, said) == (0, stored)
+@pytest.mark.skipif(not NIGHTLY, reason="climbs a whole shipped example, tuning and all")
+def test_the_winner_of_the_demo_that_ends_tuned_is_served_as_it_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LAST_WORDS_S", 0.02)
+    monkeypatch.setattr(sys, "argv", ["rung", "demo", "ticket-replies", "--folder", str(tmp_path)])
+    assert cli.run() == 0
+    assert RunFolder.open(tmp_path / "run").verdict.need().winner == "finetune"
+    assert_served_as_stored(tmp_path / "run", None, 100)

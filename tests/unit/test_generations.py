@@ -322,6 +322,22 @@ def said(root, monkeypatch, capsys):
     return run
 
 
+def test_feedback_of_the_folder_is_that_of_the_champions_run(root, place, said):
+    assert said("feedback", "again")[0] == 2  # not there yet
+    again(root, place, n=900)
+    line = {"id": "a", "at": "2026-11-30T10:00:00+00:00", "way": "/v1/predict", "inputs": {"text": "amber basil"}}
+    (root / "log.jsonl").write_text(json.dumps({**line, "status": 200, "answer": "billing", "generation": 2}) + "\n")
+    code, out = said("feedback", "again", "log.jsonl")
+    champion = champion_of(place.path)[0]
+    assert (code, champion.name) == (0, "2")
+    assert "1 inputs of 1 requests" in out
+    assert "rung label again/2 --feedback" in out
+    assert [f.answer for f in RunFolder.open(champion).feedback.need()] == ["billing"]
+    assert RunFolder.open(root / "run").feedback.get() is None
+    code, _ = said("label", "again", "--feedback", "--csv", "sheet.csv")
+    assert (code, (root / "sheet.csv").exists()) == (1, True)
+
+
 def test_the_command_line_tells_what_was_decided_and_by_whom(root, said):
     import yaml
 

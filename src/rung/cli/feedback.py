@@ -26,7 +26,7 @@ TRIAL: Mapping[Shown | None, str] = {
 
 
 def feedback(
-    folder: Path = typer.Argument(..., help="The run folder."),
+    folder: Path = typer.Argument(..., help="The run folder, or a folder of generations: its champion's run."),
     files: list[Path] = typer.Argument(
         None, help="The request log of `rung serve`, tables, traces of other tools; the log first."
     ),
@@ -43,9 +43,9 @@ def feedback(
     """
     from rung.feedback.reading import Source, merged
     from rung.store.folder import locked
-    from rung.store.run import RunFolder
+    from rung.store.generations import run_in
 
-    run = RunFolder.open(folder)
+    run = run_in(folder)
     with locked(run):
         items, notes = run.feedback.get() or (), list[str]()
         for file in files or ():
@@ -62,9 +62,9 @@ def feedback(
         plain = [asdict(trial) for trial in found]
         print_json({**_counts(items), "notes": notes, "trials": plain, "waiting": [_plain(w) for w in waiting]})
     else:
-        _tell(folder, items, waiting, notes)
+        _tell(run.path, items, waiting, notes)
         for trial in found:
-            echo(_said(trial, folder))
+            echo(_said(trial, run.path))
     return 0
 
 

@@ -23,7 +23,9 @@ LOOKED_AT = ("conflicts", "contradictions", "label spelling", "odd outputs", "pe
 
 def grow(
     config: Path = typer.Argument(Path("rung.yaml"), help="The experiment."),
-    folder: Path = typer.Option(None, "--folder", help="The run with the feedback; by default runs/NAME."),
+    folder: Path = typer.Option(
+        None, "--folder", help="The run with the feedback, or a folder of generations; by default runs/NAME."
+    ),
     liked: bool = typer.Option(False, "--liked", help="Take answers with a thumb up for right, too."),
     new_labels: bool = typer.Option(False, "--new-labels", help="Take labels that no example has."),
     out: Path = typer.Option(None, "--out", help="The folder of the new version; by default beside the data."),
@@ -40,15 +42,15 @@ def grow(
     from rung.errors import RungError
     from rung.feedback.growing import answered
     from rung.feedback.growing import grow as grown_from
+    from rung.store.generations import run_in
     from rung.store.register import Register
-    from rung.store.run import RunFolder
 
     loaded = experiment(config)
-    place = folder or Path("runs") / loaded.task.name
-    items = RunFolder.open(place).feedback.get() or ()
+    run = run_in(folder or Path("runs") / loaded.task.name)
+    items = run.feedback.get() or ()
     read = read_rows(loaded)
     kind, parts = part_rows(loaded, read)
-    check_frozen(place, parts)
+    check_frozen(run.path, parts)
     parts = as_written(parts, read)
     known = (*parts.train, *parts.dev, *(q.example for q in parts.quarantine))
     task = as_task(loaded, kind, (*parts.train, *parts.dev))

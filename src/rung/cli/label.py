@@ -22,7 +22,7 @@ TEACHING = 20  # dev answers that --teach asks for
 
 
 def label(
-    folder: Path = typer.Argument(..., help="The run folder."),
+    folder: Path = typer.Argument(..., help="The run folder, or a folder of generations: its champion's run."),
     rows: int = typer.Option(
         None,
         "--rows",
@@ -49,9 +49,9 @@ def label(
     from rung.config import Config
     from rung.judging.labelling import session, teaching
     from rung.store.folder import locked
-    from rung.store.run import RunFolder
+    from rung.store.generations import run_in
 
-    opened = RunFolder.open(folder)
+    opened = run_in(folder)
     if feedback:
         from rung.cli._expected import ask_expected
 

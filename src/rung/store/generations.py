@@ -125,6 +125,12 @@ def champion_of(folder: Path) -> tuple[Path, str, int] | None:
     return None if found is None else (Generations(folder).run_of(found).path, found.approach, found.generation)
 
 
+def run_in(folder: Path) -> RunFolder:
+    """Open a run folder, or in a folder of generations the run of its champion. Raises RungError for a folder that is neither."""
+    champion = champion_of(folder)
+    return RunFolder.open(folder if champion is None else champion[0])
+
+
 def fingerprint(run: RunFolder, label: str) -> str:
     """Return a hash of what makes an approach answer, and of what was measured. Raises IntegrityError where a part is missing."""
     record = run.rung(label)
