@@ -1,7 +1,7 @@
 """Ranking quality on benchmarks with judgements: BM25, vectors, and both at a weight chosen on training queries.
 
 The document store is asked as the document index asks it, without the text of the passages, which ranking does not need. Vectors are those of
-the static table, of a sentence model (all-MiniLM-L6-v2 in 8 bits), and of the latter with the queries' map that `bench.retrieval.adapter` learns
+the static table and of a sentence model (all-MiniLM-L6-v2 in 8 bits), each also with queries turned by the map that `rung.rag.turned` learns
 from the training queries. Vectors of passages are kept between calls, since a sentence model takes ten CPU-minutes for scifact.
 """
 
@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.retrieval.adapter import learnt, unit
 from bench.retrieval.corpora import DATA, Benchmark, benchmark
 from rung.documents.chunk import chunk
 from rung.documents.index import DEPTH, fuse
 from rung.documents.measure import WEIGHTS
-from rung.embedding import Embedder
+from rung.embedding import Embedder, unit
 from rung.models.onnx import Onnx
 from rung.models.settings import ProviderSettings
 from rung.models.static import Static
+from rung.rag.turned import learnt
 from rung.retrievers.sqlite import SqliteRetriever
 from rung.stats.estimate import interval_mean
 from rung.stats.paired import sign_flip
@@ -143,11 +143,25 @@ def _fused(
 
 
 def _turned(found: Benchmark, figures: Mapping[str, tuple[dict[str, Any], Mapping[str, Rankings]]]) -> dict[str, Any]:
-    """Return the figures with turned queries, and their paired gain over the queries as they are."""
+    """Return the figures with turned queries, and their paired gain over the queries as they are; apart for the test queries of which a
+    relevant document answers a training query, too, and for the others."""
     (_, before), (said, after) = figures["as it is"], figures["queries turned"]
     relevant = found.relevant["test"]
-    gains = {f"test: {name} minus as it is": _paired(after[name], before[name], relevant) for name in after}
-    return {"test": said["test"], **gains}
+    taught = {document for grades in found.relevant["train"].values() for document in grades}
+    parts = {
+        "all": set(relevant),
+        "document taught": {q for q, grades in relevant.items() if taught & set(grades)},
+        "document not taught": {q for q, grades in relevant.items() if not taught & set(grades)},
+    }
+    gains = {
+        f"{name}, {part}": _paired(
+            *({q: of[name][q] for q in of[name] if q in asked} for of in (after, before)), relevant
+        )
+        for name in after
+        for part, asked in parts.items()
+        if asked
+    }
+    return {"test": said["test"], "test: minus as it is": gains}
 
 
 def _documents(ranked: Mapping[str, list[tuple[int, float]]], of: Mapping[int, str]) -> Rankings:
@@ -174,4 +188,9 @@ def _said(found: Any) -> str:
 
 def _paired(a: Rankings, b: Rankings, relevant: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     gains = _ndcg(a, relevant) - _ndcg(b, relevant)
-    return {"gain": round(float(gains.mean()), 4), "p_two_sided": round(sign_flip(gains, seed=7), 4), "n": len(gains)}
+    return {
+        "ndcg@10": round(float(_ndcg(a, relevant).mean()), 4),
+        "gain": round(float(gains.mean()), 4),
+        "p_two_sided": round(sign_flip(gains, seed=7), 4),
+        "n": len(gains),
+    }

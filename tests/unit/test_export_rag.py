@@ -21,7 +21,7 @@ from rung.exports import rag
 from rung.exports.write import exported
 from rung.ladder import climb
 from rung.models.openai import OpenAI
-from rung.rag import search
+from rung.rag import search, turned
 from tests.unit import _catalogue as world
 from tests.unit.test_export_safety import KEY
 
@@ -294,14 +294,21 @@ def answering_pairs(body):
     return price[1] if price else "no idea"
 
 
-def by_meaning(root, address, embedder, halves):
+HELLOS = ["Hi.", "Good day.", "Dear team,"] * 16
+MANNERS = [
+    "Could somebody please tell me this before noon?", "My neighbour wants to know, and so do I.",
+    "Sorry to bother you again on a Sunday!", "We are moving house next week, therefore:", "Urgent, my train leaves soon.",
+]  # fmt: skip
+
+
+def by_meaning(root, address, embedder, halves, hellos=HELLOS, **more):
     """A climb over documents that other words are asked of. `halves`: every second question has the document's own word."""
     (root / "sheets").mkdir(parents=True)
     for n, (told, _) in enumerate(WORDS):
         (root / "sheets" / f"{told}.md").write_text(f"{told} costs {100 + n} euros")
     lines = [
         {"id": f"r{i}", "question": f"{hello} Case {i}: the fee for a {word}", "answer": str(100 + i % len(WORDS))}
-        for i, hello in enumerate(["Hi.", "Good day.", "Dear team,"] * 16)
+        for i, hello in enumerate(hellos)
         if (word := WORDS[i % len(WORDS)][0 if halves and i % 2 else 1])
     ]
     (root / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -315,10 +322,36 @@ def by_meaning(root, address, embedder, halves):
         "task": task, "data": {"path": "rows.jsonl", "id": "id"}, 
         "documents": {"path": "sheets", "embedder": "near", "relevant": "told.tsv"},
         "models": {"main": {"provider": "openai", "name": "m", "base_url": address, "api_key_env": "MY_KEY"}, "near": embedder},
-        "ladder": [{"rag": {"stuff_tokens": 0, "k": [3], "chunk_words": [], "canaries": 0}}], "diagnosis": {"calls": 0},
+        "ladder": [{"rag": {"stuff_tokens": 0, "k": [3], "chunk_words": [], "canaries": 0}}], "diagnosis": {"calls": 0}, **more,
     }  # fmt: skip
     climb(parse_config(raw, root), root / "run")
     return root
+
+
+def strangers(text):
+    """Vectors in which nothing that is asked is near to what the documents say, until somebody learns which goes with which."""
+    found = set(re.findall(r"[a-z]+", text.lower()))
+    return [float(word in found) for pair in WORDS for word in pair] + [0.01]
+
+
+@pytest.mark.slow
+def test_questions_teach_which_passages_they_mean_and_the_folder_knows_it_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setattr(search, "FEWEST_GOLD", 5)
+    monkeypatch.setattr(turned, "FEWEST_QUESTIONS", 10)
+    folder = static_model(tmp_path, strangers)
+    with reading(None, answering_pairs) as (address, _):
+        embedder, shares = {"provider": "static", "folder": str(folder)}, {"test": 0.3, "dev": 0.25}
+        root = by_meaning(tmp_path / "p", address, embedder, False, MANNERS * 24, split=shares)
+        _, out, said = exported(root / "run", "rag", "rag", root / "out", None)
+        choice = json.loads((out / "prompt.json").read_text())["choice"]
+        assert choice["mode"] == "dense"
+        assert len(choice["turn"]) > 1000
+        dev = len((root / "run/rungs/rag/dev.jsonl").read_text().splitlines())
+        assert f"made the measured answer of the reply for {dev} of {dev} dev examples" in said
+        assert run(out, "rag.py", "the fee for a couch", MY_KEY=KEY).stdout.startswith("100\n\nsources:\n- sofa.md, ")
+        report = json.loads((root / "run/verdict.json").read_text())
+        assert report["winner"] == "rag"
 
 
 @pytest.mark.slow

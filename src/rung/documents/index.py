@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 
 from rung.documents.chunk import chunk
-from rung.embedding import Embedder
+from rung.embedding import Embedder, Vectors, turned
 from rung.errors import ConfigError, Problem, RungError
 from rung.protocols import DocumentStore
 from rung.types import Hit, Passage, Source, StoreChange
@@ -64,25 +64,40 @@ class StoredDocumentIndex:
     def documents(self) -> tuple[Source, ...]:
         return tuple(Source(d.name, "whole", d.text) for d in self._shelf.read())
 
+    async def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return the embedder's vectors of texts, (n, dimensions)."""
+        assert self._embedder is not None
+        return await self._embedder.embed(texts)
+
     async def search(
-        self, query: str, k: int, *, mode: str = "bm25", dense_weight: float = 0.5, chunk_words: int | None = None
+        self,
+        query: str,
+        k: int,
+        *,
+        mode: str = "bm25",
+        dense_weight: float = 0.5,
+        chunk_words: int | None = None,
+        turn: str = "",
     ) -> tuple[Hit, ...]:
         size = self._size if chunk_words is None else chunk_words
         if mode not in self.modes:
             what = "no embedder is configured" if self._embedder is None else "there is no such way to search"
             raise ConfigError([Problem("documents", what, mode, ", ".join(self.modes))])
         await self._ready(size, dense=mode != "bm25")
-        ranked = await self._ranked(query, k, mode, dense_weight, size)
+        ranked = await self._ranked(query, k, mode, dense_weight, size, turn)
         found = await asyncio.to_thread(self._shelf.passages, [key for key, _ in ranked], size)
         return tuple(hit(found[key], score, size) for key, score in ranked if key in found)
 
-    async def _ranked(self, query: str, k: int, mode: str, dense_weight: float, size: int) -> list[tuple[int, float]]:
+    async def _ranked(
+        self, query: str, k: int, mode: str, dense_weight: float, size: int, turn: str
+    ) -> list[tuple[int, float]]:
         if mode == "bm25":
             return await asyncio.to_thread(self._shelf.match, query, k, size)
         assert self._embedder is not None
         [vector] = await self._embedder.embed([query])
         if self._dimensions not in (None, len(vector)):
             check_embedder(self._shelf, self._embedder, len(vector))
+        vector = turned(vector, turn)
         if mode == "dense":
             return await asyncio.to_thread(self._shelf.nearest, vector.tolist(), k, size)
         depth = max(k, DEPTH)

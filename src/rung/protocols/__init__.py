@@ -4,7 +4,7 @@ A plugin is one frozen pydantic settings model in one file: its fields are its s
 learns it returns. `rung.testing` checks the promises that show without a climb.
 """
 
-from rung.protocols.documents import DocumentIndex, DocumentStore, JudgedIndex, Retriever
+from rung.protocols.documents import DocumentIndex, DocumentStore, EmbeddingIndex, JudgedIndex, Retriever
 from rung.protocols.kit import AnsweringKit, Deciding, Forgiving, Judge, Kit, Metric, Refits, Rung, System
 from rung.protocols.models import Model, Provider, TokenModel, Tunable
 from rung.protocols.tuning import RegressionSuite, Sent, Tuner, TuningRun, TuningSpace
@@ -14,6 +14,7 @@ __all__ = [
     "Deciding",
     "DocumentIndex",
     "DocumentStore",
+    "EmbeddingIndex",
     "Forgiving",
     "Judge",
     "JudgedIndex",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rung.types import Document, Hit, Passage, Source, StoreChange
+
+if TYPE_CHECKING:
+    from rung.embedding import Vectors
 
 
 class DocumentStore(Protocol):
@@ -85,12 +88,19 @@ class DocumentIndex(Protocol):
         ...
 
     async def search(
-        self, query: str, k: int, *, mode: str = "bm25", dense_weight: float = 0.5, chunk_words: int | None = None
+        self,
+        query: str,
+        k: int,
+        *,
+        mode: str = "bm25",
+        dense_weight: float = 0.5,
+        chunk_words: int | None = None,
+        turn: str = "",
     ) -> tuple[Hit, ...]:
         """Return the `k` best passages, best first.
 
         `dense_weight` in [0, 1] weighs dense against BM25 in "hybrid". `chunk_words`: passages of about so many words;
-        None: the configured size. Raises ConfigError for a mode that is not in `modes`, RungError for a broken index.
+        None: the configured size. `turn`: a map for the query's vector (`rung.embedding.written_turn`), or none. Raises ConfigError for a mode that is not in `modes`, RungError for a broken index.
         """
         ...
 
@@ -101,4 +111,13 @@ class JudgedIndex(Protocol):
 
     def relevant(self, example_id: str) -> frozenset[str]:
         """Return the names of the documents that hold the answer to a row; empty where nothing is told."""
+        ...
+
+
+@runtime_checkable
+class EmbeddingIndex(Protocol):
+    """A document index that tells vectors of texts, where it searches by them."""
+
+    async def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return one vector a text, (n, dimensions), each of length 1."""
         ...

@@ -153,13 +153,22 @@ class RankingFigures:
         return {"rows": self.rows, **at, "mrr": self.mrr, "ndcg_at_10": self.ndcg_10}
 
 
+def place_of(gold: Gold, hits: Sequence[Hit]) -> int:
+    """Return the place, from 1, of the first of ten passages that holds the answer; 0 where none does."""
+    return next((n for n, hit in enumerate(hits[:DEEP], 1) if gold.within(hit.source)), 0)
+
+
+def ndcg_of(gold: Gold, hits: Sequence[Hit]) -> float:
+    """Return nDCG@10 of one ranking with one relevant passage."""
+    place = place_of(gold, hits)
+    return 1 / math.log2(1 + place) if place else 0.0
+
+
 def figures(rankings: Sequence[tuple[Gold, Sequence[Hit]]], ks: Sequence[int] = (1, 3, 5, 10)) -> RankingFigures | None:
     """Return the figures of a search over rows with a known passage; None without such a row."""
     if not rankings:
         return None
-    places = Counter(
-        next((n for n, hit in enumerate(hits[:DEEP], 1) if gold.within(hit.source)), 0) for gold, hits in rankings
-    )
+    places = Counter(place_of(gold, hits) for gold, hits in rankings)
     rows = len(rankings)
     recall = {k: sum(n for place, n in places.items() if 0 < place <= k) / rows for k in ks}
     mrr = sum(n / place for place, n in places.items() if place) / rows

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
 
 from rung.prompts.race import Race, asked, context_fit, mean_score, race, racing_order, tokens_per_request
 from rung.protocols import DocumentIndex, Kit
 from rung.rag.choice import Ground
-from rung.rag.gold import DEEP, Gold, RankingFigures, figures, gold_of
+from rung.rag.gold import DEEP, Gold, RankingFigures, figures, gold_of, ndcg_of
 from rung.rag.query import query_of
+from rung.rag.turned import Turn, turn_of
+from rung.stats.paired import sign_flip
 from rung.types import Candidate, Choice, Example, Hit, Message, Outcome, Skipped, Task
 
 ROWS_SEARCHED = 200  # dev rows by which searches are compared before any model is asked
+FUSED = (0.2, 0.5, 0.8)  # weights of meaning against words
 FEWEST_GOLD = 20  # rows with a known passage from which that comparison counts
 
 
@@ -121,6 +127,7 @@ class Searches:
     kit: Kit
     golds: dict[int | None, dict[str, Gold]] = field(default_factory=dict)
     measured: dict[tuple[object, ...], RankingFigures | None] = field(default_factory=dict)
+    turns: dict[tuple[str, int | None], str] = field(default_factory=dict)
 
     async def gold(self, chunk_words: int | None = None) -> dict[str, Gold]:
         """Return the passages that hold the expected answers of the first dev rows in racing order, by row id."""
@@ -135,7 +142,7 @@ class Searches:
 
     async def figures(self, choice: Choice) -> RankingFigures | None:
         """Return how a choice's search ranks them; None where fewer than 20 rows have a known passage."""
-        key = (choice.mode, choice.dense_weight, choice.query, choice.chunk_words)
+        key = (choice.mode, choice.dense_weight, choice.query, choice.chunk_words, choice.turn)
         if key not in self.measured:
             golds = await self.gold(choice.chunk_words)
             rows = [e for e in racing_order(self.dev, self.kit) if e.id in golds]
@@ -150,6 +157,40 @@ class Searches:
             mode=choice.mode,
             dense_weight=choice.dense_weight,
             chunk_words=choice.chunk_words,
+            turn=choice.turn,
+        )
+
+    async def turned(self, choice: Choice, train: Sequence[Example]) -> list[Mapping[str, Any]]:
+        """Return searches with queries turned by what training questions teach, as changes of a choice; none where nothing is learnt."""
+        if "dense" not in self.document_index.modes:
+            return []
+        key = (choice.query, choice.chunk_words)
+        if key not in self.turns:
+            found = await turn_of(self.document_index, choice, train, self.task)
+            self.turns[key] = found.turn
+            if found.turn:
+                await self._tell_gain(replace(choice, mode="dense"), found)
+        turn = self.turns[key]
+        fused = [{"mode": "hybrid", "dense_weight": w, "turn": turn} for w in FUSED]
+        return [{"mode": "dense", "turn": turn}, *fused] if turn else []
+
+    async def _tell_gain(self, dense: Choice, found: Turn) -> None:
+        """Say what turned queries gain on dev questions, paired; and apart where no training question has the same passage."""
+        golds = await self.gold(dense.chunk_words)
+        rows = [e for e in racing_order(self.dev, self.kit) if e.id in golds]
+        if len(rows) < FEWEST_GOLD:
+            return
+        ways = (dense, replace(dense, turn=found.turn))
+        before, after = [np.array([ndcg_of(golds[e.id], await self._hits(way, e)) for e in rows]) for way in ways]
+        new = np.array([golds[e.id].passage.text not in found.passages for e in rows])
+        apart = (
+            f"; {after[new].mean():.2f} instead of {before[new].mean():.2f} on the {new.sum()} whose passage no training question has"
+            if new.any()
+            else ""
+        )
+        self.kit.say(
+            f"rag: queries turned by what {found.questions:,} training questions teach: nDCG@10 of search by meaning {after.mean():.2f} "
+            f"instead of {before.mean():.2f} on {len(rows)} dev questions (p {sign_flip(after - before, seed=7):.2g}){apart}"
         )
 
     async def ranked(self, choices: Sequence[Choice]) -> list[Choice]:

@@ -59,6 +59,7 @@ class RagSystem:
             mode=self.choice.mode,
             dense_weight=self.choice.dense_weight,
             chunk_words=self.choice.chunk_words,
+            turn=self.choice.turn,
         )
         return tuple(h.source for h in hits)
 

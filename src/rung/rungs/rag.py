@@ -20,7 +20,7 @@ from rung.rag.choice import Ground, neighbours
 from rung.rag.examples import doubted, told_by
 from rung.rag.layout import BRACKETED, Layout, laid_out
 from rung.rag.query import forms_for
-from rung.rag.search import Descent, Searches
+from rung.rag.search import FUSED, Descent, Searches
 from rung.rag.system import bring_to_life, readable
 from rung.types import Candidate, Choice, Edit, Example, FitInput, Fitted, Learned, RagLearned, RungPlan, Skipped, Task
 
@@ -153,7 +153,7 @@ class Rag(AsksModels):
     async def _descend(self, descent: Descent, searches: Searches, train: Sequence[Example]) -> tuple[Choice, Choice]:
         """Return the best choice that shows passages, and the one that shows none."""
         sizes = sorted({k for k in self.k if k > 0}) or [1]
-        found = await self._search(replace(Choice(), k=sizes[len(sizes) // 2]), descent, searches)
+        found = await self._search(replace(Choice(), k=sizes[len(sizes) // 2]), descent, searches, train)
         best = found[0]
         without = Choice(k=0)
         amounts = [replace(best, k=k) for k in sizes]
@@ -169,7 +169,7 @@ class Rag(AsksModels):
             with_own = [] if best.whole or best.place == "system" else [{"examples": "with"}]
             best = await descent.best(neighbours(best, [{"examples": "none"}, *with_own]), cheapest=True)
         if not best.whole:
-            other = await self._search(best, descent, searches)
+            other = await self._search(best, descent, searches, train)
             best = await descent.best([best, *[c for c in other if c != best][: MOST_SEARCHES - 1]])
         if not best.whole and (best.fence, best.place) != (before.fence, before.place) and len(sizes) > 1:
             best = await descent.best([best, *[replace(best, k=k) for k in sizes if k != best.k]], cheapest=True)
@@ -188,11 +188,13 @@ class Rag(AsksModels):
         gain = (descent.mean(found) or 0.0) - (descent.mean(guarded) or 0.0)
         return found if gain >= descent.task.min_gain else guarded
 
-    async def _search(self, best: Choice, descent: Descent, searches: Searches) -> list[Choice]:
-        """Return ways to search, best first as far as rankings tell: mode, then query, then size of passages."""
+    async def _search(
+        self, best: Choice, descent: Descent, searches: Searches, train: Sequence[Example]
+    ) -> list[Choice]:
+        """Return ways to search, best first as far as rankings tell: mode, query, size of passages, then queries turned."""
         modes: list[Mapping[str, Any]] = [{"mode": m} for m in descent.document_index.modes if m != "hybrid"]
         if "hybrid" in descent.document_index.modes:
-            modes += [{"mode": "hybrid", "dense_weight": w} for w in (0.2, 0.5, 0.8)]
+            modes += [{"mode": "hybrid", "dense_weight": w} for w in FUSED]
         forms = forms_for(descent.task.inputs, descent.dev)
         known: list[Choice] = []
         ahead = best
@@ -200,6 +202,8 @@ class Rag(AsksModels):
             ranked = await searches.ranked(neighbours(ahead, changes))
             known += [c for c in ranked if c not in known]
             ahead = ranked[0]
+        turned = await searches.ranked(neighbours(ahead, await searches.turned(ahead, train)))
+        known, ahead = [*known, *[c for c in turned if c not in known]], turned[0]
         return await searches.ranked([c for c in known if c == ahead] + [c for c in known if c != ahead])
 
     async def _all_fit(self, descent: Descent) -> bool:

@@ -65,7 +65,14 @@ class PlainDocumentIndex:
         return self.known.get(example_id, frozenset())
 
     async def search(
-        self, query: str, k: int, *, mode: str = "bm25", dense_weight: float = 0.5, chunk_words: int | None = None
+        self,
+        query: str,
+        k: int,
+        *,
+        mode: str = "bm25",
+        dense_weight: float = 0.5,
+        chunk_words: int | None = None,
+        turn: str = "",
     ) -> tuple[Hit, ...]:
         if mode not in self.modes:
             raise ConfigError([Problem("mode", "no such search", mode, ", ".join(self.modes))])

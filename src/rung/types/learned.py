@@ -153,7 +153,7 @@ class Choice:
 
     `k` 0: none, the prompt of the rung below. `whole`: all documents, nothing is looked for. `examples`: those of the rung
     below as they are, each "with" a passage of its own, or none. `prompt`: the name of another prompt than that of the rung
-    below.
+    below. `turn`: a map for the vectors of queries, learnt from training questions.
     """
 
     k: int = 3
@@ -169,6 +169,7 @@ class Choice:
     may_abstain: bool = False
     examples: Literal["kept", "with", "none"] = "kept"
     prompt: str = ""
+    turn: str = ""
 
     @property
     def name(self) -> str:
@@ -186,6 +187,7 @@ class Choice:
 
     def _search(self) -> str:
         how = self.mode if self.mode != "hybrid" else f"hybrid {self.dense_weight:g}"
+        how += " with queries turned" if self.turn else ""
         how += "" if self.query == ALL_COLUMNS else f" by {self.query.removeprefix('column:')}"
         return how if self.chunk_words is None else f"{how} in {self.chunk_words} words"
 
@@ -208,7 +210,7 @@ class RagLearned(ChatLearned):
     @property
     def settings(self) -> Mapping[str, Plain]:
         chosen = {name: value for name, value in asdict(self.choice).items() if value is not None}
-        return {**super().settings, **chosen}
+        return {**super().settings, **chosen, "turn": bool(self.choice.turn)}
 
 
 @dataclass(frozen=True, kw_only=True)
