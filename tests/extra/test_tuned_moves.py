@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 
@@ -16,6 +17,8 @@ from rung.errors import RungError
 from rung.generations.migrate import migrate
 from rung.generations.step_down import stepping_down
 from rung.ladder import climb
+from rung.serve.fallback import _by_tokens
+from rung.serve.winner import opened
 from rung.store.run import RunFolder
 from tests.extra.test_rung_finetune import AS_IS, QUICK, experiment
 
@@ -82,3 +85,17 @@ def test_what_lies_below_is_measured_alone_and_held_against_the_stored_answers(r
     assert cli.run() == 1
     said = json.loads(capsys.readouterr().out)
     assert (said["suffices"], list(said["compared"])) == (None, ["prompt"])
+
+
+def test_tuned_weights_tell_how_sure_they_are_and_answer_as_they_did(root):
+    async def work():
+        async with opened(root / "run", "finetune") as winner:
+            told = await _by_tokens(winner)
+            stored = {o.example_id: o.answer.text for o in winner.run.folder.rung("finetune").dev.need()}
+            found = [(*await told.answer(e.inputs), stored[e.id]) for e in winner.run.split.dev]
+            return found, winner.run.folder.rung("finetune").sureness.need()
+
+    found, kept = asyncio.run(work())
+    assert all(answer.text == text and 0.0 < confidence < 1.0 for answer, confidence, text in found)
+    assert len(kept.logprobs) == len(kept.right) == len(found)
+    assert all(p <= 0.0 for p in kept.logprobs.values())

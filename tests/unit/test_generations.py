@@ -330,8 +330,8 @@ def test_feedback_of_the_folder_is_that_of_the_champions_run(root, place, said):
     code, out = said("feedback", "again", "log.jsonl")
     champion = champion_of(place.path)[0]
     assert (code, champion.name) == (0, "2")
-    assert "1 inputs of 1 requests" in out
-    assert "rung label again/2 --feedback" in out
+    assert "1 input of 1 request:" in out
+    assert "1 waits: rung label again --feedback" in out
     assert [f.answer for f in RunFolder.open(champion).feedback.need()] == ["billing"]
     assert RunFolder.open(root / "run").feedback.get() is None
     code, _ = said("label", "again", "--feedback", "--csv", "sheet.csv")

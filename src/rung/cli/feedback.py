@@ -62,9 +62,9 @@ def feedback(
         plain = [asdict(trial) for trial in found]
         print_json({**_counts(items), "notes": notes, "trials": plain, "waiting": [_plain(w) for w in waiting]})
     else:
-        _tell(run.path, items, waiting, notes)
+        _tell(folder, items, waiting, notes)
         for trial in found:
-            echo(_said(trial, run.path))
+            echo(_said(trial, folder))
     return 0
 
 
@@ -124,11 +124,13 @@ def _plain(waiting: Waiting) -> dict[str, Any]:
 
 
 def _tell(folder: Path, items: tuple[Feedback, ...], waiting: tuple[Waiting, ...], notes: list[str]) -> None:
+    from rung.data.audit.audit_input import counted
+
     for note in notes:
         echo(f"note: {note}")
     n = _counts(items)
     echo(
-        f"{n['inputs']:,} inputs of {n['requests']:,} requests: {n['liked']:,} liked, {n['not_liked']:,} not liked, of "
+        f"{counted(n['inputs'], 'input')} of {counted(n['requests'], 'request')}: {n['liked']:,} liked, {n['not_liked']:,} not liked, of "
         f"{n['expected_known']:,} the right answer is known"
     )
     for one in waiting[:SHOWN]:
@@ -136,6 +138,7 @@ def _tell(folder: Path, items: tuple[Feedback, ...], waiting: tuple[Waiting, ...
         why = f" ({', '.join(one.why)})" if one.why else ""
         echo(f"  {text[:LONGEST]}{'…' if len(text) > LONGEST else ''}{why}")
     if waiting:
-        echo(f"{len(waiting):,} wait, those worth most first: rung label {folder} --feedback")
+        word = "1 waits" if len(waiting) == 1 else f"{len(waiting):,} wait, those worth most first"
+        echo(f"{word}: rung label {folder} --feedback")
     if n["expected_known"]:
         echo(f"Make examples of the answers: rung data grow --folder {folder}")

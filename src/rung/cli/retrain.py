@@ -67,10 +67,10 @@ def _as_data(found: Retrained) -> dict[str, Any]:
 def _tell(found: Retrained) -> None:
     contest, step = found.contest, found.step
     if contest is not None:
+        new = len(found.examples.fresh)
+        older = f"of which all but {new:,} have decided before" if new else "which have decided before"
         echo(
-            "On the test examples that decided nothing before:"
-            if contest.fresh
-            else "On all test examples, which have decided before:"
+            "On the test examples that decided nothing before:" if contest.fresh else f"On all test examples, {older}:"
         )
         for text in lines_of(contest.decided):
             echo(f"  {text}")

@@ -225,11 +225,13 @@ def _plain(found: Look, label: str, log: Any) -> dict[str, Any]:
 
 
 def _tell(found: Look, label: str, log: Any) -> None:
+    from rung.data.audit.audit_input import counted
+
     left = f", {log.repeats:,} repeats on a day left out" if log.repeats else ""
     left += f", {log.other:,} of other approaches, generations or inputs" if log.other else ""
     left += f", {log.damaged:,} damaged lines" if log.damaged else ""
     of = f" of generation {log.generation}" if log.generation else ""
-    echo(f"{label}{of}: {found.requests:,} requests from {found.first} to {found.last}{left}")
+    echo(f"{label}{of}: {counted(found.requests, 'request')} from {found.first} to {found.last}{left}")
     if found.alarm is None:
         echo(
             f"quiet: nothing moved beyond its bound (evidence {found.evidence:.2g} at most; an alarm from {found.alarm_from:.3g} on)"

@@ -110,7 +110,7 @@ async def fallback(served: Winner, approach: str, promised: float, agree: str | 
         wrong, fewest = sum(not right for _, right in seen), math.ceil(math.log(ERROR / tried) / math.log1p(-promised))
         raise RungError(
             f"{len(seen)} independent dev examples ({wrong} answered wrong) do not show that at most {promised:.0%} of the {of} are wrong: "
-            f"of {fewest} kept ones all would have to be right, since {tried} candidates were compared on them. Serve {instead.label} alone, "
+            f"of {fewest} kept ones all would have to be right, since {tried} candidates were compared on them. Serve one of the approaches alone, "
             "or allow more wrong answers (`rung serve RUN --fallback NAME --wrong 0.1`)"
         )
     return served, Fallback(instead, found, agreement)
