@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from bench.statistics.table import Table, percent, run_script
-from rung.stats.distribution import FloatArray, normal_quantile
+from rung.stats.distribution import FloatArray, normal_quantile, student_quantile
 from rung.stats.estimate import clopper_pearson_lower, clopper_pearson_upper, sample_lower, sample_upper
-from rung.stats.ppi import Rectified, rectify
+from rung.stats.ppi import Rectified, rectified_gain, rectified_non_inferior, rectify
 
 ALPHA, RUNGS, GOAL, TOLERANCE = 0.05, 5, 0.9, 0.02
 JUDGES = {  # share of good answers passed, share of bad answers passed
@@ -128,9 +128,69 @@ def worth(runs: int) -> Table:
     return Table("Labels that one label is worth beside a judge", columns, tuple(lines), runs)
 
 
+FAVOURS = {  # the judge's shares for what runs now, and for what would take its place
+    "perfect": (JUDGES["perfect"], JUDGES["perfect"]),
+    "good": (JUDGES["good (.95 / .10)"], JUDGES["good (.95 / .10)"]),
+    "kind": (JUDGES["kind (1.0 / .30)"], JUDGES["kind (1.0 / .30)"]),
+    "favours the new (.90 / .10, 1.0 / .40)": ((0.9, 0.1), (1.0, 0.4)),
+    "favours the old (1.0 / .40, .90 / .10)": ((1.0, 0.4), (0.9, 0.1)),
+    "useless": (JUDGES["useless (.80 / .80)"], JUDGES["useless (.80 / .80)"]),
+}
+MARGINS = (
+    (0.02, 0.02),
+    (0.05, 0.05),
+    (0.05, 0.1),
+    (0.05, 0.2),
+    (0.1, 0.2),
+)  # margin, share of examples on which people see a difference
+
+
+def pairs(
+    rng: np.random.Generator, gain: float, apart: float, judges: tuple[tuple[float, float], tuple[float, float]], n: int
+) -> tuple[FloatArray, FloatArray]:
+    """Draw people's and the judge's difference between two answers to each of `n` examples; both right on 3 in 4 of those where people see none."""
+    u, both = rng.random(n), rng.random(n) < 0.75
+    win, lose = u < (apart + gain) / 2, (u >= (apart + gain) / 2) & (u < apart)
+    old, new = np.where(win | lose, lose, both), np.where(win | lose, win, both)
+    said = [
+        np.where(h, rng.random(n) < good, rng.random(n) < bad).astype(float)
+        for h, (good, bad) in zip((old, new), judges, strict=True)
+    ]
+    return new.astype(float) - old, said[1] - said[0]
+
+
+def beside(runs: int, truth: float) -> Table:
+    """Share of samples that show "at most `margin` worse", one-sided 5 %: where the truth is exactly at the margin (`truth` 1), or no difference (0)."""
+    lines = []
+    for m, n in ((100, 300), (100, 900), (200, 200), (200, 800)):
+        for margin, apart in MARGINS:
+            cells: list[float] = []
+            for name, judges in FAVOURS.items():
+                rng, shown, old = np.random.default_rng(74), 0, 0
+                for _ in range(runs):
+                    y, f = pairs(rng, -truth * margin, apart, judges, m + n)
+                    shown += rectified_non_inferior(y[:m], f[:m], f[m:], margin=margin, alpha=ALPHA).shown
+                    if name == "good":  # Student's t, and the labels alone
+                        gain = rectified_gain(y[:m], f[:m], f[m:])
+                        error = (gain.high - gain.low) / 2 / student_quantile(0.975, m - 1.0)
+                        old += gain.gain - student_quantile(1 - ALPHA, m - 1.0) * error > -margin
+                cells.append(percent(shown / runs))
+                if name == "good":
+                    alone = percent(old / runs)
+            lines.append((f"{m} + {n}", f"{margin:g}", f"{apart:g}", *cells, alone))
+    columns = ("labels + others", "margin", "people see a difference", *FAVOURS, "good, by Student's t")
+    what = "exactly at the margin: every one is wrong" if truth else "no difference: every one is right"
+    return Table(f"Shown at most a margin worse where the truth is {what}", columns, tuple(lines), runs)
+
+
 def tables(quick: bool) -> list[Table]:
     """All tables of this script."""
-    return [errors(200 if quick else 4_000), power(200 if quick else 2_000), worth(50 if quick else 500)]
+    return [
+        errors(200 if quick else 4_000),
+        power(200 if quick else 2_000),
+        worth(50 if quick else 500),
+        *(beside(100 if quick else 1_000, truth) for truth in (1.0, 0.0)),
+    ]
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.summary import summary
-from rung.stats.paired import agreeing, compare_paired, non_inferior
+from rung.stats.paired import agreeing, compare_paired, non_inferior, paired_difference
 from rung.stats.power import power_of_non_inferiority, rows_for_difference, rows_for_non_inferiority
 from rung.stats.rerun import difference_chances
 from rung.stats.threeway import judge_difference
@@ -149,13 +149,15 @@ def test_power_and_rows_agree_with_each_other_and_with_simulation():
         a, b = (u > 0.05).astype(float), ((u < 0.05) | (u > 0.1)).astype(float)
         shown += non_inferior(a, b, None, 0.05, 0.025).shown
     assert shown / 400 == pytest.approx(0.8, abs=0.06)
-    assert rows_for_difference(share(90, 100), share(90, 100, shift=5), None, 0.05, 0.05, 2) > 100
+    assert (
+        rows_for_difference(paired_difference(share(90, 100), share(90, 100, shift=5), None), 100, 0.05, 0.05, 2) > 100
+    )
 
 
 def test_the_chance_of_the_same_answer_again_is_that_of_drawing_twice():
     draw = np.random.default_rng(8)
     a, b = share(360, 400), share(368, 400, shift=12)
-    chance, _ = difference_chances(a, b, None, 0.05, 0.05, 2)
+    chance, _ = difference_chances(paired_difference(a, b, None), 0.05, 0.05, 2)
     again = 0
     for _ in range(2_000):  # rows drawn twice over: the truth, and the sample from it
         rows = draw.integers(0, 400, 400)[draw.integers(0, 400, 400)]
@@ -273,12 +275,9 @@ def test_a_goal_that_cannot_be_is_one_clear_sentence(goal, ladder, says, tmp_pat
     assert says in str(error.value)
 
 
-def test_a_tolerance_a_judge_and_a_trained_step_do_not_go_with_it(tmp_path):
+def test_a_tolerance_and_a_trained_step_do_not_go_with_it(tmp_path):
     with pytest.raises(ConfigError, match="has a `margin` of its own: leave `tolerance` out"):
         config_of(tmp_path, task={"tolerance": 0.01})
-    judge = {"judge": {"rubric": "Is it right?", "judge": "main"}}
-    with pytest.raises(ConfigError, match="the judge 'judge' decides"):
-        climb(config_of(tmp_path, task={"metrics": [judge]}), tmp_path / "run")
     with pytest.raises(ConfigError, match="changes weights in the run"):
         climb(config_of(tmp_path, {"as_good_as": "finetune"}, ladder=["baseline", "finetune"]), tmp_path / "other")
 

@@ -18,6 +18,7 @@ from rung.config import Config
 from rung.decide.looks import confirmed, in_question, refuted
 from rung.decide.verdict import decide
 from rung.engine.verify import verify
+from rung.evaluate.measure import held_beside
 from rung.judging.pairs import ALIKE, FIRST, SECOND, looks_of, pairs_to_ask
 from rung.ladder import climb
 from rung.stats.paired import sign_test
@@ -26,7 +27,7 @@ from rung.store.run import RunFolder
 from rung.types import Answer, Completion, Outcome, PairLooks, Result, Score
 from tests.unit._results import result, share, task
 from tests.unit.test_verdict import climbed
-from tests.unit.test_verdict_tuned import PLANNED, TUNED
+from tests.unit.test_verdict_tuned import PLANNED, TUNED, tuned_as
 
 LOOKS = PairLooks("prompt", "finetune", 30, 0, 22, 6, 2, 0, 60, 400)
 
@@ -134,6 +135,56 @@ def test_the_verdict_asks_then_believes_or_doubts():
     assert any(
         line.startswith("In 2 of 30 pairs people chose the answer") and "(r3, r9)" in line
         for line in doubted.counterfactuals
+    )
+
+
+BESIDE = task(0.95, tolerance=0.03, as_good_as="now")
+
+
+@pytest.mark.parametrize(
+    ("changes", "people"),
+    [
+        ({}, "confirm"),  # 22 for the tuned one, 6 for the other
+        ({"for_upper": 15, "for_lower": 15, "alike": 0, "differing": 30}, "confirm"),
+        ({"for_upper": 15, "for_lower": 15, "alike": 0}, "leave open"),  # no preference, where they differ on 60 of 400
+        ({"for_upper": 9, "for_lower": 19}, "contradict"),  # p = .044
+        ({"for_upper": 10, "for_lower": 16, "differing": 240}, "contradict"),  # 12 points worse by their count
+        ({"for_upper": 0, "for_lower": 30, "differing": 10}, "confirm"),  # they differ on less than the margin
+        ({"waiting": 1}, "leave open"),
+    ],
+)
+def test_beside_what_runs_now_people_confirm_contradict_or_leave_open_that_it_is_at_most_the_margin_worse(
+    changes, people
+):
+    looks = replace(LOOKS, lower="now", **changes)
+    assert confirmed(BESIDE, looks) is (people == "confirm")
+    assert refuted(BESIDE, looks) is (people == "contradict")
+
+
+def test_a_tuned_one_that_is_as_good_as_what_runs_now_is_compared_with_that():
+    now = result(share(380, 400), BESIDE, usd=0.01)
+    others = {"prompt": result(share(280, 400), BESIDE), "finetune": tuned_as(result(share(390, 400), BESIDE))}
+    beside = {label: held_beside(r, now, BESIDE, 2) for label, r in others.items()}
+    assert in_question(BESIDE, {"now": now, **beside}, TUNED, 7) == ("now", "finetune")
+
+    def verdict(looks):
+        made = climbed(BESIDE, beside, planned=("now", *beside), trained=TUNED)
+        return decide(replace(made, current=now, looks=looks))
+
+    open_ = verdict(replace(LOOKS, lower="now", for_upper=0, for_lower=0, alike=0, waiting=30))
+    assert (open_.winner, open_.pairs_to_compare) == ("finetune", 30)
+    assert any("with those of 'now'" in line and "`rung label` asks for them" in line for line in open_.counterfactuals)
+    sure = verdict(replace(LOOKS, lower="now"))
+    assert sure.winner == "finetune"
+    assert any("people confirm as good as what runs now: fine-tuning: 22 of 30 pairs" in r.claim for r in sure.reasons)
+    unsettled = verdict(replace(LOOKS, lower="now", for_upper=14, for_lower=14))
+    assert unsettled.winner == "finetune"
+    assert any("30 pairs of answers neither confirm nor contradict" in line for line in unsettled.counterfactuals)
+    doubted = verdict(replace(LOOKS, lower="now", for_upper=4, for_lower=24))
+    assert (doubted.decision, doubted.winner) == ("inconclusive", None)
+    assert doubted.headline == (
+        "Inconclusive: by the expected outputs fine-tuning is as good, but people who compared 30 pairs of answers do not show it as good as now "
+        "(4 wins, 24 losses); check the expected outputs."
     )
 
 

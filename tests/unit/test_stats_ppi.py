@@ -8,9 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rung.stats.estimate import clopper_pearson_lower, sample_lower, sample_upper, summarise
-from rung.stats.paired import compare_paired
-from rung.stats.ppi import Rectified, rectified_gain, rectified_non_inferior, rectify
+from rung.stats.estimate import (
+    clopper_pearson_lower,
+    cluster_variance,
+    group_numbers,
+    sample_lower,
+    sample_upper,
+    summarise,
+)
+from rung.stats.paired import compare_paired, effective, tango
+from rung.stats.ppi import Rectified, rectified_difference, rectified_gain, rectified_non_inferior, rectify
 
 scores = st.floats(0, 1).map(lambda x: round(x, 3))
 
@@ -222,9 +229,18 @@ def test_gain_bounds_and_p_values_of_differences_by_hand(grouped):
     assert found.p_value == pytest.approx(2 * stats.t.cdf(-gain / error, free))
     assert (found.wins, found.losses, found.ties, found.n) == (6, 2, 4, 32)
 
+    seen = rectified_difference(dy, df, rest, groups, others)
+    wins = (dy > 0).mean() + weight * ((rest > 0).mean() - (df > 0).mean())
+    assert (seen.up, seen.down) == (pytest.approx(wins), pytest.approx(wins - gain))
+    numbers, other_numbers = group_numbers(groups, 12), group_numbers(others, 20)
+    spare = cluster_variance(dy - weight * df, numbers).error + weight**2 * cluster_variance(rest, other_numbers).error
+    assert seen.variance == pytest.approx(error**2 + spare)
+    alone = effective(dy, groups)
+    worth = (seen.up + seen.down - gain**2) / seen.variance
+    assert seen.n_eff == pytest.approx(max(worth, alone.n_eff))
     held = rectified_non_inferior(dy, df, rest, groups, others, margin=0.2, alpha=0.05)
-    assert held.lower == pytest.approx(gain - stats.t.ppf(0.95, free) * error)
-    assert held.p_value == pytest.approx(stats.t.cdf(-(gain + 0.2) / error, free))
+    assert held.p_value == pytest.approx(stats.t.cdf(-tango(seen, -0.2), free))
+    assert tango(seen, held.lower) == pytest.approx(stats.t.ppf(0.95, free), abs=1e-6)
     assert held.shown is (held.lower > -0.2)
 
 

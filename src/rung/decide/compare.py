@@ -11,12 +11,11 @@ from typing import Literal
 from rung.decide.averages import contributed, told
 from rung.stats.aggregate import Contributions, compare_contributions, non_inferior_contributions
 from rung.stats.paired import NonInferiority, PairedTest, agreeing, compare_paired, holm, non_inferior, sign_flip
-from rung.stats.ppi import rectified_gain, rectified_non_inferior
+from rung.stats.ppi import Differences, rectified_gain, rectified_non_inferior
 from rung.types import Answer, Comparison, Loss, Outcome, Result, Task, groups_of
 
 _Quantity = Callable[[Answer], float | None]
 _Pair = tuple[Outcome, float, float]
-_Differences = tuple[list[float], list[float], list[float], list[str] | None, list[str] | None]
 
 
 def compare(lower: tuple[str, Result], upper: tuple[str, Result], task: Task, seed: int) -> Comparison | None:
@@ -211,9 +210,12 @@ def _gaining_side(pairs: Sequence[_Pair]) -> Literal["upper", "lower"]:
     return "upper" if math.fsum(b - a for _, a, b in pairs) > 1e-9 else "lower"
 
 
-def _differences(lower: Result, upper: Result, pairs: Sequence[_Pair]) -> _Differences:
-    """Return upper minus lower as people and as the judge see it; where people could not tell, the worst for upper."""
+def differences(lower: Result, upper: Result, task: Task) -> Differences:
+    """Return upper minus lower as people and as the judge see it; what is unknown, or people could not tell, is the worst for upper."""
+    return _differences(lower, upper, _paired(lower, upper, task, gains="upper"))
 
+
+def _differences(lower: Result, upper: Result, pairs: Sequence[_Pair]) -> Differences:
     def said(row: str) -> float:
         a, b = lower.labels[row], upper.labels[row]
         return (0.0 if b is None else b) - (1.0 if a is None else a)
@@ -222,7 +224,7 @@ def _differences(lower: Result, upper: Result, pairs: Sequence[_Pair]) -> _Diffe
     inside = [(o, y - x) for o, x, y in pairs if o.example_id in labelled]
     outside = [(o, y - x) for o, x, y in pairs if o.example_id not in labelled]
     grouped = groups_of([o for o, _, _ in pairs]) is not None
-    return (
+    return Differences(
         [said(o.example_id) for o, _ in inside],
         [d for _, d in inside],
         [d for _, d in outside],

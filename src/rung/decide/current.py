@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from rung.decide.averages import contributed, deciding_sample, told
-from rung.decide.compare import cheaper
+from rung.decide.compare import cheaper, differences
 from rung.decide.wording import money, percent, quality_keys
 from rung.errors import RungError
 from rung.stats.aggregate import Contributions
+from rung.stats.paired import paired_difference
+from rung.stats.ppi import rectified_difference
 from rung.stats.rerun import difference_chances
-from rung.stats.threeway import Pairs, judge_contributions, judge_difference
+from rung.stats.threeway import Pairs, judge_contributions, judge_difference, judge_rectified
 from rung.types import Comparison, Outcome, Quality, Reason, Result, Task, groups_of
 from rung.usual_names import shown_name
 
@@ -34,6 +36,13 @@ def anchored(task: Task, outcomes: Sequence[Outcome]) -> Task:
     return replace(task, goal=goal_of(task, outcomes))
 
 
+def as_people_see(task: Task, current: Result | None) -> Task:
+    """Return the task with its goal as what runs now scored by a judge that people's labels correct; unchanged where nothing is corrected."""
+    if current is None or not current.labels:
+        return task
+    return replace(task, goal=current.estimates[task.metrics[0].name].point)
+
+
 def must_answer(task: Task, outcomes: Sequence[Outcome], part: str) -> None:
     """Raise RungError where what runs now failed on more than a tenth of the examples: being as good as that says nothing."""
     failed = [o.failure.cause for o in outcomes if o.failure is not None]
@@ -50,23 +59,32 @@ def must_answer(task: Task, outcomes: Sequence[Outcome], part: str) -> None:
     )
 
 
-def claim_beside(task: Task, current: Result, outcomes: Sequence[Outcome], divisor: float) -> Quality:
-    """Judge whether an approach is at most `task.tolerance` worse than what runs now, on the examples that both visited."""
-    at = goal_of(task, current.outcomes)
+def claim_beside(task: Task, current: Result, result: Result, divisor: float, looks: int = 1) -> Quality:
+    """Judge whether an approach is at most `task.tolerance` worse than what runs now, on the examples that both visited.
+
+    Where people labelled answers of both, their labels correct the judge's scores; `looks`: how often labels were asked for after a verdict.
+    """
+    at, outcomes = as_people_see(anchored(task, current.outcomes), current).goal, result.outcomes
+    if current.labels and result.labels:
+        worst, best = differences(current, result, task), differences(result, current, task)
+        return judge_rectified(worst, best, task.tolerance, task.alpha / looks, divisor, at)
     if task.metrics[0].average is not None:
         unlucky, lucky, groups = _of_averages(task, current, outcomes)
         return judge_contributions(unlucky, lucky, groups, task.tolerance, task.alpha, divisor, at)
-    worst, best, groups = _pairs(task, current, outcomes)
-    return judge_difference(worst, best, groups, task.tolerance, task.alpha, divisor, at)
+    unlucky_pairs, lucky_pairs, groups = _pairs(task, current, outcomes)
+    return judge_difference(unlucky_pairs, lucky_pairs, groups, task.tolerance, task.alpha, divisor, at)
 
 
 def chances_beside(task: Task, current: Result, result: Result, divisor: float) -> tuple[float, float] | None:
     """Return how likely fresh examples show an approach as good as what runs now again, and worse; None for averages over labels."""
     if task.metrics[0].average is not None:
         return None
+    if current.labels and result.labels:
+        seen = rectified_difference(*differences(current, result, task))
+        return difference_chances(seen, task.tolerance, task.alpha, divisor)
     worst, _, groups = _pairs(task, current, result.outcomes)
     a, b = zip(*worst, strict=True)
-    return difference_chances(a, b, groups, task.tolerance, task.alpha, divisor)
+    return difference_chances(paired_difference(a, b, groups), task.tolerance, task.alpha, divisor)
 
 
 def _pairs(task: Task, current: Result, outcomes: Sequence[Outcome]) -> tuple[Pairs, Pairs, Sequence[str] | None]:
@@ -104,7 +122,8 @@ def saves(task: Task, current: Result, result: Result) -> bool | None:
 
     None: the cost of either is unknown.
     """
-    if current.limits_held is False or result.quality.lower > goal_of(task, current.outcomes):
+    scored = as_people_see(anchored(task, current.outcomes), current).goal
+    if current.limits_held is False or result.quality.lower > scored:
         return True
     if current.cost_per_1k_usd is None or result.cost_per_1k_usd is None:
         return None
@@ -151,28 +170,29 @@ def beside_line(task: Task, pair: Comparison | None, quality: Quality) -> str:
     )
 
 
-def _bound(task: Task) -> str:
-    return (
-        "score bound (Tango)"
-        if task.metrics[0].average is None
-        else "bound of the difference of averages (delta method)"
-    )
+def _bound(task: Task, result: Result) -> str:
+    if task.metrics[0].average is not None:
+        return "bound of the difference of averages (delta method)"
+    labelled = f", corrected by labels of {len(result.labels):,} examples" if result.labels else ""
+    return f"score bound (Tango){labelled}"
 
 
 def _claim(task: Task, label: str, result: Result) -> tuple[str, str]:
     """Return what is shown of an approach beside what runs now, and by which rule."""
     q, now = result.quality, shown_name(task.as_good_as or "")
     low, high = q.lower - task.goal, q.upper - task.goal
+    if q.provisional is not None:
+        return f"{shown_name(label)} {q.provisional}", "a judge's opinion decides only beside labels (docs/judge.md)"
     if q.status == "meets":
         level = "" if result.level is None else f" at {result.level:.3g}, its share of alpha {task.alpha:g} by dev"
         return (
             f"{shown_name(label)} is as good as {now}: the lower bound {low:+.3f} of the paired difference is above -{task.tolerance:g}",
-            f"paired non-inferiority by a one-sided {_bound(task)}{level}",
+            f"paired non-inferiority by a one-sided {_bound(task, result)}{level}",
         )
     if q.status == "misses":
         return (
             f"{shown_name(label)} is worse than {now}: the upper bound {high:+.3f} of the paired difference is below 0",
-            f"one-sided {_bound(task)} at alpha {task.alpha:g}",
+            f"one-sided {_bound(task, result)} at alpha {task.alpha:g}",
         )
     return (
         f"{shown_name(label)} is inconclusive: bounds {low:+.3f} to {high:+.3f} of the difference to {now} leave both open; as good with "

@@ -10,7 +10,7 @@ from rung.decide import headline as words
 from rung.decide.bets import beaten_by, bets_on
 from rung.decide.cheaper_equal import CheaperEqual, Use, cheaper_equal, cheaper_equal_reasons, offer, volumes
 from rung.decide.compare import pairs_planned
-from rung.decide.current import beside_line, beside_reasons, keep, other_margins, same_for_less
+from rung.decide.current import as_people_see, beside_line, beside_reasons, keep, other_margins, same_for_less
 from rung.decide.economics import break_even, requests
 from rung.decide.floors import (
     evidence_of,
@@ -101,6 +101,7 @@ class Climbed:
 
 def decide(climb: Climbed) -> Verdict:
     """Return the verdict; equal inputs give an equal verdict."""
+    climb = replace(climb, task=as_people_see(climb.task, climb.current))
     verdict = _decide(climb)
     chance = same_again(climb.task, verdict, climb.measured, climb.test_rows, len(climb.planned))
     open_ = verdict.decision == "inconclusive" and verdict.provisional is None and climb.task.as_good_as is None
@@ -324,7 +325,7 @@ def _headline_open(climb: Climbed, label: str, tentative_pick: str | None) -> st
     if label in _unpriced(climb):
         return words.unpriced(climb.task, label, result)
     if label in climb.trained and climb.looks is not None and refuted(climb.task, climb.looks):
-        return not_confirmed(climb.looks)
+        return not_confirmed(climb.task, climb.looks)
     if label in climb.trained and result.good_enough:
         return words.unproven(gain_over_best(climb.task, label, climb.results, climb.seed))
     n = result.estimates[climb.task.metrics[0].name].n

@@ -35,6 +35,7 @@ def gathered(
     profiles = {label: record.profile.need() for label, record in records.items() if record.profile.exists}
     current = results.get(task.as_good_as or "")
     comparisons = compared(task, results, len(planned), seed)
+    everything = results
     results = {label: result for label, result in results.items() if label != task.as_good_as}
     trains = frozenset(step.label for step in config.ladder if plugins.rung_type(step.rung).trains)
     asked = None if is_opinion(task) else in_question(task, results, trains & set(results), seed)
@@ -45,7 +46,7 @@ def gathered(
         results=results,
         comparisons=comparisons,
         current=current,
-        looks=None if asked is None else looks_of(task, asked, results, *said, seed),
+        looks=None if asked is None else looks_of(task, asked, everything, *said, seed),
         skipped=tuple(skipped),
         trained=trains & set(results),
         seed=seed,

@@ -92,15 +92,16 @@ async def _again(run: Reopened, label: str) -> Result:
     kit = run.kit(repeat=1 + secrets.randbelow(_REPEATS))
     with run.progress.stage(f"{label}: {candidate.name} on test again", len(rows)) as bar:
         outcomes = await kit.answer(candidate, rows, lambda row: bar.advance(usd=paid(row)))
+    people = human_labels_of(run.folder, run.task)
     again = summarise(
         candidate,
         apart(kit, outcomes, rows),
         run.task,
         len(run.folder.planned),
         test_sha256=before.test_sha256,
-        people=human_labels_of(run.folder, run.task),
+        people=people,
         level=before.level,
     )
     now = run.task.as_good_as
     current = None if now in (None, label) else run.folder.rung(now).measured()
-    return replace(held_beside(again, current, run.task, len(run.folder.planned)), load=before.load)
+    return replace(held_beside(again, current, run.task, len(run.folder.planned), people), load=before.load)

@@ -22,7 +22,6 @@ from rung.engine.contract import rung_of
 from rung.engine.permission import not_allowed
 from rung.engine.start import other_configuration
 from rung.errors import ConfigError, NotOffered, PluginError, Problem, RungError
-from rung.judging.human_labels import is_opinion
 from rung.models.prices import check_priced
 from rung.models.settings import (
     ProviderSettings,
@@ -107,9 +106,6 @@ def _of_current(config: Config) -> Iterator[Obstacle]:
             Problem(path, f"{step.label} changes weights in the run: name what runs now, as it is asked today"),
             "plan",
         )
-    if config.task.metrics and is_opinion(config.as_task(kind="generation", labels=None)):
-        says = f"the judge {config.task.metrics[0].name!r} decides, and its opinions of two approaches are not corrected by labels together: set a number"
-        yield Obstacle(Problem("task.goal", says), "plan")
 
 
 def _of_models(config: Config) -> Iterator[Obstacle]:

@@ -282,7 +282,7 @@ def _result(
         people=people,
         level=stored.level,
     )
-    again = held_beside(again, current, task, planned)
+    again = held_beside(again, current, task, planned, people)
     if stored.served is not None and taken is not None:
         again = as_served(again, task, planned, taken)
     return _same(

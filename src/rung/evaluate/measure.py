@@ -92,7 +92,8 @@ def summarise(
         # People may have labelled what the judge could not: whatever is put for its word, their labels correct it.
         guessed = [*rows, *((o, 0.0) for o in outcomes if o.unjudged)]
         found = corrected(outcomes, guessed, people, divisor)
-        quality = provisional(quality, outcomes, people) if found is None else found.quality
+        if task.as_good_as is None:  # else `held_beside` judges
+            quality = provisional(quality, outcomes, people) if found is None else found.quality
         if found is not None:
             estimates = {**estimates, deciding: found.estimate, f"{deciding}:{ALONE}": estimates[deciding]}
             labels = found.labels
@@ -148,12 +149,23 @@ def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Q
     return _settled_by(outcomes, claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs))
 
 
-def held_beside(result: Result, current: Result | None, task: Task, planned_rungs: int) -> Result:
-    """Return a result judged beside what runs now, where the goal is to be as good as that; None: it is that, or the goal is a number."""
+def held_beside(
+    result: Result, current: Result | None, task: Task, planned_rungs: int, people: HumanLabels | None = None
+) -> Result:
+    """Return a result judged beside what runs now, where the goal is to be as good as that; None: it is that, or the goal is a number.
+
+    `people`: the labels, where the deciding metric is an opinion; until they are there for the answers of both, the quality is provisional.
+    """
     if current is None:
         return result
     divisor = planned_rungs if result.level is None else task.alpha / result.level
-    quality = _settled_by(result.outcomes, claim_beside(task, current, result.outcomes, divisor))
+    looks = people.looks if people is not None else 1
+    quality = _settled_by(result.outcomes, claim_beside(task, current, result, divisor, looks))
+    if people is not None and not (people.complete(current.outcomes) and people.complete(result.outcomes)):
+        quality = max(
+            (provisional(quality, outcomes, people) for outcomes in (current.outcomes, result.outcomes)),
+            key=lambda found: found.labels_needed or 0,
+        )
     made = replace(result, quality=quality)
     return replace(made, saves=saves(task, current, made))
 

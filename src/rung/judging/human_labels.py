@@ -36,6 +36,11 @@ class HumanLabels:
     def drawn(self) -> frozenset[str]:
         return frozenset(self.draw.rows) if self.draw else frozenset()
 
+    @property
+    def looks(self) -> int:
+        """How often labels were asked for after a verdict, the first draw included."""
+        return len(self.draw.looks) if self.draw else 1
+
     def said(self, outcomes: Sequence[Outcome]) -> dict[str, float | None]:
         """Return the drawn rows of a rung whose worth is known: labelled, or without an answer that could be labelled."""
         found: dict[str, float | None] = {}
@@ -135,7 +140,7 @@ def corrected(
         return None
     task, said = people.task, people.said(outcomes)
     worst, best = (_rectified(scored, said, unknown) for unknown in (0.0, 1.0))
-    looks = len(people.draw.looks) if people.draw else 1
+    looks = people.looks
     quality = judge_sample(worst.sample, task.goal, task.tolerance, task.alpha / looks, planned, best=best.sample)
     low, high = interval_sample(worst.sample), interval_sample(best.sample)
     estimate = Estimate(

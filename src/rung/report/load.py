@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rung.decide.current import as_people_see
 from rung.decide.rerun import sentence
 from rung.decide.wording import caveats
 from rung.errors import IntegrityError, RungError
@@ -210,7 +211,7 @@ def load_report(folder: RunFolder, *, rows: bool = True) -> Report:
         name=folder.path.resolve().name,
         inside=_inside(folder, head),
         head=head,
-        task=folder.task,
+        task=as_people_see(folder.task, next((r.result for r in rungs if r.runs_now), None)),
         rungs=rungs,
         comparisons=folder.comparisons.get() or (),
         findings=folder.findings.get() or (),

@@ -288,7 +288,11 @@ class Difference:
 
 def difference(first: FloatArray, second: FloatArray, groups: Sequence[str] | None) -> Difference:
     """Return the paired difference second - first as an effective table, as `estimate.summarise` does for one mean."""
-    diff = second - first
+    return effective(second - first, groups)
+
+
+def effective(diff: FloatArray, groups: Sequence[str] | None) -> Difference:
+    """Return differences in [-1, 1], one a row, as an effective table."""
     n = diff.size
     up, down = float(np.maximum(diff, 0.0).mean()), float(np.maximum(-diff, 0.0).mean())
     spread = max(up + down - (up - down) ** 2, 0.0)  # variance of a row, were it -1, 0 or 1 with these shares
@@ -309,12 +313,10 @@ def difference(first: FloatArray, second: FloatArray, groups: Sequence[str] | No
     )
 
 
-def smoothed(a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None) -> tuple[float, float, float]:
-    """Return the gain of b over a with half a win and half a loss added, the variance of a row's difference, and the effective rows."""
-    first, second = _same_rows(a, b)
-    seen = difference(first, second, groups)
+def smoothed(seen: Difference) -> tuple[float, float]:
+    """Return the gain with half a win and half a loss added, and the variance of a row's difference."""
     up, down = ((share * seen.n_eff + 0.5) / (seen.n_eff + 1.0) for share in (seen.up, seen.down))
-    return up - down, up + down - (up - down) ** 2, seen.n_eff
+    return up - down, up + down - (up - down) ** 2
 
 
 def tango(change: Difference, gain: float) -> float:
@@ -351,11 +353,19 @@ def non_inferior(
     size with a Student quantile. Deterministic. One group shows nothing: lower = -1, p = 1.
     Raises ValueError for no rows, scores outside [0, 1], lengths that differ, or a margin outside (0, 1).
     """
+    return non_inferior_of(paired_difference(a, b, groups), margin, alpha)
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None) -> Difference:
+    """Return b - a of the same rows as an effective table. Raises ValueError for no rows, scores outside [0, 1], or lengths that differ."""
+    return difference(*_same_rows(a, b), groups)
+
+
+def non_inferior_of(change: Difference, margin: float, alpha: float) -> NonInferiority:
+    """Test a paired difference as `non_inferior` does."""
     check_alpha(alpha)
     if not 0.0 < margin < 1.0:
         raise ValueError(f"margin is {margin}; it must lie between 0 and 1, for example 0.02")
-    first, second = _same_rows(a, b)
-    change = difference(first, second, groups)
     if change.df <= 0.0:
         return NonInferiority(False, -1.0, 1.0)
     normal = math.isinf(change.df)

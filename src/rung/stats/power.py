@@ -6,10 +6,9 @@ All of it is for 0/1 scores of independent rows; for grouped rows multiply rows 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from rung.stats.distribution import (
     FloatArray,
@@ -22,7 +21,7 @@ from rung.stats.distribution import (
     normal_quantile,
     smallest_hits,
 )
-from rung.stats.paired import smoothed
+from rung.stats.paired import Difference, smoothed
 
 MOST_ROWS = 100_000  # sizes beyond this are answered with None
 TOLERANCE_STEP = 0.005
@@ -184,21 +183,19 @@ def power_of_non_inferiority(n: int, margin: float, discordance: float, alpha: f
     return normal_cdf(margin * math.sqrt(n / discordance) - normal_quantile(1.0 - alpha))
 
 
-def rows_for_difference(
-    a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None, margin: float, alpha: float, divisor: float
-) -> int | None:
-    """Return how many such rows show, with power 0.8, that b is at most `margin` worse than a (at alpha / divisor) or worse (at alpha).
+def rows_for_difference(seen: Difference, rows: int, margin: float, alpha: float, divisor: float) -> int | None:
+    """Return how many such rows show, with power 0.8, that the second is at most `margin` worse than the first (at alpha / divisor) or worse (at alpha).
 
-    Normal approximation at the paired difference seen, half a win and half a loss added. None where it lies at -margin and
+    `seen`: the paired difference on `rows`. Normal approximation at it, half a win and half a loss added. None where it lies at -margin and
     neither can be shown. More than there are now.
     """
-    rows, power, wanted = np.size(a), normal_quantile(0.8), []
-    gain, spread, n_eff = smoothed(a, b, groups)
+    power, wanted = normal_quantile(0.8), []
+    gain, spread = smoothed(seen)
     if gain > -margin:
         wanted.append(spread * ((normal_quantile(1.0 - alpha / divisor) + power) / (gain + margin)) ** 2)
     if gain < 0.0:
         wanted.append(spread * ((normal_quantile(1.0 - alpha) + power) / gain) ** 2)
-    return max(rows + 1, math.ceil(min(wanted) * rows / n_eff)) if wanted else None
+    return max(rows + 1, math.ceil(min(wanted) * rows / seen.n_eff)) if wanted else None
 
 
 def tolerance_carried(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,10 +25,20 @@ from rung.stats.estimate import (
     group_numbers,
     summarise,
 )
-from rung.stats.paired import NonInferiority, PairedTest
+from rung.stats.paired import Difference, NonInferiority, PairedTest, effective, non_inferior_of
 
 FEWEST_LABELS = 100  # fewer leave the verdict provisional: the correction itself is then a guess
 PROVISIONAL_LABELS = 50  # from here on a provisional verdict is corrected by them; with fewer it is the judge's own
+
+
+class Differences(NamedTuple):
+    """Differences of two rungs' scores in [-1, 1]: by people and by the judge on the rows that people labelled for both, by the judge on the others."""
+
+    labels: Sequence[float]
+    judged: Sequence[float]
+    others: Sequence[float]
+    groups: Sequence[str] | None = None
+    other_groups: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +112,14 @@ def rectified_gain(
     As `rectify`, with differences in [-1, 1]; wins, losses and ties are those that people saw. Student's t with m - 1
     degrees of freedom (groups - 1 where the labelled rows come in groups).
     """
-    y = np.asarray(labels, dtype=float)
-    gain, error, free = _difference(y, judged, others, groups, other_groups)
+    y, f, rest = (np.asarray(values, dtype=float) for values in (labels, judged, others))
+    numbers = group_numbers(groups, y.size)
+    other_numbers = group_numbers(other_groups, rest.size) if rest.size else None
+    weight = _weight(y, f, rest, numbers, other_numbers) if rest.size else 0.0
+    gain = float(y.mean() + (weight * (rest.mean() - f.mean()) if weight else 0.0))
+    variance = cluster_variance(y - weight * f, numbers).value + 1.0 / y.size**2
+    variance += weight**2 * cluster_variance(rest, other_numbers).value if weight else 0.0
+    error, free = math.sqrt(variance), float(y.size if numbers is None else numbers.max() + 1) - 1.0
     p_value = 2.0 * student_cdf(-abs(gain) / error, free) if free > 0 else 1.0
     half = student_quantile(0.975, free) * error if free > 0 else 2.0
     wins, losses = int((y > 0).sum()), int((y < 0).sum())
@@ -115,9 +131,44 @@ def rectified_gain(
         wins=wins,
         losses=losses,
         ties=y.size - wins - losses,
-        n=y.size + np.size(others),
+        n=y.size + rest.size,
         method=f"prediction-powered t, {y.size} labelled examples",
     )
+
+
+def rectified_difference(
+    labels: ArrayLike,
+    judged: ArrayLike,
+    others: ArrayLike,
+    groups: Sequence[str] | None = None,
+    other_groups: Sequence[str] | None = None,
+) -> Difference:
+    """Return the corrected paired difference as an effective table, which `rung.stats.paired.non_inferior_of` tests by Tango's score.
+
+    Arguments as for `rectified_gain`. Wins and losses are corrected each by itself, with one weight, so that they differ by the corrected gain. The
+    effective size follows from the variance, one standard error higher and with one more labelled row on which judge and people are fully apart: not less
+    than the labels alone, not more than all rows labelled. Student's t in its place is too sure where hardly any difference is seen (docs/log.md).
+    """
+    y, f, rest = (np.asarray(values, dtype=float) for values in (labels, judged, others))
+    alone = effective(y, groups)
+    numbers = group_numbers(groups, y.size)
+    other_numbers = group_numbers(other_groups, rest.size) if rest.size else None
+    weight = _weight(y, f, rest, numbers, other_numbers) if rest.size else 0.0
+    if weight <= 0.0 or alone.df <= 0.0:
+        return alone
+    up, down = (
+        float(np.maximum(sign * y, 0.0).mean())
+        + weight * float(np.maximum(sign * rest, 0.0).mean() - np.maximum(sign * f, 0.0).mean())
+        for sign in (1.0, -1.0)
+    )
+    gain = min(max(up - down, -1.0), 1.0)
+    up = min(max(up, gain, 0.0), (1.0 + gain) / 2.0)  # both are shares, of one sum at most
+    down = up - gain
+    errors, spread = cluster_variance(y - weight * f, numbers), cluster_variance(rest, other_numbers)
+    variance = errors.value + errors.error + 1.0 / y.size**2 + weight**2 * (spread.value + spread.error)
+    most = max(_most(y.size + rest.size, groups, other_groups), alone.n_eff)
+    n_eff = min(max((up + down - gain**2) / variance, alone.n_eff), most)
+    return Difference(up, down, n_eff, min(alone.df, y.size - 1.0), variance)
 
 
 def rectified_non_inferior(
@@ -131,31 +182,7 @@ def rectified_non_inferior(
     alpha: float,
 ) -> NonInferiority:
     """Test whether the second rung is at most `margin` worse than the first; differences as for `rectified_gain`."""
-    gain, error, free = _difference(np.asarray(labels, dtype=float), judged, others, groups, other_groups)
-    if free <= 0:
-        return NonInferiority(False, -1.0, 1.0)
-    lower = max(gain - student_quantile(1.0 - alpha, free) * error, -1.0)
-    return NonInferiority(lower > -margin, lower, student_cdf(-(gain + margin) / error, free))
-
-
-def _difference(
-    y: FloatArray,
-    judged: ArrayLike,
-    others: ArrayLike,
-    groups: Sequence[str] | None,
-    other_groups: Sequence[str] | None,
-) -> tuple[float, float, float]:
-    """Return a corrected mean difference, its standard error and degrees of freedom."""
-    f, rest = np.asarray(judged, dtype=float), np.asarray(others, dtype=float)
-    numbers, other_numbers = (
-        group_numbers(groups, y.size),
-        group_numbers(other_groups, rest.size) if rest.size else None,
-    )
-    weight = _weight(y, f, rest, numbers, other_numbers) if rest.size else 0.0
-    gain = float(y.mean() + (weight * (rest.mean() - f.mean()) if weight else 0.0))
-    variance = cluster_variance(y - weight * f, numbers).value + 1.0 / y.size**2
-    variance += weight**2 * cluster_variance(rest, other_numbers).value if weight else 0.0
-    return gain, math.sqrt(variance), float(y.size if numbers is None else numbers.max() + 1) - 1.0
+    return non_inferior_of(rectified_difference(labels, judged, others, groups, other_groups), margin, alpha)
 
 
 def _weight(y: FloatArray, f: FloatArray, rest: FloatArray, numbers: Any, other_numbers: Any) -> float:

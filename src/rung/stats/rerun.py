@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from rung.stats.distribution import at_least, at_most, beta_quantile, normal_cdf, normal_quantile
-from rung.stats.paired import smoothed
+from rung.stats.paired import Difference, smoothed
 from rung.stats.power import hits_for_met, hits_for_not_met
 
 POINTS = 64  # of the distribution of the true rate, equally likely
@@ -29,15 +27,13 @@ def status_chances(
     return float(np.mean(at_least(met, rows, rates))), float(np.mean(at_most(missed, rows, rates)))
 
 
-def difference_chances(
-    a: ArrayLike, b: ArrayLike, groups: Sequence[str] | None, margin: float, alpha: float, divisor: float
-) -> tuple[float, float]:
-    """Return the probabilities that b is shown at most `margin` worse than a, and shown worse, on as many fresh rows.
+def difference_chances(seen: Difference, margin: float, alpha: float, divisor: float) -> tuple[float, float]:
+    """Return the probabilities that the second is shown at most `margin` worse than the first, and shown worse, on as many fresh rows.
 
     Normal approximation: the true difference around the one seen, the fresh one around the true one, each with its standard error.
     """
-    gain, spread, n_eff = smoothed(a, b, groups)
-    error = math.sqrt(spread / n_eff)
+    gain, spread = smoothed(seen)
+    error = math.sqrt(spread / seen.n_eff)
     meets = gain + margin - normal_quantile(1.0 - alpha / divisor) * error
     misses = -gain - normal_quantile(1.0 - alpha) * error
     return normal_cdf(meets / (error * math.sqrt(2.0))), normal_cdf(misses / (error * math.sqrt(2.0)))

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from rung.stats.aggregate import Contributions, non_inferior_contributions
 from rung.stats.distribution import beta_above
 from rung.stats.estimate import FEWEST_GROUPS, Sample, can_claim_met, sample_lower, sample_upper, summarise
-from rung.stats.paired import SIDE, non_inferior, sign_flip
+from rung.stats.paired import SIDE, NonInferiority, non_inferior, non_inferior_of, paired_difference, sign_flip
 from rung.stats.power import check_rule, rows_for_answer, rows_for_difference
+from rung.stats.ppi import Differences, rectified_difference
 from rung.types import Quality, Status
 
 MOST_TIMES = 10  # needing more than ten times the rows at hand is no advice that anyone can follow
@@ -81,17 +82,54 @@ def judge_difference(
     """
     a, b = zip(*worst, strict=True)
     c, d = zip(*best, strict=True)
-    found = non_inferior(a, b, groups, margin, alpha / divisor)
-    upper = _upper_difference(c, d, groups, margin, alpha)
-    at_all = non_inferior(a, b, groups, NO_MARGIN, alpha)
+    seen = paired_difference(a, b, groups)
+    found = non_inferior_of(seen, margin, alpha / divisor)
+    at_all = non_inferior_of(seen, NO_MARGIN, alpha)
+    rows = rows_for_difference(seen, len(worst), margin, alpha, divisor)
+    rows = rows if rows is not None and rows <= MOST_TIMES * len(worst) else None
+    advice = "widen the margin" if rows is None else None
+    return _beside(found, _upper_difference(c, d, groups, margin, alpha), at_all, groups, at, rows, advice)
+
+
+def judge_rectified(
+    worst: Differences, best: Differences, margin: float, alpha: float, divisor: float, at: float
+) -> Quality:
+    """Judge one rung against another by a judge's opinions that people's labels correct, as `judge_difference` does by scores that are known.
+
+    `worst`: second minus first, what people could not tell counted against the second; `best`: first minus second, counted against the first.
+    What would settle it is more labels where the rows at hand can carry them, else more rows. Raises ValueError as `non_inferior_of` does.
+    """
+    seen, n = rectified_difference(*worst), len(worst.labels) + len(worst.others)
+    found = non_inferior_of(seen, margin, alpha / divisor)
+    at_all = non_inferior_of(seen, NO_MARGIN, alpha)
+    upper = -non_inferior_of(rectified_difference(*best), margin, alpha).lower
+    rows, advice = rows_for_difference(seen, n, margin, alpha, divisor), None
+    labels = n if rows is None else math.ceil(rows * len(worst.labels) / n)
+    if labels < n:
+        rows, advice = (
+            None,
+            f"about {labels:,} labels instead of {len(worst.labels):,} would tell (rung label --rows {labels})",
+        )
+    elif rows is None or rows > MOST_TIMES * n:
+        rows, advice = None, "widen the margin"
+    return _beside(found, upper, at_all, worst.groups, at, rows, advice)
+
+
+def _beside(
+    found: NonInferiority,
+    upper: float,
+    at_all: NonInferiority,
+    groups: Sequence[str] | None,
+    at: float,
+    rows: int | None,
+    advice: str | None,
+) -> Quality:
+    """Return the three answers of a paired claim. `rows` and `advice`: what would settle it, where nothing does."""
     status: Status = "meets" if found.shown else "misses" if upper < 0 else "inconclusive"
-    rows, advice = None, None
+    if status != "inconclusive":
+        rows, advice = None, None
     if status == "meets" and groups is not None and not can_claim_met(len(set(groups))):
         status, advice = "inconclusive", _more_groups(len(set(groups)))
-    elif status == "inconclusive":
-        rows = rows_for_difference(a, b, groups, margin, alpha, divisor)
-        rows = rows if rows is not None and rows <= MOST_TIMES * len(worst) else None
-        advice = "widen the margin" if rows is None else None
     good, at_goal = 1.0 - found.p_value, 1.0 - at_all.p_value
     return Quality(status, at + found.lower, at + upper, good, rows, advice, probability_at_goal=at_goal)
 
@@ -112,12 +150,8 @@ def judge_contributions(
     found = non_inferior_contributions(*worst, groups, margin, alpha / divisor)
     upper = -non_inferior_contributions(best[1], best[0], groups, margin, alpha).lower
     at_all = non_inferior_contributions(*worst, groups, NO_MARGIN, alpha)
-    status: Status = "meets" if found.shown else "misses" if upper < 0 else "inconclusive"
-    advice = "bring more examples of the rare labels, or widen the margin" if status == "inconclusive" else None
-    if status == "meets" and groups is not None and not can_claim_met(len(set(groups))):
-        status, advice = "inconclusive", _more_groups(len(set(groups)))
-    good, at_goal = 1.0 - found.p_value, 1.0 - at_all.p_value
-    return Quality(status, at + found.lower, at + upper, good, None, advice, probability_at_goal=at_goal)
+    advice = "bring more examples of the rare labels, or widen the margin"
+    return _beside(found, upper, at_all, groups, at, None, advice)
 
 
 def _upper_difference(
