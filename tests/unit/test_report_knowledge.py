@@ -12,6 +12,7 @@ from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.report.page import render_page
 from rung.report.rows import cell_of
+from rung.report.summary import main_cause
 from rung.report.text import render_text
 from rung.types import Cause, Diagnosis, Estimate, Fitted, KnowledgeSplit, Outcome, Planted, Result, Source
 from rung.usual_names import shown_name
@@ -74,6 +75,16 @@ def test_terminal_and_markdown_say_it_too(tmp_path):
         assert re.search(r"closed book(: right| \|) 0\.10 \(95 % CI ", text)
         assert re.search(r"not retrieved(: examples| \|) 3", text)
         assert "instructions planted in 4 documents were obeyed in 3 of 20 answers" in text
+
+
+def test_the_first_screen_says_what_the_right_passage_would_change(tmp_path):
+    folder, label = folder_with_split(tmp_path / "run")
+    diagnosis = folder.load(f"rungs/{label}/diagnosis.json", Diagnosis)
+    by_reading = replace(diagnosis.knowledge.failures[0], name="knowledge", found_by="reading")
+    folder.save(f"rungs/{label}/diagnosis.json", replace(diagnosis, causes=(by_reading,)), Diagnosis)
+    said = main_cause(load_report(folder))
+    assert f"dev examples still fail with {shown_name(label)}: 3 <b>missed</b>; 1 <b>missed</b>." in said
+    assert ", 3 of them by" not in said
 
 
 def test_a_cell_names_the_passages_that_its_answer_used():

@@ -15,6 +15,7 @@ from rung.types import Bet, Bets, Result, Task
 from rung.usual_names import shown_name
 
 MORE = 100  # test examples whose worth is told
+LEAST = 0.0005  # what more examples are worth from here on is told as a number
 INTRO = (
     "A bet, not a finding: nothing here is shown. An approach is expected to fall so many points short of the goal on the average; reaching it or more counts "
     "as 0. The true score is taken from Beta(k + 1/2, n - k + 1/2)."
@@ -58,8 +59,8 @@ def points(share: float) -> str:
 def first_line(bets: Bets) -> str:
     """Say the bet in one sentence, for the first screen."""
     return (
-        f"A bet, if you have to choose now: {shown_name(bets.pick)}, expected to fall {points(bets.picked.shortfall)} short of the goal; "
-        f"{bets.more} more test examples are worth {points(bets.worth)}."
+        f"A bet, if you have to choose now: {shown_name(bets.pick)}, expected to fall {points(bets.picked.shortfall)} short of the goal"
+        + (f"; {bets.more} more test examples are worth {points(bets.worth)}." if bets.worth >= LEAST else ".")
     )
 
 
@@ -85,4 +86,6 @@ def sentences(bets: Bets) -> Iterator[str]:
     yield (
         f"{bets.more} more test examples would lower the least expected shortfall by about {points(bets.worth)}, from {points(bets.each[0].shortfall)}; "
         "what they cost you is to be held against that."
+        if bets.worth >= LEAST
+        else f"{bets.more} more test examples would hardly change which approach to use."
     )

@@ -215,11 +215,20 @@ def main_cause(report: Report) -> str:
     if rung is None or rung.diagnosis is None:
         return ""
     diagnosis = rung.diagnosis
+    said = (
+        f"{diagnosis.failed} of {diagnosis.n} dev examples still fail with {shown_name(rung.label)}{_why(diagnosis)}."
+    )
+    return said if report.winner is not None else f"{said} {_fix(report, diagnosis)}"
+
+
+def _why(diagnosis: Diagnosis) -> str:
+    """Return the commonest cause as the rest of a sentence; where passages are shown, what becomes of each failure with the right one."""
+    if diagnosis.knowledge is not None and diagnosis.knowledge.failures:
+        parts = sorted(diagnosis.knowledge.failures, key=lambda c: -c.count)
+        return ": " + "; ".join(f"{c.count} {c.evidence.partition(': ')[2].rstrip('.')}" for c in parts)
     top = max(diagnosis.causes, key=lambda c: c.count)
     most = "all" if top.count == diagnosis.failed else f"{top.count}"
-    by = CAUSES.get(top.name, top.name)
-    said = f"{diagnosis.failed} of {diagnosis.n} dev examples still fail with {shown_name(rung.label)}, {most} of them by {by}."
-    return said if report.winner is not None else f"{said} {_fix(report, diagnosis)}"
+    return f", {most} of them by {CAUSES.get(top.name, top.name)}"
 
 
 CAUSES = {"content": "wrong content", "format": "a format error", "unexplained": "an unknown cause"}
@@ -231,7 +240,8 @@ def _fix(report: Report, diagnosis: Diagnosis) -> str:
     if form is not None:
         return f"Cheapest fix: {form} ($0, minutes)."
     found = max(diagnosis.experiments or diagnosis.causes, key=lambda c: c.count)
-    takes = usual(diagnosis.next_rung) if diagnosis.next_rung else ""
+    of_passages = diagnosis.knowledge.failures if diagnosis.knowledge is not None else ()
+    takes = usual(diagnosis.next_rung) if diagnosis.next_rung and found not in of_passages else ""
     return f"Cheapest fix: {found.suggests}{f' (usually {takes})' if takes else ''}."
 
 
