@@ -74,8 +74,9 @@ async def measured(of: RealSet, url: str, shared: Path, examples: int) -> str:
     model = settings.connect()
     try:
         chats = [chat(of, pools.fitting, row) for row in rows]
+        plain = await answers(model, chats[:AGAIN], {})
         told = await answers(model, chats, {"logprobs": True})
-        plain, twice = [await answers(model, chats[:AGAIN], {}) for _ in range(2)]
+        twice = await answers(model, chats[:AGAIN], {})
     finally:
         await model.close()
     found = []

@@ -246,6 +246,21 @@ def test_two_approaches_that_agree_keep_an_answer_and_the_fallback_has_the_other
     assert "answers on which prompt and baseline agree" in capsys.readouterr().err
 
 
+def test_a_model_that_refuses_to_tell_log_probabilities_is_said_to(run, monkeypatch, capsys):
+    folder, endpoint, _ = run
+    answered = endpoint.script
+    error = b'{"error": {"message": "logprobs are not supported with this model", "code": "unsupported_parameter"}}'
+    refusing = lambda data, n: Reply(400, error) if data.get("logprobs") else answered(data, n)  # noqa: E731
+    monkeypatch.setattr(endpoint, "script", refusing)
+    for kept_before in folder.rglob("sureness.json"):
+        kept_before.unlink()
+    assert begin(folder, monkeypatch, ["--approach", "prompt", "--fallback", "fewshot"], asked_fresh) == (2,)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "its model refused to tell log-probabilities" in said
+    assert "logprobs are not supported with this model" in said
+    assert "--agree NAME" in said
+
+
 def test_what_does_not_go_together_is_said(run, monkeypatch, capsys):
     assert begin(run[0], monkeypatch, ["--approach", "prompt", "--agree", "baseline"], asked_fresh) == (2,)
     assert "with --fallback" in capsys.readouterr().err
