@@ -59,13 +59,13 @@ The numbers are those of the design's second edition (section 8), under which th
 | 8.2 | requests without an answer counted as wrong | `bench.decisions.gates` | [below](#through-the-whole-ladder) |
 | 8.3 | near-duplicates counted as independent | `bench.decisions.gates`, `faults 8.3` | [below](#through-the-whole-ladder), [the log](log.md) |
 | 8.4 | a tolerance larger than the errors that the goal allows | `faults 8.4` (exact) | [the log](log.md) |
-| 8.5 | one average hides the class that matters | `bench.decisions.claims` | [the appendix](decisions-cells.md#a-class-that-matters) |
-| 8.6 | few test examples, and alpha where it cannot decide | `faults 8.6`, `faults 8.6i`, `bench.decisions.labelled` | [above](#by-distance-from-the-goal), [the log](log.md) |
-| 8.7 | a free second look at more test examples | `bench.decisions.looks` | [the appendix](decisions-cells.md#more-test-examples-later) |
+| 8.5 | one average hides the class that matters | `bench.decisions.former`, `claims` | [below](#through-the-whole-ladder), [the appendix](decisions-cells.md#a-class-that-matters) |
+| 8.6 | few test examples, and alpha where it cannot decide | `bench.decisions.former`, `faults 8.6`, `faults 8.6i`, `labelled` | [above](#by-distance-from-the-goal), [below](#through-the-whole-ladder), [the log](log.md) |
+| 8.7 | a free second look at more test examples | `bench.decisions.former`, `looks` | [below](#through-the-whole-ladder), [the appendix](decisions-cells.md#more-test-examples-later) |
 | 8.8 | many runs on one test set | `faults 8.8` | [the log](log.md) |
 | 8.9 | nothing is shown, and something has to be used now | `bench.decisions.bets` | [statistics](statistics.md#the-question-and-why-it-has-three-answers) |
-| 8.10 | what changes with time, under a division at random | `faults 8.10` | [statistics](statistics.md#by-time) |
-| 8.11 | labels that are wrong in a way that can be learnt | `bench.decisions.noise` | [below](#labels-that-are-wrong-in-a-way-that-can-be-learnt) |
+| 8.10 | what changes with time, under a division at random | `bench.decisions.former`, `faults 8.10` | [below](#through-the-whole-ladder), [statistics](statistics.md#by-time) |
+| 8.11 | labels that are wrong in a way that can be learnt | `bench.decisions.former`, `noise` | [below](#labels-that-are-wrong-in-a-way-that-can-be-learnt) |
 | 8.12 | figures that leave out the hard worlds | all kinds, sizes and outcomes stand in the table above | [the appendix](decisions-cells.md) |
 
 No test on the given labels shows 8.11, paraphrased leaks, or failures left out of the score (`failure_score: null`): the verdict then carries the warning.
@@ -73,7 +73,8 @@ No test on the given labels shows 8.11, paraphrased leaks, or failures left out 
 
 GATES = """## Through the whole ladder
 
-Climbs with the ladder's own code, goal .90, percent that go wrong; *before*: the code of commit e6a5761, {before} climbs a row; *now*: {climbs} (`python -m bench.decisions.gates`).
+Climbs with the ladder's own code, goal .90; percent of climbs in which it happens. *Before*: the code of commit e6a5761 ({before} climbs a line for 8.1 to 8.3, {former} for the others); *now*: {climbs} and {former} (`python -m bench.decisions.gates`,
+`python -m bench.decisions.former`). For 8.5 *now* is with a floor on the recall of fraud, for 8.11 after people compared 30 pairs.
 """
 
 NOISE = """## Labels that are wrong in a way that can be learnt
@@ -242,15 +243,17 @@ def _equal() -> Iterator[str]:
 
 
 def _gates() -> Iterator[str]:
-    lines, before = read("gates"), read("gates_before")
-    if not lines or not before:
+    lines, others, before = read("gates"), read("former"), read("gates_before")
+    if not lines or not others or not before:
         return
-    yield GATES.format(climbs=f"{lines[0]['climbs']:,}", before=f"{before[0]['climbs']:,}")
-    yield _row(["", "simulated task", "counted", "test examples", "before", "now"])
+    sizes = {"climbs": lines[0]["climbs"], "former": others[0]["climbs"], "before": before[0]["climbs"]}
+    yield GATES.format(**{name: f"{count:,}" for name, count in sizes.items()})
+    yield _row(["", "simulated task", "counted", "examples", "before", "now"])
     yield "|---|---|---|--:|--:|--:|"
-    for line in lines:
+    for line in [*lines, *others]:
         shares = ["" if line[what] is None else f"{100 * line[what]:.0f}" for what in ("before", "now")]
-        yield _row([line["section"], line["world"], line["counted"], f"{line['test']:,}", *shares])
+        size = line.get("size") or f"{line['test']:,} test"
+        yield _row([line["section"], line["world"], line["counted"], size, *shares])
     yield ""
 
 

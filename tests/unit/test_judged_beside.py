@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rung.config import parse_config
+from rung.engine.plan import plan
 from rung.engine.verify import verify
 from rung.judging.labelling import session
 from rung.ladder import climb
@@ -16,6 +17,7 @@ from rung.report.data import as_data
 from rung.report.load import load_report
 from rung.report.markdown import render_markdown
 from rung.stats.paired import difference, non_inferior, non_inferior_of
+from rung.stats.power import power_of_non_inferiority, rows_for_non_inferiority
 from rung.stats.ppi import Differences, rectified_difference, rectified_gain, rectified_non_inferior
 from rung.stats.threeway import judge_rectified
 from rung.store.run import RunFolder
@@ -192,6 +194,15 @@ def test_the_judge_alone_is_provisional_and_labels_of_both_decide(tmp_path):
     assert f"prompt@now, which runs now: {100 * float(f'{now:.2f}'):.4g} %; difference" in second.basis
     assert as_data(folder)["rerun"]["probability"] > 0.5
     assert "as good as" in render_markdown(folder)
+
+
+def test_a_plan_says_what_labels_of_both_can_show(tmp_path):
+    [line] = [said for said in plan(config_of(tmp_path)).power if "decides only beside labels" in said]
+    power, needed = power_of_non_inferiority(100, 0.1, 0.1, 0.05), rows_for_non_inferiority(0.1, 0.1, 0.05)
+    assert (
+        f"100 labels alone show one as good as prompt@now, labelled beside it, with probability {power:.2f}, with {needed} with"
+        in line
+    )
 
 
 def test_a_judge_that_is_kinder_to_the_worse_one_is_corrected(tmp_path):
