@@ -79,7 +79,7 @@ class Summary:
     lines: tuple[ApproachLine, ...]
     footnote: str
     cause: str
-    bet: str  # what to use now, where the verdict is inconclusive
+    bet: str  # what to use now, where the verdict is inconclusive and no approach is a tentative pick
     spent: str
     commands: tuple[Command, ...]
 
@@ -109,7 +109,7 @@ def summary(report: Report, place: Path | None = None) -> Summary:
         lines=tuple(_line(report, rung) for rung in report.rungs),
         footnote=_footnote(report),
         cause=main_cause(report),
-        bet=first_line(verdict.bets) if verdict is not None and verdict.bets is not None else "",
+        bet=first_line(verdict.bets) if verdict is not None and verdict.bets and not verdict.tentative_pick else "",
         spent=spent(report),
         commands=tuple(_commands(report, where)),
     )
