@@ -85,6 +85,20 @@ def test_the_first_screen_says_what_the_right_passage_would_change(tmp_path):
     said = main_cause(load_report(folder))
     assert f"dev examples still fail with {shown_name(label)}: 3 <b>missed</b>; 1 <b>missed</b>." in said
     assert ", 3 of them by" not in said
+    found = replace(
+        by_reading,
+        name="not a knowledge problem",
+        count=9,
+        evidence="9 of 9: wrong even with it.",
+        found_by="experiment",
+    )
+    folder.save(
+        f"rungs/{label}/diagnosis.json",
+        replace(diagnosis, causes=(by_reading,), experiments=(found,), knowledge=None),
+        Diagnosis,
+    )
+    said = main_cause(load_report(folder))
+    assert re.search(r"of them by knowledge\. (9 of 9: wrong even with it\. Cheapest|$)", said), said
 
 
 def test_a_cell_names_the_passages_that_its_answer_used():

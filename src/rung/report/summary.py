@@ -15,6 +15,7 @@ from rung.decide.bets import first_line
 from rung.decide.form import cheapest_fix
 from rung.decide.frontier import frontier_lines
 from rung.decide.headline import first_upper
+from rung.decide.knowledge import NOT_KNOWLEDGE
 from rung.decide.limits import latency_open, limits_left_open
 from rung.report import figures
 from rung.report.economics import economics_of, pareto_line
@@ -242,7 +243,8 @@ def _fix(report: Report, diagnosis: Diagnosis) -> str:
     found = max(diagnosis.experiments or diagnosis.causes, key=lambda c: c.count)
     of_passages = diagnosis.knowledge.failures if diagnosis.knowledge is not None else ()
     takes = usual(diagnosis.next_rung) if diagnosis.next_rung and found not in of_passages else ""
-    return f"Cheapest fix: {found.suggests}{f' (usually {takes})' if takes else ''}."
+    why = f"{found.evidence} " if found.name == NOT_KNOWLEDGE and found not in of_passages else ""
+    return f"{why}Cheapest fix: {found.suggests}{f' (usually {takes})' if takes else ''}."
 
 
 def spent(report: Report) -> str:
