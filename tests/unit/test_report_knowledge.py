@@ -96,6 +96,14 @@ def test_the_first_screen_says_what_the_right_passage_would_change(tmp_path):
     assert told.startswith("9 of 9: wrong even with it. Cheapest fix: search better")
 
 
+def test_a_change_that_fixed_nothing_is_no_fix(tmp_path):
+    folder, label = folder_with_split(tmp_path / "run")
+    diagnosis = folder.load(f"rungs/{label}/diagnosis.json", Diagnosis)
+    tried = replace(diagnosis.knowledge.failures[0], name="unstable", count=0, suggests="set the temperature to 0")
+    told = _fix(load_report(folder), replace(diagnosis, experiments=(tried,), knowledge=None, next_rung="finetune"))
+    assert told == "No change that was tried fixes one of them; next to try: fine-tuning."
+
+
 def test_a_cell_names_the_passages_that_its_answer_used():
     from rung.types import Answer, Score
 

@@ -236,13 +236,18 @@ CAUSES = {"content": "wrong content", "format": "a format error", "unexplained":
 
 
 def _fix(report: Report, diagnosis: Diagnosis) -> str:
-    """Say the cheapest fix: of the form first, else what helped in most experiments, else what most failures suggest."""
+    """Say the cheapest fix: of the form first, else what helped in most experiments; where none was made, what most failures suggest."""
     form = cheapest_fix(diagnosis.form, report.task) if diagnosis.form is not None else None
     if form is not None:
         return f"Cheapest fix: {form} ($0, minutes)."
-    found = max(diagnosis.experiments or diagnosis.causes, key=lambda c: c.count)
+    helped = [c for c in diagnosis.experiments if c.count]
+    if diagnosis.experiments and not helped:
+        ahead = f"; next to try: {shown_name(diagnosis.next_rung)}" if diagnosis.next_rung else ""
+        return f"No change that was tried fixes one of them{ahead}."
+    found = max(helped or diagnosis.causes, key=lambda c: c.count)
     of_passages = diagnosis.knowledge.failures if diagnosis.knowledge is not None else ()
-    takes = usual(diagnosis.next_rung) if diagnosis.next_rung and found not in of_passages else ""
+    leads_on = found.predicts is None or found.predicts.rung is not None
+    takes = usual(diagnosis.next_rung) if diagnosis.next_rung and leads_on and found not in of_passages else ""
     why = f"{found.evidence} " if found.name == NOT_KNOWLEDGE and found not in of_passages else ""
     return f"{why}Cheapest fix: {found.suggests}{f' (usually {takes})' if takes else ''}."
 
