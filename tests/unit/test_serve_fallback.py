@@ -193,7 +193,7 @@ def test_what_is_kept_is_wrong_no_more_often_than_promised_and_the_rest_is_the_o
         return
     code, (found, passed_on) = begin(folder, monkeypatch, words, asked_fresh)
     assert code == 0
-    assert "fewshot answers where prompt is at most" in capsys.readouterr().err
+    assert "few-shot answers where prompt is at most" in capsys.readouterr().err
     mine = [(one, team) for one, team in found if one["approach"] == "prompt"]
     others = [(one, team) for one, team in found if one["approach"] == "fewshot"]
     wrong = sum(one["answer"] != team for one, team in mine)
@@ -234,7 +234,7 @@ def test_two_approaches_that_agree_keep_an_answer_and_the_fallback_has_the_other
     before = endpoint.counts.requests
     code, (found, passed_on) = begin(folder, monkeypatch, [*words, "few-shot"], asked_fresh)
     assert code == 0
-    assert "fewshot answers where prompt and fewshot say different things" in capsys.readouterr().err
+    assert "few-shot answers where prompt and few-shot say different things" in capsys.readouterr().err
     assert (
         endpoint.counts.requests - before == 2 * 20 + 2 * 200
     )  # the checks, and both for each input; no dev example anew

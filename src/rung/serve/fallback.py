@@ -20,6 +20,7 @@ from rung.serve.winner import Seen, Winner, beside, logprob_of, right_of
 from rung.serve.wire import Given
 from rung.store.records import Sureness
 from rung.types import Answer, Completion, Example, Outcome, Request, Score
+from rung.usual_names import shown_name
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,12 @@ class Fallback:
 
     def sentence(self, served: Winner) -> str:
         """Say who answers when, and what dev shows of it."""
-        at = self.threshold
-        where = f"is at most {at.above:.0%} sure" if at.kept < 1.0 else "does not tell how sure it is"
+        at, name = self.threshold, shown_name(served.label)
+        where = f"{name} is at most {at.above:.0%} sure" if at.kept < 1.0 else f"{name} does not tell how sure it is"
         if self.agreement is not None:
-            where = f"and {self.agreement.second.label} say different things"
-        return f"{self.instead.label} answers where {served.label} {where}; on dev {at.kept:.0%} are kept, {at.wrong} of {at.n} wrong"
+            where = f"{name} and {shown_name(self.agreement.second.label)} say different things"
+        kept = f"{at.kept:.0%} are kept" if at.kept < 1.0 else "every answer is sure enough"
+        return f"{shown_name(self.instead.label)} answers where {where}; on dev {kept}, {at.wrong} of {at.n} wrong"
 
 
 async def fallback(served: Winner, approach: str, promised: float, agree: str | None = None) -> tuple[Winner, Fallback]:
