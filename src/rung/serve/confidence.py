@@ -102,17 +102,18 @@ def threshold(seen: Sequence[tuple[float, bool]], promised: float, tried: int = 
     `seen`: confidence, and whether the answer was right, of independent examples. `tried`: how many candidates the one that answered was
     chosen from on these examples.
 
-    SHARES say how many answers are kept before any is seen. The threshold is the confidence of the surest one that is not, and what lies
+    SHARES say how many answers are kept before any is seen, and never all: what is less sure than anything seen is not kept. The threshold is the confidence of the surest one that is not, and what lies
     above it is kept. Given that confidence and how many lie above it, those are independent draws from all answers that will be kept, so
     the number of wrong ones among them is binomial, whatever ties and however little a confidence says: the test is exact. The tests of
     all shares and candidates err together at 5 % (Bonferroni; learn then test, Angelopoulos et al. 2021, arXiv 2110.01052). A share of so
     few examples that not even all being right would show it is not tested.
     """
     surest = sorted(seen, key=lambda s: -s[0])
-    counts = [round(share * len(surest)) for share in SHARES]
+    counts = [min(round(share * len(surest)), len(surest) - 1) for share in SHARES]
     tests = [k for k in range(1, len(counts) + 1) if float(bdtr(0, counts[k - 1], promised)) <= ERROR / (k * tried)]
     for count in counts[: max(tests, default=0)]:
-        above = surest[count][0] if count < len(surest) else -math.inf
+        all_tie = surest[0][0] == surest[-1][0]  # then what was tested are answers that are just so sure
+        above = math.nextafter(surest[0][0], -math.inf) if all_tie else surest[count][0]
         found = kept([(confidence > above, right) for confidence, right in surest], above)
         if found.shows(promised, ERROR / (max(tests) * tried)):
             return found
