@@ -92,7 +92,7 @@ def test_it_holds_for_two_approaches_that_agree():
 
 
 def test_a_threshold_keeps_as_many_as_can_be_shown_and_none_where_nothing_can():
-    every = Threshold(-math.inf, 1.0, 200, 0)
+    every = Threshold(math.nextafter(0.5, 0.0), 1.0, 200, 0)
     assert threshold([(0.5, True)] * 200, 0.05) == every
     half = [(0.9, True)] * 120 + [(0.4, False)] * 80
     assert threshold(half, 0.05) == Threshold(0.4, 0.6, 120, 0)  # tied with what is left out: nothing of it is kept
@@ -101,6 +101,10 @@ def test_a_threshold_keeps_as_many_as_can_be_shown_and_none_where_nothing_can():
     assert threshold([(0.9, True)] * 100, 0.05, 20) is None
     assert threshold([], 0.05) is None
     assert every.right == 201 / 202
+    sure = [(0.9, True)] * 150 + [(0.5 + i / 1000, True) for i in range(50)]
+    assert threshold(sure, 0.05) == Threshold(
+        0.5, 199 / 200, 199, 0
+    )  # what is less sure than anything seen is not kept
 
 
 NAMES = ("sure", "unsure")
