@@ -15,7 +15,7 @@ from rung.decide.promotion import FEWEST, contest
 from rung.engine.sides import side
 from rung.errors import FolderBusy, IntegrityError, Interrupted, RungError
 from rung.generations.examples import grown
-from rung.generations.retrain import level, retrain
+from rung.generations.retrain import NothingNew, level, retrain
 from rung.generations.rollback import rollback
 from rung.ladder import climb
 from rung.models.direct import Direct
@@ -88,7 +88,9 @@ def test_a_better_challenger_is_promoted_on_new_test_examples_alone(root, place)
 
 
 def test_without_new_test_examples_all_decide_and_the_levels_are_spent(root, place):
-    same = again(root, place, WORSE)
+    with pytest.raises(NothingNew, match="nothing has changed since generation 1"):
+        again(root, place, WORSE)
+    same = again(root, place, {**WORSE, "seed": 4})
     assert (same.promoted, same.contest.fresh, same.contest.earlier) == (False, False, None)
     assert same.contest.decided.comparison.n == 120
     assert "shown neither better" in same.step.why
@@ -189,7 +191,11 @@ def test_the_same_file_twice_adds_no_test_example_again_though_the_champion_stay
     first = again(root, place, poor, n=500)
     assert (first.promoted, first.examples.new) == (False, 200)
     tested = place.tested.need()
-    again_ = again(root, place, poor, n=500)
+    spent = level(place, 0.05)
+    with pytest.raises(NothingNew, match="since generation 2: no new example"):
+        again(root, place, poor, n=500)
+    assert (place.tested.need(), level(place, 0.05), len(place.steps)) == (tested, spent, 2)
+    again_ = again(root, place, {**poor, "seed": 4}, n=500)
     assert (again_.examples.new, again_.examples.fresh) == (0, frozenset())
     assert place.tested.need() == tested
     grown_ = again(root, place, poor, n=600)
@@ -351,6 +357,10 @@ def test_the_command_line_tells_what_was_decided_and_by_whom(root, said):
     for words in ("On the test examples that decided nothing before:", "On the earlier test examples", "cost per 1,000",
                   "Generation 2 (prompt) is the champion: shown better at the level 0.025"):  # fmt: skip
         assert words in out
+    code, out = said("retrain", "--by", "ann")
+    assert (code, "nothing has changed since generation 2" in out) == (1, True)
+    raw["models"]["main"]["seed"] = 4
+    (root / "rung.yaml").write_text(yaml.safe_dump(raw))
     code, out = said("retrain", "--by", "ann", "--json")
     found = json.loads(out)
     assert (code, found["promoted"], found["generation"], found["decided_on_new_alone"]) == (1, False, 3, False)

@@ -31,6 +31,7 @@ def retrain(
     Test examples of earlier generations stay test examples, new ones join by group. Exit codes: 0 promoted, 1 the champion stays,
     4 incomplete (run again).
     """
+    from rung.generations.retrain import NothingNew
     from rung.generations.retrain import retrain as begin
     from rung.report.page import write_page
     from rung.store.generations import Generations
@@ -40,7 +41,11 @@ def retrain(
     permit(loaded)
     place = Generations(folder or Path("runs") / f"{loaded.task.name}-generations")
     run = first or Path("runs") / loaded.task.name
-    found = begin(loaded, place, run, name_of(by), why, Screen(quiet=as_json))
+    try:
+        found = begin(loaded, place, run, name_of(by), why, Screen(quiet=as_json))
+    except NothingNew as error:
+        print_json({"promoted": False, "why": str(error)}) if as_json else echo(f"{error}.")
+        return 1
     page = write_page(RunFolder.open(place.path / found.step.folder))
     if as_json:
         print_json(_as_data(found))

@@ -112,12 +112,12 @@ def _drop(row_id: str, check: str, reason: str) -> Change:
 
 
 def _duplicates(case: AuditInput) -> Iterator[Change]:
-    for cluster in case.parts.duplicates.equal:
+    for cluster in case.duplicates.equal:
         yield from _repeats(case, cluster, "duplicates", "repeats the text and the answer of")
 
 
 def _near_duplicates(case: AuditInput) -> Iterator[Change]:
-    for cluster in case.parts.duplicates.clusters:
+    for cluster in case.duplicates.clusters:
         yield from _repeats(case, cluster, "near-duplicates", "nearly repeats the text, and repeats the answer, of")
 
 
@@ -136,7 +136,7 @@ def _conflicts(case: AuditInput) -> Iterator[Change]:
     """Drop the minority where most rows of an input agree, else all of them; free text has many right wordings."""
     if case.task.kind in FREE:
         return
-    for cluster in case.parts.duplicates.equal:
+    for cluster in case.duplicates.equal:
         answers = Counter(normal_text(case.by_id[i].target) for i in cluster)
         common, rows = answers.most_common(1)[0]
         agreed = rows > len(cluster) / 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
@@ -52,6 +52,12 @@ class Duplicates:
     equal: tuple[tuple[str, ...], ...]
     near: tuple[NearPair, ...]
     clusters: tuple[tuple[str, ...], ...]
+
+    def among(self, ids: Collection[str]) -> Duplicates:
+        """Return what lies among these rows alone."""
+        within = frozenset(ids).issuperset
+        near = tuple(p for p in self.near if within((p.first, p.second)))
+        return Duplicates(tuple(filter(within, self.equal)), near, tuple(filter(within, self.clusters)))
 
     @cached_property
     def cluster_of(self) -> dict[str, int]:

@@ -28,6 +28,10 @@ from rung.store.run import RunFolder
 from rung.types import Verdict
 
 
+class NothingNew(RungError):
+    """A new generation would be the last one again."""
+
+
 @dataclass(frozen=True)
 class Retrained:
     """What became of a new generation. `contest`: None where it had nothing to hold against the champion."""
@@ -66,6 +70,7 @@ def retrain(
                 "the runs against each other with `rung compare`"
             )
         examples = grown(config, now, place.tested.need(), place.seen, place.path)
+        _must_be_new(place, config, examples)
         number, folder = next_folder(place, examples.config)
         progress.say(f"generation {number}: {examples.new:,} new examples, {len(examples.fresh):,} of them test")
         ended = climb(examples.config, folder, progress)
@@ -98,6 +103,17 @@ def retrain(
             )
         )
         return Retrained(step, champion, ended.verdict, found, examples)
+
+
+def _must_be_new(place: Generations, config: Config, examples: Grown) -> None:
+    """Raise NothingNew where the last generation had this experiment on these examples: deciding it again would spend error for nothing."""
+    last = max(place.steps, key=lambda s: s.generation)
+    run = RunFolder(place.path / last.folder)
+    same = config if last.what == "begun" else examples.config
+    if not examples.new and run.begun and run.facts.get("config_sha256") == same.sha256:
+        raise NothingNew(
+            f"nothing has changed since generation {last.generation}: no new example, and the same experiment. Nothing is decided, and no error is spent"
+        )
 
 
 def level(place: Generations, alpha: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from rung.data.near import normal_text
+from rung.data.near import Duplicates, normal_text
 from rung.data.parts import Parts
 from rung.types import Example, Task
 
@@ -50,6 +50,11 @@ class AuditInput:
     @cached_property
     def by_id(self) -> dict[str, Example]:
         return {e.id: e for e in self.rows}
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Equal and nearly equal rows; without those that are kept for another run, which no check sees."""
+        return self.parts.duplicates.among(self.by_id)
 
     @cached_property
     def sealed(self) -> frozenset[str]:

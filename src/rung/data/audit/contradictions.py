@@ -17,7 +17,7 @@ MANY = 0.05  # share of rows from which it deserves a warning
 
 def contradicting(case: AuditInput) -> tuple[NearPair, ...]:
     """Return the near pairs that disagree, in order of the file."""
-    pairs = case.parts.duplicates.near
+    pairs = case.duplicates.near
     rows = case.by_id
     if case.task.kind == "classification":
         return tuple(p for p in pairs if not _any_shared(rows[p.first].targets, rows[p.second].targets))
@@ -42,7 +42,7 @@ def check_contradictions(case: AuditInput) -> Iterator[Finding]:
     what = {"classification": "other labels", "extraction": "other fields"}.get(
         case.task.kind, "outputs with little in common"
     )
-    total = len(case.parts.duplicates.near)
+    total = len(case.duplicates.near)
     yield Finding(
         "contradictions",
         "warn" if len(ids) >= MANY * len(case.rows) else "note",

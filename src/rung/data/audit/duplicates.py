@@ -16,7 +16,7 @@ MANY = 0.10  # share of rows from which repetition deserves a warning
 
 def check_duplicates(case: AuditInput) -> Iterator[Finding]:
     """Report rows that repeat another's text, and pairs that nearly do. The split has kept them on one side."""
-    found, total = case.parts.duplicates, len(case.rows)
+    found, total = case.duplicates, len(case.rows)
     kept = (
         "Repeated examples were kept on one side of the split, and count as one group in every interval"
         if not case.parts.given
@@ -52,7 +52,7 @@ def check_conflicts(case: AuditInput) -> Iterator[Finding]:
     """Report equal inputs with different expected outputs: no system can get all of them right."""
     apart: dict[bool, list[tuple[str, ...]]] = {True: [], False: []}
     lost = {True: 0, False: 0}
-    for cluster in case.parts.duplicates.equal:
+    for cluster in case.duplicates.equal:
         answers = Counter(case.by_id[i].target for i in cluster)
         if len(answers) > 1:
             real = len({normal_text(a) for a in answers}) > 1

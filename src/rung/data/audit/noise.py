@@ -134,7 +134,7 @@ def _taken(fields: int, why: Sequence[str]) -> float:
 def _of_pairs(rows: Sequence[Example], case: AuditInput) -> Noise | None:
     module = require("rung.data.audit._pairs")
     places: dict[str | int, int] = {}
-    cluster = case.parts.duplicates.cluster_of
+    cluster = case.duplicates.cluster_of
     groups = [places.setdefault(cluster.get(e.id, e.group), len(places)) for e in rows]
     found = module.ranks([e.text for e in rows], [e.target for e in rows], groups)
     if found is None or sorted(found)[len(found) // 2] > RELATED:
@@ -236,7 +236,7 @@ def _lost(case: AuditInput, noise: Noise) -> float | None:
 def _contradicted(case: AuditInput) -> int:
     """Return how many rows are wrong for any system, as equal inputs want different outputs."""
     lost = 0
-    for cluster in case.parts.duplicates.equal:
+    for cluster in case.duplicates.equal:
         answers = Counter(case.by_id[i].target for i in cluster)
         lost += len(cluster) - max(answers.values())
     return lost
