@@ -11,10 +11,12 @@ from rung.cli import app
 from rung.cli.data import check_frozen
 from rung.config import parse_config
 from rung.data.configured import part_rows, read_rows
+from rung.engine.check import check
 from rung.engine.confirm import confirming
 from rung.engine.verify import verify
 from rung.errors import ConfigError, IntegrityError, RungError
 from rung.ladder import climb
+from rung.progress import Silent
 from rung.report.load import load_report
 from rung.report.summary import summary
 from rung.store.run import RunFolder
@@ -118,3 +120,17 @@ def test_what_cannot_be_confirmed_is_said_before_anything_is_asked(tmp_path):
             },
             tmp_path,
         )
+
+
+def test_near_duplicates_that_are_kept_to_confirm_are_no_matter_of_the_audit(tmp_path):
+    made = [{**r, "text": f"{text} ok"} for r in rows(N) for text in (r["text"],)]
+    config = config_of(tmp_path)
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.writelines(json.dumps({**r, "id": f"{r['id']}-twin"}) + "\n" for r in made)
+    whole = read_rows(config).whole
+    _, parts = part_rows(config, read_rows(config))
+    aside = {e.id for e in parts.aside}
+    assert any(p.first in aside for p in parts.duplicates.near)
+    found = check(config, Silent())
+    assert found.rows == len(whole) == 2 * N
+    assert not {i for f in found.findings for i in f.example_ids} & aside

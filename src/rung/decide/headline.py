@@ -136,10 +136,10 @@ def undecided(result: Result, n: int, pick: str | None) -> str:
     wanted, advice = result.quality.examples_needed, result.quality.advice
     if wanted is not None:
         said = f"Inconclusive: about {max(wanted - n, 1):,} more test examples would decide."
-    elif advice is not None:
+    elif advice is not None and not advice.startswith("widen"):  # nobody should move the goal after a look
         said = f"Inconclusive: {advice}."
     else:
-        said = "Inconclusive: no practical number of test examples would decide; change the goal."
+        said = "Inconclusive: so near the goal that not even ten times as many test examples would decide."
     return f"{said} Tentative pick: {shown_name(pick)}." if pick else said
 
 

@@ -58,7 +58,7 @@ def _problem(run: RunFolder, config: Config) -> str | None:
     if verdict is None:
         return "adds test examples to a run that has its verdict, and this one has none: let `rung climb` end first"
     if verdict.decision == "meets":
-        return "would ask again what this run has answered: it has a winner"
+        return "would ask again what this run has answered: the goal is met already"
     if is_opinion(config.as_task(kind=run.task.kind, labels=None)):
         return "is not for a judge that decides: human labels were drawn among the first test examples"
     return None

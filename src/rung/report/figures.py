@@ -91,12 +91,16 @@ def seconds(value: float | None, why: str = "no example was answered") -> str:
 
 def percentile(result: Result, which: Literal["p50", "p95"] = "p95") -> str:
     """Write a percentile of an approach's latency and what it was measured at: as it is served, else under our own load."""
+    if result.candidate.stored:
+        return "unknown: stored answers have no latency"
     at = latency_at(result)
     return f"{seconds(_latency(result, which))} {at}" if at else seconds(_latency(result, which))
 
 
 def latencies(result: Result) -> str:
     """Write the median and the 95th percentile of an approach's latency; `latency_at` says what they were measured at."""
+    if result.candidate.stored:
+        return "unknown: stored answers have no latency"
     p95 = _latency(result, "p95")
     return seconds(_latency(result, "p50")) + ("" if p95 is None else f" / {seconds(p95)}")
 

@@ -24,6 +24,7 @@ from rung.report.economics import economics_of, month
 from rung.report.evidence import Evidence, slug, written
 from rung.report.failure import first_failure
 from rung.report.figures import (
+    cost,
     count,
     examples,
     failures,
@@ -112,7 +113,7 @@ def _bets(report: Report, bets: Bets) -> Iterator[b.Block]:
     for bet in bets.each:
         result = results[bet.label]
         likely = "" if result is None else f"{result.probability_good:.2f}"
-        rows.append((shown_name(bet.label), points(bet.shortfall), money(bet.cost_per_1k_usd), likely))
+        rows.append((shown_name(bet.label), points(bet.shortfall), cost(bet.cost_per_1k_usd), likely))
     yield b.table(heads, rows)
     yield b.Bullets(tuple(sentences(bets)))
 
@@ -225,7 +226,7 @@ def _all_of(report: Report, rung: RungReport, result: Result) -> tuple[b.Words, 
 
 def _rules(report: Report) -> str:
     task = report.task
-    rule = f"Whether the goal is met is decided by one-sided bounds (at alpha {task.alpha} / {len(report.head['planned'])} planned approaches), not by the drawn interval."
+    rule = f"Whether the goal is met is decided by one-sided bounds (each approach at its share of alpha {task.alpha}, fixed by its dev result), not by the drawn interval."
     failed = (
         "Failed examples are left out of the score."
         if task.failure_score is None
