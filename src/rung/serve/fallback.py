@@ -113,7 +113,7 @@ async def fallback(served: Winner, approach: str, promised: float, agree: str | 
         raise RungError(
             f"{len(seen)} independent dev examples ({wrong} answered wrong) do not show that at most {promised:.0%} of the {of} are wrong: "
             f"of {fewest} kept ones all would have to be right, since {tried} candidates were compared on them. Serve one of the approaches alone, "
-            f"or allow more wrong answers than `--wrong {promised:g}`"
+            "or allow more wrong answers"
         )
     return served, Fallback(instead, found, agreement)
 
