@@ -111,7 +111,7 @@ def _bets(report: Report, bets: Bets) -> Iterator[b.Block]:
     heads = ("Approach", "Expected shortfall|", "Cost per 1,000|", "Good enough with probability|")
     rows = []
     for bet in bets.each:
-        result = results[bet.label]
+        result = results.get(bet.label)
         likely = "" if result is None else f"{result.probability_good:.2f}"
         rows.append((shown_name(bet.label), points(bet.shortfall), cost(bet.cost_per_1k_usd), likely))
     yield b.table(heads, rows)

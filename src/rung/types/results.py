@@ -252,6 +252,10 @@ class Bets:
     more: int
     worth: float
 
+    def __post_init__(self) -> None:
+        if all(bet.label != self.pick for bet in self.each):
+            raise ValueError(f"there is no bet on the pick {self.pick!r}")
+
     @property
     def picked(self) -> Bet:
         return next(bet for bet in self.each if bet.label == self.pick)
