@@ -10,7 +10,7 @@ import yaml
 from rung import cli
 from rung.errors import IntegrityError, Interrupted, RungError
 from rung.generations.migrate import changes, experiment_on, migrate, migrate_champion
-from rung.generations.retrain import retrain
+from rung.generations.retrain import NothingNew, retrain
 from rung.generations.rollback import rollback
 from rung.ladder import climb
 from rung.store.generations import Generations
@@ -141,14 +141,15 @@ def test_a_migration_that_is_broken_off_goes_on(root):
 
 def test_in_a_folder_of_generations_it_is_the_next_one_and_can_be_rolled_back(root):
     place = Generations(root / "again")
-    retrain(of(root), place, root / "run", "ann")
+    with pytest.raises(NothingNew):  # the folder is made, and no error is spent
+        retrain(of(root), place, root / "run", "ann")
     found = migrate_champion(of(root), place, "cheap", "ann", "retires in May", 0.05)
-    assert (found.step.what, found.step.generation, found.level) == ("migrated", 3, pytest.approx(0.05 / 6))
-    assert found.step.why == "shown at most 0.05 worse at the level 0.00833; retires in May"
+    assert (found.step.what, found.step.generation, found.level) == ("migrated", 2, 0.025)
+    assert found.step.why == "shown at most 0.05 worse at the level 0.025; retires in May"
     assert place.champion.need() == place.challenger.need() == found.step
     worse = migrate_champion(of(root, ladder=["prompt"], models={"cheap": CHEAP | {"abilities": {"base": 0.97}},
                              "weak": CHEAP | {"abilities": {"base": 0.6}}}), place, "weak", "ann")  # fmt: skip
-    assert (worse.step.what, place.champion.need().generation) == ("kept", 3)
+    assert (worse.step.what, place.champion.need().generation) == ("kept", 2)
     assert rollback(place, "bob")[0].generation == 1
 
 
