@@ -38,6 +38,10 @@ def program(load: Callable[[], Callable[[], int]]) -> NoReturn:
         _done()
     except KeyboardInterrupt:  # while importing, or between two steps of leaving
         sys.stderr.write(f"rung: {SAID}\n")
+    except RuntimeError as error:
+        if not is_stop(error):
+            raise
+        sys.stderr.write(f"rung: {SAID}\n")
     except MemoryError:  # while importing; later the command line tells it
         sys.stderr.write(f"rung: {NO_MEMORY}\n")
     if code == INTERRUPTED:
@@ -48,6 +52,11 @@ def program(load: Callable[[], Callable[[], int]]) -> NoReturn:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def is_stop(error: BaseException) -> bool:
+    """Whether an error is a signal that fell into the making of a class: Python 3.11 raises RuntimeError from it there."""
+    return isinstance(error, RuntimeError) and isinstance(error.__cause__, KeyboardInterrupt)
 
 
 def _listen() -> None:

@@ -142,7 +142,7 @@ def test_more_is_given_once_to_a_run_whose_question_is_open(tmp_path):
     with pytest.raises(ConfigError, match="names test examples to add to a run that has its verdict: begin without it"):
         climb(config_of(tmp_path, more="more.jsonl"), tmp_path / "fresh")
     climb(config_of(tmp_path, wrong=0.001), tmp_path / "won")
-    with pytest.raises(ConfigError, match="would ask again what this run has answered: it has a winner"):
+    with pytest.raises(ConfigError, match="would ask again what this run has answered: the goal is met already"):
         climb(config_of(tmp_path, wrong=0.001, more="more.jsonl"), tmp_path / "won")
     climb(config_of(tmp_path, wrong=0.1), tmp_path / "run")
     climb(config_of(tmp_path, wrong=0.1, more="more.jsonl"), tmp_path / "run")

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from rung import cli
+from rung.signals import is_stop
 from rung.store.generations import Generations, Step, fingerprint
 from rung.store.run import RunFolder
 from tests.tiers import NIGHTLY
@@ -137,3 +138,14 @@ def test_labelling_by_keys_ends_and_leaves_the_terminal_as_it_was(project, numbe
     assert termios.tcgetattr(theirs)[3] == before[3]  # echo and lines are on
     for end in (ours, theirs):
         os.close(end)
+
+
+def test_a_signal_in_the_making_of_a_class_is_a_signal():
+    class Field:
+        def __set_name__(self, owner, name):
+            raise KeyboardInterrupt
+
+    with pytest.raises((RuntimeError, KeyboardInterrupt)) as caught:  # Python 3.11 raises the first from the second
+        type("Section", (), {"field": Field()})
+    assert isinstance(caught.value, KeyboardInterrupt) or is_stop(caught.value)
+    assert not is_stop(RuntimeError("another"))

@@ -195,12 +195,12 @@ def test_a_trial_without_a_log_is_refused():
     from rung.cli.serve import _on_trial, _Others
 
     with pytest.raises(RungError, match="name a file with --log"):
-        asyncio.run(_on_trial(server(Stub()), _Others(None, None, 0.05, "fewshot", 0.1, True)))
+        asyncio.run(_on_trial(server(Stub()), _Others(None, (None, None, 0.05), "fewshot", 0.1, True)))
 
 
 def test_a_share_of_nobody_is_refused():
     from rung.cli.serve import _on_trial, _Others
 
     with pytest.raises(RungError, match="name one with --challenger"):
-        asyncio.run(_on_trial(server(Stub()), _Others(None, None, 0.05, None, 0.5, True)))
-    assert asyncio.run(_on_trial(server(Stub()), _Others(None, None, 0.05, None, None, True))) is None
+        asyncio.run(_on_trial(server(Stub()), _Others(None, (None, None, 0.05), None, 0.5, True)))
+    assert asyncio.run(_on_trial(server(Stub()), _Others(None, (None, None, 0.05), None, None, True))) is None

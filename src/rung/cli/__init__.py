@@ -41,7 +41,7 @@ from rung.cli import (
 )
 from rung.cli._screen import echo, json_text, nobody_reads
 from rung.errors import Interrupted, RungError
-from rung.signals import INTERRUPTED, NO_MEMORY, SAID, program
+from rung.signals import INTERRUPTED, NO_MEMORY, SAID, is_stop, program
 
 INTERNAL_ERROR = 5
 TYPER_INTERRUPTED = 130  # what typer makes of KeyboardInterrupt before we see it (typer/core.py, _main)
@@ -165,7 +165,9 @@ def _outcome(as_json: bool) -> int:
         _throw_away_quietly()
         return _failed(INTERRUPTED, "MemoryError", NO_MEMORY, as_json)
     except Exception as error:  # noqa: BLE001 - the one place where anything may be caught: it becomes exit code 5
-        if str(error).startswith("KeyboardInterrupt"):  # so C++ code (pybind11) tells an interrupt that fell into it
+        if is_stop(error) or str(error).startswith(
+            "KeyboardInterrupt"
+        ):  # so C++ code (pybind11) tells an interrupt that fell into it
             return _failed(INTERRUPTED, "Interrupted", SAID, as_json)
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
             return _failed(
