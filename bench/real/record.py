@@ -211,7 +211,7 @@ def plan() -> Iterator[tuple[Cell, int]]:
 
 
 @contextmanager
-def opened(name: str, cache: Cache) -> Iterator[dict[str, Any]]:
+def opened(name: str, cache: Cache, threads: int = 2) -> Iterator[dict[str, Any]]:
     """Yield a model as rung.yaml names it: one that can be tuned here by `provider: local`, every other through a llama-server."""
     about = {"name": MODELS[name].title, "usd_per_hour": 0.1}
     if name == "smollm2":
@@ -224,7 +224,7 @@ def opened(name: str, cache: Cache) -> Iterator[dict[str, Any]]:
             "threads": 1,
         }
         return
-    with llama(cache.gguf(name), cache.server(), 2, PORT) as (url, _):
+    with llama(cache.gguf(name), cache.server(), threads, PORT) as (url, _):
         yield {**about, "provider": "openai", "base_url": url, "concurrency": 2, "context": 4096, "timeout_s": 900}
 
 
@@ -235,6 +235,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", choices=list(MODELS), help="one model")
     parser.add_argument("--models", type=Path, default=Cache.usual(), help="where fetched weights lie")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("RUNG_SHARED", "../shared")))
+    parser.add_argument("--threads", type=int, default=2, help="of the server")
     parser.add_argument("--runs", type=Path, default=Path("runs/record"))
     args = parser.parse_args(words)
     cache = Cache(args.models, say=print)
@@ -251,7 +252,7 @@ def main(words: Sequence[str] | None = None) -> None:
             wanted = [(c, n) for c, n in items if kept[c.set].done(c.key) < n]
             if not wanted:
                 continue
-            with opened(name, cache) as model:
+            with opened(name, cache, args.threads) as model:
                 for cell, n in wanted:
                     settings, home = {**model, "max_tokens": SETS[cell.set].max_tokens}, args.runs / cell.set / name
                     asyncio.run(one(cell, n, pools[cell.set], settings, kept[cell.set], home.resolve(), say))
