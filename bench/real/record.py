@@ -1,6 +1,7 @@
 """A record on real tasks: the outcome of every approach of real models on real sets, by example id, from which `bench.replay` climbs.
 
     python -m bench.real.record [--only SET] [--model NAME] [--models FOLDER] [--shared FOLDER] [--runs FOLDER]
+        [--threads N] [--most N]
 
 What is asked goes through rung's own approaches: a prompt, and which examples it shows, are chosen on dev examples of the fitting pool alone
 (`bench.real.sets`), then the other pool is asked in its fixed order. Scores, tokens and seconds are added to results/record/SET.json after every
@@ -236,6 +237,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=Path, default=Cache.usual(), help="where fetched weights lie")
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("RUNG_SHARED", "../shared")))
     parser.add_argument("--threads", type=int, default=2, help="of the server")
+    parser.add_argument("--most", type=int, default=ALL, help="examples of a cell for now")
     parser.add_argument("--runs", type=Path, default=Path("runs/record"))
     args = parser.parse_args(words)
     cache = Cache(args.models, say=print)
@@ -246,7 +248,7 @@ def main(words: Sequence[str] | None = None) -> None:
     def say(text: str) -> None:
         print(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)
 
-    lacking = [(c, min(n, len(pools[c.set].asked))) for c, n in left]
+    lacking = [(c, min(n, args.most, len(pools[c.set].asked))) for c, n in left]
     with ended_in_order():
         for name, items in itertools.groupby(lacking, lambda item: item[0].model):
             wanted = [(c, n) for c, n in items if kept[c.set].done(c.key) < n]
