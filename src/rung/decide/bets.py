@@ -46,8 +46,9 @@ def beaten_by(label: str, others: Mapping[str, Result], task: Task) -> str | Non
     if label not in seen or cost is None:
         return None
     short = {k: expected_shortfall(Seen(s.hits, s.n_eff), task.goal) for k, s in seen.items()}
-    costs = {k: others[k].cost_per_1k_usd for k in seen}
-    better = [k for k in seen if (usd := costs[k]) is not None and usd <= cost and short[k] < short[label]]
+    better = [
+        k for k in seen if (usd := others[k].cost_per_1k_usd) is not None and usd <= cost and short[k] < short[label]
+    ]
     return min(better, key=lambda k: short[k], default=None)
 
 

@@ -7,6 +7,7 @@ they are, so that nothing is indexed anew. Penalty and steps are chosen by the r
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,12 +50,10 @@ async def turn_of(document_index: DocumentIndex, choice: Choice, rows: Sequence[
             right.append(gold.passage.text)
     if len(asked) < FEWEST_QUESTIONS or not isinstance(document_index, EmbeddingIndex):
         return Turn("", len(asked), frozenset(right))
-    near = [
-        hit.source.text
-        for query in asked
-        for hit in await document_index.search(query, HARD + 1, mode="dense", chunk_words=choice.chunk_words)
-    ]
-    texts = list(dict.fromkeys([*right, *near]))
+    found = await asyncio.gather(
+        *(document_index.search(query, HARD + 1, mode="dense", chunk_words=choice.chunk_words) for query in asked)
+    )
+    texts = list(dict.fromkeys([*right, *(hit.source.text for hits in found for hit in hits)]))
     place = {text: i for i, text in enumerate(texts)}
     pairs = [(i, place[text]) for i, text in enumerate(right)]
     turn = learnt(await document_index.vectors(asked), await document_index.vectors(texts), pairs)

@@ -69,8 +69,10 @@ class Winner:
             found, numbers = await self.system.decided(inputs)
             return found, self.confidence.of(numbers)
         found = await self.system.answer(inputs)
-        told = logprob_of(found) if isinstance(self.confidence, Logistic) else None
-        return found, None if told is None or not isinstance(self.confidence, Logistic) else self.confidence.of(told)
+        if not isinstance(self.confidence, Logistic):
+            return found, None
+        told = logprob_of(found)
+        return found, None if told is None else self.confidence.of(told)
 
 
 @asynccontextmanager
