@@ -2,18 +2,90 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.statistics.table import Table, percent, run_script
+from rung.stats.distribution import FloatArray, binomial_mass
 from rung.stats.estimate import wilson
-from rung.stats.sequential import LOOKS, Curtailment, GroupSequential
+from rung.stats.power import check_rule
+from rung.stats.sequential import LOOKS, Curtailment, look_sizes
+from rung.types import Status
 
 RULE = (0.9, 0.02, 0.05, 5)
 RATES = (0.70, 0.80, 0.85, 0.88, 0.90, 0.93, 0.96)
 CODES = {"meets": 1, "misses": -1, "inconclusive": 0, None: 9}
 
 IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GroupSequential:
+    """The exact group-sequential form of the three-way rule: ten looks, error spent as alpha * t^2 (t: share of rows seen).
+
+    *met* errs at most alpha / planned_rungs for any rate up to goal - tolerance, *not met* at most alpha from the goal
+    up, over all looks together; boundaries come from the exact binomial path distribution, each computed as if the
+    other did not exist. (Lan and DeMets 1983, Biometrika 70:659; power family of Kim and DeMets 1987.)
+    """
+
+    n: int
+    goal: float
+    tolerance: float
+    alpha: float
+    planned_rungs: float
+
+    def __post_init__(self) -> None:
+        check_rule(self.goal, self.tolerance, self.alpha, self.planned_rungs)
+
+    @cached_property
+    def looks(self) -> tuple[int, ...]:
+        """Row counts at which `decide` may answer."""
+        return look_sizes(self.n)
+
+    @cached_property
+    def met_from(self) -> tuple[int, ...]:
+        """Fewest hits that make *met*, for each look; above the rows seen where none do."""
+        floor = self.goal - self.tolerance
+        return _spend(self.looks, floor, self.alpha / self.planned_rungs)
+
+    @cached_property
+    def not_met_to(self) -> tuple[int, ...]:
+        """Most hits that make *not met*, for each look; -1 or below where none do."""
+        misses = _spend(self.looks, 1.0 - self.goal, self.alpha)
+        return tuple(seen - m for seen, m in zip(self.looks, misses, strict=True))
+
+    def decide(self, hits: int, seen: int) -> Status | None:
+        """Return the status after `hits` of the first `seen` rows, None to go on; at `n` always a status."""
+        if seen not in self.looks:
+            return None
+        at = self.looks.index(seen)
+        if hits >= self.met_from[at]:
+            return "meets"
+        if hits <= self.not_met_to[at]:
+            return "misses"
+        return "inconclusive" if seen == self.n else None
+
+
+def _spend(looks: tuple[int, ...], rate: float, alpha: float) -> tuple[int, ...]:
+    """Return for each look the fewest hits such that P(any crossing so far) <= alpha * t^2 at `rate`."""
+    n = looks[-1]
+    mass: FloatArray = np.ones(1)  # distribution of hits among paths that have not crossed
+    spent, before = 0.0, 0
+    boundary: list[int] = []
+    for seen in looks:
+        mass = np.convolve(mass, binomial_mass(seen - before, rate))
+        allowed = alpha * (seen / n) ** 2 - spent
+        tail = np.cumsum(mass[::-1])[::-1]
+        inside = np.flatnonzero(tail <= allowed)
+        first = int(inside[0]) if inside.size else mass.size
+        spent += float(mass[first:].sum())
+        boundary.append(first if first < mass.size else seen + 1)
+        mass = mass[:first]
+        before = seen
+    return tuple(boundary)
 
 
 def decisions(rule: Curtailment | GroupSequential) -> IntArray:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rung.stats.distribution import binomial_mass
+from rung.stats.distribution import at_least, binomial_mass, smallest_hits
 from rung.stats.estimate import wilson
-from rung.stats.sequential import Curtailment, GroupSequential, look_sizes
+from rung.stats.sequential import Curtailment, look_sizes, second_level
 from rung.stats.threeway import judge
 
 RULE = (0.9, 0.02, 0.05, 5)
@@ -59,49 +59,41 @@ def test_stops_far_away_and_not_near():
     )  # an inconclusive end can be certain, too
 
 
-def exit_probabilities(rule: GroupSequential, rate: float, looks: int = 10) -> tuple[float, float]:
-    """Walk all paths of hits exactly: P(met), P(not met) within the first `looks` looks."""
-    mass, before, met, misses = np.ones(1), 0, 0.0, 0.0
-    for seen in rule.looks[:looks]:
-        mass, before = np.convolve(mass, binomial_mass(seen - before, rate)), seen
-        for hits in range(mass.size):
-            status = rule.decide(hits, seen)
-            if status == "meets":
-                met += mass[hits]
-            elif status == "misses":
-                misses += mass[hits]
-            if status is not None:
-                mass[hits] = 0.0
-    return met, misses
+@pytest.mark.parametrize("n", [60, 100, 160])
+@pytest.mark.parametrize("kept", [0.2, 0.5])
+def test_two_looks_err_at_most_as_one_whatever_was_added_after_the_first(n, kept):
+    """Every number of first hits, and for each the number of added rows that errs the most: the whole error, exactly."""
+    total, rate = 0.03, 0.88
+    spent = (1 - kept) * total
+    mass = binomial_mass(n, rate)
+    first = int(smallest_hits(n, rate, spent)[0])
+    as_planned = worst = float(mass[first:].sum())
+    for hits in range(first):
+        errs = {added: _errs(hits, n, added, rate, spent, total) for added in (n // 4, n, 3 * n)}
+        as_planned += mass[hits] * errs[n]
+        worst += mass[hits] * max(errs.values())
+    assert 0.6 * total < as_planned <= worst <= total
 
 
-def test_group_sequential_spends_little_early():
-    rule = GroupSequential(1000, *RULE)
-    for looks in (1, 3, 5, 8):
-        met, misses = exit_probabilities(rule, 0.88, looks)[0], exit_probabilities(rule, 0.90, looks)[1]
-        share = (looks / 10) ** 2
-        assert met <= 0.01 * share
-        assert 0.5 * 0.05 * share <= misses <= 0.05 * share
+def _errs(hits, seen, added, rate, spent, total):
+    level = second_level(hits, seen, added, rate, spent, total)
+    needed = int(smallest_hits(seen + added, rate, level)[0])
+    return float(at_least(needed - hits, added, rate)) if needed > hits else 1.0
 
 
-@pytest.mark.parametrize("n", [50, 200, 400])
-def test_group_sequential_errors_are_exact(n):
-    rule = GroupSequential(n, *RULE)
-    wrong_met = exit_probabilities(rule, 0.88)[0]
-    assert 0.004 < wrong_met <= 0.01  # uses most of the error it is given, never more
-    assert exit_probabilities(rule, 0.80)[0] <= 0.01
-    assert 0.0 < exit_probabilities(rule, 0.90)[1] <= 0.05
-    assert exit_probabilities(rule, 0.70)[1] > 0.95
-
-
-def test_group_sequential_answers_at_its_looks_and_always_at_the_end():
-    rule = GroupSequential(100, 0.9, 0.02, 0.05, 3)
-    assert rule.met_from == (11, 21, 31, 41, 50, 59, 71, 78, 87, 96)
-    assert rule.not_met_to == (4, 12, 21, 30, 39, 47, 57, 65, 74, 84)
-    assert (rule.decide(84, 100), rule.decide(85, 100), rule.decide(96, 100)) == ("misses", "inconclusive", "meets")
-    assert (rule.decide(49, 50), rule.decide(50, 50), rule.decide(39, 50)) == (None, "meets", "misses")
-    assert rule.decide(96, 99) is None
-    assert GroupSequential(1, 0.75, 0.1, 0.25, 1).not_met_to == (0,)  # a miss has just the error that may be spent
+def test_the_level_of_a_second_look_is_between_what_was_kept_and_all():
+    assert second_level(144, 160, 160, 0.88, 0.024, 0.03) == pytest.approx(0.01659, abs=1e-5)  # 0.006 was kept
+    assert second_level(144, 160, 160, 0.88, 0.03, 0.03) < 0.03  # nothing was kept: nearly nothing is left
+    assert second_level(30, 100, 1, 0.88, 0.024, 0.03) < 1e-5  # no number of hits decides
+    assert second_level(0, 5000, 10000, 0.88, 0.024, 0.03) > 0.0
+    for wrong in (
+        (5, 4, 1, 0.9, 0.01, 0.02),
+        (4, 5, 0, 0.9, 0.01, 0.02),
+        (4, 5, 1, 1.0, 0.01, 0.02),
+        (4, 5, 1, 0.9, 0.03, 0.02),
+    ):
+        with pytest.raises(ValueError, match="no second look"):
+            second_level(*wrong)
 
 
 def test_curtailment_keeps_the_verdict_by_simulation():
@@ -122,7 +114,5 @@ def test_messages():
         Curtailment(0, *RULE)
     with pytest.raises(ValueError, match="5 hits of 4 examples out of 10 cannot be; hits <= seen <= n must hold"):
         Curtailment(10, *RULE).decide(5, 4)
-    with pytest.raises(ValueError, match="11 examples out of 10 cannot be"):
-        GroupSequential(10, *RULE).decide(5, 11)
     with pytest.raises(ValueError, match="goal is 0"):
         Curtailment(10, 0.0, 0.02, 0.05, 5)

@@ -1,7 +1,7 @@
 """Test examples that are added once to a run that has its verdict (`rung climb --more`): the second look at its question, decided honestly.
 
-With `split.alpha_for_more` the two looks share alpha, and all test examples decide; without it nothing is left for the old ones, and the
-new ones alone decide (docs/statistics.md).
+With `split.alpha_for_more` the two looks share alpha, and all test examples decide, by their exact boundary where scores are 0 or 1; without
+it nothing is left for the old ones, and the new ones alone decide (docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from rung.data.configured import Loaded
 from rung.data.parts import Parts
 from rung.data.split import with_more
 from rung.errors import ConfigError, IntegrityError, Problem
+from rung.evaluate.alpha import FIRST_LOOK, first_hits
 from rung.judging.human_labels import is_opinion
 from rung.store.run import RunFolder
 from rung.types import Finding
 
 MORE = "data.more"
-FIRST_LOOK = "first_look"  # a fact of the run
 
 
 def begin_second_look(run: RunFolder, config: Config) -> None:
@@ -34,6 +34,7 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
     if problem is not None:
         raise ConfigError([Problem(MORE, problem)], "The run folder")
     verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
+    seen = {label: first_hits(run.rung(label).measured(), run.task) for label in run.measured}
     run.note(
         **{
             FIRST_LOOK: {
@@ -41,6 +42,9 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
                 "decision": verdict.decision,
                 "rows": test["rows"],
                 "sha256": test["sha256"],
+                "hits": {
+                    label: hits for label, hits in seen.items() if hits is not None and config.split.alpha_for_more
+                },
             }
         }
     )
@@ -93,10 +97,17 @@ def told(run: RunFolder, config: Config, parts: Parts, added: int) -> tuple[Find
         return ()
     kept = config.split.alpha_for_more
     how = (
-        f"all {len(parts.test):,} decide at the {100 * kept:.3g} % of alpha that were kept for this"
+        f"all {len(parts.test):,} decide, {_at(kept, exact=bool(first.get('hits')))}"
         if kept
         else "they alone decide, at alpha of their own, since no alpha was kept for this; both looks together may err twice as often"
     )
     said = f"{added:,} test examples were added after a first look at {first['rows']:,} ({first['headline'].rstrip('.')}): {how}."
     more = "" if kept else "Keep some next time: `split: {alpha_for_more: 0.2}` before the first look."
     return (Finding("second-look", "note", said, more or "Nothing to do.", measured={"added": added, "kept": kept}),)
+
+
+def _at(kept: float, *, exact: bool) -> str:
+    """Say at which level a second look at all test examples decides."""
+    if exact:
+        return f"and both looks together err at most as often as one would ({100 * kept:.3g} % of alpha were kept for this)"
+    return f"at the {100 * kept:.3g} % of alpha that were kept for this"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rung.decide.averages import deciding_sample
 from rung.evaluate.floors import sample_of
+from rung.stats.sequential import second_level
 from rung.stats.wealth import share, weight
 from rung.store.records import AlphaShare
 from rung.store.run import RunFolder
-from rung.types import Candidate, Outcome, Task
+from rung.types import Candidate, Outcome, Result, Task
+
+FIRST_LOOK = "first_look"  # a fact of a run that is looked at once more: what the first look said, and saw
 
 
 def level_of(
@@ -18,18 +22,54 @@ def level_of(
     """Return the level for this very candidate, as it was kept, or found and kept now.
 
     The levels of a run's approaches sum to at most alpha. Another candidate of the same approach, measured later in this run, gets
-    its level anew, and the run is exploratory (`superseded`). A run that was begun with equal shares goes on with them.
+    its level anew, and the run is exploratory (`superseded`). A run that was begun with equal shares goes on with them. At a second
+    look it is what both looks may err together (`_of_both_looks`).
     """
     spent = run.alpha.get() or ()
-    known = next((s.level for s in spent if (s.label, s.candidate) == (label, candidate.id)), None)
+    known = next((s for s in spent if (s.label, s.candidate) == (label, candidate.id)), None)
     if known is not None:
-        return known
+        return _of_both_looks(known, run)
     if not spent and set(run.measured) - {task.as_good_as}:
         return task.alpha / len(planned)
     floor = max(task.goal - task.tolerance, 0.0)
     made = AlphaShare(label, candidate.id, floor, *_share(label, dev, floor, task, spent, planned))
     run.alpha.save((*spent, made))
-    return made.level
+    return _of_both_looks(made, run)
+
+
+def first_hits(result: Result, task: Task) -> Mapping[str, Any] | None:
+    """Return what a second look must know of an approach's first one, to decide by the exact boundary of both (`rung.stats.sequential`).
+
+    None where that boundary is not exact: scores between 0 and 1, examples in groups or left out, averages over labels, opinions, floors,
+    limits, and beside what runs now.
+    """
+    values = [o.value(task.metrics[0].name, task.failure_score) for o in result.outcomes]
+    plain = not (
+        task.floors
+        or task.as_good_as is not None
+        or task.metrics[0].average is not None
+        or task.limits.cost_per_1k_usd is not None
+        or task.limits.p95_latency_s is not None
+        or result.quality.provisional is not None
+        or result.stopped_early_at is not None
+        or any(o.unanswered or o.unjudged for o in result.outcomes)
+        or any(v not in (0.0, 1.0) for v in values)
+        or len({o.group for o in result.outcomes}) < len(values)
+    )
+    if result.level is None or not plain:
+        return None
+    return {"candidate": result.candidate.id, "hits": round(sum(v or 0.0 for v in values)), "level": result.level}
+
+
+def _of_both_looks(entry: AlphaShare, run: RunFolder) -> float:
+    """Return the level of an approach: its share of alpha, or at a second look what the exact boundary of both looks gives."""
+    first: Mapping[str, Any] = run.facts.get(FIRST_LOOK) or {}
+    seen = first.get("hits", {}).get(entry.label)
+    added = run.parts.manifest.need()["test"]["rows"] - first["rows"] if seen is not None else 0
+    if seen is None or seen["candidate"] != entry.candidate or added < 1 or not 0.0 < entry.floor < 1.0:
+        return entry.level
+    both = seen["level"] + entry.level
+    return second_level(seen["hits"], first["rows"], added, entry.floor, seen["level"], both)
 
 
 def superseded(run: RunFolder) -> bool:
@@ -46,7 +86,7 @@ def differing(run: RunFolder, task: Task) -> tuple[str, ...]:
         if not record.result.exists or record.measured().candidate.id != entry.candidate or not record.dev.exists:
             continue
         found = _share(entry.label, record.dev.need(), entry.floor, task, kept[:at], run.planned)
-        if found != (entry.weight, entry.level) or record.measured().level != entry.level:
+        if found != (entry.weight, entry.level) or record.measured().level != _of_both_looks(entry, run):
             wrong.append(entry.label)
     return tuple(wrong)
 

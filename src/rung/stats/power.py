@@ -216,14 +216,18 @@ def tolerance_carried(
 
 
 def check_rule(goal: float, tolerance: float, alpha: float, planned_rungs: float) -> None:
-    """Raise ValueError unless the settings of the three-way rule make sense."""
+    """Raise ValueError unless the settings of the three-way rule make sense.
+
+    `planned_rungs` below 1 is a level above alpha: a second look's alpha is what was kept for it, and its exact boundary gives more.
+    """
     check_alpha(alpha)
     if not 0.0 < goal <= 1.0:
         raise ValueError(f"goal is {goal}; it must lie above 0 and be at most 1, for example 0.9")
     if not 0.0 <= tolerance < goal:
         raise ValueError(f"tolerance is {tolerance}; it must lie between 0 and the goal ({goal}), for example 0.02")
-    if planned_rungs < 1:
+    if planned_rungs <= 0:
         raise ValueError(f"planned_rungs is {planned_rungs}; count the approaches of the ladder, at least 1")
+    check_alpha(alpha / planned_rungs)
 
 
 def _check_rate(value: float, name: str) -> None:

@@ -1,19 +1,19 @@
-"""Stopping a rung early without changing its verdict; for 0/1 scores of ungrouped rows in one fixed random order.
+"""Stopping a rung early without changing its verdict, and going on after it; for 0/1 scores of ungrouped rows in one fixed random order.
 
-`Curtailment` asks at ten looks whether the verdict on all rows is already as good as certain. `GroupSequential` is the
-proven alternative: exact error spending over the same looks. Betting confidence sequences are not here on purpose:
-docs/statistics.md, "Stopping a rung early".
+`Curtailment` asks at ten looks whether the verdict on all rows is already as good as certain. `second_level` is for rows that are added
+after a verdict. Betting confidence sequences are not here on purpose: docs/statistics.md, "Stopping a rung early".
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from rung.stats.distribution import FloatArray, at_least, at_most, binomial_mass
+from rung.stats.distribution import at_least, at_most, binomial_mass, smallest_hits
 from rung.stats.estimate import wilson
 from rung.stats.power import check_rule, hits_for_met, hits_for_not_met
 from rung.types import Status
@@ -90,73 +90,35 @@ class Curtailment:
         return next((s for s in statuses if all(c[s] >= CERTAIN for c in foreseen)), None)
 
 
-@dataclass(frozen=True)
-class GroupSequential:
-    """The exact group-sequential form of the three-way rule: ten looks, error spent as alpha * t^2 (t: share of rows seen).
+def second_level(hits: int, seen: int, added: int, rate: float, spent: float, total: float) -> float:
+    """Return the level at which a second look may judge all rows after `hits` of the first `seen`, which were judged at level `spent`.
 
-    *met* errs at most alpha / planned_rungs for any rate up to goal - tolerance, *not met* at most alpha from the goal
-    up, over all looks together; boundaries come from the exact binomial path distribution, each computed as if the
-    other did not exist. (Lan and DeMets 1983, Biometrika 70:659; power family of Kim and DeMets 1987.)
+    The two looks together say "above `rate`" of what is not with probability `total` at most, however many rows were `added` after the first.
+    The plan is as many rows again: its boundary is the fewest hits c with P(first crossed, or at least c of 2 seen) <= total, exactly. A run
+    that stands at `hits` is left P(at least c - hits of `seen` further), and the rows that were really added may err with that much
+    (conditional error: Mueller and Schaefer 2001, Biometrics 57:886). What is returned, at most `total`, is the level of a Clopper-Pearson
+    bound on all rows with this boundary; one that no number of hits reaches where the added rows are too few to show anything.
+    `rate` in (0, 1), levels in (0, 1). Raises ValueError for numbers that cannot be.
     """
+    if not 0 <= hits <= seen or added < 1 or not 0.0 < rate < 1.0 or not 0.0 < spent <= total < 1.0:
+        raise ValueError(f"no second look: {hits} hits of {seen}, {added} added, rate {rate}, levels {spent}, {total}")
+    first = int(smallest_hits(seen, rate, spent)[0])
+    below = np.arange(min(first, seen + 1))
+    mass = binomial_mass(seen, rate)[: below.size]
+    crossed = float(at_least(first, seen, rate))
 
-    n: int
-    goal: float
-    tolerance: float
-    alpha: float
-    planned_rungs: float
+    def errs(boundary: int) -> float:
+        return crossed + float(mass @ at_least(boundary - below, seen, rate))
 
-    def __post_init__(self) -> None:
-        _check_rows(self.n)
-        check_rule(self.goal, self.tolerance, self.alpha, self.planned_rungs)
-
-    @cached_property
-    def looks(self) -> tuple[int, ...]:
-        """Row counts at which `decide` may answer."""
-        return look_sizes(self.n)
-
-    @cached_property
-    def met_from(self) -> tuple[int, ...]:
-        """Fewest hits that make *met*, for each look; above the rows seen where none do."""
-        floor = self.goal - self.tolerance
-        return _spend(self.looks, floor, self.alpha / self.planned_rungs)
-
-    @cached_property
-    def not_met_to(self) -> tuple[int, ...]:
-        """Most hits that make *not met*, for each look; -1 or below where none do."""
-        misses = _spend(self.looks, 1.0 - self.goal, self.alpha)
-        return tuple(seen - m for seen, m in zip(self.looks, misses, strict=True))
-
-    def decide(self, hits: int, seen: int) -> Status | None:
-        """Return the status after `hits` of the first `seen` rows, None to go on; at `n` always a status."""
-        if not 0 <= hits <= seen <= self.n:
-            raise ValueError(f"{hits} hits of {seen} examples out of {self.n} cannot be; hits <= seen <= n must hold")
-        if seen not in self.looks:
-            return None
-        at = self.looks.index(seen)
-        if hits >= self.met_from[at]:
-            return "meets"
-        if hits <= self.not_met_to[at]:
-            return "misses"
-        return "inconclusive" if seen == self.n else None
-
-
-def _spend(looks: tuple[int, ...], rate: float, alpha: float) -> tuple[int, ...]:
-    """Return for each look the fewest hits such that P(any crossing so far) <= alpha * t^2 at `rate`."""
-    n = looks[-1]
-    mass: FloatArray = np.ones(1)  # distribution of hits among paths that have not crossed
-    spent, before = 0.0, 0
-    boundary: list[int] = []
-    for seen in looks:
-        mass = np.convolve(mass, binomial_mass(seen - before, rate))
-        allowed = alpha * (seen / n) ** 2 - spent
-        tail = np.cumsum(mass[::-1])[::-1]
-        inside = np.flatnonzero(tail <= allowed)
-        first = int(inside[0]) if inside.size else mass.size
-        spent += float(mass[first:].sum())
-        boundary.append(first if first < mass.size else seen + 1)
-        mass = mass[:first]
-        before = seen
-    return tuple(boundary)
+    low, high = -1, 2 * seen + 1  # errs(high) is what the first look spent
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if errs(middle) <= total else (middle, high)
+    left = float(at_least(high - hits, seen, rate))
+    further = int(smallest_hits(added, rate, left)[0]) if 0.0 < left < 1.0 else 0 if left else added + 1
+    needed = hits + further if further <= added else seen + added
+    level = float(at_least(needed, seen + added, rate))
+    return max(min(level, total) if further <= added else level / 2.0, sys.float_info.min)
 
 
 def _check_rows(n: int) -> None:
