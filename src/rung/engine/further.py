@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rung.config import Config
-from rung.data.configured import Loaded
+from rung.data.configured import Loaded, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.data.split import with_more
 from rung.errors import ConfigError, IntegrityError, Problem
@@ -26,7 +26,7 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
 
     A file that could not be used may be given up for another one, or for none: no approach has seen it, and the first look stands.
 
-    Raises ConfigError where the run has no open question, or had its second look.
+    Raises ConfigError where the run has no open question, or had its second look, and what reading the files and adding to the parts raises.
     """
     if run.facts.get(FIRST_LOOK) is not None and run.parts.manifest.get() is None:
         return None if config.data.more is not None else run.note(**{FIRST_LOOK: None})
@@ -34,6 +34,8 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
     if problem is not None:
         raise ConfigError([Problem(MORE, problem)], "The run folder")
     verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
+    loaded = read_rows(config)
+    _with_more(config, loaded, part_rows(config, loaded)[1])  # before anything is given up: a file that is refused costs nothing
     seen = {label: first_hits(run.rung(label).measured(), run.task) for label in run.measured}
     run.note(
         **{
@@ -84,6 +86,10 @@ def with_second_look(run: RunFolder, config: Config, loaded: Loaded, parts: Part
         raise IntegrityError(
             f"{loaded.whole.source} is not what the first look at this run's test examples was on: put the old file back"
         )
+    return _with_more(config, loaded, parts)
+
+
+def _with_more(config: Config, loaded: Loaded, parts: Parts) -> Parts:
     together, own_ids = config.split.alpha_for_more > 0, config.data.id is not None
     return with_more(parts, loaded.further, together, str(config.data.more), own_ids)
 
