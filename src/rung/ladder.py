@@ -20,6 +20,7 @@ from rung.engine.conclude import conclude
 from rung.engine.contract import fit_usable, measured_as, rung_of
 from rung.engine.current import measured_first
 from rung.engine.examine import examine
+from rung.engine.number_format import models_of
 from rung.engine.obstacles import refuse
 from rung.engine.permission import begin
 from rung.engine.plan import rest_of_plan
@@ -33,7 +34,6 @@ from rung.evaluate.first_answers import must_be_one_left
 from rung.evaluate.kit import RunKit
 from rung.evaluate.measure import unanswered
 from rung.evaluate.roles import askers
-from rung.models.client import open_clients
 from rung.progress import Progress, Silent
 from rung.rag.opening import open_document_index as open_index
 from rung.store.folder import locked
@@ -90,7 +90,7 @@ async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbRes
     ready = prepare(config, run, progress)
     rules = Rules(config.planned, config.stop_early, config.split.seed)
     learned, stopped = _Learned(to_be_tuned=tuned_roles(config)), None
-    opened = open_clients(config, run.path, say=progress.say, project=config.root)
+    opened = models_of(config, run, ready.task, ready.split.dev, progress)
     async with opened as clients, open_index(config, clients, progress) as index:
         rooms = Spaces(
             Workplace.of_run(run, config.root), regression_tasks_of(config), progress, config.general_abilities

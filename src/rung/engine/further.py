@@ -35,7 +35,8 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
         raise ConfigError([Problem(MORE, problem)], "The run folder")
     verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
     loaded = read_rows(config)
-    _with_more(config, loaded, part_rows(config, loaded)[1])  # before anything is given up: a file that is refused costs nothing
+    _, parts = part_rows(config, loaded)
+    _with_more(config, loaded, parts)  # a file that is refused is refused before anything is given up
     seen = {label: first_hits(run.rung(label).measured(), run.task) for label in run.measured}
     run.note(
         **{

@@ -11,6 +11,7 @@ from typing import Any
 
 from rung.config import Config, parse_config
 from rung.data.parts import thaw
+from rung.engine.number_format import as_found
 from rung.engine.permission import require
 from rung.engine.stored import stored_config
 from rung.errors import RungError
@@ -75,7 +76,7 @@ async def reopened(
     settings, root = folder.config
     if limits is not None:
         settings = {**settings, "limits": stored_config(folder).limits.model_dump(mode="json") | dict(limits)}
-    config, task = parse_config(settings, root, f"the configuration in {path}"), folder.task
+    config, task = as_found(parse_config(settings, root, f"the configuration in {path}"), folder), folder.task
     shared = config.root if ProjectCache.exists_at(config.root) else None  # a look at a run makes no folder elsewhere
     split = await asyncio.to_thread(thaw, path)
     opened = open_direct(config) if served else open_clients(config, path, project=shared)

@@ -109,6 +109,11 @@ def _dtype(settings: Local, config: Any, device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" or not isinstance(saved, torch.dtype) else saved
 
 
+def quicker_in_bfloat16(settings: Local) -> bool:
+    """Whether a model runs on a processor, and on one that multiplies bfloat16."""
+    return settings.device != "cuda" and not torch.cuda.is_available() and _multiplies_bfloat16()
+
+
 def _multiplies_bfloat16() -> bool:
     """Whether this processor has products of bfloat16: AVX-512 BF16, or AMX. Where torch cannot tell, it has none."""
     told: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
