@@ -127,7 +127,9 @@ def test_added_examples_that_cannot_test_anything_are_refused_in_one_sentence(tm
     climb(config_of(tmp_path), tmp_path / "run")
     with pytest.raises(RungError, match=says):
         climb(config_of(tmp_path, more="more.jsonl", added=added), tmp_path / "run")
-    assert RunFolder.open(tmp_path / "run").verdict.get() is not None  # nothing is given up for a file that cannot be used
+    assert (
+        RunFolder.open(tmp_path / "run").verdict.get() is not None
+    )  # nothing is given up for a file that cannot be used
 
 
 def test_added_examples_that_are_in_the_test_set_count_once(tmp_path):
