@@ -234,6 +234,7 @@ class _Nothing:
 
     unedited = False  # nothing is stored
     measured: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = {}
 
     def __init__(self) -> None:
         self.alpha = _Levels()
