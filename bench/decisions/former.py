@@ -112,11 +112,11 @@ def _noise(world: str, test: int) -> float:
     return next(f["named after 30 pairs"] for f in read("noise") if f["world"] == world and f["test"] == test)
 
 
-def _ended(world: World, drawn: Drawn, parts: Parts) -> End:
+def _ended(world: World, drawn: Drawn, parts: Parts, **how: bool) -> End:
     dev, test = named_rows("d", parts.dev), named_rows("t", parts.test)
     names = [row.id for row in (*dev, *test)]
     rights = {key: dict(zip(names, row.tolist(), strict=True)) for key, row in drawn.items()}
-    found = asyncio.run(climb(world, config_of(world, split={"seed": 7}), rights, (dev, test), parts.train))
+    found = asyncio.run(climb(world, config_of(world, split={"seed": 7}), rights, (dev, test), parts.train, **how))
     return End(found.verdict.winner, found.chosen)
 
 
@@ -180,10 +180,8 @@ def _drift(part: float, rows: int, seed: int) -> bool:
     order = np.arange(rows) if TODAY else rng.permutation(rows)
     parts = Parts(round(0.45 * rows), round(0.15 * rows), round(0.4 * rows))
     held = order[-(parts.dev + parts.test) :]
-    return (
-        _ended(_world(*ladder[0]), {key: np.where(late, bad[key], good[key])[held] for key in good}, parts).winner
-        is not None
-    )
+    drawn = {key: np.where(late, bad[key], good[key])[held] for key in good}
+    return _ended(_world(*ladder[0]), drawn, parts, **({"by_time": True} if TODAY else {})).winner is not None
 
 
 def _learnt(wrong: float, rate: float, test: int, seed: int) -> bool:

@@ -267,13 +267,20 @@ def _undiagnosed() -> Iterator[None]:
 
 
 async def climb(
-    world: World, config: Config, rights: Rights, parts: tuple[Sequence[Example], Sequence[Example]], train: int
+    world: World,
+    config: Config,
+    rights: Rights,
+    parts: tuple[Sequence[Example], Sequence[Example]],
+    train: int,
+    *,
+    by_time: bool = False,
 ) -> Climbed:
-    """Climb with `parts` (dev and test rows) and as many training rows as said; mirrors `rung.ladder._climb`."""
+    """Climb with `parts` (dev and test rows) and as many training rows as said; mirrors `rung.ladder._climb`. `by_time`: test rows stand in order of time."""
     dev, test = parts
     rows = tuple(_row(f"train{i}") for i in range(train))
+    manifest = {"settings": {"latest": [e.id for e in test[-round(len(test) / 3) :]]}} if by_time else {}
     task = config.as_task(kind="classification", labels=None)
-    split = Split(rows, tuple(dev), config.split.seed, len(test), len(test), "", {})
+    split = Split(rows, tuple(dev), config.split.seed, len(test), len(test), "", manifest)
     ready = Prepared(task, split, (), _Unnoted())
     kit = _Kit(
         task,
@@ -282,7 +289,7 @@ async def climb(
         {label_of(r): r.label for r in world.ladder},
         config.split.seed,
     )
-    rules = Rules(config.planned, config.stop_early, config.split.seed)
+    rules = Rules(config.planned, config.stop_early, config.split.seed, split.latest)
     made: Any = (task, kit, _Nothing(), _Held(tuple(test)), "", rules, Silent())
     evaluator, learned = _Evaluator(*made), ladder._Learned()
     with _undiagnosed():

@@ -88,7 +88,7 @@ async def climb_in_loop(config: Config, folder: Path | str, progress: Progress |
 
 async def _climb(config: Config, run: RunFolder, progress: Progress) -> ClimbResult:
     ready = prepare(config, run, progress)
-    rules = Rules(config.planned, config.stop_early, config.split.seed)
+    rules = Rules(config.planned, config.stop_early, config.split.seed, ready.split.latest)
     learned, stopped = _Learned(to_be_tuned=tuned_roles(config)), None
     opened = models_of(config, run, ready.task, ready.split.dev, progress)
     async with opened as clients, open_index(config, clients, progress) as index:

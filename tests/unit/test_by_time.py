@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -14,6 +15,7 @@ from rung.data.audit.drift import on_the_latest
 from rung.data.by_time import moments
 from rung.data.configured import part_rows, read_rows
 from rung.engine.check import check
+from rung.engine.verify import verify
 from rung.errors import ConfigError, SplitError
 from rung.ladder import climb
 from rung.progress import Silent
@@ -22,15 +24,16 @@ from rung.types import Example
 from tests.unit._worlds import rows
 
 FIRST = date(2025, 1, 1)
+TASK = {
+    "name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": ["text"], "target": "team",
+    "metrics": ["normalized_match"], "goal": 0.9,
+}  # fmt: skip
 
 
 def config_of(root, made, **changes):
     (root / "rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in made))
     raw = {
-        "task": {
-            "name": "routing", "kind": "classification", "instruction": "Which team?", "inputs": ["text"], "target": "team",
-            "metrics": ["normalized_match"], "goal": 0.9,
-        },
+        "task": TASK,
         "data": {"path": "rows.jsonl", "id": "id"},
         "split": {"by": "time", "column": "date"},
         "models": {"main": {"provider": "fake", "answers": {r["text"]: r.get("said", r["team"]) for r in made}}},
@@ -182,3 +185,37 @@ def test_both_ways_learn_from_as_many_and_are_asked_about_the_same_examples():
     assert on_the_latest(made, dict(list(when.items())[:90])) is None  # too few with a date
     assert on_the_latest([replace(e, target="x") for e in made], when) is None
     assert on_the_latest([replace(e, group="one") for e in made], when) is None  # one example of a group counts
+
+
+def fading(n, wrong_early, wrong_late):
+    """Dated rows of which the model answers one in so many wrongly: most of the time, and in the latest eighth."""
+    found = []
+    for i, r in enumerate(rows(n)):
+        each = wrong_late if i >= n - n // 8 else wrong_early
+        found.append(
+            dict(r, date=date.isoformat(FIRST + timedelta(days=i)), said="other" if i % each == 0 else r["team"])
+        )
+    return found[1::2] + found[::2]
+
+
+def test_an_average_over_time_is_no_claim_about_today_where_the_latest_third_is_worse(tmp_path):
+    made = fading(600, 40, 3)
+    config = config_of(tmp_path, made, task={**TASK, "goal": 0.85})
+    found = climb(config, tmp_path / "run")
+    quality = found.results["prompt"].quality
+    assert (found.verdict.decision, quality.status) == ("inconclusive", "inconclusive")
+    assert quality.lower >= 0.85 - config.as_task(kind="classification", labels=()).tolerance
+    assert "find out what changed, or test on newer examples" in found.verdict.headline
+    assert re.search(
+        r"the latest third of the test examples scores 0\.\d\d, the earlier ones 0\.97", found.verdict.headline
+    )
+    claims = [r.claim for r in found.verdict.reasons]
+    assert any("inconclusive although its lower bound" in c for c in claims)
+    assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
+    at_random = config_of(tmp_path, made, task={**TASK, "goal": 0.85}, split={"test": 0.4, "dev": 0.2})
+    assert climb(at_random, tmp_path / "random").verdict.decision == "meets"
+
+
+def test_a_rate_that_stays_is_no_fall(tmp_path):
+    found = climb(config_of(tmp_path, fading(600, 40, 40), task={**TASK, "goal": 0.9}), tmp_path / "run")
+    assert found.verdict.decision == "meets"

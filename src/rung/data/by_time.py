@@ -50,6 +50,13 @@ def moment(text: str) -> float | None:
     return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
+def latest(rows: Sequence[Example], when: Mapping[str, float]) -> list[str]:
+    """Return the ids of the latest third of the rows, in their order."""
+    order = sorted(rows, key=lambda e: (when[e.id], e.id))
+    late = {e.id for e in order[len(order) - round(len(order) / 3) :]}
+    return [e.id for e in rows if e.id in late]
+
+
 def in_order(
     blocks: Sequence[Sequence[int]], rows: Sequence[Example], when: Mapping[str, float], shares: Mapping[str, float]
 ) -> list[str]:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rung.data.by_time import in_order
+from rung.data.by_time import in_order, latest
 from rung.data.near import Duplicates, Ties, find_duplicates
 from rung.data.parts import IDS_NAMED, Parts, Quarantined, check_unchanged, freeze, thaw
 from rung.errors import SplitError
@@ -64,7 +64,12 @@ def split(
         kept,
         seed=seed,
         duplicates=duplicates,
-        settings={"test": test, "dev": dev, "kind": kind, **({"by": "time"} if when is not None else {})},
+        settings={
+            "test": test,
+            "dev": dev,
+            "kind": kind,
+            **({"by": "time", "latest": latest(kept, when)} if when is not None else {}),
+        },
         aside=aside,
     )
 
@@ -133,7 +138,8 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
         duplicates = find_duplicates((*seen, *more))  # the old test examples are in no part of this look
     test = tied((*parts.test, *more) if together else more, duplicates)
     first = {e.id: e.sha256 for e in parts.test}
-    return replace(parts, test=test, duplicates=duplicates, settings={**parts.settings, "first": first})
+    settings = {k: v for k, v in parts.settings.items() if k != "latest"}  # the added ones may have come later
+    return replace(parts, test=test, duplicates=duplicates, settings={**settings, "first": first})
 
 
 def _told(example: Example, own_ids: bool) -> str:

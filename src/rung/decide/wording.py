@@ -156,6 +156,9 @@ def _claim(task: Task, label: str, result: Result, planned_rungs: int) -> tuple[
     if q.status == "misses":
         claim = f"{shown_name(label)} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
         return claim, f"one-sided upper bound at alpha {task.alpha:g}"
+    if q.advice is not None and q.lower >= task.goal - task.tolerance:
+        claim = f"{shown_name(label)} is inconclusive although its lower bound {q.lower:.3f} is not below {mark(task.goal - task.tolerance)}: {q.advice}"
+        return claim, _level(task, result, planned_rungs)
     claim = f"{shown_name(label)} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
     return claim, "neither bound decides; probability from Beta(k + 1/2, n - k + 1/2)"
 

@@ -104,4 +104,6 @@ async def _again(run: Reopened, label: str) -> Result:
     )
     now = run.task.as_good_as
     current = None if now in (None, label) else run.folder.rung(now).measured()
-    return replace(held_beside(again, current, run.task, len(run.folder.planned), people), load=before.load)
+    return replace(
+        held_beside(again, current, run.task, len(run.folder.planned), people, run.split.latest), load=before.load
+    )

@@ -47,6 +47,7 @@ from rung.types import (
     Verdict,
     by_id,
     content_hash,
+    latest_in,
 )
 
 
@@ -82,6 +83,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
         yield Check("labels that the verdict rests on", 1, why)
         return
     results: dict[str, Result] = {}
+    latest = latest_in(run.parts.manifest.need())
     with stored_kit(run, task) as kit:
         for label in run.measured:
             results[label] = run.rung(label).measured()
@@ -91,7 +93,7 @@ def _checks(run: RunFolder) -> Iterator[Check]:
             yield _scores(label, results[label].outcomes, rows, kit, steps, task)
             taken = run.rung(label).profile.get()
             current = None if label == task.as_good_as else results.get(task.as_good_as or "")
-            yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken, current)
+            yield _result(label, results[label], task, len(planned), human_labels_of(run, task), taken, current, latest)
     yield from _learnt_anew(run, task, results)
     kept = run.alpha.get()
     if kept is not None:
@@ -271,6 +273,7 @@ def _result(
     people: HumanLabels | None,
     taken: Profile | None,
     current: Result | None,
+    latest: frozenset[str],
 ) -> Check:
     again = summarise(
         stored.candidate,
@@ -282,7 +285,7 @@ def _result(
         people=people,
         level=stored.level,
     )
-    again = held_beside(again, current, task, planned, people)
+    again = held_beside(again, current, task, planned, people, latest)
     if stored.served is not None and taken is not None:
         again = as_served(again, task, planned, taken)
     return _same(

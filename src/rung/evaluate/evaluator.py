@@ -27,6 +27,7 @@ class Rules:
     planned: tuple[str, ...]  # labels, in ladder order
     stop_early: bool
     seed: int
+    latest: frozenset[str] = frozenset()  # ids of the latest test examples, where examples are divided by time
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ class Evaluator:
             people=people,
         )
         load = kit.card(candidate.model).concurrency if candidate.model is not None else None
-        result = replace(held_beside(result, self.current, self.task, len(self.rules.planned), people), load=load)
+        result = replace(
+            held_beside(result, self.current, self.task, len(self.rules.planned), people, self.rules.latest), load=load
+        )
         self.run.rung(label).save_measured(result)
         form = consistency_of(label, [outcomes], rows, self.task, kit.metric())
         if form is not None:
@@ -142,7 +145,10 @@ class Evaluator:
             stopped_at=stored.stopped_early_at,
             people=people,
         )
-        return replace(held_beside(again, self.current, self.task, len(self.rules.planned), people), load=stored.load)
+        return replace(
+            held_beside(again, self.current, self.task, len(self.rules.planned), people, self.rules.latest),
+            load=stored.load,
+        )
 
     def _curtailment(self, candidate: Candidate, rows: Sequence[Example], level: float | None) -> Curtailment | None:
         """Return the early-stop rule, or None: off for grouped rows, rows left out, answers that cost nothing, opinions, averages over labels, and beside what

@@ -12,7 +12,7 @@ import numpy as np
 from rung.decide.current import claim_beside, goal_of, saves
 from rung.errors import RungError
 from rung.evaluate.averages import average_of, judged_average
-from rung.evaluate.estimating import claim_of, estimate_of
+from rung.evaluate.estimating import Bounded, claim_of, estimate_of, still_so
 from rung.evaluate.floors import judged_floors
 from rung.evaluate.tables import tables_of
 from rung.judging.human_labels import HumanLabels, corrected, provisional
@@ -78,7 +78,8 @@ def summarise(
     """Return everything a report says of one measured rung; recomputable from the stored outcomes and labels alone.
 
     `people`: the labels, where the deciding metric is an opinion; without enough of them the quality is provisional.
-    `level`: the approach's own share of alpha; None: alpha is divided equally. A latency limit waits for `as_served`.
+    `level`: the approach's own share of alpha; None: alpha is divided equally. A latency limit waits for `as_served`,
+    what runs now and the time that passes for `held_beside`.
     """
     deciding = task.metrics[0].name
     rows = scored(outcomes, deciding, task.failure_score)
@@ -145,19 +146,31 @@ def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Q
     if task.metrics[0].average is not None:
         average = average_of(task.metrics[0], outcomes, task, False)
         return _settled_by(outcomes, judged_average(average, task.goal, task.tolerance, task.alpha, planned_rungs))
-    bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
-    return _settled_by(outcomes, claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs))
+    return _settled_by(
+        outcomes, claim_of(_bounded(outcomes, task), task.goal, task.tolerance, task.alpha, planned_rungs)
+    )
+
+
+def _bounded(outcomes: Sequence[Outcome], task: Task) -> Bounded:
+    return [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
 
 
 def held_beside(
-    result: Result, current: Result | None, task: Task, planned_rungs: int, people: HumanLabels | None = None
+    result: Result,
+    current: Result | None,
+    task: Task,
+    planned_rungs: int,
+    people: HumanLabels | None = None,
+    latest: frozenset[str] = frozenset(),
 ) -> Result:
     """Return a result judged beside what runs now, where the goal is to be as good as that; None: it is that, or the goal is a number.
 
-    `people`: the labels, where the deciding metric is an opinion; until they are there for the answers of both, the quality is provisional.
+    A number is to hold today: `latest`, ids of the latest test examples, where examples are divided by time (`still_so`). `people`: the labels, where the deciding metric is an opinion; until they are there for the answers of both, the quality is provisional.
     """
     if current is None:
-        return result
+        by_number = people is None and task.as_good_as is None
+        held = still_so(result.quality, _bounded(result.outcomes, task), latest) if by_number else result.quality
+        return replace(result, quality=held)
     divisor = planned_rungs if result.level is None else task.alpha / result.level
     looks = people.looks if people is not None else 1
     quality = _settled_by(result.outcomes, claim_beside(task, current, result, divisor, looks))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from rung.stats.aggregate import Contributions, non_inferior_contributions
-from rung.stats.distribution import beta_above
+from rung.stats.distribution import beta_above, normal_quantile
 from rung.stats.estimate import FEWEST_GROUPS, Sample, can_claim_met, sample_lower, sample_upper, summarise
 from rung.stats.paired import SIDE, NonInferiority, non_inferior, non_inferior_of, paired_difference, sign_flip
 from rung.stats.power import check_rule, rows_for_answer, rows_for_difference
@@ -152,6 +152,16 @@ def judge_contributions(
     at_all = non_inferior_contributions(*worst, groups, NO_MARGIN, alpha)
     advice = "bring more examples of the rare labels, or widen the margin"
     return _beside(found, upper, at_all, groups, at, None, advice)
+
+
+FALLEN = 0.05
+
+
+def fallen(earlier: Sample, later: Sample) -> bool:
+    """Whether later rows are shown worse than earlier ones: a one-sided score test of two rates at 5 %, by what the rows are worth in groups."""
+    rate = (earlier.hits + later.hits) / (earlier.n_eff + later.n_eff)
+    variance = rate * (1.0 - rate) * (1.0 / earlier.n_eff + 1.0 / later.n_eff)
+    return variance > 0.0 and (earlier.mean - later.mean) / math.sqrt(variance) > normal_quantile(1.0 - FALLEN)
 
 
 def _upper_difference(

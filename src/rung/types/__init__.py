@@ -89,6 +89,7 @@ from rung.types.tasks import (
     Split,
     Task,
     by_id,
+    latest_in,
     usual_tolerance,
     widest_tolerance,
 )
@@ -230,6 +231,7 @@ __all__ = [
     "groups_of",
     "is_file_name",
     "json_text",
+    "latest_in",
     "learned_as",
     "not_alone",
     "rate",

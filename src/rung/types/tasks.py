@@ -284,6 +284,16 @@ class Split:
     manifest: Mapping[str, Json]  # part -> {rows, groups, sha256, ids: {id: row hash}} (test: hashes only)
     quarantined: tuple[str, ...] = ()
 
+    @property
+    def latest(self) -> frozenset[str]:
+        """The ids of the latest third of the test examples; none where examples are not divided by time."""
+        return latest_in(self.manifest)
+
+
+def latest_in(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """Return the ids of the latest third of the test examples by the manifest of a run's parts."""
+    return frozenset(manifest.get("settings", {}).get("latest", ()))
+
 
 def by_id(examples: Sequence[Example]) -> dict[str, Example]:
     """Return the examples keyed by id."""
