@@ -265,6 +265,22 @@ def test_what_is_slow_ends_in_time():
     assert cancelled == 1
 
 
+def test_what_is_no_http_gets_400_and_nobody_a_traceback(caplog):
+    async def work():
+        async with served(Stub()) as (_, session, url):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rsplit(":", 1)[1].split("/")[0]))
+            writer.write(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n{}")
+            said = await asyncio.wait_for(reader.read(), 3)
+            writer.close()
+            async with session.post(f"{url}/predict", json={"text": "a"}) as reply:
+                return said, reply.status
+
+    said, status = asyncio.run(work())
+    assert said.startswith(b"HTTP/1.0 400") or said.startswith(b"HTTP/1.1 400")
+    assert status == 200
+    assert caplog.records == []
+
+
 def test_a_client_that_goes_away_cancels_its_work():
     async def work():
         async with served(Stub(seconds=5)) as (made, session, url):

@@ -1,12 +1,15 @@
-"""The request log: one JSON line a request, private texts masked. Opt-in; trouble with the disk never stops the service."""
+"""The request log: one JSON line a request, private texts masked. Opt-in; trouble with the disk never stops the service. And what is logged of faults."""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from aiohttp.http_exceptions import HttpProcessingError
 
 from rung.data.audit.private import masked
 from rung.errors import RungError
@@ -60,3 +63,18 @@ def _masked(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _masked(inner) for key, inner in value.items()}
     return [_masked(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+class _Ours(logging.Filter):
+    """Lets through what is a fault of this server. What is no HTTP is its caller's: that gets its 400, and nobody a traceback."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+def faults_alone() -> logging.Logger:
+    """Return a logger for faults of this server."""
+    found = logging.getLogger("rung.serve")
+    if not found.filters:
+        found.addFilter(_Ours())
+    return found

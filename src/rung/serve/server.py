@@ -26,7 +26,7 @@ from rung.foreign import foreign
 from rung.serve.challenger import Challenger
 from rung.serve.counts import Counts
 from rung.serve.fallback import Fallback
-from rung.serve.log import RequestLog
+from rung.serve.log import RequestLog, faults_alone
 from rung.serve.shadow import Shadow
 from rung.serve.spans import Spans
 from rung.serve.winner import Winner
@@ -116,6 +116,7 @@ class Server:
             limits.body_bytes,
             handler_cancellation=True,
             access_log=None,
+            logger=faults_alone(),
             keepalive_timeout=limits.silence_s,
             lingering_time=2.0,
             auto_decompress=False,
