@@ -22,6 +22,7 @@ from rung.engine.plan import plan
 from rung.engine.verify import verify
 from rung.errors import IntegrityError, RungError
 from rung.ladder import climb
+from rung.report.forms import Format, rendered
 from rung.store.project import FOLDER as PROJECT
 from rung.store.run import RunFolder
 from rung.store.tuned import folder_hash
@@ -178,6 +179,7 @@ import sys
 from pathlib import Path
 from tests.extra.test_rung_finetune import small
 from rung.ladder import climb
+from rung.report.forms import Format, rendered
 climb(small(Path(sys.argv[1])), Path(sys.argv[1]) / "run")
 """
 
@@ -231,6 +233,20 @@ def test_a_plan_tells_time_memory_tokens_and_dollars(tmp_path):
     planned = plan(experiment(tmp_path, ladder=["baseline", "finetune"])).rungs
     shut = next(r for r in planned if r.rung == "finetune")
     assert shut.note.startswith("will be skipped: 60 training examples are below the minimum")
+
+
+def test_without_a_curve_all_examples_are_tuned_on_at_once(tmp_path):
+    quick = {"finetune": {"tuner": {"lora": {**QUICK, "epochs": 1}}, "under": "short", "curve": False, "force": True}}
+    config = experiment(tmp_path, ladder=["baseline", quick])
+    planned = next(r for r in plan(config).rungs if r.rung == "finetune")
+    assert "1 run on 60 examples" in planned.note
+    climb(config, tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    tuning = folder.rung("finetune").fitted.need().tuning
+    assert ([t.share for t in tuning.trials], tuning.curve, tuning.forecast) == ([1.0], (), None)
+    page = rendered(folder, Format.html)
+    assert "Learning curve" not in page
+    assert [c.what for c in verify(folder) if not c.passed] == []
 
 
 def test_full_tuning_serves_a_model_of_its_own_through_transformers_too(tmp_path):

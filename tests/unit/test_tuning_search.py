@@ -27,7 +27,7 @@ class Recipe:
     form: str = "adapter"
 
 
-def raced(monkeypatch, dev_of, min_gain=0.05):
+def raced(monkeypatch, dev_of, min_gain=0.05, prompts=PROMPTS, **how):
     """Race with dev scores by prompt and share; return the race, what was tuned in its order, and what was said."""
     made = []
 
@@ -42,7 +42,9 @@ def raced(monkeypatch, dev_of, min_gain=0.05):
     monkeypatch.setattr(searching, "tune", tune)
     task = replace(small_task(), min_gain=min_gain)
     kit = KitForTests(task)
-    found = asyncio.run(searching.search((Recipe(),), PROMPTS, ROWS[:40], TuningPlace(task, kit, None, ROWS[40:], 1)))
+    found = asyncio.run(
+        searching.search((Recipe(),), prompts, ROWS[:40], TuningPlace(task, kit, None, ROWS[40:], 1), **how)
+    )
     return found, made, kit.said
 
 
@@ -69,3 +71,10 @@ def test_a_longer_prompt_that_could_not_gain_enough_is_not_tuned(monkeypatch):
     assert [t.trial.prompt for t in found.tried] == ["short"] * 3
     assert "finetune: the whole prompt is not tuned: 0.960 on dev leaves no room for a gain of 0.05" in said
     assert [t.dev for t in found.curve] == [0.9, 0.96, 0.98]
+
+
+def test_without_a_curve_shares_are_tuned_only_where_they_choose(monkeypatch):
+    found, made, _ = raced(monkeypatch, {("short", 1.0): 0.9}, prompts=PROMPTS[:1], curve=False)
+    assert (made, found.curve, len(found.winner.tried.rows)) == ([("short", 1.0)], (), 40)
+    scores = {("short", 0.25): 0.7, ("short", 0.5): 0.8, ("whole", 0.5): 0.81, ("short", 1.0): 0.9}
+    assert len(raced(monkeypatch, scores, curve=False)[1]) == 4

@@ -78,8 +78,7 @@ def summarise(
     """Return everything a report says of one measured rung; recomputable from the stored outcomes and labels alone.
 
     `people`: the labels, where the deciding metric is an opinion; without enough of them the quality is provisional.
-    `level`: the approach's own share of alpha; None: alpha is divided equally. A latency limit waits for `as_served`,
-    what runs now and the time that passes for `held_beside`.
+    `level`: the approach's own share of alpha; None: alpha is divided equally. A latency limit waits for `as_served`.
     """
     deciding = task.metrics[0].name
     rows = scored(outcomes, deciding, task.failure_score)

@@ -84,6 +84,11 @@ class FineTune(BaseModel):
         "both",
         description="prompts to tune under: the bare example and the best prompt so far (with its passages, where that is RAG), or the bare example alone, which is quicker",
     )
+    curve: bool = Field(
+        True,
+        description="tune on a quarter and a half of the examples, too, which tells what more of them would bring; false: on all alone, "
+        "which takes about half as long, where there is one recipe and one prompt",
+    )
     force: bool = Field(False, description="tune against the gate's advice; never changes the verdict")
 
     trained: Literal["here", "elsewhere"] = Field(
@@ -105,7 +110,7 @@ class FineTune(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> FineTune:
-        wrong = {"tuner", "teacher", "mixed", "under"} if self.trained == "elsewhere" else {"cost_usd", "base"}
+        wrong = {"tuner", "teacher", "mixed", "under", "curve"} if self.trained == "elsewhere" else {"cost_usd", "base"}
         fields = type(self).model_fields
         if named := sorted(name for name in wrong if getattr(self, name) != fields[name].default):
             raise ValueError(f"{', '.join(named)} and trained: {self.trained} do not go together")
@@ -141,7 +146,7 @@ class FineTune(BaseModel):
         prompts = await self._under(task, below, space, (*rows, *dev[:ROWS_PLANNED_WITH]), kit)
         at = TuningPlace.of(task, kit, space, dev)
         checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
-        found = await search(recipes, [p for p in prompts if p.name not in unfit], rows, at)
+        found = await search(recipes, [p for p in prompts if p.name not in unfit], rows, at, curve=self.curve)
         fixed = await keep_abilities(found.winner, at)
         winner = fixed.winner
         candidate = candidate_of(
@@ -154,9 +159,8 @@ class FineTune(BaseModel):
         tuning = replace(tuning, remedies=fixed.remedies)
         if lesson is not None:
             tuning = replace(tuning, lesson=lesson.sentence, lesson_usd=lesson.cost_usd)
-        kit.say(
-            f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev examples; {tuning.forecast}"
-        )
+        more = f"; {tuning.forecast}" if tuning.forecast else ""
+        kit.say(f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev examples{more}")
         return Fitted(
             candidate,
             outcomes,
@@ -185,15 +189,18 @@ class FineTune(BaseModel):
             space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
         )
         prompts = 1 if self.under == SHORT else 2
-        times = SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
+        alone = not self.curve and len(recipes) == prompts == 1
+        times = 1.0 if alone else SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
         whole = TuningNeed(
             tokens=round(need.tokens * times),
             seconds=None if need.seconds is None else need.seconds * times,
             memory_bytes=need.memory_bytes,
             disk_bytes=need.disk_bytes,
-            note=f"{len(recipes)} recipes on a quarter of {len(rows)} examples, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
+            note=f"1 run on {len(rows)} examples; {need.note}"
+            if alone
+            else f"{len(recipes)} recipes on a quarter of {len(rows)} examples, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
         )
-        runs = len(recipes) + prompts + 1
+        runs = 1 if alone else len(recipes) + prompts + 1
         calls = 4 * runs * min(len(dev), 150) + len(dev)
         sample = tuple(prompt.chat(e) for e in dev[:ROWS_PLANNED_WITH])
         return RungPlan(runs, calls, sample, None, whole)
@@ -327,7 +334,7 @@ def _account(
         preflight=checked,
         trials=tuple(t.trial for t in found.tried),
         curve=curve,
-        forecast=forecast([(p.rows, p.dev, p.n) for p in curve], task.goal, task.min_gain).sentence,
+        forecast=forecast([(p.rows, p.dev, p.n) for p in curve], task.goal, task.min_gain).sentence if curve else None,
         forced=tuple(reasons),
         prompt_tokens=fmean(shown) if shown else None,
         prompt_tokens_below=_tokens_below(below, task, dev, role, kit),

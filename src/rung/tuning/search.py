@@ -271,14 +271,24 @@ class RecipeRace:
 
 
 async def search(
-    recipes: Sequence[Tuner], prompts: Sequence[TuningPrompt], train: Sequence[Example], at: TuningPlace
+    recipes: Sequence[Tuner],
+    prompts: Sequence[TuningPrompt],
+    train: Sequence[Example],
+    at: TuningPlace,
+    *,
+    curve: bool = True,
 ) -> RecipeRace:
     """Race the recipes on a quarter, the prompts on a half, and tune the choice on all rows.
+
+    Without `curve`, where there is nothing to choose among, all rows are tuned on at once.
 
     The first prompt is the shortest; a longer one takes its place only where it is better by `min_gain` on dev, and is tuned only where
     there is room for that below 1.
     """
     order = racing_order(train, at.kit)
+    if not curve and len(recipes) == len(prompts) == 1:
+        alone = await tune(Try(recipes[0], prompts[0], tuple(order), SHARES[2]), at)
+        return RecipeRace(alone, (alone,), ())
     quarter, half = (order[: max(1, math.ceil(share * len(order)))] for share in SHARES[:2])
     tries = [Try(recipe, prompts[0], quarter, SHARES[0]) for recipe in recipes]
     first = [await tune(one, at) for one in tries]
