@@ -8,6 +8,7 @@ import random
 import pytest
 
 from rung.config import parse_config
+from rung.config.sections import LimitsSection as Limits
 from rung.engine import number_format
 from rung.engine.verify import verify
 from rung.ladder import climb
@@ -118,3 +119,10 @@ def test_nothing_is_compared_for_small_weights_or_on_a_processor_without_bfloat1
     monkeypatch.setattr(local, "_WORTH_COMPARING", 10**12)
     climb(config(), tmp_path / "other")
     assert found(tmp_path / "run") == found(tmp_path / "other") == {}
+
+
+def test_a_budget_that_ends_within_the_comparison_ends_the_climb_as_ever(config, tmp_path):
+    tight = config(usd_per_hour=1.0).model_copy(update={"limits": Limits(budget_usd=1e-9)})
+    found_out = climb(tight, tmp_path / "run")
+    assert found_out.verdict.decision == "stopped"
+    assert found(tmp_path / "run") is None

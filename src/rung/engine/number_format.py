@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from rung.config import Config
 from rung.config.roles import answering_roles
+from rung.errors import BudgetSpent
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import askers
 from rung.judging.human_labels import is_opinion
@@ -47,10 +48,12 @@ async def models_of(
         and not is_opinion(task)
         and task.as_good_as is None
     ):
-        found = {}
-        for role in dict.fromkeys(_open_roles(config)):
-            found[role] = await _found(config, run, task, dev[:ROWS], role, progress)
-        run.note(**{FACT: found})
+        with suppress(BudgetSpent):  # the climb ends at the budget, too, and says so; with more of it all is compared
+            found = {
+                role: await _found(config, run, task, dev[:ROWS], role, progress)
+                for role in dict.fromkeys(_open_roles(config))
+            }
+            run.note(**{FACT: found})
     async with open_clients(as_found(config, run), run.path, say=progress.say, project=config.root) as clients:
         yield clients
 
