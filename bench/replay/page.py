@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from bench.real.sets import SETS
 from bench.replay.climbs import RULE, WAYS, WHATS
 from bench.replay.published import BELOW, CASES, DISCORDANCE
 from rung.stats.estimate import interval_mean
+from rung.stats.paired import compare_paired
 from rung.types import rate
 from rung_nano.fetched import MODELS
 
@@ -25,7 +27,7 @@ TOLD = 0.5  # below this share of replays the source's reading could not have be
 
 def parts() -> dict[str, str]:
     """Return the tables by the names that docs/real.md marks their places with."""
-    return {lines.__name__: "\n".join(lines()) for lines in (record, replay, splits, published)}
+    return {lines.__name__: "\n".join(lines()) for lines in (record, against, replay, splits, published)}
 
 
 def record(place: Path = PLACE) -> Iterator[str]:
@@ -47,6 +49,40 @@ def record(place: Path = PLACE) -> Iterator[str]:
             yield _row(
                 [name, title, STEPS[approach][0], pool, str(n), shown, f"{into:.0f}, {out:.0f}", cell["candidate"]]
             )
+
+
+def against(place: Path = PLACE) -> Iterator[str]:
+    """Yield each small tuned model beside each larger prompted one on the examples of a set that both answered."""
+    yield _row(
+        [
+            "set",
+            "small, tuned",
+            "large, prompted",
+            "n",
+            "tuned",
+            "prompted",
+            "difference (95 % CI)",
+            "p",
+            "tokens a request",
+        ]
+    )
+    yield "|---|---|---|--:|--:|--:|---|--:|--:|"
+    sizes = list(MODELS)  # from the smallest model to the largest
+    for name in SETS:
+        file = place / f"{name}.json"
+        cells = json.loads(file.read_text(encoding="utf-8"))["cells"] if file.exists() else {}
+        keys = [key.split("/") for key in sorted(cells)]
+        for small, large in itertools.product(keys, keys):
+            if small[1] != "finetune" or large[1] == "finetune" or sizes.index(large[0]) <= sizes.index(small[0]):
+                continue
+            tuned, asked = cells["/".join(small)], cells["/".join(large)]
+            n = min(len(tuned["score"]), len(asked["score"]))
+            found = compare_paired(asked["score"][:n], tuned["score"][:n])
+            gain = f"{found.gain:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+            tokens = " against ".join(f"{sum(c['input_tokens'][:n]) / n:.0f}" for c in (tuned, asked))
+            titles = [MODELS[small[0]].title, f"{MODELS[large[0]].title}, {STEPS[large[1]][0]}"]
+            means = [_short(sum(c["score"][:n]) / n) for c in (tuned, asked)]
+            yield _row([name, *titles, str(n), *means, gain, f"{found.p_value:.2g}", tokens])
 
 
 def replay() -> Iterator[str]:
