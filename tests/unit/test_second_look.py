@@ -70,6 +70,16 @@ def test_added_examples_decide_with_the_old_ones_at_the_alpha_kept_for_them(tmp_
     assert (again.read_back, again.verdict) == (True, second.verdict)
 
 
+def test_added_examples_that_are_near_duplicates_of_each_other_decide_at_the_share_that_was_kept(tmp_path):
+    climb(config_of(tmp_path), tmp_path / "run")
+
+    def twice(made):
+        return [*made[N:], *(dict(r, id=f"twin {r['id']}", text=f"{r['text']}!") for r in made[N : N + 40])]
+
+    found = climb(config_of(tmp_path, more="more.jsonl", added=twice), tmp_path / "run")
+    assert found.results["prompt"].level == pytest.approx(0.01)  # the exact boundary is of independent examples
+
+
 def test_without_alpha_kept_the_added_examples_decide_alone(tmp_path):
     first = climb(config_of(tmp_path, kept=0), tmp_path / "run")
     second = climb(config_of(tmp_path, kept=0, more="more.jsonl"), tmp_path / "run")

@@ -65,8 +65,11 @@ def _of_both_looks(entry: AlphaShare, run: RunFolder) -> float:
     """Return the level of an approach: its share of alpha, or at a second look what the exact boundary of both looks gives."""
     first: Mapping[str, Any] = run.facts.get(FIRST_LOOK) or {}
     seen = first.get("hits", {}).get(entry.label)
-    added = run.parts.manifest.need()["test"]["rows"] - first["rows"] if seen is not None else 0
-    if seen is None or seen["candidate"] != entry.candidate or added < 1 or not 0.0 < entry.floor < 1.0:
+    if seen is None or seen["candidate"] != entry.candidate or not 0.0 < entry.floor < 1.0:
+        return entry.level
+    test = run.parts.manifest.need()["test"]
+    added = test["rows"] - first["rows"]
+    if added < 1 or test["groups"] < test["rows"]:
         return entry.level
     both = seen["level"] + entry.level
     return second_level(seen["hits"], first["rows"], added, entry.floor, seen["level"], both)
