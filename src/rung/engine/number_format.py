@@ -15,20 +15,26 @@ from rung.evaluate.roles import askers
 from rung.judging.human_labels import is_opinion
 from rung.models.client import Client, open_clients
 from rung.models.local import Local
-from rung.models.settings import configured
+from rung.models.settings import asked_by_tuning_alone, configured
 from rung.progress import Progress
 from rung.prompts.templates import as_it_stands
 from rung.store.run import RunFolder
-from rung.types import Candidate, Example, PromptLearned, Task
+from rung.types import Candidate, Example, Finding, PromptLearned, Task, content_hash
 
-FACT = "number_formats"  # of a run: role -> the `dtype` that it is asked in, for those that were compared
+FACT = "number_formats"  # of a run: role -> the settings of the model that was compared, as a hash, and the `dtype` that was found
 ROWS = 30  # dev examples that must score the same
+CHECK = "number-format"  # of a finding
 
 
 def as_found(config: Config, run: RunFolder) -> Config:
-    """Return a run's configuration with the number formats that were found for it."""
-    found: Mapping[str, str] = run.facts.get(FACT, {})
-    models = {r: {**s, "dtype": found[r]} if r in found else s for r, s in config.models.items()}
+    """Return a run's configuration with the number formats that were found for its models, where they are still the ones that were compared."""
+    found: Mapping[str, Mapping[str, str]] = run.facts.get(FACT, {})
+    models = {
+        role: {**settings, "dtype": found[role]["dtype"]}
+        if role in found and found[role]["model"] == content_hash(dict(settings))
+        else settings
+        for role, settings in config.models.items()
+    }
     return config.model_copy(update={"models": models})
 
 
@@ -41,39 +47,37 @@ async def models_of(
     The prompt as it stands is answered on 30 dev examples in float32 and in bfloat16. Only where each of them scores the same, and not all of
     them the same for any answer, is the shorter format used. What runs now and a judge's opinions are left as they are.
     """
-    if (
-        FACT not in run.facts
-        and not run.measured
-        and len(dev) >= ROWS
-        and not is_opinion(task)
-        and task.as_good_as is None
-    ):
+    comparable = len(dev) >= ROWS and not is_opinion(task) and task.as_good_as is None
+    if comparable and FACT not in run.facts and not run.measured and not run.times_opened:
         with suppress(BudgetSpent):  # the climb ends at the budget, too, and says so; with more of it all is compared
-            found = {
-                role: await _found(config, run, task, dev[:ROWS], role, progress)
-                for role in dict.fromkeys(_open_roles(config))
-            }
+            found, notes = dict[str, dict[str, str]](), list[Finding]()
+            for role in dict.fromkeys(_open_roles(config)):
+                dtype, note = await _found(config, run, task, dev[:ROWS], role, progress)
+                found[role] = {"model": content_hash(dict(config.models[role])), "dtype": dtype}
+                notes.append(note)
+            run.findings.save((*(f for f in run.findings.need() if f.check != CHECK), *notes))
             run.note(**{FACT: found})
     async with open_clients(as_found(config, run), run.path, say=progress.say, project=config.root) as clients:
         yield clients
 
 
 def _open_roles(config: Config) -> Iterator[str]:
-    known = configured(config)
+    known, spared = configured(config), asked_by_tuning_alone(config)
     for role in (role for step in config.ladder for role in answering_roles(step)):
         settings = known.get(role)
-        if isinstance(settings, Local) and settings.may_be_quicker():
+        if role not in spared and isinstance(settings, Local) and settings.may_be_quicker():
             yield role
 
 
 async def _found(
     config: Config, run: RunFolder, task: Task, examples: Sequence[Example], role: str, progress: Progress
-) -> str:
+) -> tuple[str, Finding]:
+    """Return the format to use, and what the report says of it."""
     template = as_it_stands(task)
     plain = PromptLearned(messages=template.messages, columns=template.columns)
     candidate = Candidate("prompt", "as-is", plain, role)
     scores, seconds = list[list[Any]](), list[float]()
-    for dtype in ("auto", "fastest"):
+    for dtype in ("auto", "bfloat16"):
         changed = config.model_copy(update={"models": {**config.models, role: {**config.models[role], "dtype": dtype}}})
         async with open_clients(changed, run.path, (role,), progress.say, project=config.root) as clients:
             kit = RunKit(task, askers(clients), config.split.seed, progress, config.root)
@@ -83,8 +87,16 @@ async def _found(
         scores.append([o.value(task.metrics[0].name, task.failure_score) for o in outcomes])
     same = sum(a == b for a, b in zip(*scores, strict=True))
     tells = len({score for both in scores for score in both}) > 1
-    kept = "fastest" if same == len(examples) and tells else "auto"
-    why = f"{same} of {len(examples)} dev examples score the same in both" + ("" if tells else ", and all alike")
-    times = f", at {seconds[1] / seconds[0]:.2f} of the time" if kept == "fastest" and seconds[0] > 1.0 else ""
-    progress.say(f"models.{role}: computed in {'bfloat16' if kept == 'fastest' else 'float32'} ({why}{times})")
-    return kept
+    short = same == len(examples) and tells
+    said = (
+        f"The model {config.models[role].get('name', role)} ({role}) computes in {'bfloat16' if short else 'float32'}: {same} of {len(examples)} dev examples score the "
+        f"same in both formats{'' if tells else ', and all alike'}{_times(seconds) if short else ''}."
+    )
+    progress.say(said)
+    return "bfloat16" if short else "auto", Finding(
+        CHECK, "note", said, "Name `dtype` under the model to choose it yourself."
+    )
+
+
+def _times(seconds: Sequence[float]) -> str:
+    return f", at {seconds[1] / seconds[0]:.2f} of the time" if seconds[0] > 1.0 else ""
