@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rung.config import parse_config
+from rung.engine import audited, further, start
 from rung.engine.verify import verify
 from rung.errors import ConfigError, RungError
 from rung.ladder import climb
@@ -14,6 +15,7 @@ from rung.stats.sequential import second_level
 from rung.store.cache import AnswerCache
 from rung.store.register import Register
 from rung.store.run import RunFolder
+from rung.types import Finding
 from tests.unit._commands import command
 from tests.unit._worlds import rows
 
@@ -184,6 +186,52 @@ def test_a_file_that_cannot_be_used_is_given_up_for_another_or_for_none(tmp_path
     good = climb(config_of(tmp_path, more="more.jsonl"), tmp_path / "run")
     assert (good.verdict.decision, len(good.results["prompt"].outcomes)) == ("meets", 100 + ADDED)
     assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
+
+
+@pytest.mark.parametrize("at", ["reconsider", "alpha", "findings", "note"])
+def test_a_second_look_that_was_broken_off_while_it_began_goes_on(tmp_path, monkeypatch, at):
+    climb(config_of(tmp_path), tmp_path / "run")
+    second = config_of(tmp_path, more="more.jsonl")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if at == "note":
+            patch.setattr(
+                start, "begin_second_look", lambda run, config: (further.begin_second_look(run, config), killed())
+            )
+        elif at == "reconsider":
+            patch.setattr(RunFolder, at, killed)
+        else:
+            patch.setattr(RunFolder, at, property(killed))
+        with pytest.raises(KeyboardInterrupt):
+            start.start(tmp_path / "run", second)
+    found = climb(second, tmp_path / "run")
+    assert (found.verdict.decision, len(found.results["prompt"].outcomes)) == ("meets", 100 + ADDED)
+    assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
+
+
+def test_added_examples_that_the_audit_refuses_leave_the_verdict_standing(tmp_path, monkeypatch):
+    climb(config_of(tmp_path), tmp_path / "run")
+
+    def refuses(*_, **__):
+        return [Finding("labels", "stop", "No added example shows the label.", "Add some.")]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audited, "audit", refuses)
+        with pytest.raises(RungError, match="No added example shows the label"):
+            climb(config_of(tmp_path, more="more.jsonl"), tmp_path / "run")
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.verdict.get() is not None
+    assert [c.what for c in verify(folder) if not c.passed] == []
+
+
+def test_a_plain_climb_after_both_looks_says_how_it_goes_on(tmp_path):
+    climb(config_of(tmp_path), tmp_path / "run")
+    climb(config_of(tmp_path, more="more.jsonl"), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"was given to this run: `rung climb .*run` goes on with it"):
+        climb(config_of(tmp_path), tmp_path / "run")
 
 
 def test_rows_that_changed_since_the_first_look_are_found(tmp_path):

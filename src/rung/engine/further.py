@@ -6,12 +6,14 @@ it nothing is left for the old ones, and the new ones alone decide (docs/statist
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from rung.config import Config
-from rung.data.configured import Loaded, part_rows, read_rows
+from rung.data.configured import Loaded, as_task, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.data.split import with_more
+from rung.engine.audited import audited
 from rung.errors import ConfigError, IntegrityError, Problem
 from rung.evaluate.alpha import FIRST_LOOK, first_hits
 from rung.judging.human_labels import is_opinion
@@ -24,19 +26,22 @@ MORE = "data.more"
 def begin_second_look(run: RunFolder, config: Config) -> None:
     """Give up the verdict and the frozen test set of a run, which is to be looked at once more with further test examples; note what it said.
 
-    A file that could not be used may be given up for another one, or for none: no approach has seen it, and the first look stands.
+    Everything that may refuse them is asked before. One that was begun and broken off goes on; before its test set is frozen, the file may be
+    given up for another one, or for none: no approach has seen it, and the first look stands.
 
-    Raises ConfigError where the run has no open question, or had its second look, and what reading the files and adding to the parts raises.
+    Raises ConfigError where the run has no open question, or had its second look, and what reading the files, adding to the parts and the audit raise.
     """
-    if run.facts.get(FIRST_LOOK) is not None and run.parts.manifest.get() is None:
-        return None if config.data.more is not None else run.note(**{FIRST_LOOK: None})
+    manifest = run.parts.manifest.get()
+    if run.facts.get(FIRST_LOOK) is not None and (manifest is None or "first" not in manifest["settings"]):
+        return _give_up(run) if config.data.more is not None else run.note(**{FIRST_LOOK: None})
     problem = _problem(run, config)
     if problem is not None:
         raise ConfigError([Problem(MORE, problem)], "The run folder")
     verdict, test = run.verdict.need(), run.parts.manifest.need()["test"]
     loaded = read_rows(config)
-    _, parts = part_rows(config, loaded)
-    _with_more(config, loaded, parts)  # a file that is refused is refused before anything is given up
+    kind, parts = part_rows(config, loaded)
+    parts = _with_more(config, loaded, parts)
+    audited(config, loaded, parts, as_task(config, kind, (*parts.train, *parts.dev)))
     seen = {label: first_hits(run.rung(label).measured(), run.task) for label in run.measured}
     run.note(
         **{
@@ -52,6 +57,11 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
         }
     )
     run.event("test_extended", after=verdict.decision, rows=test["rows"])
+    _give_up(run)
+
+
+def _give_up(run: RunFolder) -> None:
+    """Give up what the first look concluded; the frozen test set last, by which it is known that nothing is left of it."""
     run.reconsider()
     run.alpha.forget()
     run.findings.forget()
@@ -59,6 +69,8 @@ def begin_second_look(run: RunFolder, config: Config) -> None:
 
 
 def _problem(run: RunFolder, config: Config) -> str | None:
+    if run.facts.get(FIRST_LOOK) is not None and config.data.more is None:
+        return f"was given to this run: `rung climb {shlex.quote(str(run.path))}` goes on with it, and reads the verdict of both looks"
     if run.facts.get(FIRST_LOOK) is not None:
         return "has been given to this run once: begin a new run with all examples, which is then its own first look"
     verdict = run.verdict.get()

@@ -9,13 +9,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from rung.config import Config
-from rung.data.audit import audit
 from rung.data.configured import Loaded, as_task, part_rows, read_rows
 from rung.data.parts import check_unchanged, freeze, thaw
+from rung.engine.audited import audited
 from rung.engine.first_use import TestUse, plan_of
 from rung.engine.further import told, with_second_look
-from rung.errors import DataError
-from rung.models.settings import facts
 from rung.progress import Progress
 from rung.rag.opening import ABOUT_DOCUMENTS, gather
 from rung.store.register import TestSet
@@ -57,17 +55,7 @@ def prepare(config: Config, run: RunFolder, progress: Progress) -> Prepared:
     kind, parts = part_rows(config, loaded)
     parts = with_second_look(run, config, loaded, parts)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    findings = (
-        *told(run, config, parts, loaded.more),
-        *audit(parts, task, planned_rungs=len(config.planned), models=facts(config)),
-        *loaded.findings,
-    )
-    blocking = [f for f in findings if f.severity == "stop"]
-    if blocking:
-        raise DataError(
-            "; ".join(f"{f.message} {f.next_step}" for f in blocking) + " (`rung check` shows all findings)",
-            file=loaded.whole.source,
-        )
+    findings = (*told(run, config, parts, loaded.more), *audited(config, loaded, parts, task))
     documents = gather(config, progress, loaded.whole.examples, parts.sealed)
     frozen = freeze(parts, run.path)
     findings = (*documents, *findings)
