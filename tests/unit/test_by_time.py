@@ -12,11 +12,11 @@ import pytest
 
 from rung.config import parse_config
 from rung.data.audit.drift import on_the_latest
-from rung.data.by_time import moments
+from rung.data.by_time import latest, moments
 from rung.data.configured import part_rows, read_rows
 from rung.engine.check import check
 from rung.engine.verify import verify
-from rung.errors import ConfigError, SplitError
+from rung.errors import ConfigError, RungError, SplitError
 from rung.ladder import climb
 from rung.progress import Silent
 from rung.store.run import RunFolder
@@ -209,6 +209,8 @@ def test_an_average_over_time_is_no_claim_about_today_where_the_latest_third_is_
     assert re.search(
         r"the latest third of the test examples scores 0\.\d\d, the earlier ones 0\.97", found.verdict.headline
     )
+    assert (found.verdict.repeats, found.verdict.bets) == (None, None)
+    assert not any("would meet the goal" in line for line in found.verdict.counterfactuals)
     claims = [r.claim for r in found.verdict.reasons]
     assert any("inconclusive although its lower bound" in c for c in claims)
     assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
@@ -219,3 +221,61 @@ def test_an_average_over_time_is_no_claim_about_today_where_the_latest_third_is_
 def test_a_rate_that_stays_is_no_fall(tmp_path):
     found = climb(config_of(tmp_path, fading(600, 40, 40), task={**TASK, "goal": 0.9}), tmp_path / "run")
     assert found.verdict.decision == "meets"
+
+
+def test_the_latest_third_cuts_through_no_moment_and_is_nobody_where_most_have_one():
+    def ids(*moments):
+        made = [Example(f"e{i}", {"text": str(i)}, "a", f"e{i}") for i in range(len(moments))]
+        return latest(made, {e.id: float(m) for e, m in zip(made, moments, strict=True)})
+
+    assert ids(*range(9)) == ["e6", "e7", "e8"]
+    assert ids(8, 7, 6, 5, 4, 3, 2, 1, 0) == ["e0", "e1", "e2"]
+    assert ids(0, 1, 2, 3, 4, 7, 7, 7, 7) == ["e5", "e6", "e7", "e8"]
+    assert ids(0, 0, 0, 0, 5, 5, 5, 6, 6) == ["e7", "e8"]
+    assert ids(*[1] * 9) == ids(*[0] * 4, *[1] * 5) == []
+
+
+def test_an_average_over_labels_is_held_against_itself(tmp_path):
+    """The rare label is lost in the latest examples: hardly any are wrong, and the macro F1 falls."""
+    made = []
+    for i in range(600):
+        team = "rare" if i % 12 == 0 else "billing" if i % 2 else "delivery"
+        said = "billing" if team == "rare" and i >= 540 else team
+        made.append(
+            {
+                "id": f"r{i}",
+                "text": f"message {i} of {team}",
+                "team": team,
+                "said": said,
+                "date": date.isoformat(FIRST + timedelta(days=i)),
+            }
+        )
+    task = {**TASK, "metrics": ["macro_f1"], "goal": 0.75}
+    found = climb(config_of(tmp_path, made, task=task), tmp_path / "run")
+    assert found.results["prompt"].quality.status == "inconclusive"
+    assert "the latest third of the test examples scores 0.74, the earlier ones 1.00" in found.verdict.headline
+
+
+def test_added_examples_need_dates_and_the_latest_third_is_of_all(tmp_path):
+    made = fading(400, 9, 9)
+    later = [dict(r, date=date.isoformat(FIRST + timedelta(days=400 + i))) for i, r in enumerate(rows(700)[400:])]
+    told = {r["text"]: "other" if i >= 200 and i % 2 else r["team"] for i, r in enumerate(later)}
+    answers = {"models": {"main": {"provider": "fake", "answers": {**{r["text"]: r["said"] for r in made}, **told}}}}
+    first = climb(config_of(tmp_path, made, **answers), tmp_path / "run")
+    assert first.verdict.decision == "inconclusive"
+    undated = more_of(tmp_path, made, [{k: v for k, v in r.items() if k != "date"} for r in later], **answers)
+    with pytest.raises(RungError, match="'date'"):
+        climb(undated, tmp_path / "run")
+    found = climb(more_of(tmp_path, made, later, **answers), tmp_path / "run")
+    manifest = RunFolder.open(tmp_path / "run").parts.manifest.need()
+    dates = {r["id"]: r["date"] for r in (*made, *later)}
+    late = [dates[i.removeprefix("more:")] for i in manifest["settings"]["latest"]]
+    test = [dates[i.removeprefix("more:")] for i in manifest["test"]["ids"]]
+    assert sorted(late) == sorted(test)[-len(late) :]
+    assert len(late) == round(len(test) / 3)
+    assert found.verdict.decision != "meets"
+
+
+def more_of(root, made, added, **changes):
+    (root / "more.jsonl").write_text("".join(json.dumps(r) + "\n" for r in added))
+    return config_of(root, made, data={"path": "rows.jsonl", "id": "id", "more": "more.jsonl"}, **changes)

@@ -82,6 +82,16 @@ def test_added_examples_that_are_near_duplicates_of_each_other_decide_at_the_sha
     assert found.results["prompt"].level == pytest.approx(0.01)  # the exact boundary is of independent examples
 
 
+def test_after_a_goal_that_was_changed_the_share_that_was_kept_decides(tmp_path):
+    climb(config_of(tmp_path), tmp_path / "run")
+    second = config_of(tmp_path, more="more.jsonl")
+    climb(second, tmp_path / "run")
+    other = second.model_copy(update={"task": second.task.model_copy(update={"goal": 0.95})})
+    found = climb(other, tmp_path / "run")
+    assert found.results["prompt"].level == pytest.approx(0.01)  # the exact boundary is of the goal that was planned
+    assert [c.what for c in verify(RunFolder.open(tmp_path / "run")) if not c.passed] == []
+
+
 def test_without_alpha_kept_the_added_examples_decide_alone(tmp_path):
     first = climb(config_of(tmp_path, kept=0), tmp_path / "run")
     second = climb(config_of(tmp_path, kept=0, more="more.jsonl"), tmp_path / "run")

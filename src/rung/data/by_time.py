@@ -51,10 +51,11 @@ def moment(text: str) -> float | None:
 
 
 def latest(rows: Sequence[Example], when: Mapping[str, float]) -> list[str]:
-    """Return the ids of the latest third of the rows, in their order."""
-    order = sorted(rows, key=lambda e: (when[e.id], e.id))
-    late = {e.id for e in order[len(order) - round(len(order) / 3) :]}
-    return [e.id for e in rows if e.id in late]
+    """Return the ids of the latest third of the rows, in their order: more or fewer where many have one moment, none where most do."""
+    moments = sorted(when[e.id] for e in rows)
+    cut = moments[len(moments) - max(1, round(len(moments) / 3))]
+    found = [[e.id for e in rows if when[e.id] >= cut], [e.id for e in rows if when[e.id] > cut]]
+    return next((ids for ids in found if len(rows) / 6 <= len(ids) <= len(rows) / 2), [])
 
 
 def in_order(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -216,9 +216,22 @@ def _moments(config: Config, loaded: Loaded) -> dict[str, float] | None:
     """Return each row's moment by id; None where examples are divided at random. The file is read once more for its dates."""
     if config.split.column is None:
         return None
-    path = str(config.resolve(config.data.path or Path()))
-    written = {e.id: e.group for e in _load(config, path, config.split.column, lambda _: None).examples}
-    return moments({e.id: written[e.id] for e in loaded.first.examples}, config.split.column, path)
+    return _dated(config, config.data.path or Path(), config.split.column, loaded.first.examples)
+
+
+def moments_of_all(config: Config, loaded: Loaded) -> dict[str, float] | None:
+    """Return the moments of the rows that were added later, too."""
+    found = _moments(config, loaded)
+    if found is None or config.split.column is None or config.data.more is None:
+        return found
+    return found | _dated(config, config.data.more, config.split.column, loaded.further)
+
+
+def _dated(config: Config, file: Path, column: str, rows: Sequence[Example]) -> dict[str, float]:
+    """Return the moments of a file's rows, which may bear other ids beside those of other files."""
+    path = str(config.resolve(file))
+    written = {e.id: e.group for e in _load(config, path, column, lambda _: None).examples}
+    return dict(zip((e.id for e in rows), moments(written, column, path).values(), strict=True))
 
 
 def how_parted(config: Config, loaded: Loaded) -> str:

@@ -111,10 +111,18 @@ MORE_PREFIX = "more:"  # of the id of an added test example, where any of its fi
 TEXT_NAMED = 40  # characters
 
 
-def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str, own_ids: bool) -> Parts:
+def with_more(
+    parts: Parts,
+    more: Sequence[Example],
+    together: bool,
+    source: str,
+    own_ids: bool,
+    when: Mapping[str, float] | None = None,
+) -> Parts:
     """Return the parts with test examples that were added later: beside the old ones (`together`), or in their place.
 
-    `own_ids`: whether the file has ids, by which its rows are named in an error; else they are named by their text.
+    `own_ids`: whether the file has ids, by which its rows are named in an error; else they are named by their text. `when`: each row's moment
+    by id, where rows are divided by time.
     `Parts.settings` then holds, as `first`, the hashes of the old test examples by id. Raises SplitError for added rows that equal or
     nearly equal one that is there already, or share the group of one that approaches may see.
     """
@@ -138,8 +146,8 @@ def with_more(parts: Parts, more: Sequence[Example], together: bool, source: str
         duplicates = find_duplicates((*seen, *more))  # the old test examples are in no part of this look
     test = tied((*parts.test, *more) if together else more, duplicates)
     first = {e.id: e.sha256 for e in parts.test}
-    settings = {k: v for k, v in parts.settings.items() if k != "latest"}  # the added ones may have come later
-    return replace(parts, test=test, duplicates=duplicates, settings={**settings, "first": first})
+    settings = {**parts.settings, "first": first} | ({"latest": latest(test, when)} if when is not None else {})
+    return replace(parts, test=test, duplicates=duplicates, settings=settings)
 
 
 def _told(example: Example, own_ids: bool) -> str:

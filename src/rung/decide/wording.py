@@ -226,7 +226,12 @@ def counterfactuals(
         yield from _if_limits_were_wider(task, label, result)
         if q.status == "inconclusive" and q.examples_needed is not None:
             yield f"About {q.examples_needed:,} test examples would settle {shown_name(label)} (now {result.estimates[task.metrics[0].name].n:,})."
-    short = {label: r for label, r in results.items() if r.quality.status != "meets" and not r.missed_floors}
+    line = task.goal - task.tolerance  # what is held back for another reason than its bound no other goal would help
+    short = {
+        label: r
+        for label, r in results.items()
+        if r.quality.status != "meets" and r.quality.lower < line and not r.missed_floors
+    }
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
         return

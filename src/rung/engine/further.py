@@ -10,7 +10,7 @@ import shlex
 from typing import Any
 
 from rung.config import Config
-from rung.data.configured import Loaded, as_task, part_rows, read_rows
+from rung.data.configured import Loaded, as_task, moments_of_all, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.data.split import with_more
 from rung.engine.audited import audited
@@ -104,7 +104,7 @@ def with_second_look(run: RunFolder, config: Config, loaded: Loaded, parts: Part
 
 def _with_more(config: Config, loaded: Loaded, parts: Parts) -> Parts:
     together, own_ids = config.split.alpha_for_more > 0, config.data.id is not None
-    return with_more(parts, loaded.further, together, str(config.data.more), own_ids)
+    return with_more(parts, loaded.further, together, str(config.data.more), own_ids, moments_of_all(config, loaded))
 
 
 def told(run: RunFolder, config: Config, parts: Parts, added: int) -> tuple[Finding, ...]:

@@ -53,6 +53,7 @@ GOALS = (
     "task.goal",
     "task.goal.margin",
 )  # may be changed at any time: answers, candidates and outcomes stand as they are
+CHANGES_NAMED = 5
 OTHER_GOAL = "task.goal, from a number to an approach or back"  # which changes what is measured first, and may not
 
 
@@ -164,7 +165,8 @@ def other_configuration(run: RunFolder, config: Config) -> Problem | None:
     others = [c for c in changes if c not in GOALS]
     if (changes and not others) or changes == [MORE] or _may_change(run, others):
         return None
-    changed = ", ".join(others) or "its defaults"
+    more = f" and {len(others) - CHANGES_NAMED:,} more" if len(others) > CHANGES_NAMED else ""
+    changed = ", ".join(others[:CHANGES_NAMED]) + more or "its defaults"
     return Problem(
         "folder",
         f"{run.path} holds a run with another configuration (changed: {changed}); name another folder (what the project has "

@@ -22,57 +22,57 @@ def level_of(
     """Return the level for this very candidate, as it was kept, or found and kept now.
 
     The levels of a run's approaches sum to at most alpha. Another candidate of the same approach, measured later in this run, gets
-    its level anew, and the run is exploratory (`superseded`). A run that was begun with equal shares goes on with them. At a second
-    look it is what both looks may err together (`_of_both_looks`).
+    its level anew, and the run is exploratory (`superseded`). A run that was begun with equal shares goes on with them.
     """
     spent = run.alpha.get() or ()
-    known = next((s for s in spent if (s.label, s.candidate) == (label, candidate.id)), None)
+    known = next((s.level for s in spent if (s.label, s.candidate) == (label, candidate.id)), None)
     if known is not None:
-        return _of_both_looks(known, run)
+        return known
     if not spent and set(run.measured) - {task.as_good_as}:
         return task.alpha / len(planned)
     floor = max(task.goal - task.tolerance, 0.0)
     made = AlphaShare(label, candidate.id, floor, *_share(label, dev, floor, task, spent, planned))
     run.alpha.save((*spent, made))
-    return _of_both_looks(made, run)
+    return made.level
 
 
 def first_hits(result: Result, task: Task) -> Mapping[str, Any] | None:
-    """Return what a second look must know of an approach's first one, to decide by the exact boundary of both (`rung.stats.sequential`).
+    """Return what a second look must know of an approach's first one, to decide by the exact boundary of both; None where none is exact."""
+    if result.level is None or result.quality.provisional is not None or not _plain(result.outcomes, task):
+        return None
+    hits = round(sum(o.value(task.metrics[0].name, task.failure_score) or 0.0 for o in result.outcomes))
+    return {"candidate": result.candidate.id, "hits": hits, "level": result.level, "floor": task.goal - task.tolerance}
 
-    None where that boundary is not exact: scores between 0 and 1, examples in groups or left out, averages over labels, opinions, floors,
-    limits, and beside what runs now.
-    """
-    values = [o.value(task.metrics[0].name, task.failure_score) for o in result.outcomes]
-    plain = not (
+
+def of_both_looks(
+    level: float, label: str, candidate: Candidate, outcomes: Sequence[Outcome], task: Task, run: RunFolder
+) -> float:
+    """Return the level at which these outcomes decide: an approach's share of alpha (`level`), or at a second look, where that is exact,
+    what both looks may err together (`rung.stats.sequential`). A goal that was changed after the first look has its share alone."""
+    first: Mapping[str, Any] = run.facts.get(FIRST_LOOK) or {}
+    seen = first.get("hits", {}).get(label)
+    if seen is None or seen["candidate"] != candidate.id or len(outcomes) != run.parts.manifest.need()["test"]["rows"]:
+        return level
+    added, floor = len(outcomes) - first["rows"], task.goal - task.tolerance
+    if added < 1 or floor != seen["floor"] or not 0.0 < floor < 1.0 or not _plain(outcomes, task):
+        return level
+    return second_level(seen["hits"], first["rows"], added, floor, seen["level"], seen["level"] + level)
+
+
+def _plain(outcomes: Sequence[Outcome], task: Task) -> bool:
+    """Whether a binomial boundary is exact: not for scores between 0 and 1, examples in groups or left out, averages over labels, floors,
+    limits, and beside what runs now."""
+    values = [o.value(task.metrics[0].name, task.failure_score) for o in outcomes]
+    return not (
         task.floors
         or task.as_good_as is not None
         or task.metrics[0].average is not None
         or task.limits.cost_per_1k_usd is not None
         or task.limits.p95_latency_s is not None
-        or result.quality.provisional is not None
-        or result.stopped_early_at is not None
-        or any(o.unanswered or o.unjudged for o in result.outcomes)
+        or any(o.unanswered or o.unjudged for o in outcomes)
         or any(v not in (0.0, 1.0) for v in values)
-        or len({o.group for o in result.outcomes}) < len(values)
+        or len({o.group for o in outcomes}) < len(values)
     )
-    if result.level is None or not plain:
-        return None
-    return {"candidate": result.candidate.id, "hits": round(sum(v or 0.0 for v in values)), "level": result.level}
-
-
-def _of_both_looks(entry: AlphaShare, run: RunFolder) -> float:
-    """Return the level of an approach: its share of alpha, or at a second look what the exact boundary of both looks gives."""
-    first: Mapping[str, Any] = run.facts.get(FIRST_LOOK) or {}
-    seen = first.get("hits", {}).get(entry.label)
-    if seen is None or seen["candidate"] != entry.candidate or not 0.0 < entry.floor < 1.0:
-        return entry.level
-    test = run.parts.manifest.need()["test"]
-    added = test["rows"] - first["rows"]
-    if added < 1 or test["groups"] < test["rows"]:
-        return entry.level
-    both = seen["level"] + entry.level
-    return second_level(seen["hits"], first["rows"], added, entry.floor, seen["level"], both)
 
 
 def superseded(run: RunFolder) -> bool:
@@ -89,7 +89,9 @@ def differing(run: RunFolder, task: Task) -> tuple[str, ...]:
         if not record.result.exists or record.measured().candidate.id != entry.candidate or not record.dev.exists:
             continue
         found = _share(entry.label, record.dev.need(), entry.floor, task, kept[:at], run.planned)
-        if found != (entry.weight, entry.level) or record.measured().level != _of_both_looks(entry, run):
+        measured = record.measured()
+        level = of_both_looks(entry.level, entry.label, measured.candidate, measured.outcomes, task, run)
+        if found != (entry.weight, entry.level) or measured.level != level:
             wrong.append(entry.label)
     return tuple(wrong)
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from rung.decide.averages import deciding_sample
 from rung.stats.estimate import Sample, interval_sample
 from rung.stats.estimate import summarise as sample_of
 from rung.stats.sequential import LOOKS
 from rung.stats.threeway import fallen, judge_sample
-from rung.types import Estimate, Outcome, Quality, groups_of
+from rung.types import Estimate, Outcome, Quality, Task, groups_of
 
 Bounded = Sequence[tuple[Outcome, tuple[float, float]]]  # the least and the greatest score that each may have
 
@@ -43,17 +44,16 @@ def claim_of(rows: Bounded, goal: float, tolerance: float, alpha: float, divisor
     return judge_sample(worst, goal, tolerance, alpha, divisor, best=best)
 
 
-def still_so(quality: Quality, rows: Bounded, latest: frozenset[str]) -> Quality:
+def still_so(quality: Quality, outcomes: Sequence[Outcome], task: Task, latest: frozenset[str]) -> Quality:
     """Return a quality as it holds today: *meets* is left open where the `latest` test examples, by id, are shown worse than the earlier ones.
 
     An average over time is no claim about the time to come. The price is an honest *meets* in twenty.
     """
-    later = [(o, b) for o, b in rows if o.example_id in latest]
-    earlier = [(o, b) for o, b in rows if o.example_id not in latest]
-    if quality.status != "meets" or not later or not earlier:
+    if quality.status != "meets" or not latest:
         return quality
-    before, now = samples(earlier)[0], samples(later)[0]
-    if not fallen(before, now):
+    before = deciding_sample([o for o in outcomes if o.example_id not in latest], task)
+    now = deciding_sample([o for o in outcomes if o.example_id in latest], task)
+    if before is None or now is None or not fallen(before, now):
         return quality
     advice = f"the latest third of the test examples scores {now.mean:.2f}, the earlier ones {before.mean:.2f}: find out what changed, or test on newer examples"
     return replace(quality, status="inconclusive", examples_needed=None, advice=advice)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rung.evaluate.alpha import level_of
+from rung.evaluate.alpha import level_of, of_both_looks
 from rung.evaluate.consistency import consistency_of
 from rung.evaluate.kit import RunKit, apart, priced_by_token
 from rung.evaluate.measure import as_served, held_beside, summarise, unanswered
@@ -73,6 +73,8 @@ class Evaluator:
                 if curtailment and len(outcomes) < len(rows) and _certain(curtailment, outcomes, self.task):
                     stopped_at = len(outcomes)
                     break
+        if level is not None:
+            level = of_both_looks(level, label, candidate, outcomes, self.task, self.run)
         result = summarise(
             candidate,
             tuple(outcomes),

@@ -12,7 +12,7 @@ import numpy as np
 from rung.decide.current import claim_beside, goal_of, saves
 from rung.errors import RungError
 from rung.evaluate.averages import average_of, judged_average
-from rung.evaluate.estimating import Bounded, claim_of, estimate_of, still_so
+from rung.evaluate.estimating import claim_of, estimate_of, still_so
 from rung.evaluate.floors import judged_floors
 from rung.evaluate.tables import tables_of
 from rung.judging.human_labels import HumanLabels, corrected, provisional
@@ -145,13 +145,8 @@ def _quality(outcomes: Sequence[Outcome], task: Task, planned_rungs: float) -> Q
     if task.metrics[0].average is not None:
         average = average_of(task.metrics[0], outcomes, task, False)
         return _settled_by(outcomes, judged_average(average, task.goal, task.tolerance, task.alpha, planned_rungs))
-    return _settled_by(
-        outcomes, claim_of(_bounded(outcomes, task), task.goal, task.tolerance, task.alpha, planned_rungs)
-    )
-
-
-def _bounded(outcomes: Sequence[Outcome], task: Task) -> Bounded:
-    return [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
+    bounded = [(o, b) for o in outcomes if (b := o.bounds(task.metrics[0].name, task.failure_score)) is not None]
+    return _settled_by(outcomes, claim_of(bounded, task.goal, task.tolerance, task.alpha, planned_rungs))
 
 
 def held_beside(
@@ -168,7 +163,7 @@ def held_beside(
     """
     if current is None:
         by_number = people is None and task.as_good_as is None
-        held = still_so(result.quality, _bounded(result.outcomes, task), latest) if by_number else result.quality
+        held = still_so(result.quality, result.outcomes, task, latest) if by_number else result.quality
         return replace(result, quality=held)
     divisor = planned_rungs if result.level is None else task.alpha / result.level
     looks = people.looks if people is not None else 1

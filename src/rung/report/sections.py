@@ -226,7 +226,7 @@ def _all_of(report: Report, rung: RungReport, result: Result) -> tuple[b.Words, 
 
 def _rules(report: Report) -> str:
     task = report.task
-    rule = f"Whether the goal is met is decided by one-sided bounds, each approach at its share of alpha {task.alpha}, not by the drawn interval."
+    rule = f"Whether the goal is met is decided by one-sided bounds, each approach at its share of alpha {task.alpha:.3g}, not by the drawn interval."
     failed = (
         "Failed examples are left out of the score."
         if task.failure_score is None
