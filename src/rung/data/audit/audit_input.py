@@ -89,3 +89,8 @@ def quoted(values: Sequence[str], most: int = 5) -> str:
 def of_test(hidden: int) -> str:
     """Return the remark that some of the rows lie in the sealed part."""
     return f" ({hidden:,} of them in the sealed test set)" if hidden else ""
+
+
+def of_those(hidden: int) -> str:
+    """Return the same remark for where a bracket counts the rows already."""
+    return f", {hidden:,} of them in the sealed test set" if hidden else ""

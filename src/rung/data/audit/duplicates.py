@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from rung.data.audit.audit_input import AuditInput, counted, of_test, percent
+from rung.data.audit.audit_input import AuditInput, counted, of_those, percent
 from rung.data.near import THRESHOLD, normal_text
 from rung.data.spellings import usual_spellings
 from rung.types import Finding
@@ -29,7 +29,7 @@ def check_duplicates(case: AuditInput) -> Iterator[Finding]:
             "duplicates",
             "warn" if extra >= MANY * total else "note",
             f"{counted(extra, 'example repeats', 'examples repeat')} the text of another ({percent(extra / total)}, "
-            f"{counted(len(found.equal), 'text')}){of_test(case.hidden(ids))}.",
+            f"{counted(len(ids), 'example')} share {counted(len(found.equal), 'text')}{of_those(case.hidden(ids))}).",
             f"{kept}; take repeats out if real traffic does not repeat like this.",
             case.seen(ids),
             {"extra": extra, "texts": len(found.equal)},
@@ -41,7 +41,7 @@ def check_duplicates(case: AuditInput) -> Iterator[Finding]:
             "near-duplicates",
             "warn" if len(ids) >= MANY * total else "note",
             f"{counted(len(found.near), 'pair')} of examples are nearly equal (resemblance at least {THRESHOLD:g}; "
-            f"{counted(len(ids), 'example')}, largest cluster {largest}){of_test(case.hidden(ids))}.",
+            f"{counted(len(ids), 'example')}, largest cluster {largest}{of_those(case.hidden(ids))}).",
             f"{kept}; look at the pairs and keep one of each if they come from a template.",
             case.seen(ids),
             {"pairs": len(found.near), "rows": len(ids), "largest": largest},
@@ -70,8 +70,8 @@ def check_conflicts(case: AuditInput) -> Iterator[Finding]:
             "warn" if real else "note",
             f"{counted(len(clusters), 'input has', 'inputs have')} expected outputs that "
             + ("differ from example to example" if real else "differ in case or white space only")
-            + f" ({counted(len(ids), 'example')}, at least {lost[real]} of them wrong for any system)"
-            f"{of_test(case.hidden(ids))}.",
+            + f" ({counted(len(ids), 'example')}, at least {lost[real]} of them wrong for any system"
+            f"{of_those(case.hidden(ids))}).",
             "Decide which answer is right, or add the column that tells them apart to the inputs."
             if real
             else "Harmless where the metric forgives case; else write them in one way.",
@@ -87,7 +87,7 @@ def _several_wordings(case: AuditInput, clusters: list[tuple[str, ...]]) -> Find
         "conflicts",
         "note",
         f"{counted(len(clusters), 'input stands', 'inputs stand')} in several examples with different outputs "
-        f"({counted(len(ids), 'example')}){of_test(case.hidden(ids))}: of free text each may be right, but an answer is compared "
+        f"({counted(len(ids), 'example')}{of_those(case.hidden(ids))}): of free text each may be right, but an answer is compared "
         "with its own example's only.",
         "Bring the outputs of one input together in one example: a list in the target column, or task.accepted_answers.",
         case.seen(ids),
