@@ -219,7 +219,10 @@ def test_several_wordings_of_free_text_are_no_conflict():
         audit(parts_of(pairs, "generation"), task("generation", "token_f1"), checks=("conflicts",)), "conflicts"
     )
     assert finding.severity == "note"
-    assert "30 inputs stand in several examples with different outputs (60 examples, 24 of them in the sealed test set)" in finding.message
+    assert (
+        "30 inputs stand in several examples with different outputs (60 examples, 24 of them in the sealed test set)"
+        in finding.message
+    )
     assert "task.accepted_answers" in finding.next_step
 
 
