@@ -97,7 +97,8 @@ def test_the_corpus_is_as_large_as_it_is_said_to_be():
 
 def test_the_page_has_the_elements_of_a_harmless_one(pair):
     page, other = pair.forms[Format.html]
-    assert held.elements(page) == held.elements(other)
+    marks = Counter({"ins": 10**6, "del": 10**6})  # as many as the texts differ in: no text makes another element
+    assert held.elements(page) - marks == held.elements(other) - marks
     assert held.foreign_attributes(page) == []
     assert held.obeyed(page, ours=False) == set()
     tables = side_by_side(load_report(pair.hostile))
