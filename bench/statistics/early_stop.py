@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from bench.statistics.table import Table, percent, run_script
 from rung.stats.distribution import FloatArray, binomial_mass
 from rung.stats.estimate import wilson
-from rung.stats.power import check_rule
-from rung.stats.sequential import LOOKS, Curtailment, look_sizes
+from rung.stats.sequential import LOOKS, Curtailment
 from rung.types import Status
 
 RULE = (0.9, 0.02, 0.05, 5)
@@ -31,30 +30,27 @@ class GroupSequential:
     other did not exist. (Lan and DeMets 1983, Biometrika 70:659; power family of Kim and DeMets 1987.)
     """
 
-    n: int
-    goal: float
-    tolerance: float
-    alpha: float
-    planned_rungs: float
+    of: Curtailment  # the rule on all rows, whose settings and looks these are
 
-    def __post_init__(self) -> None:
-        check_rule(self.goal, self.tolerance, self.alpha, self.planned_rungs)
+    @property
+    def n(self) -> int:
+        return self.of.n
 
-    @cached_property
+    @property
     def looks(self) -> tuple[int, ...]:
         """Row counts at which `decide` may answer."""
-        return look_sizes(self.n)
+        return self.of.looks
 
     @cached_property
     def met_from(self) -> tuple[int, ...]:
         """Fewest hits that make *met*, for each look; above the rows seen where none do."""
-        floor = self.goal - self.tolerance
-        return _spend(self.looks, floor, self.alpha / self.planned_rungs)
+        floor = self.of.goal - self.of.tolerance
+        return _spend(self.looks, floor, self.of.alpha / self.of.planned_rungs)
 
     @cached_property
     def not_met_to(self) -> tuple[int, ...]:
         """Most hits that make *not met*, for each look; -1 or below where none do."""
-        misses = _spend(self.looks, 1.0 - self.goal, self.alpha)
+        misses = _spend(self.looks, 1.0 - self.of.goal, self.of.alpha)
         return tuple(seen - m for seen, m in zip(self.looks, misses, strict=True))
 
     def decide(self, hits: int, seen: int) -> Status | None:
@@ -157,7 +153,7 @@ def group_sequential(runs: int) -> Table:
     lines = []
     for n in (200, 400, 1000):
         for rate in RATES:
-            answer, used, _ = simulate(GroupSequential(n, *RULE), rate, runs, 32)
+            answer, used, _ = simulate(GroupSequential(Curtailment(n, *RULE)), rate, runs, 32)
             row = (float((answer == 1).mean()), float((answer == -1).mean()))
             lines.append((n, rate, round(float((used / n).mean()), 2), *(percent(x) for x in row)))
     return Table(

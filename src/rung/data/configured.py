@@ -228,10 +228,11 @@ def moments_of_all(config: Config, loaded: Loaded) -> dict[str, float] | None:
 
 
 def _dated(config: Config, file: Path, column: str, rows: Sequence[Example]) -> dict[str, float]:
-    """Return the moments of a file's rows, which may bear other ids beside those of other files."""
+    """Return the moments of a file's first rows, which may bear other ids beside those of other files."""
     path = str(config.resolve(file))
-    written = {e.id: e.group for e in _load(config, path, column, lambda _: None).examples}
-    return dict(zip((e.id for e in rows), moments(written, column, path).values(), strict=True))
+    held = _load(config, path, column, lambda _: None).examples[: len(rows)]
+    found = moments({e.id: e.group for e in held}, column, path)
+    return {row.id: found[e.id] for row, e in zip(rows, held, strict=True)}
 
 
 def how_parted(config: Config, loaded: Loaded) -> str:

@@ -1,4 +1,4 @@
-"""Limits on cost and latency in words: what is known of them, and what would settle those that are open."""
+"""Limits on cost and latency in words: what is known of them, and what would settle those that are open; and what is open for another reason than its bound."""
 
 from __future__ import annotations
 
@@ -89,3 +89,9 @@ def latency(result: Result) -> str:
     if served.high_s is None:
         return f"p95 {low} s or more, without an upper bound, on {said}"
     return f"p95 between {low} and {served.high_s:.2g} s on {said}"
+
+
+def held_back(task: Task, result: Result) -> bool:
+    """Whether an approach whose bound is good enough is left open all the same, as where its latest test examples are worse: of what will be,
+    no bound knows then."""
+    return result.quality.status == "inconclusive" and result.quality.lower >= task.goal - task.tolerance

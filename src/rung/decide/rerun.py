@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from rung.decide.averages import quality_sample
 from rung.decide.current import chances_beside
+from rung.decide.limits import held_back
 from rung.stats.rerun import status_chances
 from rung.types import Result, Task, Verdict
 
@@ -23,7 +24,7 @@ def same_again(
     if verdict.provisional or verdict.decision == "stopped" or not results:
         return None
     current = results.get(task.as_good_as or "")
-    if held_back(task, results):
+    if current is None and any(held_back(task, result) for result in results.values()):
         return None
     others = {label: result for label, result in results.items() if result is not current}
     chances = {label: _chances(task, result, planned, test_rows, current) for label, result in others.items()}
@@ -37,14 +38,6 @@ def same_again(
         first = list(meets)[: list(meets).index(verdict.winner)] if task.objective != "cheapest" else []
         return meets[verdict.winner] * math.prod(1.0 - meets[label] for label in first)
     return all_miss if verdict.decision == "misses" else max(0.0, none_meets - all_miss)
-
-
-def held_back(task: Task, results: Mapping[str, Result]) -> bool:
-    """Whether an approach whose bound is good enough is left open all the same, as where its latest test examples are worse: of what will be,
-    no bound knows then."""
-    floor = task.goal - task.tolerance
-    alone = task.as_good_as is None
-    return alone and any(r.quality.status == "inconclusive" and r.quality.lower >= floor for r in results.values())
 
 
 def _chances(

@@ -25,8 +25,9 @@ from rung.decide.floors import (
 )
 from rung.decide.frontier import frontier_reasons
 from rung.decide.knowledge import knowledge_reasons
+from rung.decide.limits import held_back
 from rung.decide.looks import looks_first, looks_reasons, not_confirmed, refuted
-from rung.decide.rerun import held_back, same_again
+from rung.decide.rerun import same_again
 from rung.decide.tuned import (
     gain_over_best,
     gate_was_open,
@@ -105,7 +106,7 @@ def decide(climb: Climbed) -> Verdict:
     verdict = _decide(climb)
     chance = same_again(climb.task, verdict, climb.measured, climb.test_rows, len(climb.planned))
     open_ = verdict.decision == "inconclusive" and verdict.provisional is None and climb.task.as_good_as is None
-    open_ = open_ and not held_back(climb.task, climb.results)
+    open_ = open_ and not any(held_back(climb.task, result) for result in climb.results.values())
     bets = bets_on(climb.task, _may_win(climb), verdict.tentative_pick) if open_ else None
     return replace(verdict, repeats=None if chance is None else round(chance, 4), bets=bets)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rung.decide.averages import deciding_sample
 from rung.decide.compare import pairs_planned
-from rung.decide.limits import latency, limits_broken, limits_open
+from rung.decide.limits import held_back, latency, limits_broken, limits_open
 from rung.stats.threeway import judge_sample
 from rung.types import Comparison, EarlierUse, Finding, Quality, Reason, Result, Skipped, Task, rate, widest_tolerance
 from rung.usual_names import shown_name
@@ -156,7 +156,7 @@ def _claim(task: Task, label: str, result: Result, planned_rungs: int) -> tuple[
     if q.status == "misses":
         claim = f"{shown_name(label)} misses the goal: its upper bound {q.upper:.3f} is below {mark(task.goal)}"
         return claim, f"one-sided upper bound at alpha {task.alpha:g}"
-    if q.advice is not None and q.lower >= task.goal - task.tolerance:
+    if q.advice is not None and held_back(task, result):
         claim = f"{shown_name(label)} is inconclusive although its lower bound {q.lower:.3f} is not below {mark(task.goal - task.tolerance)}: {q.advice}"
         return claim, _level(task, result, planned_rungs)
     claim = f"{shown_name(label)} is inconclusive: bounds {q.lower:.3f} to {q.upper:.3f} leave both open{_probable(q)}"
@@ -226,12 +226,8 @@ def counterfactuals(
         yield from _if_limits_were_wider(task, label, result)
         if q.status == "inconclusive" and q.examples_needed is not None:
             yield f"About {q.examples_needed:,} test examples would settle {shown_name(label)} (now {result.estimates[task.metrics[0].name].n:,})."
-    line = task.goal - task.tolerance  # what is held back for another reason than its bound no other goal would help
-    short = {
-        label: r
-        for label, r in results.items()
-        if r.quality.status != "meets" and r.quality.lower < line and not r.missed_floors
-    }
+    open_ = {label: r for label, r in results.items() if r.quality.status != "meets" and not r.missed_floors}
+    short = {label: r for label, r in open_.items() if not held_back(task, r)}  # else no other goal would help
     best = max(short, key=lambda k: short[k].quality.lower, default=None)
     if best is None or short[best].quality.lower < SMALLEST_GOAL:
         return
