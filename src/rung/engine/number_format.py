@@ -17,9 +17,9 @@ from rung.models.client import Client, open_clients
 from rung.models.local import Local
 from rung.models.settings import asked_by_tuning_alone, configured
 from rung.progress import Progress
-from rung.prompts.templates import as_it_stands
+from rung.prompts.templates import asked_as_it_stands
 from rung.store.run import RunFolder
-from rung.types import Candidate, Example, Finding, PromptLearned, Task, content_hash
+from rung.types import Example, Finding, Task, content_hash
 
 FACT = "number_formats"  # of a run: role -> the settings of the model that was compared, as a hash, and the `dtype` that was found
 ROWS = 30  # dev examples that must score the same
@@ -73,9 +73,7 @@ async def _found(
     config: Config, run: RunFolder, task: Task, examples: Sequence[Example], role: str, progress: Progress
 ) -> tuple[str, Finding]:
     """Return the format to use, and what the report says of it."""
-    template = as_it_stands(task)
-    plain = PromptLearned(messages=template.messages, columns=template.columns)
-    candidate = Candidate("prompt", "as-is", plain, role)
+    candidate = asked_as_it_stands(task, role)
     scores, seconds = list[list[Any]](), list[float]()
     for dtype in ("auto", "bfloat16"):
         changed = config.model_copy(update={"models": {**config.models, role: {**config.models[role], "dtype": dtype}}})

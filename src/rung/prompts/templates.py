@@ -14,7 +14,18 @@ from typing import Any
 
 from rung.chats import heading as heading
 from rung.protocols import AnsweringKit
-from rung.types import COLUMNS, Answer, Candidate, ChatLearned, Demonstration, Message, ModelCard, Request, Task
+from rung.types import (
+    COLUMNS,
+    Answer,
+    Candidate,
+    ChatLearned,
+    Demonstration,
+    Message,
+    ModelCard,
+    PromptLearned,
+    Request,
+    Task,
+)
 
 
 @lru_cache(maxsize=64)
@@ -121,6 +132,12 @@ def instructed(text: str, columns: Sequence[str]) -> Template:
     """Return the plainest template: literal instructions as the system message, the bare row as the user's."""
     messages = (Message("system", literal(text, columns)), Message("user", plain_row(columns)))
     return Template(messages, tuple(columns))
+
+
+def asked_as_it_stands(task: Task, role: str) -> Candidate:
+    """Return the candidate that asks a model with the prompt as it stands."""
+    template = as_it_stands(task)
+    return Candidate("prompt", "as-is", PromptLearned(messages=template.messages, columns=template.columns), role)
 
 
 def as_it_stands(task: Task) -> Template:

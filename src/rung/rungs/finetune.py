@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from rung import plugins
 from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
-from rung.prompts.templates import ChatSystem, Template, as_it_stands
+from rung.prompts.templates import ChatSystem, Template, asked_as_it_stands
 from rung.protocols import AnsweringKit, Kit, System, Tuner, TuningSpace
 from rung.rungs.tuning_prompts import SHORT, answering_with_passages, bare, prompts_for, with_passages
 from rung.stats.learning import forecast
@@ -39,7 +39,6 @@ from rung.types import (
     Fitted,
     Learned,
     Preflight,
-    PromptLearned,
     RagLearned,
     RungPlan,
     Skipped,
@@ -230,10 +229,8 @@ class FineTune(BaseModel):
         """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
         if self.teacher is None:
             return None
-        template = as_it_stands(task)
-        plain = PromptLearned(messages=template.messages, columns=template.columns)
         best = below if below is not None and below.chat is not None and below.tuned is None else None
-        asked = replace(best or Candidate("prompt", "as-is", plain, self.teacher), model=self.teacher)
+        asked = replace(best or asked_as_it_stands(task, self.teacher), model=self.teacher)
         lesson = await teach(kit, asked, rows, task, mixed=self.mixed)
         kit.say(f"finetune: {lesson.sentence}")
         return lesson

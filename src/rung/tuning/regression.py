@@ -15,11 +15,11 @@ from rung.data.configured import as_task, part_rows, read_rows
 from rung.errors import ConfigError, ContextOverflow, Problem, RefusedByModel, Retryable
 from rung.evaluate.answering import answer_rows, scorer
 from rung.progress import Progress
-from rung.prompts.templates import Template, as_it_stands
+from rung.prompts.templates import Template, asked_as_it_stands
 from rung.protocols import Kit, Metric
 from rung.store.run import RunFolder
 from rung.tuning.abilities import ALL_ABILITIES, AbilityRow, suite
-from rung.types import NAMED_TASK, TRANSPORT, Candidate, Example, Outcome, PromptLearned, Task, TuningRow
+from rung.types import NAMED_TASK, TRANSPORT, Candidate, Example, Outcome, Task, TuningRow
 
 ROWS_A_TASK = 200  # rows of a kept task that are asked, before and after
 
@@ -82,9 +82,7 @@ def _from_file(path: Path) -> RegressionTask:
     loaded = read_rows(config)
     kind, parts = part_rows(config, loaded)
     task = as_task(config, kind, (*parts.train, *parts.dev))
-    template = as_it_stands(task)
-    learned = PromptLearned(messages=template.messages, columns=template.columns)
-    candidate = Candidate("prompt", "as-is", learned, "main")
+    candidate = asked_as_it_stands(task, "main")
     rows = (*parts.dev, *parts.train)
     return RegressionTask(task, rows[:ROWS_A_TASK], rows[ROWS_A_TASK:], candidate, _metrics(task, config.root))
 
