@@ -86,6 +86,7 @@ def test_size_counts_training_rows_after_the_split():
     assert few.message.startswith(f"{len(parts.train)} training examples for classification: below the minimum of 200")
     assert f"collect {200 - len(parts.train)} more training examples before a model is tuned" in few.next_step
     assert few.measured["train"] == len(parts.train) < 200 < 400
+    assert one(parts, "size", tunes=False).severity == "note", "nobody tunes: nothing is short"
     middle = one(split(data(600)), "size")
     assert (middle.severity, middle.measured["minimum"]) == ("note", 200)
     assert "The rule of thumb of 500 examples is not reached either." in middle.message

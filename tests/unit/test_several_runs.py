@@ -64,6 +64,12 @@ def test_a_run_that_is_being_written_says_so(tmp_path):
     assert list_runs(tmp_path)[0].verdict == "interrupted"
 
 
+def test_what_holds_a_verdict_back_stands_beside_it(tmp_path):
+    folder = build(tmp_path / "r", LADDER[:1], sizes=SMALL)
+    folder.write("verdict.json", {**folder.read("verdict.json"), "exploratory": True})
+    assert list_runs(tmp_path)[0].verdict.endswith(" (exploratory)")
+
+
 def test_the_command_lists_prints_json_and_says_where_nothing_lies(runs, tmp_path, monkeypatch, capsys):
     code, seen = rung(monkeypatch, capsys, "runs", runs, "--json")
     assert code == 0

@@ -83,8 +83,9 @@ def notes_on(draft: Draft, holes: Sequence[str], messages: Sequence[Message]) ->
 def audited(out: Path, proposal: Proposal) -> tuple[tuple[Finding, ...], list[str]]:
     """Check the written file as `rung check` would, but for the slow part, and of a large file the first examples alone; new notes of the reading and trouble are told, not raised."""
     from rung.config import load_config
-    from rung.data.audit import OF_SAMPLE, QUICK, audit
+    from rung.data.audit import OF_SAMPLE, QUICK
     from rung.data.configured import as_task, part_rows, read_rows
+    from rung.engine.audited import of_the_parts
     from rung.engine.fidelity import findings
     from rung.errors import RungError
 
@@ -97,7 +98,7 @@ def audited(out: Path, proposal: Proposal) -> tuple[tuple[Finding, ...], list[st
             return findings(config, loaded, ()), [str(error)]
         task = as_task(config, kind, (*parts.train, *parts.dev))
         seen = {e.id for e in (*parts.train, *parts.dev)}
-        audited = audit(parts, task, planned_rungs=len(config.planned), checks=OF_SAMPLE if proposal.sampled else QUICK)
+        audited = of_the_parts(config, parts, task, checks=OF_SAMPLE if proposal.sampled else QUICK)
         return (*findings(config, loaded, seen), *audited), [n for n in loaded.notes if n not in proposal.notes]
     except RungError as error:
         return (), [str(error)]

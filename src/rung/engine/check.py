@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.config import Config, asked_roles
-from rung.data.audit import CHECKS, audit, worst_first
+from rung.data.audit import CHECKS, worst_first
 from rung.data.audit.drift import drift_findings, on_the_latest
 from rung.data.audit.grouping import grouping_findings
 from rung.data.configured import as_task, dates_of, groupings, how_parted, part_rows, read_rows
 from rung.data.parts import check_unchanged
 from rung.engine import fidelity
+from rung.engine.audited import of_the_parts
 from rung.engine.obstacles import Obstacle, obstacles, obstacles_here
 from rung.errors import ConfigError, DataError, IntegrityError, Problem, RungError
 from rung.models.ends import ends_of
-from rung.models.settings import StoredSettings, configured, facts
+from rung.models.settings import StoredSettings, configured
 from rung.progress import Progress
 from rung.rag.opening import examine
 from rung.store.run import RunFolder
@@ -123,8 +124,7 @@ def _looked_over(
         kind, parts = part_rows(config, rows)
         bar.advance()
         task = as_task(config, kind, (*parts.train, *parts.dev))
-        planned = len(config.planned)
-        found = audit(parts, task, planned_rungs=planned, models=facts(config), on_check=lambda _: bar.advance())
+        found = of_the_parts(config, parts, task, on_check=lambda _: bar.advance())
     stored = (*_stored_answers(config), *fidelity.findings(config, rows, {e.id for e in (*parts.train, *parts.dev)}))
     beside = groupings(config) if kind == "classification" else {}
     grouping = tuple(grouping_findings((*parts.train, *parts.dev), beside, len(parts.test)))

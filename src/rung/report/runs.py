@@ -10,6 +10,7 @@ from rung.errors import NewerFolder, RungError
 from rung.report.load import Report, load_report
 from rung.report.summary import NO_FIGURE, RESULTS, summary
 from rung.store.run import RunFolder
+from rung.types import Verdict
 
 DEEPEST = 3  # folders below the one that is named
 STATES = {"running": "being written", "interrupted": "interrupted", "failed": "failed"}
@@ -71,12 +72,17 @@ def line_of(report: Report, place: str) -> RunLine:
         place=place,
         task=report.task.name,
         goal=f"{report.task.goal:.2f}",
-        verdict=RESULTS.get(verdict.decision, verdict.decision)
-        if verdict is not None and decided
-        else STATES.get(status, "no verdict yet"),
+        verdict=_said(verdict) if verdict is not None and decided else STATES.get(status, "no verdict yet"),
         best=line.name if line is not None else NO_FIGURE,
         score=line.score if line is not None else NO_FIGURE,
         interval=line.interval if line is not None else NO_FIGURE,
         cost=line.cost if line is not None else NO_FIGURE,
         date=str(report.head.get("created") or NO_FIGURE)[:10],
     )
+
+
+def _said(verdict: Verdict) -> str:
+    """Return a verdict in a word, with what it is held back by."""
+    caveats = [w for w, holds in (("provisional", verdict.provisional), ("exploratory", verdict.exploratory)) if holds]
+    said = RESULTS.get(verdict.decision, verdict.decision)
+    return f"{said} ({', '.join(caveats)})" if caveats else said

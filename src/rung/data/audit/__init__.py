@@ -66,13 +66,14 @@ def audit(
     models: Mapping[str, Mapping[str, Any]] | None = None,
     on_check: Callable[[str], None] | None = None,
     checks: Collection[str] = tuple(CHECKS),
+    tunes: bool = True,
 ) -> tuple[Finding, ...]:
     """Run the checks (all by default); findings come worst first.
 
     Test rows are counted, never named or shown. `models`: settings by role, of which `context` (tokens) is read.
-    `on_check` hears the name of each check before it runs. Pure: equal arguments, equal findings.
+    `on_check` hears the name of each check before it runs; `tunes`: whether a planned approach tunes a model. Pure: equal arguments, equal findings.
     """
-    case = AuditInput(parts, task, planned_rungs, models or {})
+    case = AuditInput(parts, task, planned_rungs, models or {}, tunes=tunes)
     checks = checks if task.target else [name for name in checks if name in OF_INPUTS]
     found: list[Finding] = []
     for name in (n for n in CHECKS if n in checks):

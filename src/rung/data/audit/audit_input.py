@@ -19,7 +19,7 @@ JUDGED_ROWS = 5_000  # rows whose expected outputs are judged; `rung data clean`
 class AuditInput:
     """The parted rows, the task they serve, the number of planned rungs, and model settings by role.
 
-    `judged_rows`: how many expected outputs are judged at most (see `judged`).
+    `judged_rows`: how many expected outputs are judged at most (see `judged`). `tunes`: whether a planned approach tunes a model.
     """
 
     parts: Parts
@@ -28,6 +28,7 @@ class AuditInput:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     label_form: Callable[[str], str] = normal_text  # how labels are compared
     judged_rows: int = JUDGED_ROWS
+    tunes: bool = True
 
     @cached_property
     def rows(self) -> tuple[Example, ...]:
