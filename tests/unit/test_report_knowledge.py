@@ -102,6 +102,8 @@ def test_a_change_that_fixed_nothing_is_no_fix(tmp_path):
     tried = replace(diagnosis.knowledge.failures[0], name="unstable", count=0, suggests="set the temperature to 0")
     told = _fix(load_report(folder), replace(diagnosis, experiments=(tried,), knowledge=None, next_rung="finetune"))
     assert told == "No change that was tried fixes one of them; next to try: fine-tuning."
+    again = _fix(load_report(folder), replace(diagnosis, experiments=(tried,), knowledge=None, next_rung=label))
+    assert again == "No change that was tried fixes one of them.", "it was measured already"
 
 
 def test_a_cell_names_the_passages_that_its_answer_used():

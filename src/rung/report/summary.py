@@ -242,7 +242,8 @@ def _fix(report: Report, diagnosis: Diagnosis) -> str:
         return f"Cheapest fix: {form} ($0, minutes)."
     helped = [c for c in diagnosis.experiments if c.count]
     if diagnosis.experiments and not helped:
-        ahead = f"; next to try: {shown_name(diagnosis.next_rung)}" if diagnosis.next_rung else ""
+        open_ = diagnosis.next_rung not in (None, *(r.label for r in report.measured))
+        ahead = f"; next to try: {shown_name(str(diagnosis.next_rung))}" if open_ else ""
         return f"No change that was tried fixes one of them{ahead}."
     found = max(helped or diagnosis.causes, key=lambda c: c.count)
     of_passages = diagnosis.knowledge.failures if diagnosis.knowledge is not None else ()
