@@ -156,7 +156,7 @@ def _table(matrix: Matrix) -> Any:
     colours = {2: "bold green", 1: "green", 0: "", -1: "red", -2: "bold red"}
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="dim", padding=(0, 2, 1, 0))
     for name in ("factor", "holds", *TITLES.values()):
-        table.add_column(name, ratio=3 if name in TITLES.values() else 2)
+        table.add_column(name, ratio=3 if name in TITLES.values() else 2, overflow="fold")
     for row in matrix.rows:
         fact, counts = row.fact, bool(row.fact.holds)
         holds = Text(
