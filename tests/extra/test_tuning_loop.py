@@ -285,6 +285,23 @@ def test_a_template_that_does_not_close_answers_fails_loudly(tmp_path):
         recipe().preflight(base, rows(4), sent_by_nano, 3)
 
 
+def test_a_thought_that_the_template_writes_before_answers_alone_is_not_learnt(tmp_path):
+    """Qwen3's form without a switch: the prompt ends where the answer begins, and the last answer of a chat gets an empty thought."""
+    text = (Path(NANO.weights) / "chat_template.jinja").read_text()
+    thinks = (
+        "{% if m['role'] == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m['content'] }}<|end|>"
+    )
+    template = text.replace("{{ m['content'] }}<|end|>", thinks)
+    assert template != text
+    base = copied_base(tmp_path, chat_template__jinja=template)
+    reader = Reader.of(base)
+    found = reader.encode(replace(rows(1)[0], answer="Thank you."))
+    assert found.tokens[: found.prompt] == reader.prompt(rows(1)[0].messages)
+    assert reader.tokenizer.decode(found.learned) == "Thank you.<|end|>"
+    checks = recipe().preflight(base, rows(4), reader.prompt, 3).checks
+    assert [c.passed for c in checks if c.what == "answers whole"] == [True]
+
+
 @pytest.mark.parametrize("before", ["\n", "<think>\n\n</think>\n\n"])
 def test_an_answer_follows_the_prompt_as_it_is_asked_whatever_the_template_writes_between(before, tmp_path):
     """A template that ends a prompt in what the turns of a chat do not hold, or in a line end with which an answer begins."""

@@ -73,7 +73,7 @@ class Reader:
     def encode(self, row: TuningRow) -> Encoded:
         """Return a row in tokens. Raises TuningError where the template does not end or keep the answer."""
         asked, whole = self._tokens(row.messages), self._tokens(row.messages, row.answer.strip())
-        if whole[: len(asked)] != asked:
+        if whole[: len(asked)] != asked or not self._follows(whole[len(asked) :], row.answer.strip()):
             whole = asked + self._after(row)
         if len(whole) == len(asked):
             raise TuningError(
@@ -88,11 +88,16 @@ class Reader:
             )
         return Encoded(row.id, whole[: last + 1], len(asked))
 
+    def _follows(self, tokens: Sequence[int], answer: str) -> bool:
+        """Whether what a template writes behind the prompt begins with the answer, and not with a thought of its own."""
+        said = str(self.tokenizer.decode(list(tokens), skip_special_tokens=False))
+        return "".join(said.split()).startswith("".join(answer.split()))
+
     def _after(self, row: TuningRow) -> tuple[int, ...]:
         """Return an answer and its end in tokens of their own, to follow the prompt as it is asked; nothing where it cannot be told.
 
         Needed where an answer begins with what its template ends in (a line end, which becomes one token with it), and where the
-        prompt holds more than the turns of a chat do (an empty thought).
+        prompt or the turns of a chat hold more than the other does (an empty thought, as Qwen3 writes it before its last answer alone).
         """
         answer = row.answer.strip()
         text = self.chats.text([m.as_dict() for m in row.messages], answer)
