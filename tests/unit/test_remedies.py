@@ -9,10 +9,11 @@ import pytest
 
 from rung.decide.tuned import gate_was_open, vetoed
 from rung.prompts.templates import instructed
+from rung.rungs.finetune import _trials
 from rung.testing.kit import small_rows, small_task
 from rung.tuning import remedies as _remedies
 from rung.tuning.remedies import keep_abilities
-from rung.tuning.search import Try, Tuned, TuningPlace, TuningPrompt
+from rung.tuning.search import Try, Tuned, TuningPlace, TuningPrompt, candidate_of
 from rung.types import Message, TunedLearned, TuningRow, TuningTrial, Weights
 from tests.unit._kit import KitForTests
 from tests.unit._results import result
@@ -102,7 +103,9 @@ def test_the_dial_is_turned_down_until_nothing_is_forgotten(monkeypatch):
     shop = Shop({"w": 0.2, "w*0.75": 0.5, "w*0.5": 1.0})
     fixed, seen, kit = keep(monkeypatch, shop, {"w*0.75": 0.94, "w*0.5": 0.93})
     assert fixed.veto is None
-    assert fixed.winner.weights.path == "w*0.5"
+    assert (fixed.winner.weights.path, fixed.dev, fixed.trained) == ("w*0.5", 0.93, ())
+    tried = _trials((tuned("w", 0.95),), fixed, "main", candidate_of(fixed.winner.tried, fixed.winner.weights, "main"))
+    assert [(t.candidate.tuned.path, t.mean, t.kept) for t in tried] == [("w", 0.95, False), ("w*0.5", 0.93, True)]
     assert [r.name for r in fixed.remedies] == ["as tuned", "adapter scale 0.75", "adapter scale 0.5"]
     assert [r.chosen for r in fixed.remedies] == [False, False, True]
     assert fixed.remedies[0].forgetting.worst_change == pytest.approx(-0.8)
@@ -145,6 +148,10 @@ def test_replay_is_tried_where_the_dial_costs_what_tuning_gained(monkeypatch):
     assert fixed.veto is None
     assert fixed.winner.weights.path == "mixed+10"  # a quarter of 40 rows
     assert seen == ["mixed+10"]
+    [again] = fixed.trained
+    assert (again.weights.path, again.trial.seconds, fixed.dev) == ("mixed+10", 1.0, 0.94)
+    tried = _trials((tuned("w", 0.95), again), fixed, "main", candidate_of(again.tried, again.weights, "main"))
+    assert [(t.candidate.tuned.path, t.kept) for t in tried] == [("w", False), ("mixed+10", True)]
 
 
 def test_what_forgets_whatever_is_tried_is_vetoed_and_cannot_win(monkeypatch):

@@ -19,10 +19,11 @@ from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
 from rung.tuning.gate import against
-from rung.tuning.remedies import keep_abilities
+from rung.tuning.remedies import Mended, keep_abilities
 from rung.tuning.search import (
     SHARES,
     RecipeRace,
+    Tuned,
     TuningPlace,
     TuningPrompt,
     candidate_of,
@@ -154,16 +155,17 @@ class FineTune(BaseModel):
         learned = replace(learned_as(candidate, TunedLearned), forced=tuple(reasons), forgets=fixed.veto)
         candidate = replace(candidate, learned=learned)
         outcomes = await kit.run(candidate, dev)
+        found = replace(found, tried=(*found.tried, *fixed.trained))
         tuning = _account(found, checked, reasons, task, space, dev, below, kit)
         tuning = replace(tuning, remedies=fixed.remedies)
         if lesson is not None:
             tuning = replace(tuning, lesson=lesson.sentence, lesson_usd=lesson.cost_usd)
         more = f"; {tuning.forecast}" if tuning.forecast else ""
-        kit.say(f"finetune: {candidate.name} is chosen, {winner.dev:.3f} on {winner.judged} dev examples{more}")
+        kit.say(f"finetune: {candidate.name} is chosen, {fixed.dev:.3f} on {winner.judged} dev examples{more}")
         return Fitted(
             candidate,
             outcomes,
-            _trials(found, self.model, candidate),
+            _trials(found.tried, fixed, self.model, candidate),
             (*_left_out(checked), *unfit.values()),
             tuning=tuning,
         )
@@ -298,13 +300,16 @@ def _nothing_sealed(space: TuningSpace, rows: Sequence[Example], dev: Sequence[E
         )
 
 
-def _trials(found: RecipeRace, role: str, chosen: Candidate) -> tuple[Trial, ...]:
-    trials = []
-    for one in found.tried:
-        kept = one is found.winner
+def _trials(tried: Sequence[Tuned], fixed: Mended, role: str, chosen: Candidate) -> tuple[Trial, ...]:
+    """Return everything that was tuned; weights of which a part of the change was taken, as a trial of their own."""
+    trials, judged = [], fixed.winner.judged
+    for one in tried:
+        kept = one.weights == fixed.winner.weights
         candidate = chosen if kept else candidate_of(one.tried, one.weights, role)
         looks = len(one.trial.checkpoints)
         trials.append(Trial(candidate, one.judged, one.trial.best_dev, kept, looks * one.judged))
+    if not any(t.kept for t in trials):
+        trials.append(Trial(chosen, judged, fixed.dev, True, judged))
     return tuple(trials)
 
 

@@ -26,11 +26,14 @@ REHEARSED = (
 
 @dataclass(frozen=True)
 class Mended:
-    """The weights that go on, the try that they came from, and everything measured. `veto`: what they still forget."""
+    """The weights that go on with their dev score, the try that they came from, and everything measured. `veto`: what they still
+    forget; `trained`: what was tuned as a remedy."""
 
     winner: Tuned
+    dev: float
     remedies: tuple[Remedy, ...]
     veto: str | None
+    trained: tuple[Tuned, ...] = ()
 
 
 async def keep_abilities(winner: Tuned, at: TuningPlace) -> Mended:
@@ -40,7 +43,7 @@ async def keep_abilities(winner: Tuned, at: TuningPlace) -> Mended:
     if not first.forgetting.vetoed:
         if first.forgetting.forgotten:
             at.kit.say(f"finetune: {first.forgetting.sentence}")
-        return Mended(winner, (replace(first, chosen=True),), None)
+        return Mended(winner, winner.dev, (replace(first, chosen=True),), None)
     at.kit.say(f"finetune: {first.forgetting.sentence} Remedies are tried.")
     tried: list[tuple[Tuned, Remedy]] = [(winner, first)]
     lost = [k.name for k in first.forgetting.forgotten if not k.general]
@@ -55,7 +58,8 @@ async def keep_abilities(winner: Tuned, at: TuningPlace) -> Mended:
     at.kit.say(f"finetune: {best.name} is kept, dev {best.dev:.3f}; {best.forgetting.sentence}")
     remedies = tuple(replace(r, chosen=r is best) for _, r in tried)
     chosen = replace(source, weights=best.weights or source.weights)
-    return Mended(chosen, remedies, best.forgetting.sentence if best.forgetting.vetoed else None)
+    veto = best.forgetting.sentence if best.forgetting.vetoed else None
+    return Mended(chosen, best.dev, remedies, veto, tuple(t for t, _ in tried if t is not winner))
 
 
 async def _steps(winner: Tuned, at: TuningPlace, before: Scores) -> AsyncIterator[tuple[Tuned, Remedy]]:

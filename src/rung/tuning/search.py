@@ -283,7 +283,7 @@ async def search(
     Without `curve`, where there is nothing to choose among, all rows are tuned on at once.
 
     The first prompt is the shortest; a longer one takes its place only where it is better by `min_gain` on dev, and is tuned only where
-    there is room for that below 1.
+    the first misses the goal there and leaves room for that below 1.
     """
     order = racing_order(train, at.kit)
     if not curve and len(recipes) == len(prompts) == 1:
@@ -304,10 +304,8 @@ async def search(
     chosen = await tune(on_half(prompts[0]), at)
     second = [chosen]
     for longer in prompts[1:]:
-        if chosen.dev > 1.0 - at.task.min_gain:
-            at.kit.say(
-                f"finetune: the {longer.name} prompt is not tuned: {chosen.dev:.3f} on dev leaves no room for a gain of {at.task.min_gain:g}"
-            )
+        if (enough := _enough(chosen.dev, at.task)) is not None:
+            at.kit.say(f"finetune: the {longer.name} prompt is not tuned: {chosen.dev:.3f} on dev {enough}")
             break
         second.append(await tune(on_half(longer), at))
         if second[-1].dev - chosen.dev >= at.task.min_gain:
@@ -320,3 +318,10 @@ async def search(
     everything = [*first, *second, last] + ([start] if start not in first else [])
     winner = last if last.dev >= chosen.dev else chosen
     return RecipeRace(winner, tuple(everything), (start, chosen, last))
+
+
+def _enough(dev: float, task: Task) -> str | None:
+    """Return why no longer prompt is tuned beside one with this dev score; None where one is."""
+    if dev >= task.goal:
+        return f"reaches the goal of {task.goal:g}"
+    return f"leaves no room for a gain of {task.min_gain:g}" if dev > 1.0 - task.min_gain else None
