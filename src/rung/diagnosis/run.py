@@ -18,6 +18,7 @@ from rung.diagnosis.knowledge import ROUNDS, knowledge, split
 from rung.diagnosis.reading import Reading, causes, read
 from rung.diagnosis.repeats import REPEATS, unstable
 from rung.errors import BudgetSpent, ConfigError, ModelError, NotOffered
+from rung.evaluate.first_answers import mostly_one
 from rung.evaluate.profile import is_stored
 from rung.protocols import Judge, Kit, Metric
 from rung.types import Cause, Diagnosis, FormLoss, KnowledgeSplit, Outcome, Prediction, RagLearned, Skipped
@@ -67,6 +68,8 @@ async def diagnose(subject: Subject, kit: Kit, means: ExperimentBudget | None = 
     else:
         next_rung = _by_experiment(subject, made.causes) or _by_reading(subject, found, form)
     lost = len(case.failed)
+    if (mostly := mostly_one(subject.candidate, subject.outcomes, subject.dev)) is not None:
+        kit.say(f"{subject.rung}: {mostly}")
     return Diagnosis(
         rung=subject.rung,
         n=len(subject.outcomes),
@@ -79,6 +82,7 @@ async def diagnose(subject: Subject, kit: Kit, means: ExperimentBudget | None = 
         calls=made.calls,
         knowledge=known,
         form=form,
+        mostly=mostly,
     )
 
 

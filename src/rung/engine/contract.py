@@ -9,7 +9,7 @@ from typing import cast
 from rung import plugins
 from rung.config import Step
 from rung.errors import NotOffered
-from rung.evaluate.first_answers import mostly_one, must_differ
+from rung.evaluate.first_answers import must_differ
 from rung.evaluate.profile import is_stored
 from rung.prompts.templates import as_it_stands
 from rung.protocols import Kit, Refits, Rung
@@ -62,9 +62,6 @@ async def fit_usable(step: Step, given: FitInput, kit: Kit, to_be_tuned: Collect
     fitted = await fit(step, given, kit)
     if fitted.candidate.model not in to_be_tuned and not is_stored(fitted.candidate, kit):
         must_differ(fitted, given)
-        warning = mostly_one(fitted, given)
-        if warning is not None:
-            kit.say(f"{step.label}: {warning}")
     return fitted
 
 

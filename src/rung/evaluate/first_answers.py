@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from rung.errors import EqualAnswers, UnusableAnswers
 from rung.models.settings import ProviderSettings
-from rung.types import Candidate, FitInput, Fitted, Outcome, Result
+from rung.types import Candidate, Example, FitInput, Fitted, Outcome, Result
 
 DOZEN = 12
 PLAUSIBLE = 0.4  # mean score from which one answer to everything may be that of a majority class
@@ -107,18 +107,13 @@ def must_differ(fitted: Fitted, given: FitInput) -> None:
     )
 
 
-def mostly_one(fitted: Fitted, given: FitInput) -> str | None:
-    """Return a warning where one answer makes up most of those on dev and is expected far less often; None elsewhere.
-
-    Nor is it said again of an approach that chose what the one below it asks.
-    """
-    texts = [_plain(o.answer.text) for o in fitted.dev if o.answer is not None and o.answer.text.strip()]
-    mine, below = fitted.candidate, given.below
-    again = below is not None and mine.prompt is not None and _asked(mine) == _asked(below)
-    if mine.model is None or again or len(texts) < DOZEN:
+def mostly_one(candidate: Candidate, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> str | None:
+    """Return a warning where one answer makes up most of those on dev and is expected far less often; None elsewhere."""
+    texts = [_plain(o.answer.text) for o in outcomes if o.answer is not None and o.answer.text.strip()]
+    if candidate.model is None or len(texts) < DOZEN:
         return None
     [(said, count)] = Counter(texts).most_common(1)
-    expected = sum(said in map(_plain, e.targets) for e in given.dev) / len(given.dev)
+    expected = sum(said in map(_plain, e.targets) for e in dev) / len(dev)
     if count / len(texts) <= MOST or count / len(texts) < TIMES_EXPECTED * expected:
         return None
     shown = said if len(said) <= _SHOWN else said[: _SHOWN - 1] + "…"
@@ -132,10 +127,6 @@ def must_be_one_left(equal: Sequence[str], results: Mapping[str, Result]) -> Non
     """Raise UnusableAnswers where equal answers left no approach that asks a model."""
     if equal and not any(result.candidate.model is not None for result in results.values()):
         raise UnusableAnswers(f"{'; '.join(equal)}. What was paid is kept: change that and run the same command again")
-
-
-def _asked(candidate: Candidate) -> tuple[object, ...]:
-    return candidate.model, candidate.prompt, candidate.demonstrations
 
 
 def _plain(text: str) -> str:

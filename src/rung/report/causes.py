@@ -32,6 +32,7 @@ def _blocks(report: Report, ids: b.Ids) -> Iterator[b.Block]:
         return
     if cause := main_cause(report):
         yield b.Text(cause, "intro")
+    yield from (b.Text(f"{shown_name(d.rung)}: {d.mostly}.", "warn") for d in diagnosed if d.mostly)
     colours, most = cause_colours(diagnosed), max(d.failed for d in diagnosed)
     heads = b.columns("Approach", b.Column("Causes", "barcell", ""), "Dev examples failed|")
     yield b.Table(heads, [_bar(d, colours, most) for d in diagnosed], "cards stacks")

@@ -101,3 +101,4 @@ class Diagnosis:
     calls: int = 0
     knowledge: KnowledgeSplit | None = None  # of the rung that looks answers up
     form: FormLoss | None = None  # of a rung that asks a model; None: no row fails by its form
+    mostly: str | None = None  # a warning where one answer makes up most of them and is expected far less often
