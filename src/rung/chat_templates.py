@@ -23,6 +23,22 @@ def takes_system(tokenizer: Any, options: Mapping[str, Any]) -> bool:
     return said in str(written)
 
 
+def end_of_turn(tokenizer: Any, options: Mapping[str, Any]) -> int | None:
+    """Return the special token that the chat template writes right behind an answer; None where it writes none there.
+
+    Some models end a turn in another token than a text, and name only the latter as their end.
+    """
+    said = "an answer"
+    turns = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": said}]
+    try:
+        written = str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
+    except REFUSED:
+        return None
+    behind = tokenizer(written.rpartition(said)[2].lstrip(), add_special_tokens=False)["input_ids"][:1]
+    special = {token for token, about in tokenizer.added_tokens_decoder.items() if about.special}
+    return int(behind[0]) if behind and behind[0] in special else None
+
+
 class Chats:
     """The chats of one tokenizer, by its own template. `options`: what else the template is told."""
 

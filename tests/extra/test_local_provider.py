@@ -271,8 +271,39 @@ def test_a_model_without_end_token_is_told(copied):
         data[key] = None
         (copied / name).write_text(json.dumps(data))
     (copied / "generation_config.json").unlink()
+    template = (copied / "chat_template.jinja").read_text()
+    assert connect(copied)._engine._ends, "the template still tells how an answer ends"
+    (copied / "chat_template.jinja").write_text(template.replace("<|end|>", "\n"))
     with pytest.raises(ModelError, match="mine has no end token, so that no answer would end; set eos_token"):
         connect(copied)
+
+
+def test_an_answer_ends_where_the_template_ends_a_turn_whatever_the_files_name(copied):
+    """A model whose files name the end of a text alone goes on behind the end of its turn, and asks itself the next question."""
+    told = connect(copied)
+    end, other = told._engine._ends, told._engine._tokenizer.convert_tokens_to_ids("<|user|>")
+    for name, key, value in (
+        ("tokenizer_config.json", "eos_token", "<|user|>"),
+        ("config.json", "eos_token_id", other),
+    ):
+        data = json.loads((copied / name).read_text())
+        (copied / name).write_text(json.dumps({**data, key: value}))
+    (copied / "generation_config.json").unlink()
+    silent = connect(copied)
+    assert silent._engine._ends == {*end, other}
+    asked = chats(3)
+    assert [a.text for a in ask_all(silent, asked)] == [a.text for a in ask_all(told, asked)]
+
+
+@pytest.mark.parametrize("limit", range(1, 8))
+def test_an_answer_is_not_cut_inside_a_character(limit):
+    from rung.models._sampling import said
+    from rung.models.batched import Ask
+
+    whole = "ü 日本".encode()
+    ask = Ask((), limit, 0.0)
+    text = said(ask, list(whole[:limit]), "length", lambda made: bytes(made).decode("utf-8", "replace"), []).text
+    assert text == whole[:limit].decode("utf-8", "ignore")
 
 
 def test_a_template_without_system_turns_gets_them_in_the_first_user_turn(copied):

@@ -264,7 +264,8 @@ def test_a_model_without_a_chat_template_is_one_paragraph(tmp_path):
 
 
 def test_a_tokenizer_without_an_end_token_is_one_paragraph(tmp_path):
-    base = copied_base(tmp_path, generation_config__json='{"do_sample": false}')
+    template = (Path(NANO.weights) / "chat_template.jinja").read_text().replace("<|end|>", "\n")
+    base = copied_base(tmp_path, generation_config__json='{"do_sample": false}', chat_template__jinja=template)
     for name, key in (("tokenizer_config.json", "eos_token"), ("config.json", "eos_token_id")):
         place = Path(base.weights) / name
         settings = json.loads(place.read_text())

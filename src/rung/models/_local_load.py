@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from rung.base_weights import base_model
-from rung.chat_templates import REFUSED, Chats
+from rung.chat_templates import REFUSED, Chats, end_of_turn
 from rung.errors import ModelError
 from rung.foreign import foreign
 from rung.plugins import require
@@ -134,7 +134,7 @@ def _check_tokenizer(settings: Local, tokenizer: Any) -> None:
 
 
 def _ends(settings: Local, tokenizer: Any, model: Any) -> frozenset[int]:
-    listed: list[Any] = [tokenizer.eos_token_id]
+    listed: list[Any] = [tokenizer.eos_token_id, end_of_turn(tokenizer, settings.template)]
     for config in (model.config, model.generation_config):
         found = getattr(config, "eos_token_id", None)
         listed += found if isinstance(found, list) else [found]

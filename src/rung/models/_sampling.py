@@ -56,8 +56,11 @@ def step(
 def said(
     ask: Ask, made: list[int], finish: Finish | None, decode: Callable[[list[int]], str], logprobs: list[float]
 ) -> Said:
-    """Return an answer's text, cut before the first stop text; `logprobs` are those of all tokens that were made."""
-    text = decode(made)
+    """Return an answer's text, cut before the first stop text and, where the limit fell inside a character, before that one.
+
+    `logprobs` are those of all tokens that were made.
+    """
+    text = decode(made).rstrip("\ufffd") if finish == "length" else decode(made)
     cuts = [text.find(stop) for stop in ask.stops if stop in text]
     text = text[: min(cuts)] if cuts else text
     return Said(text, len(made), finish or "other", tuple(logprobs) if ask.logprobs else None)

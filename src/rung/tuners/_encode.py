@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
-from rung.chat_templates import REFUSED, Chats
+from rung.chat_templates import REFUSED, Chats, end_of_turn
 from rung.errors import TuningError
 from rung.types import Base, Message, TuningRow
 
@@ -56,7 +56,7 @@ class Reader:
                 f"{base.name} has no chat template, so training and serving could not agree on a form: choose its "
                 "instruction-tuned sibling, or put a chat_template.jinja beside its tokenizer"
             )
-        ends = {tokenizer.eos_token_id, *_generation_ends(base)} - {None}
+        ends = {tokenizer.eos_token_id, end_of_turn(tokenizer, base.template), *_generation_ends(base)} - {None}
         if not ends:
             raise TuningError(
                 f"the tokenizer of {base.name} names no end token, so a tuned model would never stop: set eos_token in its "
