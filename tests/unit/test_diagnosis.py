@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rung import plugins
-from rung.diagnosis.failed_examples import Subject
+from rung.diagnosis.failed_examples import Subject, repeats_itself
 from rung.diagnosis.reading import CAUSES
 from rung.diagnosis.run import diagnose
 from rung.metrics.json_fields import JsonFields
@@ -176,6 +176,28 @@ def test_chatter_that_was_cut_off_is_not_a_matter_of_its_length():
     assert only(diagnosed([failing(DEV[0], "truncated", "cut off", text)], DEV[:1])).name == "outside labels"
     thought = "<think>" + text
     assert only(diagnosed([failing(DEV[0], "truncated", "cut off", thought)], DEV[:1])).name == "truncation"
+
+
+@pytest.mark.parametrize("text", [
+    '[{"product": "tea", "quantity": 12}' + ', {"product": "tea", "quantity": 13}' * 9,
+    "I am sorry to hear that. " * 8 + "I am so",
+    "The answer is " + "na " * 40,
+])  # fmt: skip
+def test_an_answer_that_repeats_itself_until_it_is_cut_off_is_not_a_matter_of_its_length(text):
+    found = only(diagnosed([failing(DEV[0], "truncated", "cut off", text)], DEV[:1]))
+    assert (found.name, found.count) == ("format", 1)
+    assert (
+        found.evidence
+        == "On 1 example the answer repeats itself until it is cut off, and a longer limit would not end it."
+    )
+
+
+def test_a_long_answer_that_says_new_things_does_not_repeat_itself():
+    assert not repeats_itself(
+        " ".join(f"{word} costs {k} euros," for k, word in enumerate("tea rice oil salt corn".split()))
+    )
+    assert not repeats_itself("yes yes yes")
+    assert not repeats_itself("")
 
 
 def test_a_right_label_that_the_metric_does_not_read_is_a_matter_of_form():

@@ -40,16 +40,16 @@ def evidence_of(case: FailedExamples, name: str, found: Sequence[Outcome]) -> st
 
 
 def _format_evidence(case: FailedExamples, found: Sequence[Outcome]) -> str:
-    right = sum(case.only_form(o) for o in found)
-    unread = len(found) - right
-    if not unread:
-        return f"On {rows_of(right)} the answer is right and only its form is wrong."
-    if not right:
-        return f"On {rows_of(unread)} the answer cannot be read in the form asked for."
-    return (
-        f"On {rows_of(right)} the answer is right and only its form is wrong; on {rows_of(unread)} it cannot be read in "
-        "the form asked for."
+    endless = sum(case.runs_on(o) for o in found)
+    right = sum(case.only_form(o) and not case.runs_on(o) for o in found)
+    counted = (
+        (right, "the answer is right and only its form is wrong"),
+        (len(found) - right - endless, "it cannot be read in the form asked for"),
+        (endless, "it repeats itself until it is cut off, and a longer limit would not end it"),
     )
+    parts = [f"on {rows_of(count)} {what}" for count, what in counted if count]
+    first = parts[0].replace(" it ", " the answer ", 1)
+    return "; ".join([f"O{first[1:]}", *parts[1:]]) + "."
 
 
 def _knowledge_evidence(found: Sequence[Outcome]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,10 @@ from rung.stats.estimate import wilson
 from rung.types import Candidate, Estimate, Example, FitInput, Fitted, Outcome, Task, by_id
 
 ROOM = 40  # characters beyond twice the longest label: a cut-off answer of that length had room for any
+LONGEST_TAIL, SHORTEST_TAIL = (
+    1200,
+    60,
+)  # characters of an answer's end in which repetition is looked for, and that it takes
 MOST_IDS = 20  # rows listed under a cause
 
 
@@ -116,6 +121,21 @@ class FailedExamples:
         said = after_thought(outcome.answer.text).strip()
         thinks = any(call.thought for call in outcome.answer.calls) or said.startswith("<think")
         return not thinks and len(said) > ROOM + 2 * max(map(len, self.labels))
+
+    def runs_on(self, outcome: Outcome) -> bool:
+        """Whether a cut-off answer says the same again and again, so that no limit would be long enough."""
+        cut = outcome.failure is not None and outcome.failure.cause == "truncated"
+        return cut and outcome.answer is not None and repeats_itself(outcome.answer.text)
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a text ends in the same words at least thrice, 60 characters or more of them; one digit is as good as another."""
+    said = re.sub(r"\d", "0", " ".join(text.split()))[-LONGEST_TAIL:][::-1]
+    for period in range(1, len(said) // 3 + 1):
+        again = next((i for i in range(len(said) - period) if said[i] != said[i + period]), len(said) - period)
+        if again >= max(2 * period, SHORTEST_TAIL - period):
+            return True
+    return False
 
 
 def failed(outcome: Outcome, task: Task) -> bool:

@@ -16,7 +16,7 @@ CAUSES: tuple[str, ...] = (
     "metric",  # the metric could not judge the answer
     "refusal",  # the model declined
     "truncation",  # the answer was cut off at max_tokens, or the prompt exceeded the context
-    "format",  # a lenient reading of the same answer is right, or the answer cannot be read at all
+    "format",  # a lenient reading of the same answer is right, or the answer cannot be read at all, or it repeats itself without end
     "suspect label",  # all rungs so far agree against the expected answer, and like rows do not favour it
     "knowledge",  # the model says that it does not know, or the task asks it for facts and the answer is wrong
     "label confusion",  # another label of the task
@@ -80,6 +80,8 @@ def _cause_of(case: FailedExamples, outcome: Outcome, doubtful: frozenset[str]) 
     text, target = outcome.answer.text, case.examples[outcome.example_id].target
     if any(call.finish == "refused" for call in outcome.answer.calls) or only_here(REFUSAL, text, target):
         return "refusal"
+    if case.runs_on(outcome):
+        return "format"
     if failure == "truncated" and not case.chatters(outcome):
         return "truncation"
     if case.only_form(outcome):
