@@ -295,6 +295,25 @@ def test_an_answer_ends_where_the_template_ends_a_turn_whatever_the_files_name(c
     assert [a.text for a in ask_all(silent, asked)] == [a.text for a in ask_all(told, asked)]
 
 
+def test_a_tokenizer_that_adds_a_beginning_of_its_own_adds_none_to_a_template_that_writes_it(copied):
+    """As Llama's and Gemma's do: a beginning twice makes answers worse without a word."""
+    from rung.tuners._encode import Reader
+    from rung.types import Base, TuningRow
+
+    data = json.loads((copied / "tokenizer.json").read_text())
+    first, text = {"SpecialToken": {"id": "<|bos|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    data["post_processor"] = {
+        "type": "TemplateProcessing", "single": [first, text], "pair": [first, text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {"<|bos|>": {"id": "<|bos|>", "ids": [1], "tokens": ["<|bos|>"]}},
+    }  # fmt: skip
+    (copied / "tokenizer.json").write_text(json.dumps(data))
+    engine = connect(copied)._engine
+    assert engine._tokenizer("Hello")["input_ids"][0] == 1
+    chat = (Message("user", "Hello"),)
+    row = Reader.of(Base("main", "mine", str(copied), "x", None, 64, 0.0)).encode(TuningRow("a", chat, "Hello to you."))
+    assert [tokens.count(1) for tokens in (engine.tokens(chat), row.tokens)] == [1, 1]
+
+
 @pytest.mark.parametrize("limit", range(1, 8))
 def test_an_answer_is_not_cut_inside_a_character(limit):
     from rung.models._sampling import said
@@ -369,6 +388,21 @@ except MissingExtra as error:
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "needs the package 'torch', which is not installed: pip install 'rung[local]'" in out.stdout
+
+
+@pytest.mark.parametrize(
+    ("config", "window"),
+    [
+        ({"n_positions": 1024}, 1024),
+        ({"max_seq_len": 2048}, 2048),
+        ({"text_config": {"max_position_embeddings": 32768}}, 32768),
+        ({"max_position_embeddings": None, "n_positions": True}, None),
+    ],
+)
+def test_the_context_is_read_from_the_field_that_a_model_has(copied, config, window):
+    data = json.loads((copied / "config.json").read_text())
+    (copied / "config.json").write_text(json.dumps({**data, "max_position_embeddings": None, **config}))
+    assert plugins.make("models", "local", name="mine", folder=str(copied)).context == window
 
 
 def test_the_context_comes_from_the_folder(folder):

@@ -20,6 +20,7 @@ from rung.plugins import located
 _WORTH_COMPARING = (
     100_000_000  # bytes of weights from which a shorter number format saves more than it takes to compare
 )
+_WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len")  # fields that hold the context, by family
 _SHAPING = ("*.safetensors", "*.json", "*.jinja")  # files of a folder that determine answers
 _NOT_SHAPING = frozenset({"hashes.json", "training_args.json", "trainer_state.json", "README.json"})
 
@@ -144,9 +145,10 @@ def _window(path: Path) -> int | None:
     except (OSError, ValueError):
         return None  # connect says what is wrong with it
     for part in (config, config.get("text_config")) if isinstance(config, dict) else ():
-        window = part.get("max_position_embeddings") if isinstance(part, dict) else None
-        if isinstance(window, int) and not isinstance(window, bool) and window > 0:
-            return window
+        for name in _WINDOWS if isinstance(part, dict) else ():
+            window = part.get(name)
+            if isinstance(window, int) and not isinstance(window, bool) and window > 0:
+                return window
     return None
 
 
