@@ -14,6 +14,7 @@ from rung.engine.verify import verify
 from rung.ladder import climb
 from rung.models import local
 from rung.store.run import RunFolder
+from rung.types import Answer
 from rung_nano import WEIGHTS
 
 pytestmark = [pytest.mark.extra, pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -60,30 +61,37 @@ def found(run):
 class Scored:
     """A kit whose answers score as a model's would: `wrong` examples that the shorter format answers otherwise, or one score for all."""
 
-    wrong, alike = 0, False
+    wrong, alike, worded = 0, False, True
 
     def __init__(self, task, roles, *_):
         self.short = roles["main"].settings.dtype == "bfloat16"
 
     async def answer(self, candidate, examples):
         return [
-            _Outcome(1.0 if self.alike else float(i % 2 == (self.short and i < self.wrong)))
+            _Outcome(
+                1.0 if self.alike else float(i % 2 == (self.short and i < self.wrong)),
+                "worse" if self.worded and self.short else "so",
+            )
             for i, _ in enumerate(examples)
         ]
 
 
 class _Outcome:
-    def __init__(self, score):
-        self.score = score
+    def __init__(self, score, text):
+        self.score, self.answer = score, Answer(text, ())
 
     def value(self, metric, failure_score):
         return self.score
 
 
-@pytest.mark.parametrize(("wrong", "alike", "kept"), [(0, False, "bfloat16"), (1, False, "auto"), (0, True, "auto")])
-def test_the_shorter_format_is_kept_where_all_score_the_same_and_not_all_alike(
-    config, tmp_path, monkeypatch, wrong, alike, kept
+@pytest.mark.parametrize(
+    ("wrong", "alike", "worded", "kept"),
+    [(0, False, True, "bfloat16"), (1, False, True, "auto"), (0, True, True, "auto"), (0, True, False, "bfloat16")],
+)
+def test_the_shorter_format_is_kept_where_all_score_the_same_and_not_all_alike_or_are_the_same_words(
+    config, tmp_path, monkeypatch, wrong, alike, worded, kept
 ):
+    monkeypatch.setattr(Scored, "worded", worded)
     monkeypatch.setattr(Scored, "wrong", wrong)
     monkeypatch.setattr(Scored, "alike", alike)
     monkeypatch.setattr(number_format, "RunKit", Scored)

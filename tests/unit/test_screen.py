@@ -34,3 +34,17 @@ def test_a_bar_adds_up_money_and_vanishes_where_there_is_no_terminal():
     with screen.stage("prompt", 1) as bar:
         bar.advance()
     assert screen.console.file.getvalue() == ""
+
+
+def test_long_work_says_a_line_now_and_then_where_there_is_no_terminal(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("rung.cli._screen.time.monotonic", lambda: now)
+    screen = Screen()
+    screen.console = Console(file=StringIO(), force_terminal=False, width=100)
+    with screen.stage("prompt: as-is on dev", 40) as bar:
+        for _ in range(40):
+            now += 2.0
+            bar.advance(usd=0.001)
+    lines = screen.console.file.getvalue().splitlines()
+    assert lines[0] == "prompt: as-is on dev: 5 of 40, $0.0050, about 70 s left"
+    assert 4 <= len(lines) <= 8

@@ -44,8 +44,8 @@ async def models_of(
 ) -> AsyncIterator[Mapping[str, Client]]:
     """Open the models of a climb. Formats of those that are open to it are compared once for a run, before anything is measured.
 
-    The prompt as it stands is answered on 30 dev examples in float32 and in bfloat16. Only where each of them scores the same, and not all of
-    them the same for any answer, is the shorter format used. What runs now and a judge's opinions are left as they are.
+    The prompt as it stands is answered on 30 dev examples in float32 and in bfloat16. Only where each of them scores the same is the shorter format
+    used; where all of them score alike, as where all are wrong, only where each answer is the same. What runs now and a judge's opinions are left as they are.
     """
     comparable = len(dev) >= ROWS and not is_opinion(task) and task.as_good_as is None
     if comparable and FACT not in run.facts and not run.measured and not run.times_opened:
@@ -74,7 +74,7 @@ async def _found(
 ) -> tuple[str, Finding]:
     """Return the format to use, and what the report says of it."""
     candidate = asked_as_it_stands(task, role)
-    scores, seconds = list[list[Any]](), list[float]()
+    scores, texts, seconds = list[list[Any]](), list[list[str | None]](), list[float]()
     for dtype in ("auto", "bfloat16"):
         changed = config.model_copy(update={"models": {**config.models, role: {**config.models[role], "dtype": dtype}}})
         async with open_clients(changed, run.path, (role,), progress.say, project=config.root) as clients:
@@ -83,12 +83,13 @@ async def _found(
             outcomes = await kit.answer(candidate, examples)
             seconds.append(time.process_time() - began)
         scores.append([o.value(task.metrics[0].name, task.failure_score) for o in outcomes])
+        texts.append([o.answer.text if o.answer is not None else None for o in outcomes])
     same = sum(a == b for a, b in zip(*scores, strict=True))
-    tells = len({score for both in scores for score in both}) > 1
+    tells = len({score for both in scores for score in both}) > 1 or texts[0] == texts[1]
     short = same == len(examples) and tells
     said = (
         f"The model {config.models[role].get('name', role)} ({role}) computes in {'bfloat16' if short else 'float32'}: {same} of {len(examples)} dev examples score the "
-        f"same in both formats{'' if tells else ', and all alike'}{_times(seconds) if short else ''}."
+        f"same in both formats{'' if tells else ', but all alike, and some answers differ'}{_times(seconds) if short else ''}."
     )
     progress.say(said)
     return "bfloat16" if short else "auto", Finding(
