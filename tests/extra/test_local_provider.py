@@ -356,6 +356,15 @@ def test_a_folder_that_is_an_adapter_is_told_where_it_belongs(tmp_path):
         plugins.make("models", "local", name="x", folder=str(tmp_path))
 
 
+@pytest.mark.parametrize("named", [".", "model.gguf"])
+def test_a_gguf_file_is_told_where_it_belongs_by_itself_and_in_a_folder(tmp_path, named):
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    with pytest.raises(
+        ValidationError, match="a GGUF file is served by llama-server .provider openai with its base_url.; `local`"
+    ):
+        plugins.make("models", "local", name="x", folder=str(tmp_path / named))
+
+
 def test_a_hub_model_that_cannot_be_reached_is_told(monkeypatch):
     with pytest.raises(ModelError, match="nobody/nothing cannot be loaded: .* Name a Hub model that is downloaded"):
         plugins.make("models", "local", name="nobody/nothing").connect()

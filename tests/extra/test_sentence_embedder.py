@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ pytest.importorskip("sentence_transformers")
 
 import torch
 from safetensors.numpy import load_file, save_file
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizerFast, BertTokenizerLegacy
 
 from rung.embedding import Embedder
 from rung.errors import ModelError
-from rung.models.sentence import Sentence
+from rung.models.sentence import Encoder, Sentence
 from rung.models.static import Static
 from rung.types import Message, Request
 
@@ -77,9 +78,33 @@ def test_no_word_of_a_long_text_is_left_out(small):
     windows = model._windows(long)
     assert "".join(windows).replace(" ", "") == long.replace(" ", "")
     assert all(len(model._model.tokenizer(w)["input_ids"]) <= 16 for w in windows)
+    assert model._windows("東" * 15) == ["東" * 14, "東"]  # each is a token, beside the two that stand around a text
     found = asyncio.run(Embedder("s", "s", model.complete).embed([short, long, "a b c d " * 10]))
     assert not np.allclose(found[1], found[2], atol=1e-4)  # they differ after what the model reads at once
     assert np.allclose(found[0], asyncio.run(Embedder("s", "s", model.complete).embed([short]))[0], atol=1e-5)
+    asyncio.run(model.close())
+
+
+def test_no_word_is_left_out_with_a_slow_tokenizer_either(small):
+    slow = BertTokenizerLegacy(str(small / "vocab.txt"))
+    assert not slow.is_fast
+    model = Encoder(Sentence(name="slow"), SimpleNamespace(max_seq_length=16, tokenizer=slow))
+    for long in ("a b c d " * 10 + "z z z z", "a b c d\n" * 10, "z" * 100):
+        windows = model._windows(long)
+        assert "".join(windows) == long
+        assert 1 < len(windows) < 20
+        assert all(len(slow.encode(window)) <= 16 for window in windows)
+    assert model._windows("a b c d a b c d") == ["a b c d a b c d"]
+    asyncio.run(model.close())
+
+
+def test_a_tokenizer_that_counts_nothing_is_refused_a_long_text(small):
+    model = Encoder(Sentence(name="odd"), SimpleNamespace(max_seq_length=16, tokenizer=SimpleNamespace()))
+    assert model._windows("a b c d") == ["a b c d"]
+    with pytest.raises(
+        ModelError, match=r"tokenizer of the sentence model 'odd' counts no tokens, .* of 80 characters might"
+    ):
+        model._windows("a b c d " * 10)
     asyncio.run(model.close())
 
 

