@@ -145,8 +145,7 @@ def _window(path: Path) -> int | None:
     except (OSError, ValueError):
         return None  # connect says what is wrong with it
     for part in (config, config.get("text_config")) if isinstance(config, dict) else ():
-        for name in _WINDOWS if isinstance(part, dict) else ():
-            window = part.get(name)
+        for window in map(part.get, _WINDOWS) if isinstance(part, dict) else ():
             if isinstance(window, int) and not isinstance(window, bool) and window > 0:
                 return window
     return None
