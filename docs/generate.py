@@ -24,7 +24,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from bench.decisions import page as decisions
-from bench.real import four
+from bench.real import combined, four
 from bench.replay import page as replayed
 from docs import examples
 from rung import plugins
@@ -203,6 +203,7 @@ def documents() -> dict[Path, str]:
     """Return path -> content of everything generated."""
     readme, real = ROOT / "README.md", ROOT / "docs" / "real.md"
     climbed = "\n".join(four.table(four.found()))
+    beside = {"combined": "\n".join(combined.combined(combined.found()))}
     written = {
         ROOT / "docs" / "command-line.md": command_line(),
         ROOT / "docs" / "rung-yaml.md": yaml_reference(),
@@ -212,7 +213,9 @@ def documents() -> dict[Path, str]:
         ROOT / "docs" / "tree.md": f"# Every file of the package\n\n{NOTICE}\n{tree(True)}\n",
         **examples.pages(),
         readme: _filled(readme, {"tree": tree(False)}),
-        real: _filled(real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found())), **replayed.parts()}),
+        real: _filled(
+            real, {"four": climbed, "numbers": "\n".join(four.numbers(four.found())), **beside, **replayed.parts()}
+        ),
     }
     return {**written, ROOT / "llms.txt": for_models(written)}
 

@@ -105,11 +105,11 @@ def found() -> dict[str, dict[str, Any]]:
     return {task: kept[task] for task in LADDERS if task in kept}
 
 
-def combined() -> Iterator[str]:
+def combined(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield the Markdown table: one row an approach of a task."""
     yield "| task | approach | what was chosen | n | score (95 % CI) | tokens a request | on dev, by prompt and examples learnt from |"
     yield "|---|---|---|--:|---|--:|---|"
-    for task, climbed in found().items():
+    for task, climbed in found.items():
         for label, a in climbed["approaches"].items():
             score = f"{rate(a['mean'])} ({rate(a['low'])} to {rate(a['high'])})"
             dev = ", ".join(f"{prompt} {rows}: {rate(mean)}" for prompt, rows, mean in a["dev"] if mean is not None)
@@ -118,7 +118,7 @@ def combined() -> Iterator[str]:
     yield ""
     yield "| task | approach | against | n | difference (95 % CI) | p, adjusted |"
     yield "|---|---|---|--:|---|--:|"
-    for task, climbed in found().items():
+    for task, climbed in found.items():
         for upper, lower, gain, low, high, p, n in climbed["gains"]:
             yield f"| {task} | {upper} | {lower} | {n} | {gain:+.2f} ({low:+.2f} to {high:+.2f}) | {p:.2g} |"
 
@@ -133,7 +133,7 @@ def main(words: Sequence[str] | None = None) -> None:
     for task in [args.only] if args.only else LADDERS:
         climbed = one(task, Cache(args.models, say=print), args.runs.resolve())
         RESULTS.write_text(json.dumps({**found(), task: climbed}, indent=1) + "\n", encoding="utf-8")
-        print("\n".join(combined()), flush=True)
+        print("\n".join(combined(found())), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import re
 
-from bench.real import four
+from bench.real import combined, four
 from docs.generate import ROOT
 from rung.types import rate
 
@@ -53,3 +53,27 @@ def test_the_readme_tells_what_the_record_holds():
     ]
     held = [found[name]["approaches"][step] for name, step in places]
     assert told == [(rate(a["mean"]), rate(a["low"]), rate(a["high"])) for a in held]
+
+
+def test_what_tuning_is_combined_with_stands_beside_tuning_alone():
+    about = {"n": 80, "low": 0.2, "high": 0.4, "tokens": None, "lesson": None}
+    alone = {**about, "candidate": "lora, short prompt", "mean": 0.3, "dev": [["short", 90, 0.25], ["short", 45, None]]}
+    taught = {**about, "candidate": "lora, taught", "mean": 0.35, "dev": [], "tokens": 51.4}
+    climbed = {"tickets": {
+        "approaches": {"finetune@expected": alone, "finetune@taught": taught},
+        "gains": [["finetune@taught", "finetune@expected", 0.05, -0.02, 0.12, 0.2, 80]],
+    }}  # fmt: skip
+    lines = list(combined.combined(climbed))
+    assert (
+        lines[2]
+        == "| tickets | finetune@expected | lora, short prompt | 80 | 0.30 (0.20 to 0.40) |  | short 90: 0.25 |"
+    )
+    assert lines[3].endswith("| 51 |  |")
+    assert lines[-1] == "| tickets | finetune@taught | finetune@expected | 80 | +0.05 (-0.02 to +0.12) | 0.2 |"
+
+
+def test_the_ladders_of_that_bench_are_what_rung_reads(tmp_path):
+    for task in combined.LADDERS:
+        (tmp_path / "config.json").write_text("{}")
+        small, large = tmp_path, "http://127.0.0.1:1/v1" if task == "tickets" else ""
+        assert len(combined.parse_config(combined.settings(task, small, large), combined.EXAMPLES / task).planned) == 4
