@@ -45,7 +45,6 @@ LADDERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
         {"prompt": {"rewrites": False}},
         {"finetune": {**TAUGHT, "name": "expected"}},
         {"finetune": {**TAUGHT, "teacher": "main", "name": "taught"}},
-        {"finetune": {**TAUGHT, "teacher": "main", "mixed": True, "name": "mixed"}},
     ),
 }
 

@@ -76,4 +76,4 @@ def test_the_ladders_of_that_bench_are_what_rung_reads(tmp_path):
     for task in combined.LADDERS:
         (tmp_path / "config.json").write_text("{}")
         small, large = tmp_path, "http://127.0.0.1:1/v1" if task == "tickets" else ""
-        assert len(combined.parse_config(combined.settings(task, small, large), combined.EXAMPLES / task).planned) == 4
+        assert len(combined.parse_config(combined.settings(task, small, large), combined.EXAMPLES / task).planned) >= 3
