@@ -48,3 +48,8 @@ def test_long_work_says_a_line_now_and_then_where_there_is_no_terminal(monkeypat
     lines = screen.console.file.getvalue().splitlines()
     assert lines[0] == "prompt: as-is on dev: 5 of 40, $0.0050, about 70 s left"
     assert 4 <= len(lines) <= 8
+    screen.console = Console(file=StringIO(), force_terminal=False, width=100)
+    with screen.stage("prompt", 40) as bar:
+        now += 60.0
+        bar.advance()
+    assert screen.console.file.getvalue() == "prompt: 1 of 40\n", "the first of many at once: no time is told by it"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+FEW = 8  # answers that come at once, of which the first tells nothing about the time that is left
 LINE_EVERY_S = 10.0  # between two lines about one stage, where no terminal draws a bar
 
 
@@ -92,9 +93,10 @@ class PlainBar:
         if now - self._said < LINE_EVERY_S or not self._done:
             return
         self._said = now
-        left = (now - self._started) * (self._rows - self._done) / self._done
+        left = (now - self._started) * max(self._rows - self._done, 0) / self._done
+        known = f", about {left:.0f} s left" if self._done >= min(FEW, self._rows / 10) else ""
         usd_so_far = f", ${self._usd:.4f}" if self._usd else ""
-        self._say(f"{self._title}: {self._done:,} of {self._rows:,}{usd_so_far}, about {max(left, 0.0):.0f} s left")
+        self._say(f"{self._title}: {self._done:,} of {self._rows:,}{usd_so_far}{known}")
 
 
 class Screen:
