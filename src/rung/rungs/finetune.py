@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -13,15 +14,15 @@ from rung import plugins
 from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.prompts.templates import ChatSystem, Template, asked_as_it_stands
-from rung.protocols import AnsweringKit, Kit, System, Tuner, TuningSpace
+from rung.protocols import AnsweringKit, Kit, RegressionSuite, System, Tuner, TuningSpace
 from rung.rungs.tuning_prompts import SHORT, answering_with_passages, bare, prompts_for, with_passages
 from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
 from rung.tuning.gate import against
+from rung.tuning.planned import LongestRace, kept_told, remedies_tuned
 from rung.tuning.remedies import keep_abilities
 from rung.tuning.search import (
-    SHARES,
     RecipeRace,
     TuningPlace,
     TuningPrompt,
@@ -46,7 +47,7 @@ from rung.types import (
     Trial,
     TunedLearned,
     Tuning,
-    TuningNeed,
+    TuningRow,
     learned_as,
 )
 
@@ -181,35 +182,33 @@ class FineTune(BaseModel):
             raise NotOffered("; ".join(reasons))
         if space is None:
             return self._plan_elsewhere(given, kit)
-        prompt = bare(task)
-        recipes = self._recipes(space)
-        chats = tuning_rows(prompt, rows)
-        need = recipes[0].need(
-            space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
-        )
-        prompts = 1 if self.under == SHORT else 2
-        alone = not self.curve and len(recipes) == prompts == 1
-        times = 1.0 if alone else SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
-        whole = TuningNeed(
-            tokens=round(need.tokens * times),
-            seconds=None if need.seconds is None else need.seconds * times,
-            memory_bytes=need.memory_bytes,
-            disk_bytes=need.disk_bytes,
-            note=f"1 run on {len(rows)} examples; {need.note}"
-            if alone
-            else f"{len(recipes)} recipes on a quarter of {len(rows)} examples, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
-        )
-        runs = 1 if alone else len(recipes) + prompts + 1
-        calls = 4 * runs * min(len(dev), 150) + len(dev)
-        sample = tuple(prompt.chat(e) for e in dev[:ROWS_PLANNED_WITH])
-        return RungPlan(runs, calls, sample, None, whole)
+        recipes, prompts = self._recipes(space), self._prompts(task, given.below)
+        suite = space.regression_suite
+        race = self._longest(recipes, 1 if self.under == SHORT else 2, suite)
+        short, longest = (recipes[0].need(space.base, tuning_rows(p, rows), _tokens) for p in (prompts[0], prompts[-1]))
+        need = race.need(short, longest, len(rows))
+        asked = Counter({self.model: race.calls(len(dev), suite)})
+        asked.update({self.teacher: len(rows)} if self.teacher is not None else {})  # it answers every training example
+        need = replace(need, note=f"{need.note}{kept_told(suite)}")
+        sample = tuple(prompts[-1].chat(e) for e in dev[:ROWS_PLANNED_WITH])
+        return RungPlan(race.runs, asked.total(), sample, None, need, asked)
 
     def _plan_elsewhere(self, given: FitInput, kit: Kit) -> RungPlan:
         exported = _exported(given.task, given.below)
         must_be_there(kit, self.model, exported)
         prompts = prompts_of(given.task, exported)
         sample = tuple(exported.render(e.inputs) for e in given.dev[:ROWS_PLANNED_WITH])
-        return RungPlan(len(prompts), len(prompts) * len(given.dev), sample)
+        kept = kit.regression_suite().asked if self.base is not None else 0
+        asked = Counter({self.model: len(prompts) * len(given.dev) + kept})
+        asked.update({self.base: kept} if self.base is not None else {})
+        return RungPlan(len(prompts), asked.total(), sample, calls_by_role=asked)
+
+    def _longest(self, recipes: Sequence[Tuner], prompts: int, suite: RegressionSuite) -> LongestRace:
+        return LongestRace(len(recipes), prompts, self.curve, remedies_tuned(recipes[0], suite))
+
+    def _prompts(self, task: Task, below: Candidate | None) -> tuple[TuningPrompt, ...]:
+        """Return the prompts to tune under, shortest first, as far as they are known without a search for passages."""
+        return (bare(task),) if self.under == SHORT else prompts_for(task, below)
 
     @staticmethod
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
@@ -220,10 +219,8 @@ class FineTune(BaseModel):
         self, task: Task, below: Candidate | None, space: TuningSpace, shown: Sequence[Example], kit: Kit
     ) -> tuple[TuningPrompt, ...]:
         """Return the prompts to tune under, shortest first."""
-        if self.under == SHORT:
-            return (bare(task),)
-        passages = await with_passages(below, space, shown, kit)
-        return prompts_for(task, below) if passages is None else (bare(task), passages)
+        passages = None if self.under == SHORT else await with_passages(below, space, shown, kit)
+        return self._prompts(task, below) if passages is None else (bare(task), passages)
 
     async def _taught(self, task: Task, rows: Sequence[Example], kit: Kit, below: Candidate | None) -> Lesson | None:
         """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
@@ -269,6 +266,11 @@ class FineTune(BaseModel):
                 "free on the disk of the run folder: free some space and run the same command again"
             )
         return results[0], unfit
+
+
+def _tokens(row: TuningRow) -> int:
+    """Return about how many tokens a row has, as nothing is loaded that could count them."""
+    return (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
 
 
 def _entry(entry: Any) -> Any:
