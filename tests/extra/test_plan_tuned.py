@@ -10,6 +10,7 @@ from rung.engine import number_format
 from rung.engine.plan import plan
 from rung.ladder import climb
 from rung.models import local
+from rung.progress import Silent
 from rung.store.run import RunFolder
 from rung.types import Forgetting
 from rung_nano import WEIGHTS
@@ -22,10 +23,20 @@ pytest.importorskip("peft", reason="needs rung[tune]")
 TUNED = {"finetune": {"tuner": {"lora": {**QUICK, "epochs": 1, "batch_rows": 2}}, "force": True}}
 
 
-def planned_and_asked(config):
-    """Return the calls that are planned, those that a climb asks, and what finetune's line says."""
+class Heard(Silent):
+    """Keeps what a climb says."""
+
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def planned_and_asked(config, heard=None):
+    """Return the calls that are planned, those that a climb asks, and the lines of the plan by name."""
     lines = plan(config).rungs
-    climb(config, config.root / "run")
+    climb(config, config.root / "run", heard)
     asked = RunFolder.open(config.root / "run").spend.need()["calls"]
     return sum(r.dev_calls + r.test_calls for r in lines), asked, {r.rung: r for r in lines}
 
@@ -40,9 +51,12 @@ def other_task(root):
 def test_the_plan_of_a_tuned_climb_is_not_exceeded(tmp_path):
     """The general abilities are asked before and after, as they are unless that is turned off."""
     config = experiment(tmp_path, 60, ladder=["baseline", TUNED], general_abilities=True, diagnosis={"calls": 0})
-    planned, asked, lines = planned_and_asked(config)
+    heard = Heard()
+    planned, asked, lines = planned_and_asked(config, heard)
     assert planned / 3 <= asked <= planned
     assert "120 examples of what tuning must not harm are asked before and after" in lines["finetune"].note
+    [told] = [said for said in heard.said if said.startswith("finetune: tuning takes about ")]
+    assert told.endswith("minutes at most, by parts of a step that were computed; dev answers and remedies come on top")
     without = plan(config.model_copy(update={"general_abilities": False})).rungs
     assert lines["finetune"].dev_calls - next(r for r in without if r.rung == "finetune").dev_calls == 2 * 120
 

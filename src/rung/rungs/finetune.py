@@ -14,7 +14,7 @@ from rung import plugins
 from rung.contracts import held_tuner, revived
 from rung.errors import MissingExtra, NotOffered, TuningError
 from rung.prompts.templates import ChatSystem, Template, asked_as_it_stands
-from rung.protocols import AnsweringKit, Kit, RegressionSuite, System, Tuner, TuningSpace
+from rung.protocols import AnsweringKit, Kit, System, Tuner, TuningSpace
 from rung.rungs.tuning_prompts import SHORT, answering_with_passages, bare, prompts_for, with_passages
 from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
@@ -145,7 +145,7 @@ class FineTune(BaseModel):
         recipes = self._recipes(space)
         prompts = await self._under(task, below, space, (*rows, *dev[:ROWS_PLANNED_WITH]), kit)
         at = TuningPlace.of(task, kit, space, dev)
-        checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
+        checked, unfit = await self._preflight(recipes, prompts, rows, at)
         found = await search(recipes, [p for p in prompts if p.name not in unfit], rows, at, curve=self.curve)
         fixed = await keep_abilities(found.winner, at)
         winner = fixed.winner
@@ -184,7 +184,8 @@ class FineTune(BaseModel):
             return self._plan_elsewhere(given, kit)
         recipes, prompts = self._recipes(space), self._prompts(task, given.below)
         suite = space.regression_suite
-        race = self._longest(recipes, 1 if self.under == SHORT else 2, suite)
+        count = 1 if self.under == SHORT else 2
+        race = LongestRace(len(recipes), count, self.curve, remedies_tuned(recipes[0], suite))
         short, longest = (recipes[0].need(space.base, tuning_rows(p, rows), _tokens) for p in (prompts[0], prompts[-1]))
         need = race.need(short, longest, len(rows))
         asked = Counter({self.model: race.calls(len(dev), suite)})
@@ -202,9 +203,6 @@ class FineTune(BaseModel):
         asked = Counter({self.model: len(prompts) * len(given.dev) + kept})
         asked.update({self.base: kept} if self.base is not None else {})
         return RungPlan(len(prompts), asked.total(), sample, calls_by_role=asked)
-
-    def _longest(self, recipes: Sequence[Tuner], prompts: int, suite: RegressionSuite) -> LongestRace:
-        return LongestRace(len(recipes), prompts, self.curve, remedies_tuned(recipes[0], suite))
 
     def _prompts(self, task: Task, below: Candidate | None) -> tuple[TuningPrompt, ...]:
         """Return the prompts to tune under, shortest first, as far as they are known without a search for passages."""
@@ -240,14 +238,14 @@ class FineTune(BaseModel):
         return tuple(variant for tuner in named for variant in tuner.variants(space.base))
 
     async def _preflight(
-        self, recipe: Tuner, prompts: Sequence[TuningPrompt], rows: Sequence[Example], at: TuningPlace
+        self, recipes: Sequence[Tuner], prompts: Sequence[TuningPrompt], rows: Sequence[Example], at: TuningPlace
     ) -> tuple[Preflight, Mapping[str, Skipped]]:
         """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then, by its name."""
         results, unfit = list[Preflight](), dict[str, Skipped]()
         for prompt in prompts:
             chats = tuning_rows(prompt, rows)
             try:
-                found = await preflight(recipe, chats, at)
+                found = await preflight(recipes[0], chats, at)
             except MissingExtra as error:
                 raise NotOffered(str(error)) from error
             except TuningError as error:
@@ -258,7 +256,14 @@ class FineTune(BaseModel):
                 continue
             results.append(found)
         at.kit.say(f"finetune: preflight passed; one example as it is tuned: {results[0].shown!r}")
-        need = recipe.need(at.space.base, tuning_rows(prompts[0], rows), lambda row: len(row.answer) // 3 + 40)
+        race = LongestRace(len(recipes), len(results), self.curve, 0)
+        seconds = race.seconds(results[0].seconds, results[-1].seconds)
+        if seconds is not None:
+            at.kit.say(
+                f"finetune: tuning takes about {max(seconds / 60, 0.1):,.1f} minutes at most, by parts of a step that were computed; "
+                "dev answers and remedies come on top"
+            )
+        need = recipes[0].need(at.space.base, tuning_rows(prompts[0], rows), lambda row: len(row.answer) // 3 + 40)
         free = at.space.free_bytes()
         if free is not None and need.disk_bytes is not None and need.disk_bytes > free:
             raise TuningError(
