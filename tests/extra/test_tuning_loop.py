@@ -10,8 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -236,6 +238,35 @@ def test_the_memory_told_is_that_of_the_rows_not_of_the_largest_batch_allowed():
     found = recipe().preflight(NANO, given, sent_by_nano, 3)
     longest = max(len(Reader.of(NANO).encode(row).tokens) for row in given)
     assert found.checks[-1].found.endswith(f"at its peak with {recipe().batch_rows * longest}")
+
+
+def test_more_memory_than_is_free_is_refused_by_what_a_part_of_a_step_took(monkeypatch):
+    measured = recipe().preflight(NANO, rows(24), sent_by_nano, 3).checks[-1]
+    assert (measured.what, measured.passed) == ("memory", True)
+    free = iter(
+        [10**12, 10**12]
+    )  # before anything is loaded, and for how many tokens at once; then there is hardly any
+    for module in ("_local", "_preflight"):
+        monkeypatch.setattr(f"rung.tuners.{module}.free_bytes", lambda device: next(free, 1_000))
+    monkeypatch.setattr("rung.tuners._preflight.peak_memory", lambda device: 10**12)
+    [failed] = recipe().preflight(NANO, rows(24), sent_by_nano, 3).failed
+    assert failed.what == "memory"
+    assert failed.found.endswith("1 MB are free: use a smaller batch_tokens, a smaller base, or a larger machine")
+
+
+@pytest.mark.parametrize("name", ["lora", "full"])
+def test_the_seconds_told_are_those_of_a_run(name, tmp_path, monkeypatch):
+    """Of the processor, on one thread: what else runs here counts on neither side."""
+    own, given = recipe(name), rows(64)
+    monkeypatch.setattr("rung.tuners._preflight.time", SimpleNamespace(perf_counter=time.process_time))
+    told = own.preflight(NANO, given, sent_by_nano, 3).seconds
+    run = own.start(NANO, given, tmp_path / "state", 3)
+    run.train(1, lambda _: None)
+    began = time.process_time()
+    run.train(run.steps, lambda _: None)
+    took = (time.process_time() - began) * run.steps / (run.steps - 1)
+    run.close()
+    assert took / 1.75 < told < 1.75 * took  # 1.1 to 1.2 of it, as measured
 
 
 def test_preflight_fails_where_inference_sends_something_else():

@@ -15,7 +15,7 @@ from rung.data.audit.noise import check_noise
 from rung.data.near import Duplicates
 from rung.data.parts import Parts
 from rung.data.split import split, split_given
-from rung.engine.plan import power_lines
+from rung.engine.power_lines import power_lines
 from rung.stats.power import power_met
 from rung.stats.sizes import NEEDS
 from rung.types import Dataset, Example, Floor, MetricSpec, Task

@@ -131,6 +131,22 @@ def test_a_model_that_is_awaited_is_no_missing_role_and_costs_nothing_in_the_pla
         project(tmp_path, ladder=[{"prompt": {"model": "tuned"}}, *LADDER])
 
 
+def test_what_it_was_before_is_planned_too_and_answers_no_test_example(tmp_path):
+    """Without a base nothing is compared; with one both are asked what must be kept, each at its price."""
+    models = {"before": {**TUNED, "name": "before", "input_usd_per_mtok": 200.0, "output_usd_per_mtok": 400.0}}
+    step = {"model": "tuned", "trained": "elsewhere"}
+
+    def line(**more):
+        config = project(tmp_path, TUNED, ["prompt", {"finetune": {**step, **more}}], models, general_abilities=True)
+        return plan(config).rungs[1]
+
+    alone, beside = line(), line(base="before")
+    assert beside.dev_calls - alone.dev_calls == 2 * 120
+    assert beside.test_calls == alone.test_calls
+    each = alone.usd / (alone.dev_calls + alone.test_calls)
+    assert beside.usd == pytest.approx(alone.usd + 120 * each + 120 * 100 * each)
+
+
 @pytest.mark.parametrize("step", [{"trained": "elsewhere", "tuner": "full"}, {"trained": "elsewhere", "teacher": "main"},
                                   {"cost_usd": 3}, {"base": "main"}, {"trained": "there"}])  # fmt: skip
 def test_settings_that_do_not_go_together_are_refused(tmp_path, step):

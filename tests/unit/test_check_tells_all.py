@@ -142,15 +142,15 @@ CASES = {
     "regression task that is not there": (put("regression_tasks", ["none"]), "file", "regression_tasks.0"),
     "regression task that is no run": (
         both(file("some/a.txt", "a"), put("regression_tasks", ["some"])),
-        "climb",
+        "plan",
         "neither a rung.yaml nor a run folder",
     ),
     "regression task with a problem": (
         both(file("other.yaml", "task: {name: x}\n"), put("regression_tasks", ["other.yaml"])),
-        "climb",
+        "plan",
         "regression_tasks.0",
     ),
-    "regression run that asks no model": (run_won_by_baseline, "climb", "which asks no model"),
+    "regression run that asks no model": (run_won_by_baseline, "plan", "which asks no model"),
     "column that is not there": (put("task", "target", "label"), "data", "label"),
     "cap without a price": (
         both(put("models", "main", OPENAI), put("limits", {"budget_usd": 1})),

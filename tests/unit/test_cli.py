@@ -70,6 +70,15 @@ def test_json_is_one_document(run, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_plan_says_where_minutes_are_guessed_and_how_they_are_measured(run, tmp_path):
+    write_config(tmp_path)
+    told = "Minutes rest on a guess of what a call takes: `rung plan --timed` measures it."
+    assert told in " ".join(run("plan")[1].split())
+    assert told not in " ".join(run("plan", "--timed")[1].split())
+    assert told not in " ".join(run("plan", "--only", "baseline")[1].split())
+
+
+@pytest.mark.slow
 def test_a_plan_says_what_was_spent_and_how_much_of_it_nobody_told(run, tmp_path):
     write_config(tmp_path)
     code, out, _ = run("plan")

@@ -50,11 +50,11 @@ def plan(
             }
         )
         return 0
-    _tell(found, loaded.task.objective, folder, booked)
+    _tell(found, loaded.task.objective, folder, booked, timed=timed)
     return 0
 
 
-def _tell(found: Plan, objective: str, folder: Path, booked: Mapping[str, Any] | None) -> None:
+def _tell(found: Plan, objective: str, folder: Path, booked: Mapping[str, Any] | None, *, timed: bool) -> None:
     """Print the plan as a table, with what it rests on and what was spent already."""
     from rich.table import Table
 
@@ -75,6 +75,8 @@ def _tell(found: Plan, objective: str, folder: Path, booked: Mapping[str, Any] |
     for r in found.rungs:
         if r.note:
             screen.print(f"{r.rung}: {r.note}")
+    if not timed and any(r.test_calls for r in found.rungs):
+        screen.print("Minutes rest on a guess of what a call takes: `rung plan --timed` measures it.")
     for line in found.power:
         screen.print(line)
     total = "cost an unknown amount" if found.usd is None else f"cost at most about ${found.usd:,.2f}"

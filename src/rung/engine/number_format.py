@@ -47,8 +47,7 @@ async def models_of(
     The prompt as it stands is answered on 30 dev examples in float32 and in bfloat16. Only where each of them scores the same is the shorter format
     used; where all of them score alike, as where all are wrong, only where each answer is the same. What runs now and a judge's opinions are left as they are.
     """
-    comparable = len(dev) >= ROWS and not is_opinion(task) and task.as_good_as is None
-    if comparable and FACT not in run.facts and not run.measured and not run.times_opened:
+    if _comparable(task, dev) and FACT not in run.facts and not run.measured and not run.times_opened:
         with suppress(BudgetSpent):  # the climb ends at the budget, too, and says so; with more of it all is compared
             found, notes = dict[str, dict[str, str]](), list[Finding]()
             for role in dict.fromkeys(_open_roles(config)):
@@ -61,12 +60,27 @@ async def models_of(
         yield clients
 
 
+def compared_at_most(config: Config, task: Task, dev: Sequence[Example]) -> Mapping[str, int]:
+    """Return the calls that comparing takes at most, by role; whether this processor multiplies bfloat16 is not looked at, which takes torch."""
+    if not _comparable(task, dev):
+        return {}
+    return {role: 2 * ROWS for role, settings in _local_roles(config) if settings.worth_comparing}
+
+
+def _comparable(task: Task, dev: Sequence[Example]) -> bool:
+    return len(dev) >= ROWS and not is_opinion(task) and task.as_good_as is None
+
+
 def _open_roles(config: Config) -> Iterator[str]:
+    return (role for role, settings in _local_roles(config) if settings.may_be_quicker())
+
+
+def _local_roles(config: Config) -> Iterator[tuple[str, Local]]:
     known, spared = configured(config), asked_by_tuning_alone(config)
     for role in (role for step in config.ladder for role in answering_roles(step)):
         settings = known.get(role)
-        if role not in spared and isinstance(settings, Local) and settings.may_be_quicker():
-            yield role
+        if role not in spared and isinstance(settings, Local):
+            yield role, settings
 
 
 async def _found(

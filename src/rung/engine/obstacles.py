@@ -229,6 +229,6 @@ def _of_regression_tasks(config: Config) -> Iterator[Obstacle]:
         except ConfigError as error:
             own = [p for p in error.problems if p.path == "regression_tasks"]
             problems = own or [Problem(f"regression_tasks.{index}", " ".join(str(error).split()))]
-            yield from (Obstacle(problem, "climb") for problem in problems)
+            yield from (Obstacle(problem, "plan") for problem in problems)
         except RungError as error:
-            yield Obstacle(Problem(f"regression_tasks.{index}", str(error)), "climb")
+            yield Obstacle(Problem(f"regression_tasks.{index}", str(error)), "plan")

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rung.config import Config, Step
 from rung.config.roles import answering_role, answering_roles, roles_of
-from rung.data.audit.audit_input import AuditInput, percent
-from rung.data.audit.power import DISCORDANCE, check_power, independent_rows
 from rung.data.configured import as_task, how_parted, part_rows, read_rows
 from rung.data.parts import Parts
 from rung.diagnosis.changes import APPROACHES, CHANGES, most_answers
 from rung.engine.contract import planned
+from rung.engine.number_format import compared_at_most
 from rung.engine.obstacles import refuse
+from rung.engine.power_lines import power_lines
 from rung.engine.timed import Paces
 from rung.errors import NotOffered, RungError
 from rung.evaluate import profile
 from rung.evaluate.kit import RunKit
 from rung.evaluate.roles import Asker
-from rung.judging.human_labels import is_opinion
 from rung.models.larger import larger_roles
 from rung.models.prices import most_tokens, price_of, rent_of
 from rung.models.settings import ProviderSettings, configured
@@ -29,9 +28,8 @@ from rung.plugins import rung_type
 from rung.progress import Silent
 from rung.protocols import Judge
 from rung.rag.opening import document_index_to_plan
-from rung.stats.power import power_met, power_of_non_inferiority, rows_for_met, rows_for_non_inferiority
-from rung.stats.ppi import FEWEST_LABELS
 from rung.store.run import RunFolder
+from rung.tuning.regression import regression_tasks_of
 from rung.tuning.workspace import Spaces
 from rung.types import Completion, FitInput, Message, Request, Task, TuningNeed
 
@@ -43,6 +41,7 @@ VERDICT_TOKENS = 60  # of a judge's reply: a sentence, a verdict and a code
 UNSEEN_ANSWER_TOKENS = 256  # of an answer where no expected one shows how long it may get
 SAMPLED = 50  # dev rows whose judge's prompts are measured
 SKIPPED = "will be skipped: "
+FORMATS = "dev examples answered in two number formats, once for a run, where the processor multiplies bfloat16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,8 @@ def plan(config: Config, steps: Sequence[Step] | None = None, paces: Paces | Non
     roles = {role: _silent(role, s) for role, s in settings.items()}
     answer = _answer_tokens([e.target for e in parts.train]) if task.target else UNSEEN_ANSWER_TOKENS
     with document_index_to_plan(config) as document_index:
-        kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, Spaces(None, (), Silent()))
+        spaces = Spaces(None, regression_tasks_of(config), Silent(), config.general_abilities)
+        kit = RunKit(task, roles, config.split.seed, Silent(), config.root, document_index, spaces)
         paces = paces or Paces()
         rungs = [_estimated(step, task, parts, kit, settings, answer, paces) for step in steps or config.ladder]
     changed = most_answers(config.robustness, len(parts.dev))
@@ -115,6 +115,10 @@ def plan(config: Config, steps: Sequence[Step] | None = None, paces: Paces | Non
         *_judges(task, kit, settings, parts, rungs, changed),
         *_examined(config, settings, rungs, answer, task, changed, paces),
     ]
+    formats = compared_at_most(config, task, parts.dev) if steps is None else {}  # compared before anything is measured
+    if formats and any(r.test_calls for r in rungs):
+        line = ("number formats", len(formats), sum(formats.values()), FORMATS)
+        rungs.append(_at_most(line, {r: settings[r] for r in formats}, rungs, answer, paces))
     sizes_of = {"train": len(parts.train), "dev": len(parts.dev), "test": len(parts.test)}
     lines = tuple(power_lines(task, parts, len(config.planned)))
     others = [s.label for s in config.ladder if not rung_type(s.rung).trains and s.label != task.as_good_as]
@@ -164,10 +168,10 @@ def _estimated(
     calls = wanted.dev_calls + len(parts.test) if asks else 0
     each = wanted.calls_by_role or ({asked: wanted.dev_calls} if asked is not None else {})
     pace = {role: paces.of(role, wanted.chats) for role in each} if answering_role(step) is not None else {}
-    usd, minutes, note = (
-        _all_models(each, len(parts.test), (per_call, answer), settings, pace) if asks else (0.0, 0.1, None)
-    )
-    untold = _all_models(each, len(parts.test), (per_call, LONGEST), settings, pace)[0] if asks else 0.0
+    last = {asked} if rung_type(step.rung).trains else set(each)  # a teacher and a base answer no test example
+    test = {role: len(parts.test) for role in each if role in last}
+    usd, minutes, note = _all_models(each, test, (per_call, answer), settings, pace) if asks else (0.0, 0.1, None)
+    untold = _all_models(each, test, (per_call, LONGEST), settings, pace)[0] if asks else 0.0
     if wanted.tuning is not None:
         usd, minutes, note = _with_tuning(wanted.tuning, role, usd, minutes, note)
     return RungEstimate(
@@ -187,7 +191,7 @@ def _estimated(
 
 def _all_models(
     dev_calls: Mapping[str, int],
-    test_calls: int,
+    test_calls: Mapping[str, int],
     tokens: tuple[int, int],
     settings: Mapping[str, ProviderSettings],
     pace: Mapping[str, float | None],
@@ -196,8 +200,10 @@ def _all_models(
 
     `tokens`: in and out, of a request. `pace`: seconds of a call by role, where it was timed.
     """
-    dev = [_money_and_time(settings[role], calls, *tokens, pace.get(role)) for role, calls in dev_calls.items()]
-    test = [_money_and_time(settings[role], test_calls, *tokens, pace.get(role)) for role in dev_calls]
+    dev, test = (
+        [_money_and_time(settings[role], calls, *tokens, pace.get(role)) for role, calls in part.items()]
+        for part in (dev_calls, test_calls)
+    )
     dollars, minutes = ([[line[i] for line in lines] for lines in (dev, test)] for i in (0, 1))
     return _total(*dollars), _total(*minutes), dev[0][2]
 
@@ -228,26 +234,25 @@ def _examined(
         ("diagnosis", len(asking), len(asking) * (config.diagnosis.calls + alone), experiments),
         ("robustness", min(APPROACHES, len(asking)), min(APPROACHES, len(asking)) * changed // APPROACHES, robust),
     )
-    return [_at_most(one, config, settings, asking, answer, paces) for one in wanted if one[2]]
+    larger = larger_roles(config) if config.diagnosis.calls else {}
+    roles = {role for step in config.ladder for role in answering_roles(step)}
+    models = {r: settings[r] for r in sorted({*roles, *larger.values()}) if r in settings}
+    return [_at_most(one, models, asking, answer, paces) for one in wanted if one[2]]
 
 
 def _at_most(
     line: tuple[str, int, int, str],
-    config: Config,
-    settings: Mapping[str, ProviderSettings],
-    asking: Sequence[RungEstimate],
+    models: Mapping[str, ProviderSettings],
+    rungs: Sequence[RungEstimate],
     answer: int,
     paces: Paces,
 ) -> RungEstimate:
-    """Estimate calls on dev at the price of the dearest model that they may ask.
+    """Estimate calls on dev at the price of the dearest of the `models` that they may ask.
 
-    `line`: its name, approaches, calls, and a note. `asking`: the rungs that ask models.
+    `line`: its name, approaches, calls, and a note.
     """
     label, approaches, calls, note = line
-    per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in asking)
-    larger = larger_roles(config) if config.diagnosis.calls else {}
-    roles = {role for step in config.ladder for role in answering_roles(step)}
-    models = {r: settings[r] for r in sorted({*roles, *larger.values()}) if r in settings}
+    per_call = max(round(r.input_tokens / (r.dev_calls + r.test_calls)) for r in rungs if r.test_calls)
     found = [_money_and_time(model, calls, per_call, answer, paces.slowest(r)) for r, model in models.items()]
     known = [usd for usd, _, _ in found if usd is not None]
     return RungEstimate(
@@ -306,39 +311,6 @@ def _judges(
         label = f"metric {spec.name}"
         found.append(RungEstimate(label, 0, dev, test, *tokens, usd, minutes, f"judges every answer; {note}"))
     return found
-
-
-def power_lines(task: Task, parts: Parts, planned_rungs: int) -> Iterator[str]:
-    """Say what this test part can show, before money is spent: what the audit says, and what people's labels or equal quality take."""
-    for finding in check_power(AuditInput(parts, task, planned_rungs)):
-        yield (
-            finding.message[:1].upper()
-            + finding.message[1:]
-            + ("" if finding.severity == "note" else f" {finding.next_step}")
-        )
-    if is_opinion(task):
-        yield _labels_line(task, min(FEWEST_LABELS, independent_rows(parts.test)), planned_rungs)
-    if task.objective == "cheapest":
-        rows = rows_for_non_inferiority(task.min_gain, DISCORDANCE, task.alpha)
-        yield f'"Not worse by more than {task.min_gain:g}" takes about {rows:,} test examples at {percent(DISCORDANCE)} disagreement.'
-
-
-def _labels_line(task: Task, labels: int, planned: int) -> str:
-    """Say what people have to do where a judge decides, and what their labels can show without it."""
-    if task.as_good_as is None:
-        truth = min(1.0, task.goal + task.min_gain)
-        rule = (task.goal, task.tolerance, task.alpha, planned)
-        alone, needed, what = power_met(truth, labels, *rule), rows_for_met(truth, *rule), f"a system at {truth:.2f}"
-    else:
-        beside = (task.tolerance, DISCORDANCE, task.alpha / max(1, planned - 1))
-        alone, needed = power_of_non_inferiority(labels, *beside), rows_for_non_inferiority(*beside)
-        what = f"one as good as {task.as_good_as}, labelled beside it,"
-    most = f", with {needed:,} with probability 0.80" if needed is not None else ""
-    return (
-        f"The judge {task.metrics[0].name!r} decides only beside labels that people give after the run (`rung label`, at least "
-        f"{labels}): {labels} labels alone show {what} with probability {alone:.2f}{most}; a judge that agrees "
-        "with people needs fewer."
-    )
 
 
 def _silent(role: str, settings: ProviderSettings) -> Asker:

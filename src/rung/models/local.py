@@ -97,10 +97,15 @@ class Local(ProviderSettings):
         """The folder or Hub name from which transformers loads the model to tune it."""
         return self.folder or self.name
 
-    def may_be_quicker(self) -> bool:
-        """Whether `dtype` leaves the number format open and a shorter one would save time that is worth a comparison."""
+    @property
+    def worth_comparing(self) -> bool:
+        """Whether `dtype` leaves the number format open, and the model is so large that a shorter one would save time on some processor."""
         weights = [p.stat().st_size for p in Path(self.folder).glob("*.safetensors")] if self.folder is not None else []
-        if self.dtype != "auto" or (weights and sum(weights) < _WORTH_COMPARING):
+        return self.dtype == "auto" and not (weights and sum(weights) < _WORTH_COMPARING)
+
+    def may_be_quicker(self) -> bool:
+        """Whether a shorter number format would save time that is worth a comparison, on this processor."""
+        if not self.worth_comparing:
             return False
         try:
             loading = plugins.require("rung.models._local_load", "local")

@@ -99,6 +99,16 @@ class Tuner(Protocol):
 class RegressionSuite(Protocol):
     """What tuning must not harm: the user's other tasks and general abilities."""
 
+    @property
+    def asked(self) -> int:
+        """Rows that a model is asked to be scored on all of it."""
+        ...
+
+    @property
+    def vetoes(self) -> bool:
+        """Whether a loss may keep tuned weights from winning, so that remedies are tried: the user named tasks."""
+        ...
+
     async def scores(self, role: str) -> Mapping[str, Mapping[str, float]]:
         """Score the model in `role` on all of it: name -> row id -> score in [0, 1]."""
         ...

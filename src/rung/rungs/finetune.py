@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -19,9 +20,9 @@ from rung.stats.learning import forecast
 from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
 from rung.tuning.gate import against
+from rung.tuning.planned import LongestRace, kept_told, remedies_tuned
 from rung.tuning.remedies import Mended, keep_abilities
 from rung.tuning.search import (
-    SHARES,
     RecipeRace,
     Tuned,
     TuningPlace,
@@ -47,7 +48,7 @@ from rung.types import (
     Trial,
     TunedLearned,
     Tuning,
-    TuningNeed,
+    TuningRow,
     learned_as,
 )
 
@@ -145,7 +146,7 @@ class FineTune(BaseModel):
         recipes = self._recipes(space)
         prompts = await self._under(task, below, space, (*rows, *dev[:ROWS_PLANNED_WITH]), kit)
         at = TuningPlace.of(task, kit, space, dev)
-        checked, unfit = await self._preflight(recipes[0], prompts, rows, at)
+        checked, unfit = await self._preflight(recipes, prompts, rows, at)
         found = await search(recipes, [p for p in prompts if p.name not in unfit], rows, at, curve=self.curve)
         fixed = await keep_abilities(found.winner, at)
         winner = fixed.winner
@@ -183,35 +184,31 @@ class FineTune(BaseModel):
             raise NotOffered("; ".join(reasons))
         if space is None:
             return self._plan_elsewhere(given, kit)
-        prompt = bare(task)
-        recipes = self._recipes(space)
-        chats = tuning_rows(prompt, rows)
-        need = recipes[0].need(
-            space.base, chats, lambda row: (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
-        )
-        prompts = 1 if self.under == SHORT else 2
-        alone = not self.curve and len(recipes) == prompts == 1
-        times = 1.0 if alone else SHARES[0] * len(recipes) + prompts * SHARES[1] + 1.0
-        whole = TuningNeed(
-            tokens=round(need.tokens * times),
-            seconds=None if need.seconds is None else need.seconds * times,
-            memory_bytes=need.memory_bytes,
-            disk_bytes=need.disk_bytes,
-            note=f"1 run on {len(rows)} examples; {need.note}"
-            if alone
-            else f"{len(recipes)} recipes on a quarter of {len(rows)} examples, {prompts} prompt{'s' if prompts > 1 else ''} on a half, 1 on all; {need.note}",
-        )
-        runs = 1 if alone else len(recipes) + prompts + 1
-        calls = 4 * runs * min(len(dev), 150) + len(dev)
-        sample = tuple(prompt.chat(e) for e in dev[:ROWS_PLANNED_WITH])
-        return RungPlan(runs, calls, sample, None, whole)
+        recipes, prompts = self._recipes(space), self._prompts(task, given.below)
+        suite = space.regression_suite
+        count = 1 if self.under == SHORT else 2
+        race = LongestRace(len(recipes), count, self.curve, remedies_tuned(recipes[0], suite))
+        short, longest = (recipes[0].need(space.base, tuning_rows(p, rows), _tokens) for p in (prompts[0], prompts[-1]))
+        need = race.need(short, longest, len(rows))
+        asked = Counter({self.model: race.calls(len(dev), suite)})
+        asked.update({self.teacher: len(rows)} if self.teacher is not None else {})  # it answers every training example
+        need = replace(need, note=f"{need.note}{kept_told(suite)}")
+        sample = tuple(prompts[-1].chat(e) for e in dev[:ROWS_PLANNED_WITH])
+        return RungPlan(race.runs, asked.total(), sample, None, need, asked)
 
     def _plan_elsewhere(self, given: FitInput, kit: Kit) -> RungPlan:
         exported = _exported(given.task, given.below)
         must_be_there(kit, self.model, exported)
         prompts = prompts_of(given.task, exported)
         sample = tuple(exported.render(e.inputs) for e in given.dev[:ROWS_PLANNED_WITH])
-        return RungPlan(len(prompts), len(prompts) * len(given.dev), sample)
+        kept = kit.regression_suite().asked if self.base is not None else 0
+        asked = Counter({self.model: len(prompts) * len(given.dev) + kept})
+        asked.update({self.base: kept} if self.base is not None else {})
+        return RungPlan(len(prompts), asked.total(), sample, calls_by_role=asked)
+
+    def _prompts(self, task: Task, below: Candidate | None) -> tuple[TuningPrompt, ...]:
+        """Return the prompts to tune under, shortest first, as far as they are known without a search for passages."""
+        return (bare(task),) if self.under == SHORT else prompts_for(task, below)
 
     @staticmethod
     def revive(candidate: Candidate, task: Task, kit: AnsweringKit) -> System:
@@ -222,10 +219,8 @@ class FineTune(BaseModel):
         self, task: Task, below: Candidate | None, space: TuningSpace, shown: Sequence[Example], kit: Kit
     ) -> tuple[TuningPrompt, ...]:
         """Return the prompts to tune under, shortest first."""
-        if self.under == SHORT:
-            return (bare(task),)
-        passages = await with_passages(below, space, shown, kit)
-        return prompts_for(task, below) if passages is None else (bare(task), passages)
+        passages = None if self.under == SHORT else await with_passages(below, space, shown, kit)
+        return self._prompts(task, below) if passages is None else (bare(task), passages)
 
     async def _taught(self, task: Task, rows: Sequence[Example], kit: Kit, below: Candidate | None) -> Lesson | None:
         """Let the teacher answer the training rows under the best prompt so far, or the prompt as it stands."""
@@ -245,14 +240,14 @@ class FineTune(BaseModel):
         return tuple(variant for tuner in named for variant in tuner.variants(space.base))
 
     async def _preflight(
-        self, recipe: Tuner, prompts: Sequence[TuningPrompt], rows: Sequence[Example], at: TuningPlace
+        self, recipes: Sequence[Tuner], prompts: Sequence[TuningPrompt], rows: Sequence[Example], at: TuningPlace
     ) -> tuple[Preflight, Mapping[str, Skipped]]:
         """Check the rows under every prompt.  A failed check of the short one ends it; a longer one is left out then, by its name."""
         results, unfit = list[Preflight](), dict[str, Skipped]()
         for prompt in prompts:
             chats = tuning_rows(prompt, rows)
             try:
-                found = await preflight(recipe, chats, at)
+                found = await preflight(recipes[0], chats, at)
             except MissingExtra as error:
                 raise NotOffered(str(error)) from error
             except TuningError as error:
@@ -263,7 +258,14 @@ class FineTune(BaseModel):
                 continue
             results.append(found)
         at.kit.say(f"finetune: preflight passed; one example as it is tuned: {results[0].shown!r}")
-        need = recipe.need(at.space.base, tuning_rows(prompts[0], rows), lambda row: len(row.answer) // 3 + 40)
+        race = LongestRace(len(recipes), len(results), self.curve, 0)
+        seconds = race.seconds(results[0].seconds, results[-1].seconds)
+        if seconds is not None:
+            at.kit.say(
+                f"finetune: tuning takes about {max(seconds / 60, 0.1):,.1f} minutes at most, by parts of a step that were computed; "
+                "dev answers and remedies come on top"
+            )
+        need = recipes[0].need(at.space.base, tuning_rows(prompts[0], rows), lambda row: len(row.answer) // 3 + 40)
         free = at.space.free_bytes()
         if free is not None and need.disk_bytes is not None and need.disk_bytes > free:
             raise TuningError(
@@ -271,6 +273,11 @@ class FineTune(BaseModel):
                 "free on the disk of the run folder: free some space and run the same command again"
             )
         return results[0], unfit
+
+
+def _tokens(row: TuningRow) -> int:
+    """Return about how many tokens a row has, as nothing is loaded that could count them."""
+    return (sum(len(m.content) for m in row.messages) + len(row.answer)) // 3
 
 
 def _entry(entry: Any) -> Any:

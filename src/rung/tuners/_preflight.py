@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +60,12 @@ def preflight(
     checks.append(
         Checked("end of answer", f"every learned part ends in the end token ({_named(reader, fitting[0].tokens[-1])})")
     )
+    seconds = None
     if all(c.passed for c in checks):
-        checks += _loss(recipe, base, rows, fitting, seed)
+        found, seconds = _loss(recipe, base, rows, fitting, seed)
+        checks += found
     shown = reader.shown(min(fitting, key=lambda e: (len(e.tokens), e.id)))
-    return Preflight(tuple(checks), shown)
+    return Preflight(tuple(checks), shown, seconds)
 
 
 def _memory(recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow]) -> None:
@@ -139,8 +143,11 @@ def _whole_answers(rows: Sequence[TuningRow], encoded: Sequence[Encoded], reader
 
 def _loss(
     recipe: LocalRecipe, base: Base, rows: Sequence[TuningRow], fitting: Sequence[Encoded], seed: int
-) -> list[Checked]:
-    """Compute the loss a second way, overfit a few rows with the recipe itself, and measure what a part of a step takes."""
+) -> tuple[list[Checked], float | None]:
+    """Compute the loss a second way, overfit a few rows with the recipe itself, and measure what a part of a step takes.
+
+    Returns what was found, and the seconds of a run on all rows.
+    """
     short = sorted(rows, key=lambda r: (sum(len(m.content) for m in r.messages) + len(r.answer), r.id))[:OVERFIT_ROWS]
     quick = recipe.model_copy(update={"epochs": float(OVERFIT_STEPS), "batch_rows": OVERFIT_ROWS, "warmup": 0.0})
     with tempfile.TemporaryDirectory() as nowhere:
@@ -155,11 +162,12 @@ def _loss(
                 steps += 1
                 last = run.train(steps, lambda _: None)
             most = recipe.batch_rows * max(len(r.tokens) for r in fitting)
-            memory = _measured(run, fitting, min(most, at_once(recipe, base, fitting, run.device)))
+            memory, pace = _measured(run, fitting, min(most, at_once(recipe, base, fitting, run.device)))
+            seconds = _seconds(recipe, fitting, pace) if run.device.type == "cpu" else None
         finally:
             run.close()
     fell = last <= OVERFIT_SHARE * first or first < 0.01
-    return [
+    found = [
         Checked(
             "labels in the loss",
             f"the loss over the learned tokens is {own:.4f} nats, {other:.4f} computed a second way"
@@ -176,10 +184,19 @@ def _loss(
         ),
         *([memory] if memory is not None else []),
     ]
+    return found, seconds
 
 
-def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> Checked | None:
+def _seconds(recipe: LocalRecipe, rows: Sequence[Encoded], pace: tuple[float, float]) -> float:
+    """Return the seconds of a run on all rows, from those of a token and of a step of the optimizer."""
+    steps = math.ceil(len(rows) / recipe.batch_rows)
+    return recipe.epochs * (pace[0] * sum(len(r.tokens) for r in rows) + pace[1] * steps)
+
+
+def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> tuple[Checked | None, tuple[float, float]]:
     """Say what tuning takes at its peak, from parts of a step that are computed and thrown away; None where it cannot be measured.
+
+    Returns the seconds of a token and of a step of the optimizer, too.
 
     The first has the longest rows, as many as make PROBED tokens; what it takes grows with its tokens. Then come rows of other lengths and
     the longest again: what they take does not quite fit into what was freed.
@@ -188,21 +205,29 @@ def _measured(run: LocalRun, rows: Sequence[Encoded], whole: int) -> Checked | N
     many = max(1, min(PROBED, whole) // len(longest[0].tokens))
     part = longest[:many]
     before = watch_memory(run.device)
-    if before is None:
-        return None
     run.model.train()
-    for each in (part, longest[len(longest) // 2 :][:many], part):
+    took, done = 0.0, 0
+    for index, each in enumerate((part, longest[len(longest) // 2 :][:many], part)):
+        run.optimizer.zero_grad(set_to_none=True)
+        began = time.perf_counter()
         with autocast(run.device, run.bf16):
             loss = summed_loss(run.model, each, run.device)
         loss.backward()  # type: ignore[no-untyped-call]
-        run.optimizer.zero_grad(set_to_none=True)
+        if index:  # the first takes new memory, too
+            took, done = took + time.perf_counter() - began, done + sum(len(r.tokens) for r in each)
+    peak_now = peak_memory(run.device) if before is not None else 0
+    began = time.perf_counter()
+    run.optimizer.step()
+    pace = (took / done, time.perf_counter() - began)
+    if before is None:
+        return None, pace
     tokens = len(part) * len(longest[0].tokens)
-    grown = max(0, peak_memory(run.device) - before)
+    grown = max(0, peak_now - before)
     peak, free = before + grown * max(1.0, whole / tokens), free_bytes(run.device)
     fits = free is None or grown * max(1.0, whole / tokens) <= free
     found = f"{gigabytes(grown)} for {tokens} tokens at once, so about {gigabytes(peak)} at its peak with {whole}"
     cure = f", and {gigabytes(free or 0)} are free: use a smaller batch_tokens, a smaller base, or a larger machine"
-    return Checked("memory", found if fits else found + cure, fits)
+    return Checked("memory", found if fits else found + cure, fits), pace
 
 
 def _both_losses(run: LocalRun) -> tuple[float, float]:

@@ -49,10 +49,17 @@ class RunRegressionSuite:
     progress: Progress
     general: bool = True
 
+    @property
+    def asked(self) -> int:
+        return sum(len(kept.rows) for kept in self.tasks) + (len(suite()) if self.general else 0)
+
+    @property
+    def vetoes(self) -> bool:
+        return bool(self.tasks)
+
     async def scores(self, role: str) -> Scores:
         """Score the model in `role`, under a bar."""
-        rows = sum(len(kept.rows) for kept in self.tasks) + (len(suite()) if self.general else 0)
-        with self.progress.stage("regression tasks", rows) as bar:
+        with self.progress.stage("regression tasks", self.asked) as bar:
             return await kept_scores(self.kit, role, self.tasks, general=self.general, on_row=bar.advance)
 
     def replay(self, rows: int) -> tuple[TuningRow, ...]:

@@ -69,10 +69,14 @@ class Checked:
 
 @dataclass(frozen=True)
 class Preflight:
-    """Everything looked at before tuning; `shown` is one row as rendered, with the part that is learned marked."""
+    """Everything looked at before tuning; `shown` is one row as rendered, with the part that is learned marked.
+
+    `seconds`: of one run on all these rows, from parts of a step that were computed; None where none was.
+    """
 
     checks: tuple[Checked, ...]
     shown: str
+    seconds: float | None = None
 
     @property
     def failed(self) -> tuple[Checked, ...]:
