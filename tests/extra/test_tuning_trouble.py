@@ -53,6 +53,9 @@ def shorter() -> str:
                 "generation_config__json": '{"do_sample": false}',
                 "tokenizer_config__json": without("tokenizer_config.json", "eos_token"),
                 "config__json": without("config.json", "eos_token_id"),
+                "chat_template__jinja": (WEIGHTS / "nano-s" / "chat_template.jinja")
+                .read_text()
+                .replace("<|end|>", "\n"),
             },
             "the tokenizer of odd names no end token, so a tuned model would never stop",
         ),
