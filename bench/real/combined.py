@@ -61,7 +61,7 @@ def settings(task: str, small: Path, large: str) -> dict[str, Any]:
     whole = {"stop_early": False, "diagnosis": {"calls": 0}, "general_abilities": False}
     return {
         **shipped,
-        "task": {**shipped["task"], "goal": GOAL},
+        "task": {**shipped["task"], "goal": GOAL, "tolerance": 0.02},
         "models": models,
         "ladder": list(LADDERS[task]),
         **whole,
