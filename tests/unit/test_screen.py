@@ -53,3 +53,10 @@ def test_long_work_says_a_line_now_and_then_where_there_is_no_terminal(monkeypat
         now += 60.0
         bar.advance()
     assert screen.console.file.getvalue() == "prompt: 1 of 40\n", "the first of many at once: no time is told by it"
+
+
+def test_a_line_stays_a_line_where_there_is_no_terminal():
+    screen = Screen()
+    screen.console = Console(file=StringIO(), force_terminal=False, width=40)
+    screen.say("words " * 30)
+    assert screen.console.file.getvalue().count("\n") == 1

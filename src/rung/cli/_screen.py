@@ -106,7 +106,7 @@ class Screen:
         self.console = console(stderr=True, quiet=quiet)
 
     def say(self, text: str) -> None:
-        self.console.print(visible(text), markup=False)
+        self.console.print(visible(text), markup=False, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def stage(self, title: str, rows: int) -> Iterator[ScreenBar | PlainBar]:
