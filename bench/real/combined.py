@@ -37,9 +37,11 @@ TAUGHT = {**RECIPE, "model": "small", "under": "short"}
 LADDERS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "handbook": (
         {"prompt": {"rewrites": False}},
-        {"rag": {"k": [2], "chunk_words": [], "stuff_tokens": 0, "canaries": 0}},
         {"finetune": {**RECIPE, "under": "short", "name": "alone"}},
-        {"finetune": {**RECIPE, "under": "both", "name": "passages"}},
+        {"rag": {"k": [2], "chunk_words": [], "stuff_tokens": 0, "canaries": 0}},
+        {
+            "finetune": {**RECIPE, "under": "both", "name": "passages"}
+        },  # tuned under the prompt of the approach below it
     ),
     "tickets": (
         {"prompt": {"rewrites": False}},
