@@ -9,6 +9,7 @@ from jinja2 import TemplateError
 
 from rung.chats import folded
 
+ANSWER = "what-is-answered-here"  # stands for an answer where it is looked for in what a template writes
 REFUSED = (TemplateError, ValueError, TypeError)  # what a chat template raises for turns that it does not know
 
 
@@ -28,13 +29,13 @@ def end_of_turn(tokenizer: Any, options: Mapping[str, Any]) -> int | None:
 
     Some models end a turn in another token than a text, and name only the latter as their end.
     """
-    said = "an answer"
-    turns = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": said}]
+    turns = [{"role": "user", "content": "a question"}, {"role": "assistant", "content": ANSWER}]
     try:
         written = str(tokenizer.apply_chat_template(turns, tokenize=False, **options))
     except REFUSED:
         return None
-    behind = tokenizer(written.rpartition(said)[2].lstrip(), add_special_tokens=False)["input_ids"][:1]
+    _, found, rest = written.rpartition(ANSWER)
+    behind = tokenizer(rest.lstrip(), add_special_tokens=False)["input_ids"][:1] if found else []
     special = {token for token, about in tokenizer.added_tokens_decoder.items() if about.special}
     return int(behind[0]) if behind and behind[0] in special else None
 

@@ -330,6 +330,8 @@ def test_a_thought_that_the_template_writes_before_answers_alone_is_not_learnt(t
     found = reader.encode(replace(rows(1)[0], answer="Thank you."))
     assert found.tokens[: found.prompt] == reader.prompt(rows(1)[0].messages)
     assert reader.tokenizer.decode(found.learned) == "Thank you.<|end|>"
+    for answer in ("end", "n", "|", "<|bos|>"):  # as they stand in the end mark, too
+        assert reader.tokenizer.decode(reader.encode(replace(rows(1)[0], answer=answer)).learned) == f"{answer}<|end|>"
     checks = recipe().preflight(base, rows(4), reader.prompt, 3).checks
     assert [c.passed for c in checks if c.what == "answers whole"] == [True]
 
@@ -346,8 +348,9 @@ def test_an_answer_follows_the_prompt_as_it_is_asked_whatever_the_template_write
         found = reader.encode(row)
         assert found.tokens[: found.prompt] == reader.prompt(row.messages)
         assert reader.tokenizer.decode(found.learned) == "Thank you.<|end|>"
-    with pytest.raises(TuningError, match="writes something else before an answer"):  # a mark in an answer stays text
-        reader.encode(replace(rows(1)[0], answer="Thank <|end|> you."))
+    marked = reader.encode(replace(rows(1)[0], answer="Thank <|end|> you."))
+    assert marked.learned.count(marked.learned[-1]) == 1, "a mark in an answer stays text"
+    assert reader.tokenizer.decode(marked.learned) == "Thank <|end|> you.<|end|>"
 
 
 def test_rows_longer_than_the_context_are_left_out_whole_and_too_many_of_them_fail():

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rung import plugins
-from rung.diagnosis.failed_examples import Subject, repeats_itself
+from rung.diagnosis.failed_examples import Subject
 from rung.diagnosis.reading import CAUSES
 from rung.diagnosis.run import diagnose
+from rung.evaluate.first_answers import repeats_itself
 from rung.metrics.json_fields import JsonFields
 from rung.metrics.lines import Lines
 from rung.metrics.normalized_match import NormalizedMatch
@@ -179,7 +180,7 @@ def test_chatter_that_was_cut_off_is_not_a_matter_of_its_length():
 
 
 @pytest.mark.parametrize("text", [
-    '[{"product": "tea", "quantity": 12}' + ', {"product": "tea", "quantity": 13}' * 9,
+    '[{"product": "tea", "quantity": 12}' + ', {"product": "tea", "quantity": 12}' * 9,
     "I am sorry to hear that. " * 8 + "I am so",
     "The answer is " + "na " * 40,
 ])  # fmt: skip
@@ -190,6 +191,7 @@ def test_an_answer_that_repeats_itself_until_it_is_cut_off_is_not_a_matter_of_it
         found.evidence
         == "On 1 example the answer repeats itself until it is cut off, and a longer limit would not end it."
     )
+    assert found.suggests.startswith("hold the model to a form with an end")
 
 
 def test_a_long_answer_that_says_new_things_does_not_repeat_itself():
@@ -197,6 +199,7 @@ def test_a_long_answer_that_says_new_things_does_not_repeat_itself():
         " ".join(f"{word} costs {k} euros," for k, word in enumerate("tea rice oil salt corn".split()))
     )
     assert not repeats_itself("yes yes yes")
+    assert not repeats_itself(", ".join(str(n) for n in range(10, 90)))
     assert not repeats_itself("")
 
 

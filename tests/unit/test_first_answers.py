@@ -83,6 +83,7 @@ def project(tmp_path):
     ("script", "said", "key"),
     [
         (lambda d, n: cut("The team that"), "cut off", "raise models.main.max_tokens (256)"),
+        (lambda d, n: cut("I am sorry to hear that. " * 9), "cut off", "so that no limit would be long enough"),
         (lambda d, n: cut(reasoning_content="hmm " * 200), "cut off", "the model thinks before it answers"),
         (lambda d, n: cut(""), "cut off", "the model thinks before it answers"),
         (lambda d, n: cut("<think>hmm hmm"), "cut off", "leave room for that in models.main.max_tokens (256)"),
@@ -180,12 +181,19 @@ def test_one_answer_that_makes_up_most_is_told_unless_it_is_expected_so_often():
     rows = small_rows(40, "ticket")
     rare = rows[0].target
 
-    def told(answers, dev=rows, model="main"):
+    def told(answers, dev=rows, model="main", right=str.__eq__, abstained=None):
         outcomes = tuple(
-            Outcome(e.id, e.group, Answer(a, ()), {the_task.metrics[0].name: Score(float(a == e.target))})
+            Outcome(
+                e.id,
+                e.group,
+                Answer(a, ()),
+                {the_task.metrics[0].name: Score(float(right(a, e.target)))},
+                abstained=abstained,
+            )
             for e, a in zip(rows, answers, strict=True)
         )
-        return mostly_one(Candidate("fewshot", "k=1", PromptLearned(messages=(), columns=()), model), outcomes, dev)
+        candidate = Candidate("fewshot", "k=1", PromptLearned(messages=(), columns=()), model)
+        return mostly_one(candidate, outcomes, dev, the_task)
 
     often = [rare if i % 10 else e.target for i, e in enumerate(rows)]
     assert told([e.target for e in rows]) is None
@@ -193,6 +201,9 @@ def test_one_answer_that_makes_up_most_is_told_unless_it_is_expected_so_often():
     assert said is not None
     assert re.search(rf"of its 40 answers on dev are {rare!r}, which is expected in 3[235]% of the examples", said)
     assert told(often, model=None) is None
+    assert told([f"{a}." for a in often]) is not None
+    assert told([f"{a}." for a in often], right=lambda a, target: True) is None, "right in other words"
+    assert told(often, abstained="correct") is None
     assert told(often, [replace(e, target=rare) for e in rows]) is None
 
 

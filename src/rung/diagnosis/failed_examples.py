@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from rung import plugins
+from rung.evaluate.first_answers import repeats_itself
 from rung.metrics.unwrap import after_thought
 from rung.prompts.class_labels import denoted, labels_of, named
 from rung.protocols import Kit, Metric
@@ -126,16 +126,6 @@ class FailedExamples:
         """Whether a cut-off answer says the same again and again, so that no limit would be long enough."""
         cut = outcome.failure is not None and outcome.failure.cause == "truncated"
         return cut and outcome.answer is not None and repeats_itself(outcome.answer.text)
-
-
-def repeats_itself(text: str) -> bool:
-    """Whether a text ends in the same words at least thrice, 60 characters or more of them; one digit is as good as another."""
-    said = re.sub(r"\d", "0", " ".join(text.split()))[-LONGEST_TAIL:][::-1]
-    for period in range(1, len(said) // 3 + 1):
-        again = next((i for i in range(len(said) - period) if said[i] != said[i + period]), len(said) - period)
-        if again >= max(2 * period, SHORTEST_TAIL - period):
-            return True
-    return False
 
 
 def failed(outcome: Outcome, task: Task) -> bool:

@@ -38,6 +38,9 @@ _SUGGESTS: Mapping[str, str] = {
 }
 
 
+_ENDLESS = "hold the model to a form with an end (structured output), show examples, or try another model"
+
+
 @dataclass(frozen=True)
 class Reading:
     """The failed rows of a case under each cause of CAUSES, in the order given."""
@@ -67,7 +70,9 @@ def causes(case: FailedExamples, reading: Reading) -> list[Cause]:
 def _cause(case: FailedExamples, name: str, found: tuple[Outcome, ...]) -> Cause:
     ids = tuple(o.example_id for o in found)[:MOST_IDS]
     share = share_of(len(found), len(case.failed))
-    return Cause(name, len(found), share, evidence_of(case, name, found), ids, _SUGGESTS[name])
+    endless = 2 * sum(map(case.runs_on, found)) > len(found)
+    suggests = _ENDLESS if endless else _SUGGESTS[name]
+    return Cause(name, len(found), share, evidence_of(case, name, found), ids, suggests)
 
 
 def _cause_of(case: FailedExamples, outcome: Outcome, doubtful: frozenset[str]) -> str:

@@ -68,7 +68,7 @@ async def diagnose(subject: Subject, kit: Kit, means: ExperimentBudget | None = 
     else:
         next_rung = _by_experiment(subject, made.causes) or _by_reading(subject, found, form)
     lost = len(case.failed)
-    if (mostly := mostly_one(subject.candidate, subject.outcomes, subject.dev)) is not None:
+    if (mostly := mostly_one(subject.candidate, subject.outcomes, subject.dev, subject.task)) is not None:
         kit.say(f"{subject.rung}: {mostly}")
     return Diagnosis(
         rung=subject.rung,

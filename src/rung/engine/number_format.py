@@ -99,7 +99,7 @@ async def _found(
         scores.append([o.value(task.metrics[0].name, task.failure_score) for o in outcomes])
         texts.append([o.answer.text if o.answer is not None else None for o in outcomes])
     same = sum(a == b for a, b in zip(*scores, strict=True))
-    tells = len({score for both in scores for score in both}) > 1 or texts[0] == texts[1]
+    tells = len({score for both in scores for score in both}) > 1 or (any(texts[0]) and texts[0] == texts[1])
     short = same == len(examples) and tells
     said = (
         f"The model {config.models[role].get('name', role)} ({role}) computes in {'bfloat16' if short else 'float32'}: {same} of {len(examples)} dev examples score the "

@@ -12,12 +12,16 @@ from collections.abc import Mapping, Sequence
 
 from rung.errors import EqualAnswers, UnusableAnswers
 from rung.models.settings import ProviderSettings
-from rung.types import Candidate, Example, FitInput, Fitted, Outcome, Result
+from rung.types import Candidate, Example, FitInput, Fitted, Outcome, Result, Task
 
 DOZEN = 12
 PLAUSIBLE = 0.4  # mean score from which one answer to everything may be that of a majority class
 MOST = 0.5  # share of the answers from which one answer is told of ...
 TIMES_EXPECTED = 2.0  # ... where it is given so many times as often as it is expected
+LONGEST_TAIL, SHORTEST_TAIL = (
+    1200,
+    60,
+)  # characters of an answer's end in which repetition is looked for, and that it takes
 _SHOWN = 60  # characters of an answer that is quoted
 _THINKING = "extra_body (reasoning_effort: low or none; chat_template_kwargs: {enable_thinking: false}; whatever this endpoint calls it)"
 
@@ -74,12 +78,27 @@ def _cure(fault: str, seen: Sequence[Outcome], role: str, settings: ProviderSett
             f"the model thinks before it answers; leave room for that in models.{role}.max_tokens{longest}, 4096 to begin with, or "
             f"let it think less by models.{role}.{_THINKING}"
         )
+    if fault == "cut off" and all(repeats_itself(call.text) for call in calls):
+        return (
+            "they repeat themselves, so that no limit would be long enough: look at task.prompt, have the answers held to a form, "
+            f"or name another model in models.{role}"
+        )
     if fault == "cut off":
         return f"raise models.{role}.max_tokens{longest}, or have task.prompt ask for a shorter answer"
     return (
         f"look at task.prompt; where the model thinks, let it do so less by models.{role}.{_THINKING}, or set keep_thoughts: true; "
         "where it is a service, look at the path in `answer`"
     )
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a text ends in the same words at least thrice, 60 characters or more of them."""
+    said = " ".join(text.split())[-LONGEST_TAIL:][::-1]
+    for period in range(1, len(said) // 3 + 1):
+        again = next((i for i in range(len(said) - period) if said[i] != said[i + period]), len(said) - period)
+        if again >= max(2 * period, SHORTEST_TAIL - period):
+            return True
+    return False
 
 
 def must_differ(fitted: Fitted, given: FitInput) -> None:
@@ -107,14 +126,21 @@ def must_differ(fitted: Fitted, given: FitInput) -> None:
     )
 
 
-def mostly_one(candidate: Candidate, outcomes: Sequence[Outcome], dev: Sequence[Example]) -> str | None:
-    """Return a warning where one answer makes up most of those on dev and is expected far less often; None elsewhere."""
+def mostly_one(candidate: Candidate, outcomes: Sequence[Outcome], dev: Sequence[Example], task: Task) -> str | None:
+    """Return a warning where one answer makes up most of those on dev and is expected far less often.
+
+    None elsewhere, where most of these are right in other words ("billing." for billing), and where they decline.
+    """
     texts = [_plain(o.answer.text) for o in outcomes if o.answer is not None and o.answer.text.strip()]
     if candidate.model is None or len(texts) < DOZEN:
         return None
     [(said, count)] = Counter(texts).most_common(1)
     expected = sum(said in map(_plain, e.targets) for e in dev) / len(dev)
     if count / len(texts) <= MOST or count / len(texts) < TIMES_EXPECTED * expected:
+        return None
+    same = [o for o in outcomes if o.answer is not None and _plain(o.answer.text) == said]
+    right = sum((o.value(task.metrics[0].name, task.failure_score) or 0.0) >= task.goal for o in same)
+    if 2 * right > count or any(o.abstained for o in same):
         return None
     shown = said if len(said) <= _SHOWN else said[: _SHOWN - 1] + "…"
     return (

@@ -310,12 +310,14 @@ def _nothing_sealed(space: TuningSpace, rows: Sequence[Example], dev: Sequence[E
 def _trials(tried: Sequence[Tuned], fixed: Mended, role: str, chosen: Candidate) -> tuple[Trial, ...]:
     """Return everything that was tuned; weights of which a part of the change was taken, as a trial of their own."""
     trials, judged = [], fixed.winner.judged
+    same = [one for one in tried if one.weights == fixed.winner.weights]  # equal tries share their weights
+    source = next((one for one in same if one is fixed.winner), same[-1] if same else None)
     for one in tried:
-        kept = one.weights == fixed.winner.weights
+        kept = one is source
         candidate = chosen if kept else candidate_of(one.tried, one.weights, role)
         looks = len(one.trial.checkpoints)
         trials.append(Trial(candidate, one.judged, one.trial.best_dev, kept, looks * one.judged))
-    if not any(t.kept for t in trials):
+    if source is None:
         trials.append(Trial(chosen, judged, fixed.dev, True, judged))
     return tuple(trials)
 

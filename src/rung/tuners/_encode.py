@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from transformers.utils import logging
 
-from rung.chat_templates import REFUSED, Chats, end_of_turn
+from rung.chat_templates import ANSWER, REFUSED, Chats, end_of_turn
 from rung.errors import TuningError
 from rung.types import Base, Message, TuningRow
 
@@ -100,12 +100,15 @@ class Reader:
         prompt or the turns of a chat hold more than the other does (an empty thought, as Qwen3 writes it before its last answer alone).
         """
         answer = row.answer.strip()
-        text = self.chats.text([m.as_dict() for m in row.messages], answer)
-        at = text.rfind(answer) if answer else -1
-        marks = [str(t) for t in self.tokenizer.all_special_tokens]
-        if at < 0 or any(mark in answer for mark in marks):
+        _, found, behind = self.chats.text([m.as_dict() for m in row.messages], ANSWER).rpartition(ANSWER)
+        if not answer or not found:
             return ()
-        return tuple(self.tokenizer(text[at:], add_special_tokens=False)["input_ids"])
+        if not any(str(mark) in answer for mark in self.tokenizer.all_special_tokens):
+            return self._plain(answer + behind)
+        return self._plain(answer, split_special_tokens=True) + self._plain(behind)  # a mark in an answer is text
+
+    def _plain(self, text: str, **how: bool) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False, **how)["input_ids"])
 
     def learned_text(self, row: Encoded) -> str:
         """Return what is learned as text, without its end token."""
