@@ -85,6 +85,7 @@ def one(task: str, cache: Cache, runs: Path) -> dict[str, Any]:
     return {
         "headline": verdict.headline,
         "approaches": {label: _approach(folder, label) for label in config.planned if folder.rung(label).result.exists},
+        "skipped": [[s.what, s.reason] for s in folder.skipped.get() or () if s.what in config.planned],
         "gains": [[c.upper, c.lower, c.gain, c.low, c.high, c.p_adjusted, c.n] for c in folder.comparisons.need()],
     }
 
@@ -116,6 +117,8 @@ def combined(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             dev = ", ".join(f"{prompt} {rows}: {rate(mean)}" for prompt, rows, mean in a["dev"] if mean is not None)
             tokens = "" if a["tokens"] is None else f"{a['tokens']:,.0f}"
             yield f"| {task} | {label} | {a['candidate']} | {a['n']} | {score} | {tokens} | {dev} |"
+        for label, reason in climbed["skipped"]:
+            yield f"| {task} | {label} | not tuned: {reason.partition(';')[0]} |  |  |  |  |"
     yield ""
     yield "| task | approach | against | n | difference (95 % CI) | p, adjusted |"
     yield "|---|---|---|--:|---|--:|"

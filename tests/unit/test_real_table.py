@@ -61,6 +61,7 @@ def test_what_tuning_is_combined_with_stands_beside_tuning_alone():
     taught = {**about, "candidate": "lora, taught", "mean": 0.35, "dev": [], "tokens": 51.4}
     climbed = {"tickets": {
         "approaches": {"finetune@expected": alone, "finetune@taught": taught},
+        "skipped": [["finetune@mixed", "the teacher is right on 2 of 9; name a better one"]],
         "gains": [["finetune@taught", "finetune@expected", 0.05, -0.02, 0.12, 0.2, 80]],
     }}  # fmt: skip
     lines = list(combined.combined(climbed))
@@ -69,6 +70,7 @@ def test_what_tuning_is_combined_with_stands_beside_tuning_alone():
         == "| tickets | finetune@expected | lora, short prompt | 80 | 0.30 (0.20 to 0.40) |  | short 90: 0.25 |"
     )
     assert lines[3].endswith("| 51 |  |")
+    assert lines[4] == "| tickets | finetune@mixed | not tuned: the teacher is right on 2 of 9 |  |  |  |  |"
     assert lines[-1] == "| tickets | finetune@taught | finetune@expected | 80 | +0.05 (-0.02 to +0.12) | 0.2 |"
 
 
