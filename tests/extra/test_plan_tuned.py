@@ -78,9 +78,8 @@ def test_neither_is_it_where_all_remedies_are_tried_and_the_longer_prompt_wins(t
     planned, asked, lines = planned_and_asked(config)
     line = lines["finetune"]
     own = RunFolder.open(tmp_path / "run").rung("finetune").fitted.need()
-    assert (
-        len(own.trials) == line.candidates == 5
-    )  # a recipe, two prompts, all examples, and the longer prompt's quarter
+    # a recipe, two prompts, all examples, the longer prompt's quarter, and two remedies that are tuned
+    assert len(own.trials) == line.candidates == 7
     assert len(own.tuning.remedies) == 6
     assert 0.9 * planned <= asked <= planned
     assert "20 examples of what tuning must not harm are asked before and after, and for each remedy" in line.note

@@ -49,6 +49,7 @@ def test_its_time_is_that_of_its_shares_of_the_examples(race, seconds):
 
 def test_remedies_are_tuned_on_all_examples_and_a_quarter_more():
     one = TuningNeed(1000, 10.0, 5, 7, "as counted")
-    need = LongestRace(1, 1, False, remedies=2).need(one, one, 60)
+    with_others = TuningNeed(1250, 12.5, 5, 7, "as counted")
+    need = LongestRace(1, 1, False, remedies=2).need(one, one, with_others, 60)
     assert (need.tokens, need.seconds, need.memory_bytes, need.disk_bytes) == (3500, 35.0, 5, 7)
     assert need.note == "1 run on 60 examples, 2 on all as remedies where a regression task is forgotten; as counted"

@@ -21,7 +21,7 @@ from rung.tuning.brought_back import brought_back, must_be_there, prompts_of
 from rung.tuning.distillation import Lesson, teach
 from rung.tuning.gate import against
 from rung.tuning.planned import LongestRace, kept_told, remedies_tuned
-from rung.tuning.remedies import Mended, keep_abilities
+from rung.tuning.remedies import Mended, keep_abilities, rehearsed
 from rung.tuning.search import (
     RecipeRace,
     Tuned,
@@ -188,13 +188,15 @@ class FineTune(BaseModel):
         suite = space.regression_suite
         count = 1 if self.under == SHORT else 2
         race = LongestRace(len(recipes), count, self.curve, remedies_tuned(recipes[0], suite))
-        short, longest = (recipes[0].need(space.base, tuning_rows(p, rows), _tokens) for p in (prompts[0], prompts[-1]))
-        need = race.need(short, longest, len(rows))
+        chats = [tuning_rows(p, rows) for p in (prompts[0], prompts[-1])]
+        chats.append((*chats[-1], *(rehearsed(suite, len(rows)) if race.remedies else ())))
+        short, longest, mended = (recipes[0].need(space.base, chat, _tokens) for chat in chats)
+        need = race.need(short, longest, mended, len(rows))
         asked = Counter({self.model: race.calls(len(dev), suite)})
         asked.update({self.teacher: len(rows)} if self.teacher is not None else {})  # it answers every training example
         need = replace(need, note=f"{need.note}{kept_told(suite)}")
         sample = tuple(prompts[-1].chat(e) for e in dev[:ROWS_PLANNED_WITH])
-        return RungPlan(race.runs, asked.total(), sample, None, need, asked)
+        return RungPlan(race.runs + race.remedies, asked.total(), sample, None, need, asked)
 
     def _plan_elsewhere(self, given: FitInput, kit: Kit) -> RungPlan:
         exported = _exported(given.task, given.below)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rung.protocols import RegressionSuite, Tuner
-from rung.tuning.remedies import DIAL, REHEARSED
+from rung.tuning.remedies import DIAL
 from rung.tuning.search import CHECKPOINTS, MOST_JUDGED, SHARES
 from rung.types import TuningNeed
 
@@ -30,16 +30,15 @@ class LongestRace:
         """Recipes, prompts, all examples; and the quarter once more, where the longer prompt wins."""
         return 1 if self.alone else self.recipes + self.prompts + 1 + (self.prompts > 1)
 
-    def need(self, short: TuningNeed, longest: TuningNeed, rows: int) -> TuningNeed:
-        """Return what the whole race takes, from what one run on all `rows` does under the short and the longest prompt."""
+    def need(self, short: TuningNeed, longest: TuningNeed, mended: TuningNeed, rows: int) -> TuningNeed:
+        """Return what the whole race takes, from what one run on all `rows` does under the short and the longest prompt, and as a
+        remedy, with rows of the kept tasks."""
         of_short, of_longest = self._times()
-        of_longest += self.remedies * (1 + REHEARSED)
-        seconds = None
-        if short.seconds is not None and longest.seconds is not None:
-            seconds = short.seconds * of_short + longest.seconds * of_longest
+        parts = ((short, of_short), (longest, of_longest), (mended, self.remedies))
+        known = all(need.seconds is not None for need, _ in parts)
         return TuningNeed(
-            tokens=round(short.tokens * of_short + longest.tokens * of_longest),
-            seconds=seconds,
+            tokens=round(sum(need.tokens * times for need, times in parts)),
+            seconds=sum((need.seconds or 0.0) * times for need, times in parts) if known else None,
             memory_bytes=longest.memory_bytes,
             disk_bytes=longest.disk_bytes,
             note=f"{self._told(rows)}; {longest.note}",

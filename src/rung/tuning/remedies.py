@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 
 from rung.prompts.race import mean_score
+from rung.protocols import RegressionSuite
 from rung.tuning.forgetting import compare_kept
 from rung.tuning.search import Tuned, TuningPlace, candidate_of, tune
-from rung.types import Remedy, Weights
+from rung.types import Remedy, TuningRow, Weights
 
 Scores = Mapping[str, Mapping[str, float]]
 DIAL = (0.75, 0.5, 0.25)  # shares of the change
@@ -68,7 +69,7 @@ async def _steps(winner: Tuned, at: TuningPlace, before: Scores) -> AsyncIterato
         dev = await _dev(winner, weights, at)
         word = "adapter scale" if weights.form == "adapter" else "share of the change"
         yield winner, await _look(f"{word} {share:g}", winner, weights, dev, before, at)
-    rehearsal = at.space.regression_suite.replay(max(1, math.ceil(REHEARSED * len(winner.tried.rows))))
+    rehearsal = rehearsed(at.space.regression_suite, len(winner.tried.rows))
     if rehearsal:
         mixed = await tune(replace(winner.tried, replay=rehearsal), at)
         yield mixed, await _look(f"replay of {len(rehearsal)} examples", mixed, mixed.weights, mixed.dev, before, at)
@@ -76,6 +77,11 @@ async def _steps(winner: Tuned, at: TuningPlace, before: Scores) -> AsyncIterato
     if recipe is not None:
         soft = await tune(replace(winner.tried, tuner=recipe, replay=rehearsal), at)
         yield soft, await _look(f"gentler: {recipe.title}", soft, soft.weights, soft.dev, before, at)
+
+
+def rehearsed(suite: RegressionSuite, rows: int) -> tuple[TuningRow, ...]:
+    """Return the rows of kept tasks that a remedy is tuned on beside `rows` training examples."""
+    return suite.replay(max(1, math.ceil(REHEARSED * rows)))
 
 
 async def _look(name: str, tuned: Tuned, weights: Weights, dev: float, before: Scores, at: TuningPlace) -> Remedy:

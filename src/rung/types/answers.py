@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from rung.types.documents import Source
 from rung.types.plain import Json, nothing
@@ -141,7 +143,7 @@ class Score:
     `adheres` is None where the metric knows no form. `parts` are named sub-scores in [0, 1] (fields, lines).
     """
 
-    value: float
+    value: Annotated[float, Field(ge=0, le=1)]  # held to where it is read from a file
     adheres: bool | None = None
     parts: Mapping[str, float] = field(default_factory=nothing)
     note: str | None = None
