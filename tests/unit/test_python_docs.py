@@ -14,7 +14,7 @@ BLOCKS = dict(
 )
 SAID = {
     "Climb": ["No fine-tuning needed: ", "meets fewshot", "prompt misses 0.", "fewshot meets 0."],
-    "Examples": ["warn 36 training examples"],
+    "Examples": ["note 36 training examples"],
     "Models": [],
     "A run": [", n=200)", "answers to dev examples", "report.md", "winner", "True"],
     "In a server": [],
