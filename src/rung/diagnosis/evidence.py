@@ -40,11 +40,11 @@ def evidence_of(case: FailedExamples, name: str, found: Sequence[Outcome]) -> st
 
 
 def _format_evidence(case: FailedExamples, found: Sequence[Outcome]) -> str:
-    endless = sum(case.runs_on(o) for o in found)
-    right = sum(case.only_form(o) and not case.runs_on(o) for o in found)
+    ended = [o for o in found if not case.runs_on(o)]
+    right, endless = sum(map(case.only_form, ended)), len(found) - len(ended)
     counted = (
         (right, "the answer is right and only its form is wrong"),
-        (len(found) - right - endless, "it cannot be read in the form asked for"),
+        (len(ended) - right, "it cannot be read in the form asked for"),
         (endless, "it repeats itself until it is cut off, and a longer limit would not end it"),
     )
     parts = [f"on {rows_of(count)} {what}" for count, what in counted if count]

@@ -15,10 +15,6 @@ from rung.stats.estimate import wilson
 from rung.types import Candidate, Estimate, Example, FitInput, Fitted, Outcome, Task, by_id
 
 ROOM = 40  # characters beyond twice the longest label: a cut-off answer of that length had room for any
-LONGEST_TAIL, SHORTEST_TAIL = (
-    1200,
-    60,
-)  # characters of an answer's end in which repetition is looked for, and that it takes
 MOST_IDS = 20  # rows listed under a cause
 
 

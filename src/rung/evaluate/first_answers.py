@@ -18,10 +18,8 @@ DOZEN = 12
 PLAUSIBLE = 0.4  # mean score from which one answer to everything may be that of a majority class
 MOST = 0.5  # share of the answers from which one answer is told of ...
 TIMES_EXPECTED = 2.0  # ... where it is given so many times as often as it is expected
-LONGEST_TAIL, SHORTEST_TAIL = (
-    1200,
-    60,
-)  # characters of an answer's end in which repetition is looked for, and that it takes
+LONGEST_TAIL = 1200  # characters of an answer's end in which repetition is looked for
+SHORTEST_TAIL = 60  # ... and that it takes
 _SHOWN = 60  # characters of an answer that is quoted
 _THINKING = "extra_body (reasoning_effort: low or none; chat_template_kwargs: {enable_thinking: false}; whatever this endpoint calls it)"
 
